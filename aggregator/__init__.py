@@ -1,0 +1,1 @@
+"""Leases, durable ingest, verification, dedup, curation, publishing and operator SQL."""

@@ -1,0 +1,1 @@
+"""Solidity contracts, the RPC client, the embedded devnet and the relayer."""

@@ -1,0 +1,1 @@
+"""Catalogue, samples, payment, delivery and the offline provenance check."""

@@ -1,0 +1,313 @@
+"""Every way Windrow says no: one table of reason codes, sentences and remedies.
+
+Rules: a rejection always carries a code from `REASONS`; the sentence is for a contributor, buyer or operator who
+has never read the code; the remedy says what to do next. Codes are part of the public protocol and never change meaning.
+
+Does not: decide anything, log anything, or translate.
+
+Usage::
+
+    raise WindrowError("lease_expired", f"lease {lease_id} ended at {expires_at_ms}")
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One way to say no. `http_status` is what a server answers; commands exit with `exit_code`."""
+
+    code: str
+    sentence: str
+    remedy: str
+    http_status: int = 400
+    exit_code: int = 1
+
+
+def _table(*rows: Reason) -> dict[str, Reason]:
+    table = {row.code: row for row in rows}
+    if len(table) != len(rows):
+        raise ValueError("a reason code is declared twice")
+    return table
+
+
+REASONS: dict[str, Reason] = _table(
+    # --- messages and signatures -----------------------------------------------------------------------------
+    Reason(
+        "unsigned",
+        "The message carries no signature",
+        "sign it with the node's key as docs/protocol.md says",
+        401,
+    ),
+    Reason(
+        "bad_signature",
+        "The signature does not match the message",
+        "sign exactly the bytes that are sent, with the key named in `kid`",
+        401,
+    ),
+    Reason(
+        "wrong_network",
+        "The message was made for another network",
+        "use the network name that GET /v1/network gives",
+        400,
+    ),
+    Reason(
+        "wrong_purpose",
+        "The signature was made for another purpose",
+        "sign each kind of message with its own purpose",
+        401,
+    ),
+    Reason(
+        "signature_expired",
+        "The signature has expired",
+        "sign again; check this machine's clock against `server_time_ms`",
+        401,
+    ),
+    Reason(
+        "clock_skew",
+        "The message is dated more than 120 s from our clock",
+        "set this machine's clock; the answer carries `server_time_ms`",
+        401,
+    ),
+    Reason("replayed", "This signed message was already used", "make a new nonce for each request", 409),
+    Reason(
+        "wrong_schema",
+        "The message does not have the shape it should",
+        "compare it with GET /openapi.json",
+        400,
+    ),
+    Reason("not_json", "The message is not valid JSON", "send one UTF-8 JSON object", 400),
+    Reason(
+        "too_large",
+        "The message is larger than allowed",
+        "send less at once; the limits are in GET /v1/network",
+        413,
+    ),
+    Reason("decompression_bomb", "The compressed body grows beyond the limit", "send smaller batches", 413),
+    Reason(
+        "bad_compression",
+        "The body is not valid zstd",
+        "compress with zstd, one frame, content size known",
+        400,
+    ),
+    Reason("too_many_requests", "Too many requests from this address", "wait as `Retry-After` says", 429),
+    Reason(
+        "busy",
+        "The coordinator is short of memory or disk",
+        "try again after `Retry-After`; nothing was lost",
+        503,
+    ),
+    # --- leases and contributions ------------------------------------------------------------------------------
+    Reason("unknown_node", "This node is not registered", "register it first: POST /v1/nodes", 403),
+    Reason(
+        "bad_payout_address",
+        "The payout address is not a valid EVM address",
+        "give a 0x address with a correct checksum",
+        400,
+    ),
+    Reason(
+        "payout_fixed",
+        "This node already has another payout address",
+        "change it with a delegation signed by the wallet",
+        409,
+    ),
+    Reason("unknown_lease", "There is no such lease", "ask for leases with POST /v1/leases", 404),
+    Reason(
+        "not_your_lease", "The lease belongs to another node", "submit only what was leased to this node", 403
+    ),
+    Reason(
+        "lease_expired", "The lease has expired", "ask for a new lease and submit before `expires_at_ms`", 410
+    ),
+    Reason("lease_closed", "The lease already has another result", "submit one result for each lease", 409),
+    Reason(
+        "lease_forged",
+        "The lease is not signed by the coordinator",
+        "pin the coordinator's key given in GET /v1/network",
+        403,
+    ),
+    Reason(
+        "wrong_digest",
+        "A digest does not match the content",
+        "compute the SHA-256 over the bytes that are sent",
+        400,
+    ),
+    Reason(
+        "wrong_contribution_id",
+        "The contribution id is not the one its lease gives",
+        "derive it as docs/protocol.md says",
+        400,
+    ),
+    Reason(
+        "url_mismatch",
+        "The contribution is for another URL than its lease",
+        "submit the URL exactly as leased",
+        400,
+    ),
+    Reason(
+        "empty_text",
+        "The contribution has no text",
+        "report the outcome without text when a page has none",
+        400,
+    ),
+    Reason(
+        "unknown_outcome",
+        "The outcome is not in the protocol's vocabulary",
+        "use one of the outcomes in docs/protocol.md",
+        400,
+    ),
+    # --- verdicts ----------------------------------------------------------------------------------------------------
+    Reason("matches_truth", "The text agrees with what a validator fetched", "nothing to do", 200),
+    Reason(
+        "differs_from_truth",
+        "The text differs from what validators fetched",
+        "fetch the page itself; `windrow node appeal` if it had changed",
+        200,
+    ),
+    Reason(
+        "truths_disagree",
+        "Validators saw different pages, so nothing can be said",
+        "nothing to do: this is never held against the node",
+        200,
+    ),
+    Reason(
+        "truth_unavailable",
+        "No validator could fetch the page",
+        "nothing to do: this is never held against the node",
+        200,
+    ),
+    # --- the node ------------------------------------------------------------------------------------------------------
+    Reason(
+        "unsafe_address",
+        "The address is private, local or reserved",
+        "only public addresses are fetched; list a loopback test site with `allow_private`",
+        403,
+    ),
+    Reason(
+        "not_leased",
+        "The request is not covered by a signed lease",
+        "the node fetches only what is leased to it",
+        403,
+    ),
+    Reason(
+        "no_browser",
+        "No Chromium was found",
+        "install one (Debian: apt-get install chromium) or set WINDROW_CHROMIUM",
+        500,
+        2,
+    ),
+    # --- the house -----------------------------------------------------------------------------------------------------
+    Reason(
+        "home_locked",
+        "Another process is using this home",
+        "stop the other `windrow up`, or use another WINDROW_HOME",
+        409,
+    ),
+    Reason(
+        "home_unwritable",
+        "The home folder cannot be written",
+        "give this user write access, or set WINDROW_HOME",
+        500,
+        2,
+    ),
+    Reason(
+        "port_taken", "The port is already in use", "stop the other program, or choose another port", 500, 2
+    ),
+    Reason(
+        "not_running",
+        "Nothing answers at this address",
+        "start it with `windrow up`, or check the address",
+        503,
+    ),
+    Reason("bad_config", "The configuration has a mistake", "correct the setting named", 400, 2),
+    Reason("bad_url", "The URL cannot be used", "give an absolute http or https URL", 400),
+    Reason("not_found", "There is nothing of this name", "check the name", 404),
+    # --- data -----------------------------------------------------------------------------------------------------------
+    Reason(
+        "unknown_dataset",
+        "There is no dataset of this name",
+        "see the names with GET /market/datasets or in `datasets/`",
+        404,
+    ),
+    Reason(
+        "sql_refused",
+        "The statement is not allowed here",
+        "write exactly one SELECT over the documented views",
+        400,
+    ),
+    Reason("sql_failed", "The statement failed", "correct the statement", 400),
+    Reason(
+        "sql_limits",
+        "The query was stopped at its time or memory limit",
+        "select less, or raise the limit",
+        400,
+    ),
+    Reason(
+        "checks_failed",
+        "The export does not pass its own checks",
+        "see the failing check's rows; nothing was published",
+        409,
+    ),
+    Reason("export_corrupt", "The export does not match its manifest", "download the named file again", 409),
+    # --- money ---------------------------------------------------------------------------------------------------------
+    Reason(
+        "wrong_chain",
+        "The RPC serves another chain than configured",
+        "set WINDROW_RPC_URL and the chain id to the same chain",
+        400,
+        2,
+    ),
+    Reason(
+        "chain_unreachable", "The chain's RPC does not answer", "start it, or correct WINDROW_RPC_URL", 503
+    ),
+    Reason("chain_rejected", "The chain rejected the transaction", "see the reason given", 409),
+    Reason(
+        "unbalanced",
+        "The ledger does not balance",
+        "stop paying and compare `windrow doctor` with the last backup",
+        500,
+    ),
+    Reason(
+        "bad_proof",
+        "The proof does not lead to the root",
+        "fetch the epoch's tree again; report it if it stays wrong",
+        409,
+    ),
+    Reason(
+        "unknown_payment",
+        "There is no such payment for this export",
+        "pay first; give the transaction's hash",
+        402,
+    ),
+)
+
+
+class WindrowError(Exception):
+    """A refusal with a reason code. Raises KeyError when the code is not in `REASONS`."""
+
+    def __init__(self, code: str, detail: str = "", **facts: Any) -> None:
+        self.reason = REASONS[code]
+        self.detail = detail
+        self.facts = facts
+        super().__init__(code, detail)
+
+    @property
+    def code(self) -> str:
+        """The reason code."""
+        return self.reason.code
+
+    def __str__(self) -> str:
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"{self.reason.sentence}{detail}. Remedy: {self.reason.remedy}."
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON body of the refusal: `error`, `sentence`, `detail`, `remedy` and any further facts."""
+        return {
+            "error": self.code,
+            "sentence": self.reason.sentence,
+            "detail": self.detail,
+            "remedy": self.reason.remedy,
+            **self.facts,
+        }
