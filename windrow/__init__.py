@@ -1,1 +1,1 @@
-"""The front door: the `windrow` command, configuration, `up` and `demo`. The only place that wires rooms together."""
+"""The front door: the `windrow` command, configuration, `up` and `demo`. Wires the rooms together."""

@@ -1,7 +1,7 @@
 """Every bound in Windrow, in one place, with its unit last in its name.
 
-Rules: a parser of anything untrusted takes its bound from here. Starting values come from the protocol's reasoning;
-a change needs a line in `docs/adr/`.
+Rules: a parser of anything untrusted takes its bound from here. Starting values come from the protocol's
+reasoning; a change needs a line in `docs/adr/`.
 
 Does not: hold what an operator tunes (that is configuration) nor money rates (`rewards/rates.py`).
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-# --- fetching -------------------------------------------------------------------------------------------------
+# --- fetching -------------------------------------------------------------------------------------
 FETCH_BODY_BYTES_MAX: Final = 5_000_000  # on the wire
 FETCH_DECODED_BYTES_MAX: Final = 20_000_000
 FETCH_RATIO_MAX: Final = 100
@@ -25,7 +25,7 @@ HOST_PACE_OWNER_S_MIN: Final = 0.1  # only for hosts the node's owner lists
 BROWSER_IDLE_S_MAX: Final = 60
 CHILD_MEMORY_BYTES_MAX: Final = 2_000_000_000
 
-# --- messages -------------------------------------------------------------------------------------------------
+# --- messages -------------------------------------------------------------------------------------
 CLOCK_SKEW_MS_MAX: Final = 120_000
 SIGNATURE_LIFE_MS: Final = 120_000
 JWS_CHARS_MAX: Final = 16_384
@@ -38,13 +38,13 @@ TITLE_CHARS_MAX: Final = 512
 OPTOUT_SIGNALS_MAX: Final = 32
 NONCE_CHARS_MAX: Final = 64
 
-# --- leases ---------------------------------------------------------------------------------------------------
+# --- leases ---------------------------------------------------------------------------------------
 LEASES_PER_REQUEST_MAX: Final = 50
 LEASE_LIFE_MS: Final = 600_000
 LEASE_ATTEMPTS_MAX: Final = 4
 LEASES_OUTSTANDING_MAX: Final = 200
 
-# --- verification (windrow protocol, "Audit") -----------------------------------------------------------------
+# --- verification (windrow protocol, "Audit") -----------------------------------------------------
 SHINGLE_WORDS: Final = 5
 MATCH_SIMILARITY_MIN: Final = 0.60
 TRUTH_AGREEMENT_MIN: Final = 0.70
@@ -55,16 +55,16 @@ TRUTH_ATTEMPTS_MAX: Final = 3
 # --- near-duplicates --------------------------------------------------------------------------------------------
 NEAR_DUPLICATE_JACCARD_MIN: Final = 0.80
 
-# --- exports ----------------------------------------------------------------------------------------------------
+# --- exports --------------------------------------------------------------------------------------
 ROW_TOKENS_MAX: Final = 8_192
 SHARD_BYTES_MAX: Final = 1_000_000_000
 ROW_GROUP_BYTES_MAX: Final = 128_000_000
 
-# --- SQL from people ----------------------------------------------------------------------------------------------
+# --- SQL from people ------------------------------------------------------------------------------
 SQL_CHARS_MAX: Final = 20_000
 SQL_TIME_S_MAX: Final = 10
 SQL_ROWS_MAX: Final = 100_000
 SQL_MEMORY_BYTES_MAX: Final = 512_000_000
 
-# --- bridge ---------------------------------------------------------------------------------------------------------
+# --- bridge ---------------------------------------------------------------------------------------
 NATIVE_MESSAGE_BYTES_MAX: Final = 1_048_576  # Chromium's own bound for messages to the browser
