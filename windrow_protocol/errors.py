@@ -300,7 +300,7 @@ class WindrowError(Exception):
 
     def __str__(self) -> str:
         detail = f" ({self.detail})" if self.detail else ""
-        return f"{self.reason.sentence}{detail}. Remedy: {self.reason.remedy}."
+        return f"{self.reason.sentence}{detail}. Remedy: {self.reason.remedy}. [{self.code}]"
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON body of the refusal: `error`, `sentence`, `detail`, `remedy` and any further facts."""

@@ -68,3 +68,7 @@ SQL_MEMORY_BYTES_MAX: Final = 512_000_000
 
 # --- bridge ---------------------------------------------------------------------------------------
 NATIVE_MESSAGE_BYTES_MAX: Final = 1_048_576  # Chromium's own bound for messages to the browser
+
+# --- storage
+SEGMENT_BYTES_MAX: Final = 256_000_000
+SEGMENT_RECORD_BYTES_MAX: Final = 40_000_000

@@ -1,0 +1,180 @@
+"""The `Env` port: the only way server rooms reach clock, randomness, disk and network.
+
+Rules: a room asks `env.clock`, never `time`; writes through `env.disk`, never `open`; answers plain `Request`s with
+plain `Response`s, so that the same code runs behind a real socket and inside a seeded simulation with faults.
+The order of a durable write is: temporary file → fsync → rename → fsync of the directory. A failed fsync is fatal.
+
+Does not: hold state, retry, or know any room. The real adapters are in `storage/real_env.py`.
+
+Usage::
+
+    env = real_env()
+    env.disk.write_durably(home / "epochs" / "1" / "tree.json", body)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from windrow_protocol.limits import REQUEST_BYTES_MAX
+
+
+class Clock(Protocol):
+    """Time in integer milliseconds since the Unix epoch."""
+
+    def now_ms(self) -> int:
+        """Return the time now."""
+        ...
+
+    async def sleep(self, wait_s: float) -> None:
+        """Wait without blocking others."""
+        ...
+
+
+class Randomness(Protocol):
+    """Unpredictable bytes; seeded in a simulation."""
+
+    def token(self, size_bytes: int) -> bytes:
+        """Return that many random bytes."""
+        ...
+
+
+class AppendFile(Protocol):
+    """One file that only grows."""
+
+    def append(self, data: bytes) -> int:
+        """Write at the end and return the offset where the data begins."""
+        ...
+
+    def sync(self) -> None:
+        """Return only when all that was appended is on the disk. A failure here is fatal."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
+
+class Disk(Protocol):
+    """The few file operations that durability rests on; each is a place where a crash may be injected."""
+
+    def open_append(self, path: Path, keep_bytes: int) -> AppendFile:
+        """Open for appending, first cutting the file to `keep_bytes` (what the last commit vouches for)."""
+        ...
+
+    def read_range(self, path: Path, offset: int, length: int) -> bytes:
+        """Return exactly that range, or raise OSError."""
+        ...
+
+    def write_durably(self, path: Path, data: bytes) -> None:
+        """Write a whole file so that a crash leaves either nothing or all of it."""
+        ...
+
+    def adopt_durably(self, temporary: Path, path: Path) -> None:
+        """Give a finished temporary file or folder its final name, durably."""
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Delete a file or a folder tree; absent is fine."""
+        ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as a room sees it; `peer` is the sender's IP address."""
+
+    method: str
+    path: str
+    body: bytes = b""
+    params: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    peer: str = ""
+
+    def header(self, name: str) -> str:
+        """Return a header's value whatever its case, or an empty string."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers.items() if key.lower() == wanted), "")
+
+
+@dataclass(frozen=True)
+class Response:
+    """One answer; `file` is sent with support for byte ranges instead of `body`."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
+
+
+def json_response(value: object, status: int = 200) -> Response:
+    """Return a value (msgspec struct, dict, list) as a JSON answer."""
+    return Response(status=status, body=msgspec.json.encode(value))
+
+
+def page_response(html: str, status: int = 200) -> Response:
+    """Return an HTML page that may load nothing from elsewhere."""
+    policy = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; script-src 'self'"
+    return Response(
+        status=status,
+        body=html.encode(),
+        content_type="text/html; charset=utf-8",
+        headers={"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"},
+    )
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One door of a server. `purpose` is what the request's signature must be made for, empty when unsigned."""
+
+    method: str
+    pattern: str
+    handle: Handler
+    summary: str
+    purpose: str = ""
+    body_bytes_max: int = REQUEST_BYTES_MAX
+    message: str = ""  # schema name of the request's body in docs and OpenAPI
+
+
+class Server(Protocol):
+    """A listening server."""
+
+    @property
+    def url(self) -> str:
+        """Where it listens, such as http://127.0.0.1:8420 (empty for a local socket)."""
+        ...
+
+    async def close(self) -> None:
+        """Stop listening, letting running requests end."""
+        ...
+
+
+class Network(Protocol):
+    """How requests reach the rooms."""
+
+    async def serve(self, routes: Sequence[Route], *, host: str, port: int) -> Server:
+        """Listen on TCP. Raises WindrowError `port_taken`."""
+        ...
+
+    async def serve_local(self, routes: Sequence[Route], path: Path) -> Server:
+        """Listen on a local socket that only this user can open."""
+        ...
+
+
+@dataclass(frozen=True)
+class Env:
+    """Everything outside the rooms' own logic."""
+
+    clock: Clock
+    randomness: Randomness
+    disk: Disk
+    network: Network

@@ -1,0 +1,119 @@
+"""The network adapter: serves tables of `Route`s with aiohttp, on TCP or on a local socket.
+
+Rules: bodies are bounded per route before they are read; a `WindrowError` becomes its HTTP status and JSON body; any
+other failure becomes a 500 that names a reference found in the log, and never a traceback.
+
+Does not: route by itself (aiohttp does), authenticate, or know what the rooms answer.
+
+Usage: `server = await HttpNetwork().serve(routes, host="127.0.0.1", port=0)`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from storage.env import Request, Response, Route, json_response
+from windrow_protocol.errors import WindrowError
+
+log = structlog.get_logger(__name__)
+
+
+class HttpServer:
+    """A running aiohttp server."""
+
+    def __init__(self, runner: web.AppRunner, url: str) -> None:
+        self._runner = runner
+        self.url = url
+
+    async def close(self) -> None:
+        """Stop listening and let running requests end."""
+        await self._runner.cleanup()
+
+
+class HttpNetwork:
+    """Real sockets."""
+
+    async def serve(self, routes: Sequence[Route], *, host: str, port: int) -> HttpServer:
+        """Listen on TCP; port 0 takes a free one. Raises WindrowError `port_taken`."""
+        runner = await _runner(routes)
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            if error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+                raise WindrowError("port_taken", f"{host}:{port}: {os.strerror(error.errno)}") from error
+            raise
+        bound = runner.addresses[0]
+        return HttpServer(runner, f"http://{bound[0]}:{bound[1]}")
+
+    async def serve_local(self, routes: Sequence[Route], path: Path) -> HttpServer:
+        """Listen on a Unix socket readable by this user alone; a left-over socket file is replaced."""
+        path.unlink(missing_ok=True)
+        runner = await _runner(routes)
+        before = os.umask(0o177)
+        try:
+            await web.UnixSite(runner, str(path)).start()
+        finally:
+            os.umask(before)
+        return HttpServer(runner, "")
+
+
+async def _runner(routes: Sequence[Route]) -> web.AppRunner:
+    app = web.Application(client_max_size=max((route.body_bytes_max for route in routes), default=0) + 1)
+    for route in routes:
+        app.router.add_route(route.method, route.pattern, _adapt(route))
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    return runner
+
+
+def _adapt(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            answer = await route.handle(await _read(request, route.body_bytes_max))
+        except WindrowError as error:
+            answer = json_response(error.as_dict(), error.reason.http_status)
+        except Exception:
+            reference = secrets.token_hex(4)
+            log.exception("request_failed", path=request.path, reference=reference)
+            answer = json_response({"error": "internal", "reference": reference}, 500)
+        return _send(answer)
+
+    return handle
+
+
+async def _read(request: web.Request, body_bytes_max: int) -> Request:
+    if (request.content_length or 0) > body_bytes_max:
+        raise WindrowError("too_large", f"{request.content_length} bytes, {body_bytes_max} allowed")
+    body = bytearray()
+    async for chunk in request.content.iter_chunked(65_536):
+        body += chunk
+        if len(body) > body_bytes_max:
+            raise WindrowError("too_large", f"more than {body_bytes_max} bytes")
+    return Request(
+        method=request.method,
+        path=request.path,
+        body=bytes(body),
+        params=dict(request.match_info),
+        query=dict(request.query),
+        headers=dict(request.headers),
+        peer=request.remote or "",
+    )
+
+
+def _send(answer: Response) -> web.StreamResponse:
+    headers = dict(answer.headers)
+    if answer.status in (429, 503):
+        headers.setdefault("Retry-After", "5")
+    if answer.file is not None:
+        return web.FileResponse(answer.file, headers=headers)
+    headers["Content-Type"] = answer.content_type
+    return web.Response(status=answer.status, body=answer.body, headers=headers)

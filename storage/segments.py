@@ -1,0 +1,83 @@
+"""Append-only bodies: records in segment files, each compressed by itself, found by (segment, offset, length).
+
+Rules: `append` → `sync` → the caller commits the index and the watermark in one transaction → acknowledge. On opening,
+a segment is cut back to its committed watermark, so that what was never acknowledged is gone and nothing else is.
+
+Does not: index (the caller's tables do), name files after anything untrusted, or delete.
+
+Usage::
+
+    place = segments.append(record)
+    segments.sync()
+    segments.commit(connection)      # inside the transaction that inserts the index row
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+import zstandard
+
+from storage.env import AppendFile, Disk
+from storage.state import get_cursor, set_cursor
+from windrow_protocol.limits import SEGMENT_BYTES_MAX, SEGMENT_RECORD_BYTES_MAX
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a record lies."""
+
+    segment: str
+    offset: int
+    length: int
+
+
+class Segments:
+    """One family of segment files, such as `contributions`."""
+
+    def __init__(self, disk: Disk, folder: Path, family: str, connection: sa.Connection) -> None:
+        self._disk = disk
+        self._folder = folder
+        self._family = family
+        self._number = get_cursor(connection, f"segments/{family}/number")
+        self._end = get_cursor(connection, f"segments/{family}/bytes")
+        self._file = self._open()
+
+    def _open(self) -> AppendFile:
+        return self._disk.open_append(self._folder / self._name, self._end)
+
+    @property
+    def _name(self) -> str:
+        return f"{self._family}-{self._number:06d}.zst"
+
+    def append(self, record: bytes) -> Place:
+        """Write one record; it is not durable before `sync`, nor known before `commit`."""
+        if self._end >= SEGMENT_BYTES_MAX:
+            self._file.sync()
+            self._file.close()
+            self._number, self._end = self._number + 1, 0
+            self._file = self._open()
+        data = zstandard.compress(record, 3)
+        offset = self._file.append(data)
+        self._end = offset + len(data)
+        return Place(self._name, offset, len(data))
+
+    def sync(self) -> None:
+        """Bring everything appended to the disk. A failure here must end the process."""
+        self._file.sync()
+
+    def commit(self, connection: sa.Connection) -> None:
+        """Vouch for everything synced, within the caller's transaction."""
+        set_cursor(connection, f"segments/{self._family}/number", self._number)
+        set_cursor(connection, f"segments/{self._family}/bytes", self._end)
+
+    def read(self, place: Place) -> bytes:
+        """Return one record. Raises OSError when it is not there whole."""
+        data = self._disk.read_range(self._folder / place.segment, place.offset, place.length)
+        return zstandard.ZstdDecompressor().decompress(data, max_output_size=SEGMENT_RECORD_BYTES_MAX)
+
+    def close(self) -> None:
+        """Close the current file."""
+        self._file.close()

@@ -1,0 +1,128 @@
+"""The house's small mutable state: one SQLAlchemy Core code base over SQLite or PostgreSQL.
+
+Rules: one process writes, inside `write()`, one transaction at a time; readers use `read()` and never block it.
+SQLite runs in WAL mode with synchronous=FULL, because NORMAL may lose acknowledged commits.
+
+Does not: know what the tables mean, nor hold documents (see `segments` and `lake`).
+
+Usage::
+
+    state = State.open("sqlite:///…/state.db")
+    with state.write() as connection:
+        connection.execute(sa.insert(tables.nodes).values(...))
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from storage.tables import cursors, meta, metadata
+from windrow_protocol.errors import WindrowError
+
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON")
+
+
+class State:
+    """Open state; safe to use from several threads of the one writing process."""
+
+    def __init__(self, writer: sa.Engine, reader: sa.Engine) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(cls, url: str, *schemas: sa.MetaData) -> State:
+        """Open the database and create what is missing, the tables of further `schemas` included.
+
+        Raises WindrowError `home_unwritable` when the database cannot be opened for writing.
+        """
+        writer, reader = _engine(url, "BEGIN IMMEDIATE"), _engine(url, "BEGIN")
+        try:
+            with writer.begin() as connection:
+                for schema in (metadata, *schemas):
+                    schema.create_all(connection)
+        except sa.exc.OperationalError as error:
+            raise WindrowError("home_unwritable", str(error.orig)) from error
+        return cls(writer, reader)
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """One transaction, committed durably at the end of the block or rolled back whole."""
+        with self._lock, self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """One consistent snapshot."""
+        with self._reader.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+
+def sqlite_url(path: Path) -> str:
+    """Return the URL of a SQLite file."""
+    return f"sqlite:///{path}"
+
+
+def _engine(url: str, begin: str) -> sa.Engine:
+    engine = sa.create_engine(url)
+    if engine.dialect.name == "sqlite":
+
+        @sa.event.listens_for(engine, "connect")
+        def _configure(connection: Any, _record: Any) -> None:
+            connection.isolation_level = None  # the driver must not begin transactions by itself
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}").close()
+
+        @sa.event.listens_for(engine, "begin")
+        def _begin(connection: sa.Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def insert_once(connection: sa.Connection, table: sa.Table, **values: Any) -> bool:
+    """Insert a row unless one of its unique keys is there already; say whether it was inserted."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as insert_pg
+
+        statement: Any = insert_pg(table).values(**values).on_conflict_do_nothing()
+    else:
+        from sqlalchemy.dialects.sqlite import insert as insert_lite
+
+        statement = insert_lite(table).values(**values).on_conflict_do_nothing()
+    return bool(connection.execute(statement).rowcount)
+
+
+def get_cursor(connection: sa.Connection, name: str) -> int:
+    """Return how far a reader of a log has come (0 at the start)."""
+    return connection.execute(sa.select(cursors.c.position).where(cursors.c.name == name)).scalar() or 0
+
+
+def set_cursor(connection: sa.Connection, name: str, position: int) -> None:
+    """Remember how far a reader has come; in the same transaction as what it made of the entries."""
+    updated = connection.execute(sa.update(cursors).where(cursors.c.name == name).values(position=position))
+    if not updated.rowcount:
+        connection.execute(sa.insert(cursors).values(name=name, position=position))
+
+
+def get_meta(connection: sa.Connection, key: str) -> str | None:
+    """Return one remembered value."""
+    return connection.execute(sa.select(meta.c.value).where(meta.c.key == key)).scalar()
+
+
+def set_meta(connection: sa.Connection, key: str, value: str) -> None:
+    """Remember one value."""
+    updated = connection.execute(sa.update(meta).where(meta.c.key == key).values(value=value))
+    if not updated.rowcount:
+        connection.execute(sa.insert(meta).values(key=key, value=value))

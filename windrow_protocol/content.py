@@ -1,0 +1,67 @@
+"""What a text is: its normal form, its digest, its words and its shingles.
+
+Rules: two texts that differ only in Unicode composition, case-preserving white space or line ends are the same text.
+Shingles are 64-bit hashes of five consecutive folded words; the hash is fixed by this module on every machine.
+
+Does not: extract text from pages, judge it, or store it.
+
+Usage::
+
+    digest = text_sha256(normalise_text(extracted))
+    shared = shingle_hashes(a) & shingle_hashes(b)
+
+Source: Broder, "On the resemblance and containment of documents" (1997); Unicode UAX #15.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+from windrow_protocol.limits import SHINGLE_WORDS
+
+_BLANKS = re.compile(r"[^\S\n]+")
+_BREAKS = re.compile(r"\n{3,}")
+_WORD = re.compile(r"\w+")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufeff\ufffe\uffff]")
+
+
+def normalise_text(text: str) -> str:
+    """Return the normal form that is stored, signed and sold: NFC, single blanks, at most one empty line.
+
+    Control characters and lone surrogates are removed, so that the result always encodes as UTF-8.
+    """
+    text = text.encode("utf-8", "ignore").decode("utf-8")
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = _CONTROLS.sub("", text)
+    lines = (line.strip() for line in _BLANKS.sub(" ", text).split("\n"))
+    return _BREAKS.sub("\n\n", "\n".join(lines)).strip()
+
+
+def text_sha256(text: str) -> str:
+    """Return the lower-hex SHA-256 of a text's UTF-8 bytes."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def folded_sha256(text: str) -> str:
+    """Return the digest that two exact duplicates share: of the case-folded words alone."""
+    return hashlib.sha256(" ".join(words(text)).encode("utf-8")).hexdigest()
+
+
+def words(text: str) -> list[str]:
+    """Return the case-folded words of a text (Unicode letters, digits and underscores)."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def shingle_hashes(text: str) -> frozenset[int]:
+    """Return the 64-bit hashes of a text's five-word shingles; a shorter text is one shingle, an empty one none."""
+    tokens = words(text)
+    if not tokens:
+        return frozenset()
+    count = max(1, len(tokens) - SHINGLE_WORDS + 1)
+    return frozenset(_hash64(" ".join(tokens[i : i + SHINGLE_WORDS])) for i in range(count))
+
+
+def _hash64(shingle: str) -> int:
+    return int.from_bytes(hashlib.blake2b(shingle.encode("utf-8"), digest_size=8).digest(), "big")

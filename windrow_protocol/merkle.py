@@ -1,0 +1,160 @@
+"""OpenZeppelin's standard Merkle tree over (address account, uint256 cumulative amount).
+
+Rules: a leaf is hashed twice, so that no inner node can be read as a leaf; sibling hashes are sorted; one leaf for each
+account. The dump is the `standard-v1` format of the JavaScript library `@openzeppelin/merkle-tree`.
+
+Does not: build multiproofs (forgeable), talk to a chain, or decide amounts.
+
+Usage::
+
+    tree = MerkleTree.from_amounts({"0xAbc…": 5})
+    assert verify_proof("0xAbc…", 5, tree.proof("0xAbc…"), tree.root)
+
+Source: OpenZeppelin `MerkleProof.sol` and `merkle-tree` (MIT); EIP-55 for address spelling.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sha3
+
+from windrow_protocol.errors import WindrowError
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+PROOF_HASHES_MAX = 64
+UINT256_MAX = 2**256 - 1
+
+
+def keccak256(data: bytes) -> bytes:
+    """Return Ethereum's Keccak-256 of some bytes (not NIST SHA-3)."""
+    digest: bytes = sha3.keccak_256(data).digest()
+    return digest
+
+
+def checksum_address(address: str) -> str:
+    """Return an address in EIP-55 spelling. Raises WindrowError `bad_payout_address` when it is no address."""
+    if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
+        raise WindrowError("bad_payout_address", repr(address)[:60])
+    lower = address[2:].lower()
+    digest = keccak256(lower.encode()).hex()
+    spelled = "0x" + "".join(c.upper() if int(h, 16) >= 8 else c for c, h in zip(lower, digest, strict=False))
+    if address[2:] not in (lower, lower.upper()) and address != spelled:
+        raise WindrowError("bad_payout_address", f"{address} has a wrong checksum")
+    return spelled
+
+
+def leaf_hash(account: str, amount: int) -> bytes:
+    """Return keccak(keccak(abi.encode(account, amount))). Raises ValueError when the amount is no uint256."""
+    if not 0 <= amount <= UINT256_MAX:
+        raise ValueError("amount is not a uint256")
+    encoded = bytes(12) + bytes.fromhex(account[2:]) + amount.to_bytes(32, "big")
+    return keccak256(keccak256(encoded))
+
+
+def _pair(a: bytes, b: bytes) -> bytes:
+    return keccak256(a + b if a < b else b + a)
+
+
+def verify_proof(account: str, amount: int, proof: Sequence[str], root: str) -> bool:
+    """Say whether a proof leads from a leaf to a root; malformed input is simply not a proof."""
+    if len(proof) > PROOF_HASHES_MAX or not _ADDRESS.fullmatch(account) or not 0 <= amount <= UINT256_MAX:
+        return False
+    try:
+        steps = [bytes.fromhex(step.removeprefix("0x")) for step in proof]
+        target = bytes.fromhex(root.removeprefix("0x"))
+    except ValueError:
+        return False
+    if len(target) != 32 or any(len(step) != 32 for step in steps):
+        return False
+    node = leaf_hash(account, amount)
+    for step in steps:
+        node = _pair(node, step)
+    return node == target
+
+
+@dataclass(frozen=True)
+class MerkleTree:
+    """A whole tree: `nodes[0]` is the root, leaves stand at the end in descending order of index."""
+
+    nodes: tuple[bytes, ...]
+    leaves: tuple[tuple[str, int, int], ...]  # (account, amount, index in nodes)
+
+    @classmethod
+    def from_amounts(cls, amounts: Mapping[str, int]) -> MerkleTree:
+        """Build the tree of cumulative amounts in wei by account. Raises ValueError when there is no account."""
+        if not amounts:
+            raise ValueError("a tree needs at least one leaf")
+        rows = [(checksum_address(account), amount) for account, amount in amounts.items()]
+        if len({account for account, _ in rows}) != len(rows):
+            raise ValueError("an account stands twice under two spellings")
+        hashed = sorted((leaf_hash(account, amount), account, amount) for account, amount in rows)
+        size = 2 * len(hashed) - 1
+        nodes = [b""] * size
+        for i, (digest, _, _) in enumerate(hashed):
+            nodes[size - 1 - i] = digest
+        for i in range(size - 1 - len(hashed), -1, -1):
+            nodes[i] = _pair(nodes[2 * i + 1], nodes[2 * i + 2])
+        places = {account: size - 1 - i for i, (_, account, _) in enumerate(hashed)}
+        leaves = tuple((account, amount, places[account]) for account, amount in sorted(rows))
+        return cls(tuple(nodes), leaves)
+
+    @property
+    def root(self) -> str:
+        """The root as 0x and 64 hex digits."""
+        return "0x" + self.nodes[0].hex()
+
+    @property
+    def total(self) -> int:
+        """The sum of all leaves in wei."""
+        return sum(amount for _, amount, _ in self.leaves)
+
+    def amount(self, account: str) -> int:
+        """Return an account's cumulative amount in wei. Raises WindrowError `not_found`."""
+        return self._leaf(account)[1]
+
+    def proof(self, account: str) -> list[str]:
+        """Return the sibling hashes from an account's leaf to the root. Raises WindrowError `not_found`."""
+        index = self._leaf(account)[2]
+        steps = []
+        while index > 0:
+            sibling = index + 1 if index % 2 else index - 1
+            steps.append("0x" + self.nodes[sibling].hex())
+            index = (index - 1) // 2
+        return steps
+
+    def dump(self) -> dict[str, Any]:
+        """Return the tree in the `standard-v1` dump format."""
+        return {
+            "format": "standard-v1",
+            "leafEncoding": ["address", "uint256"],
+            "tree": ["0x" + node.hex() for node in self.nodes],
+            "values": [
+                {"value": [account, str(amount)], "treeIndex": index}
+                for account, amount, index in self.leaves
+            ],
+        }
+
+    @classmethod
+    def load(cls, dump: Mapping[str, Any]) -> MerkleTree:
+        """Rebuild a tree from its dump and compare every hash. Raises WindrowError `bad_proof` when they differ."""
+        try:
+            if dump["format"] != "standard-v1" or list(dump["leafEncoding"]) != ["address", "uint256"]:
+                raise WindrowError("bad_proof", "not a standard-v1 tree of (address, uint256)")
+            tree = cls.from_amounts({row["value"][0]: int(row["value"][1]) for row in dump["values"]})
+            same = [bytes.fromhex(node.removeprefix("0x")) for node in dump["tree"]] == list(tree.nodes)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise WindrowError("bad_proof", "the tree's dump is malformed") from error
+        if not same or len(dump["values"]) != len(tree.leaves):
+            raise WindrowError("bad_proof", "the tree's hashes do not follow from its values")
+        return tree
+
+    def _leaf(self, account: str) -> tuple[str, int, int]:
+        spelled = checksum_address(account)
+        for leaf in self.leaves:
+            if leaf[0] == spelled:
+                return leaf
+        raise WindrowError("not_found", f"{spelled} has no leaf in this tree")

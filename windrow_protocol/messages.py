@@ -1,0 +1,257 @@
+"""The messages that travel between node, coordinator, bridge and buyer.
+
+Rules: msgspec structs, frozen; unknown fields are refused; bounds from `limits`. A contribution's id follows from
+its lease and node, so that a retry is the same contribution. A batch is zstd-compressed NDJSON, one `Submission` a line.
+
+Does not: sign (see `signing`), do I/O, or hold what only the server's tables know.
+
+Usage::
+
+    body = encode_batch([Report(...), Contribution(...)])
+    for line in decode_batch(body): ...
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+import zstandard
+from msgspec import Meta
+
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import (
+    BATCH_DECODED_BYTES_MAX,
+    BATCH_RECORDS_MAX,
+    BATCH_WIRE_BYTES_MAX,
+    LEASES_PER_REQUEST_MAX,
+    OPTOUT_SIGNALS_MAX,
+    TEXT_BYTES_MAX,
+    TITLE_CHARS_MAX,
+    URL_CHARS_MAX,
+)
+
+T = TypeVar("T")
+
+Hex64 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Identifier = Annotated[str, Meta(pattern="^[a-z][0-9a-f]{31}$")]
+Url = Annotated[str, Meta(min_length=1, max_length=URL_CHARS_MAX)]
+TimeMs = Annotated[int, Meta(ge=0, le=2**53)]
+Short = Annotated[str, Meta(max_length=256)]
+Title = Annotated[str, Meta(max_length=TITLE_CHARS_MAX)]
+Text = Annotated[str, Meta(max_length=TEXT_BYTES_MAX)]
+Signals = Annotated[list[Short], Meta(max_length=OPTOUT_SIGNALS_MAX)]
+
+
+class Outcome(StrEnum):
+    """What became of a lease: the closed vocabulary of the protocol."""
+
+    FETCHED = "fetched"
+    UNCHANGED = "unchanged"
+    ROBOTS_DENIED = "robots_denied"
+    OPTOUT_DENIED = "optout_denied"
+    BLOCKED = "blocked"
+    NOT_FOUND = "not_found"
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+    TOO_LARGE = "too_large"
+    UNSAFE_ADDRESS = "unsafe_address"
+    BUDGET_EXHAUSTED = "budget_exhausted"
+    EXPIRED = "expired"
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What all messages share: immutable, and strict about unknown fields."""
+
+
+class Lease(Message, frozen=True):
+    """Leave to make one request, signed by the coordinator for one node (purpose `lease`, subject `node_id`)."""
+
+    lease_id: Identifier
+    node_id: Hex64
+    url: Url
+    render: Literal["http", "browser"]
+    body_bytes_max: int
+    decoded_bytes_max: int
+    time_s_max: int
+    redirects_max: int
+    nonce: str
+    issued_at_ms: TimeMs
+    expires_at_ms: TimeMs
+    method: Literal["GET"] = "GET"
+    want_raw: bool = False
+    region: str = ""
+    purpose: Literal["fetch"] = "fetch"
+
+
+class Registration(Message, frozen=True):
+    """POST /v1/nodes (purpose `register`): a node says which address its rewards go to."""
+
+    payout_address: Short
+    agent: Short = ""
+    region: Short = ""
+
+
+class LeaseRequest(Message, frozen=True):
+    """POST /v1/leases (purpose `lease_request`): a node asks for work."""
+
+    count: Annotated[int, Meta(ge=1, le=LEASES_PER_REQUEST_MAX)]
+    render: Annotated[list[Literal["http", "browser"]], Meta(max_length=2)] = ["http"]
+
+
+class Contribution(Message, frozen=True, tag="contribution", tag_field="kind"):
+    """The text of one leased page; `text` is in normal form and `text_sha256` its digest."""
+
+    contribution_id: Identifier
+    lease_id: Identifier
+    url: Url
+    final_url: Url
+    http_status: Annotated[int, Meta(ge=100, le=599)]
+    content_type: Short
+    fetched_at_ms: TimeMs
+    robots_state: Short
+    optout_signals: Signals
+    raw_sha256: Hex64
+    text: Text
+    text_sha256: Hex64
+    title: Title = ""
+    extractor_version: Short = ""
+    bytes_wire: Annotated[int, Meta(ge=0, le=2**40)] = 0
+
+
+class Report(Message, frozen=True, tag="report", tag_field="kind"):
+    """An honest answer to a lease without text: why the page was not fetched."""
+
+    lease_id: Identifier
+    url: Url
+    outcome: Outcome
+    fetched_at_ms: TimeMs
+    http_status: Annotated[int, Meta(ge=0, le=599)] = 0
+    detail: Short = ""
+    bytes_wire: Annotated[int, Meta(ge=0, le=2**40)] = 0
+
+
+Submission = Contribution | Report
+
+
+class PersonalRecord(Message, frozen=True):
+    """One redacted item a person chose to give."""
+
+    item_id: Hex64
+    url: Annotated[str, Meta(max_length=URL_CHARS_MAX)]
+    title: Title
+    text: Text
+    text_sha256: Hex64
+    captured_at_ms: TimeMs
+    redactions: dict[str, int] = {}
+
+
+class PersonalContribution(Message, frozen=True):
+    """POST /v1/personal (purpose `personal`): opted-in items under one signed consent receipt."""
+
+    contribution_id: Identifier
+    node_id: Hex64
+    source: Short
+    consent_receipt_id: Hex64
+    consent_jws: str
+    records: Annotated[list[PersonalRecord], Meta(min_length=1, max_length=BATCH_RECORDS_MAX)]
+
+
+class Receipt(Message, frozen=True):
+    """What the coordinator signs (purpose `receipt`, subject `node_id`) once a submission is durable.
+
+    `seq` and `head` fix its place in the contributions log: head = SHA-256(previous head ‖ record digest).
+    """
+
+    lease_id: str
+    contribution_id: str
+    url: str
+    outcome: Outcome
+    content_sha256: str
+    seq: int
+    head: str
+    received_at_ms: TimeMs
+
+
+class Verdict(Message, frozen=True):
+    """What the coordinator signs (purpose `verdict`, subject `node_id`) about one contribution."""
+
+    contribution_id: str
+    verdict: Literal["accepted", "rejected", "no_evidence"]
+    reason: str
+    similarity: float
+    truth_sha256: list[str]
+    decided_at_ms: TimeMs
+
+
+def contribution_id_for(lease_id: str, node_id: str) -> str:
+    """Return the id of the one contribution that a node can make for a lease."""
+    return "c" + hashlib.sha256(f"windrow/contribution/{lease_id}/{node_id}".encode()).hexdigest()[:31]
+
+
+def personal_contribution_id_for(node_id: str, item_ids: Iterable[str]) -> str:
+    """Return the id of a personal donation: the same items from the same node are the same donation."""
+    joined = ",".join(sorted(item_ids))
+    return "p" + hashlib.sha256(f"windrow/personal/{node_id}/{joined}".encode()).hexdigest()[:31]
+
+
+def decode_json(body: bytes, kind: type[T]) -> T:
+    """Decode one JSON message of a given type. Raises WindrowError `not_json` or `wrong_schema`."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise WindrowError("wrong_schema", str(error)) from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise WindrowError("not_json", str(error)) from error
+
+
+def encode_batch(records: Iterable[Submission]) -> bytes:
+    """Return a batch as zstd-compressed NDJSON."""
+    return zstandard.ZstdCompressor(level=3).compress(b"\n".join(msgspec.json.encode(r) for r in records))
+
+
+def unpack_bounded(body: bytes, decoded_bytes_max: int = BATCH_DECODED_BYTES_MAX) -> bytes:
+    """Decompress one zstd frame without ever holding more than the bound.
+
+    Raises WindrowError `too_large`, `bad_compression` or `decompression_bomb`.
+    """
+    if len(body) > BATCH_WIRE_BYTES_MAX:
+        raise WindrowError("too_large", f"a batch of {len(body)} bytes")
+    try:
+        with zstandard.ZstdDecompressor(max_window_size=1 << 24).stream_reader(body) as reader:
+            decoded = reader.read(decoded_bytes_max + 1)
+    except zstandard.ZstdError as error:
+        raise WindrowError("bad_compression", str(error)[:120]) from error
+    if len(decoded) > decoded_bytes_max:
+        raise WindrowError("decompression_bomb", f"more than {decoded_bytes_max} bytes")
+    return decoded
+
+
+def decode_batch(body: bytes) -> Iterator[Submission | WindrowError]:
+    """Yield each line of a batch as a submission, or as the error that makes it invalid; no line vanishes.
+
+    Raises WindrowError for the batch as a whole: `too_large`, `bad_compression`, `decompression_bomb`.
+    """
+    lines = [line for line in unpack_bounded(body).split(b"\n") if line.strip()]
+    if len(lines) > BATCH_RECORDS_MAX:
+        raise WindrowError("too_large", f"{len(lines)} records in a batch, {BATCH_RECORDS_MAX} allowed")
+    for line in lines:
+        try:
+            yield decode_json(line, Submission)  # type: ignore[arg-type]
+        except WindrowError as error:
+            yield error
+
+
+def canonical_record(record: Submission) -> bytes:
+    """Return the exact bytes of a submission that the log keeps and the receipt's `head` covers."""
+    return msgspec.json.encode(record, order="sorted")
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema components of all messages, for the OpenAPI description."""
+    kinds = [Registration, LeaseRequest, Lease, Contribution, Report, PersonalContribution, Receipt, Verdict]
+    _, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    return dict(components)

@@ -1,0 +1,182 @@
+"""Ed25519 signatures as compact JWS: who said what, on which network, for what purpose and until when.
+
+Rules: a key has one spelling, the lower hex of its 32 raw public bytes (`node_id`, `kid`). Every signed statement binds
+network, purpose, subject, content and expiry; a verifier names the purpose it expects. Requests sign the digest
+of their body (header `Windrow-Signature`); leases, receipts, verdicts and manifests carry their content inside.
+
+Does not: store keys, remember nonces, or read the clock.
+
+Usage::
+
+    token = sign(key, network="windrow-dev", purpose="lease", subject=node_id, content={...}, now_ms=now)
+    statement = verify(token, signer=coordinator_id, network="windrow-dev", purpose="lease", now_ms=now)
+
+Source: RFC 7515 (JWS), RFC 8037 and RFC 9864 (Ed25519 in JOSE).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import CLOCK_SKEW_MS_MAX, JWS_CHARS_MAX, SIGNATURE_LIFE_MS
+
+ALGORITHM = "Ed25519"
+SIGNATURE_HEADER = "Windrow-Signature"
+
+
+class Statement(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What one JWS says. `expires_at_ms` of 0 means that it never expires (receipts, verdicts, manifests)."""
+
+    network: str
+    purpose: str
+    subject: str
+    issued_at_ms: int
+    expires_at_ms: int = 0
+    nonce: str = ""
+    content_sha256: str = ""
+    content: dict[str, Any] | None = None
+
+
+def public_id(key: Ed25519PrivateKey | Ed25519PublicKey) -> str:
+    """Return the key's id: 64 lower hex digits of the raw public key."""
+    public = key.public_key() if isinstance(key, Ed25519PrivateKey) else key
+    return public.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+
+
+def load_private_key(text: str | bytes) -> Ed25519PrivateKey:
+    """Read a private key from the 64 hex digits of its seed. Raises WindrowError `bad_config`."""
+    try:
+        raw = text if isinstance(text, str) else text.decode("ascii")
+        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(raw.strip()))
+    except (UnicodeDecodeError, ValueError) as error:
+        raise WindrowError("bad_config", "the key file does not hold 64 hex digits") from error
+
+
+def dump_private_key(key: Ed25519PrivateKey) -> str:
+    """Return the seed as 64 hex digits and a newline, the form `load_private_key` reads."""
+    return key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()).hex() + "\n"
+
+
+def sign(
+    key: Ed25519PrivateKey,
+    *,
+    network: str,
+    purpose: str,
+    subject: str,
+    now_ms: int,
+    life_ms: int = 0,
+    nonce: str = "",
+    content_sha256: str = "",
+    content: Mapping[str, Any] | None = None,
+) -> str:
+    """Return the compact JWS of one statement; `life_ms` of 0 means that it never expires."""
+    statement = Statement(
+        network=network,
+        purpose=purpose,
+        subject=subject,
+        issued_at_ms=now_ms,
+        expires_at_ms=now_ms + life_ms if life_ms else 0,
+        nonce=nonce,
+        content_sha256=content_sha256,
+        content=dict(content) if content is not None else None,
+    )
+    header = {"alg": ALGORITHM, "kid": public_id(key), "typ": "windrow+jws"}
+    payload = msgspec.json.encode(statement)
+    return jws.serialize_compact(header, payload, OKPKey.import_key(key), algorithms=[ALGORITHM])
+
+
+def signer_of(token: str) -> str:
+    """Return the `kid` a token claims, unverified. Raises WindrowError `unsigned` or `bad_signature`."""
+    if not token:
+        raise WindrowError("unsigned")
+    if len(token) > JWS_CHARS_MAX:
+        raise WindrowError("too_large", f"a signature of {len(token)} characters")
+    try:
+        kid = jws.extract_compact(token.encode()).headers().get("kid")
+    except (JoseError, ValueError) as error:
+        raise WindrowError("bad_signature", "not a compact JWS") from error
+    if not isinstance(kid, str) or len(kid) != 64:
+        raise WindrowError("bad_signature", "`kid` is not a 64-digit hex key")
+    return kid
+
+
+def verify(
+    token: str, *, signer: str, network: str, purpose: str, now_ms: int, subject: str | None = None
+) -> Statement:
+    """Check a token against the one key, network and purpose expected and return its statement.
+
+    Raises WindrowError `unsigned`, `too_large`, `bad_signature`, `wrong_network`, `wrong_purpose`,
+    `clock_skew` or `signature_expired`.
+    """
+    if signer_of(token) != signer:
+        raise WindrowError("bad_signature", "signed by another key")
+    try:
+        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signer))
+        opened = jws.deserialize_compact(token, OKPKey.import_key(public), algorithms=[ALGORITHM])
+        statement = msgspec.json.decode(opened.payload, type=Statement)
+    except (JoseError, ValueError, msgspec.DecodeError) as error:
+        raise WindrowError("bad_signature") from error
+    if statement.network != network:
+        raise WindrowError("wrong_network", f"{statement.network} instead of {network}")
+    if statement.purpose != purpose:
+        raise WindrowError("wrong_purpose", f"{statement.purpose} instead of {purpose}")
+    if subject is not None and statement.subject != subject:
+        raise WindrowError("bad_signature", "made for another subject")
+    _check_time(statement, now_ms)
+    return statement
+
+
+def _check_time(statement: Statement, now_ms: int) -> None:
+    if statement.issued_at_ms > now_ms + CLOCK_SKEW_MS_MAX:
+        raise WindrowError("clock_skew", server_time_ms=now_ms)
+    if statement.expires_at_ms and statement.expires_at_ms < now_ms:
+        raise WindrowError("signature_expired", server_time_ms=now_ms)
+
+
+def sign_request(
+    key: Ed25519PrivateKey, *, network: str, purpose: str, body: bytes, nonce: str, now_ms: int
+) -> str:
+    """Return the value of `Windrow-Signature` for a request with this body."""
+    return sign(
+        key,
+        network=network,
+        purpose=purpose,
+        subject=public_id(key),
+        now_ms=now_ms,
+        life_ms=SIGNATURE_LIFE_MS,
+        nonce=nonce,
+        content_sha256=hashlib.sha256(body).hexdigest(),
+    )
+
+
+def verify_request(
+    token: str, *, network: str, purpose: str, body: bytes, now_ms: int
+) -> tuple[str, Statement]:
+    """Check a request's signature and return (node_id, statement); the caller spends the nonce.
+
+    A request must be dated within the clock skew and must expire, so that spent nonces can be forgotten.
+    Raises what `verify` raises, and `wrong_digest` when the body was changed.
+    """
+    node_id = signer_of(token)
+    statement = verify(
+        token, signer=node_id, network=network, purpose=purpose, now_ms=now_ms, subject=node_id
+    )
+    if not statement.expires_at_ms or not statement.nonce:
+        raise WindrowError("wrong_schema", "a request needs `nonce` and `expires_at_ms`")
+    if statement.issued_at_ms < now_ms - CLOCK_SKEW_MS_MAX:
+        raise WindrowError("clock_skew", server_time_ms=now_ms)
+    if statement.expires_at_ms - statement.issued_at_ms > SIGNATURE_LIFE_MS:
+        raise WindrowError("wrong_schema", f"a request may live at most {SIGNATURE_LIFE_MS} ms")
+    if statement.content_sha256 != hashlib.sha256(body).hexdigest():
+        raise WindrowError("wrong_digest", "the body is not the one that was signed")
+    return node_id, statement
