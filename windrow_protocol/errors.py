@@ -192,6 +192,39 @@ REASONS: dict[str, Reason] = _table(
         403,
     ),
     Reason(
+        "method_refused",
+        "Only GET and HEAD requests without a body leave the node",
+        "ask for the page with GET",
+        403,
+    ),
+    Reason(
+        "line_log_unwritable",
+        "The line log cannot be written, so nothing is fetched",
+        "free disk space, or give this user write access to the node's home",
+        507,
+    ),
+    Reason(
+        "host_unreachable",
+        "The host has no address or does not answer",
+        "nothing to do: the lease is reported as it is",
+        502,
+    ),
+    Reason(
+        "bad_answer", "The host's answer is not valid HTTP", "nothing to do: the lease is reported as it is", 502
+    ),
+    Reason(
+        "fetch_timeout",
+        "The host took longer than the lease allows",
+        "nothing to do: the lease is reported as it is",
+        504,
+    ),
+    Reason(
+        "budget_exhausted",
+        "The caps set by the node's owner leave no room for this request",
+        "raise the caps, or wait for the next day or month",
+        403,
+    ),
+    Reason(
         "no_browser",
         "No Chromium was found",
         "install one (Debian: apt-get install chromium) or set WINDROW_CHROMIUM",

@@ -24,6 +24,24 @@ HOST_PACE_S_MIN: Final = 2.0  # one request per host, whatever the coordinator s
 HOST_PACE_OWNER_S_MIN: Final = 0.1  # only for hosts the node's owner lists
 BROWSER_IDLE_S_MAX: Final = 60
 CHILD_MEMORY_BYTES_MAX: Final = 2_000_000_000
+CHILD_PAGES_MAX: Final = 2_000  # a crawl child is replaced after so many leases
+CHILD_IDLE_S_MAX: Final = 60  # and leaves when it has had nothing to do for so long
+CHILD_SILENT_S_MAX: Final = 30  # no sign of life for so long means it hangs (a page that cannot be parsed)
+CHILD_DEATHS_MAX: Final = 3  # a lease that was open at so many deaths of the child is left unanswered
+CHILD_LINE_BYTES_MAX: Final = 48_000_000  # one message between node and child
+FETCH_RATIO_FLOOR_BYTES: Final = 1_000_000  # below this decoded size no ratio makes a bomb
+ROBOTS_REDIRECTS_MAX: Final = 5  # RFC 9309, 2.3.1.2
+ROBOTS_RETRY_S: Final = 600  # an unreachable robots.txt is asked for again after so long
+ROBOTS_HOSTS_MAX: Final = 5_000
+CRAWL_DELAY_S_MAX: Final = 60
+PACE_WAIT_S_MAX: Final = 180
+SUBRESOURCES_PER_PAGE_MAX: Final = 48
+SUBRESOURCE_PACE_SHARE: Final = 10  # sub-resources of one page follow each other at a tenth of the pace
+RENDER_SETTLE_S_MAX: Final = 10
+EGRESS_HEAD_BYTES_MAX: Final = 65_536
+EGRESS_CONNECTIONS_MAX: Final = 64
+EGRESS_HEAD_TIME_S_MAX: Final = 10
+LINE_LOG_FILE_BYTES_MAX: Final = 64_000_000
 
 # --- messages -------------------------------------------------------------------------------------
 CLOCK_SKEW_MS_MAX: Final = 120_000
