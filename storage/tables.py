@@ -8,8 +8,6 @@ Does not: hold rules about states (each state machine is a table of its own room
 Usage: `state = State.open(home)`; `connection.execute(sa.select(tables.nodes))`.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
 """The messages that travel between node, coordinator, bridge and buyer.
 
 Rules: msgspec structs, frozen; unknown fields are refused; bounds from `limits`. A contribution's id follows from
-its lease and node, so that a retry is the same contribution. A batch is zstd-compressed NDJSON, one `Submission` a line.
+its lease and node, so that a retry is the same contribution. A batch is zstd-packed NDJSON, one `Submission` a line.
 
 Does not: sign (see `signing`), do I/O, or hold what only the server's tables know.
 
