@@ -210,7 +210,10 @@ REASONS: dict[str, Reason] = _table(
         502,
     ),
     Reason(
-        "bad_answer", "The host's answer is not valid HTTP", "nothing to do: the lease is reported as it is", 502
+        "bad_answer",
+        "The host's answer is not valid HTTP",
+        "nothing to do: the lease is reported as it is",
+        502,
     ),
     Reason(
         "fetch_timeout",
@@ -296,6 +299,24 @@ REASONS: dict[str, Reason] = _table(
         "chain_unreachable", "The chain's RPC does not answer", "start it, or correct WINDROW_RPC_URL", 503
     ),
     Reason("chain_rejected", "The chain rejected the transaction", "see the reason given", 409),
+    Reason(
+        "chain_pending",
+        "The transaction is not in a block yet",
+        "run the same command again: what was sent is found, not sent twice",
+        503,
+    ),
+    Reason(
+        "chain_journal_corrupt",
+        "The devnet's journal is damaged before its end, so its chain cannot be rebuilt",
+        "restore the home's `devnet` folder from a backup; nothing was changed",
+        500,
+    ),
+    Reason(
+        "claims_paused",
+        "Claims are paused by the distributor's owner",
+        "claim again when the pause is over; it lasts seven days at most",
+        409,
+    ),
     Reason(
         "unbalanced",
         "The ledger does not balance",

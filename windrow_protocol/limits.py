@@ -17,8 +17,12 @@ FETCH_RATIO_MAX: Final = 100
 FETCH_TIME_S_MAX: Final = 20
 FETCH_REDIRECTS_MAX: Final = 5
 URL_CHARS_MAX: Final = 2_048
+URL_INPUT_CHARS_MAX: Final = 8_192  # before tracking, fragment and the like are dropped
+HOST_CHARS_MAX: Final = 253  # RFC 1035, 2.3.4
+HOST_LABEL_CHARS_MAX: Final = 63
 URL_PATH_DEPTH_MAX: Final = 32
 ROBOTS_BYTES_MAX: Final = 512_000  # RFC 9309 asks for at least 500 KiB
+ROBOTS_LINE_BYTES_MAX: Final = 16_663  # what Google's parser keeps of one line
 ROBOTS_CACHE_S: Final = 86_400
 HOST_PACE_S_MIN: Final = 2.0  # one request per host, whatever the coordinator says
 HOST_PACE_OWNER_S_MIN: Final = 0.1  # only for hosts the node's owner lists
@@ -54,6 +58,9 @@ BATCH_RECORDS_MAX: Final = 200
 TEXT_BYTES_MAX: Final = 2_000_000
 TITLE_CHARS_MAX: Final = 512
 OPTOUT_SIGNALS_MAX: Final = 32
+OPTOUT_VALUE_CHARS_MAX: Final = 160
+OPTOUT_FIELD_CHARS_MAX: Final = 8_192  # one header field or robots.txt statement
+TDMREP_BYTES_MAX: Final = 512_000
 NONCE_CHARS_MAX: Final = 64
 
 # --- leases ---------------------------------------------------------------------------------------
@@ -90,3 +97,16 @@ NATIVE_MESSAGE_BYTES_MAX: Final = 1_048_576  # Chromium's own bound for messages
 # --- storage
 SEGMENT_BYTES_MAX: Final = 256_000_000
 SEGMENT_RECORD_BYTES_MAX: Final = 40_000_000
+
+# --- chain ----------------------------------------------------------------------------------------
+BLOCK_GAS_MAX: Final = 30_000_000
+TX_BYTES_MAX: Final = 131_072  # what other nodes take
+RPC_REQUEST_BYTES_MAX: Final = 1_048_576
+RPC_BATCH_MAX: Final = 100
+RPC_LOGS_MAX: Final = 10_000
+RPC_TIME_S_MAX: Final = 30
+RECEIPT_WAIT_S_MAX: Final = 180
+CLAIM_PROOF_HASHES_MAX: Final = 64  # the contract's own bound
+CLAIM_GAS_MAX: Final = 400_000
+CLAIM_FEE_WEI_MAX: Final = 10**16  # what a relayer spends on one claim at most
+SUBMISSION_GRACE_MS: Final = 30_000  # after a lease has ended, for an answer already on its way
