@@ -173,6 +173,12 @@ REASONS: dict[str, Reason] = _table(
         200,
     ),
     Reason(
+        "inconclusive",
+        "The text differs from what validators fetched, but too little to prove anything",
+        "nothing to do: this is never held against the node",
+        200,
+    ),
+    Reason(
         "truth_unavailable",
         "No validator could fetch the page",
         "nothing to do: this is never held against the node",

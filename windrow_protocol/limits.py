@@ -79,6 +79,8 @@ TRUTH_ATTEMPTS_MAX: Final = 3
 
 # --- near-duplicates --------------------------------------------------------------------------------------------
 NEAR_DUPLICATE_JACCARD_MIN: Final = 0.80
+NEAR_DUPLICATE_CANDIDATES_MAX: Final = 64  # verified for one text, those that share most bands first
+SHINGLES_KEPT_MAX: Final = 65_536  # of one text: a larger one is sampled
 
 # --- exports --------------------------------------------------------------------------------------
 ROW_TOKENS_MAX: Final = 8_192
