@@ -112,3 +112,4 @@ CLAIM_PROOF_HASHES_MAX: Final = 64  # the contract's own bound
 CLAIM_GAS_MAX: Final = 400_000
 CLAIM_FEE_WEI_MAX: Final = 10**16  # what a relayer spends on one claim at most
 SUBMISSION_GRACE_MS: Final = 30_000  # after a lease has ended, for an answer already on its way
+PERSONAL_BYTES_MAX: Final = 8_000_000

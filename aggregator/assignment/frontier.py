@@ -1,0 +1,105 @@
+"""The frontier: every URL the network knows, and what may happen to it next.
+
+Rules: one row for each canonical URL; its life is the table `STEPS` and nothing else. A transient failure opens the URL
+again for another node, up to `LEASE_ATTEMPTS_MAX`; a refusal by the site is final for this crawl.
+
+Does not: choose nodes, sign leases, or fetch.
+
+Usage::
+
+    added, known = add_urls(connection, [("https://example.org/", "http")], now_ms)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from storage.state import insert_once
+from storage.tables import frontier, leases
+from windrow_protocol.limits import LEASE_ATTEMPTS_MAX
+from windrow_protocol.messages import Outcome
+from windrow_protocol.urls import canonical_url, host_key, url_sha256
+
+# (state, event) → next state; "retry" becomes "given_up" once the attempts are used up.
+STEPS: dict[tuple[str, str], str] = {
+    ("open", "lease"): "leased",
+    ("leased", "answered"): "done",
+    ("leased", "retry"): "open",
+    ("leased", "exhausted"): "given_up",
+    ("done", "rejected"): "open",
+    ("done", "exhausted"): "given_up",
+}
+
+_TRANSIENT = {Outcome.TIMEOUT, Outcome.SERVER_ERROR, Outcome.BUDGET_EXHAUSTED, Outcome.EXPIRED}
+
+
+def add_urls(connection: sa.Connection, urls: Iterable[tuple[str, str]], now_ms: int) -> tuple[int, int]:
+    """Add (URL, render) pairs and return how many were new and how many known already.
+
+    Raises WindrowError `bad_url` before anything is added when one of them cannot be used.
+    """
+    rows = [(canonical_url(url), render) for url, render in urls]
+    added = 0
+    for url, render in rows:
+        added += insert_once(
+            connection,
+            frontier,
+            url_id=url_sha256(url),
+            url=url,
+            host_key=host_key(url),
+            render=render,
+            state="open",
+            attempts=0,
+            added_at_ms=now_ms,
+            note="",
+        )
+    return added, len(rows) - added
+
+
+def event_for(outcome: Outcome, attempts: int) -> str:
+    """Return the event that a lease's outcome means for its URL."""
+    if outcome not in _TRANSIENT:
+        return "answered"
+    return "retry" if attempts < LEASE_ATTEMPTS_MAX else "exhausted"
+
+
+def advance(connection: sa.Connection, url_id: str, event: str) -> None:
+    """Move one URL along `STEPS`; an event that its state does not know changes nothing."""
+    for (state, name), following in STEPS.items():
+        if name != event:
+            continue
+        added = 1 if event == "lease" else 0
+        connection.execute(
+            sa.update(frontier)
+            .where(frontier.c.url_id == url_id, frontier.c.state == state)
+            .values(state=following, attempts=frontier.c.attempts + added)
+        )
+
+
+def reopen_after_rejection(connection: sa.Connection, url_id: str) -> None:
+    """Give a page whose contribution was rejected to another node, unless its attempts are used up."""
+    attempts = (
+        connection.execute(sa.select(frontier.c.attempts).where(frontier.c.url_id == url_id)).scalar() or 0
+    )
+    advance(connection, url_id, "rejected" if attempts < LEASE_ATTEMPTS_MAX else "exhausted")
+
+
+def candidates(
+    connection: sa.Connection, node_id: str, renders: list[str], count: int
+) -> list[sa.Row[tuple[str, ...]]]:
+    """Return open URLs for a node, spread over hosts, none of which it had before (url_id, url, render)."""
+    had = sa.select(leases.c.url_id).where(leases.c.node_id == node_id)
+    place = (
+        sa.func.row_number().over(partition_by=frontier.c.host_key, order_by=frontier.c.url_id).label("place")
+    )
+    ranked = (
+        sa.select(frontier.c.url_id, frontier.c.url, frontier.c.render, place)
+        .where(frontier.c.state == "open", frontier.c.render.in_(renders), frontier.c.url_id.not_in(had))
+        .subquery()
+    )
+    chosen = sa.select(ranked.c.url_id, ranked.c.url, ranked.c.render).order_by(
+        ranked.c.place, ranked.c.url_id
+    )
+    return list(connection.execute(chosen.limit(count)))

@@ -1,0 +1,184 @@
+"""Leases: signed leave for one node to make one request, and what becomes of it.
+
+Rules: a lease's life is the table `STEPS`. A node never chooses its URLs, holds at most `LEASES_OUTSTANDING_MAX` leases
+and undecided contributions together, and never gets a URL twice. A validator's audit lease looks exactly like work:
+only the coordinator's table knows which contribution it is about.
+
+Does not: register nodes, accept answers (see `ingest`), or fetch.
+
+Usage: `tokens = issue_leases(house, connection, node_id, role, LeaseRequest(count=20))`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import sqlalchemy as sa
+
+from aggregator.assignment import frontier
+from storage.house import House
+from storage.tables import audits, contributions, leases, verdicts
+from windrow_protocol.limits import (
+    FETCH_BODY_BYTES_MAX,
+    FETCH_DECODED_BYTES_MAX,
+    FETCH_REDIRECTS_MAX,
+    FETCH_TIME_S_MAX,
+    LEASE_LIFE_MS,
+    LEASES_OUTSTANDING_MAX,
+    TRUTH_ATTEMPTS_MAX,
+)
+from windrow_protocol.messages import Lease, LeaseRequest, Outcome
+
+# (state, event) → next state
+STEPS: dict[tuple[str, str], str] = {
+    ("leased", "answer"): "answered",
+    ("leased", "expire"): "expired",
+}
+
+
+def issue_leases(
+    house: House,
+    connection: sa.Connection,
+    node_id: str,
+    role: str,
+    request: LeaseRequest,
+    life_ms: int = LEASE_LIFE_MS,
+) -> list[str]:
+    """Return signed leases (JWS, purpose `lease`) for a node: audits for a validator, work for a contributor."""
+    count = min(request.count, LEASES_OUTSTANDING_MAX - outstanding(connection, node_id))
+    if count <= 0:
+        return []
+    renders = list(request.render)
+    if role == "validator":
+        chosen = _audits_wanted(connection, node_id, renders, count)
+    else:
+        rows = frontier.candidates(connection, node_id, renders, count)
+        chosen = [(row.url_id, row.url, row.render, None) for row in rows]
+    return [_issue(house, connection, node_id, *each, life_ms=life_ms) for each in chosen]
+
+
+def outstanding(connection: sa.Connection, node_id: str) -> int:
+    """Return how many leases and contributions without a verdict a node has."""
+    held = sa.select(sa.func.count()).where(leases.c.node_id == node_id, leases.c.state == "leased")
+    undecided = (
+        sa.select(sa.func.count())
+        .select_from(
+            contributions.outerjoin(verdicts, verdicts.c.contribution_id == contributions.c.contribution_id)
+        )
+        .where(
+            contributions.c.node_id == node_id,
+            contributions.c.kind == "work",
+            verdicts.c.contribution_id.is_(None),
+        )
+    )
+    return (connection.execute(held).scalar() or 0) + (connection.execute(undecided).scalar() or 0)
+
+
+def _audits_wanted(
+    connection: sa.Connection, node_id: str, renders: list[str], count: int
+) -> list[tuple[str, str, str, str | None]]:
+    work = leases.alias("work")
+    statement = (
+        sa.select(work.c.url_id, work.c.url, work.c.render, audits.c.contribution_id)
+        .select_from(
+            audits.join(contributions, contributions.c.contribution_id == audits.c.contribution_id).join(
+                work, work.c.lease_id == contributions.c.lease_id
+            )
+        )
+        .where(audits.c.state == "wanted", work.c.node_id != node_id, work.c.render.in_(renders))
+        .order_by(audits.c.seq)
+        .limit(count)
+    )
+    return [(row.url_id, row.url, row.render, row.contribution_id) for row in connection.execute(statement)]
+
+
+def _issue(
+    house: House,
+    connection: sa.Connection,
+    node_id: str,
+    url_id: str,
+    url: str,
+    render: str,
+    audit_of: str | None,
+    *,
+    life_ms: int,
+) -> str:
+    now = house.now_ms()
+    lease = Lease(
+        lease_id=house.new_id("l"),
+        node_id=node_id,
+        url=url,
+        render="browser" if render == "browser" else "http",
+        body_bytes_max=FETCH_BODY_BYTES_MAX,
+        decoded_bytes_max=FETCH_DECODED_BYTES_MAX,
+        time_s_max=FETCH_TIME_S_MAX,
+        redirects_max=FETCH_REDIRECTS_MAX,
+        nonce=house.env.randomness.token(16).hex(),
+        issued_at_ms=now,
+        expires_at_ms=now + life_ms,
+    )
+    connection.execute(
+        sa.insert(leases).values(
+            lease_id=lease.lease_id,
+            url_id=url_id,
+            url=url,
+            node_id=node_id,
+            kind="work" if audit_of is None else "audit",
+            audit_of=audit_of,
+            state="leased",
+            render=lease.render,
+            nonce=lease.nonce,
+            issued_at_ms=lease.issued_at_ms,
+            expires_at_ms=lease.expires_at_ms,
+        )
+    )
+    if audit_of is None:
+        frontier.advance(connection, url_id, "lease")
+    else:
+        connection.execute(
+            sa.update(audits).where(audits.c.contribution_id == audit_of).values(state="leased")
+        )
+    return house.sign("lease", node_id, msgspec.to_builtins(lease), life_ms=life_ms)
+
+
+def close_lease(
+    connection: sa.Connection,
+    lease: sa.Row[tuple[object, ...]],
+    event: str,
+    outcome: Outcome,
+    now_ms: int,
+    **facts: object,
+) -> None:
+    """Move a lease along `STEPS` and its URL or audit with it."""
+    following = STEPS[(lease.state, event)]
+    connection.execute(
+        sa.update(leases)
+        .where(leases.c.lease_id == lease.lease_id)
+        .values(state=following, outcome=outcome.value, closed_at_ms=now_ms, **facts)
+    )
+    if lease.audit_of is not None:
+        _answer_audit(connection, lease.audit_of, outcome)
+        return
+    attempts = sa.select(frontier.frontier.c.attempts).where(frontier.frontier.c.url_id == lease.url_id)
+    used = connection.execute(attempts).scalar() or 0
+    frontier.advance(connection, lease.url_id, frontier.event_for(outcome, used))
+
+
+def _answer_audit(connection: sa.Connection, contribution_id: str, outcome: Outcome) -> None:
+    """A truth makes its audit ready to decide; a failure asks again until the attempts are used up."""
+    row = audits.c.contribution_id == contribution_id
+    if outcome is Outcome.FETCHED:
+        connection.execute(sa.update(audits).where(row).values(state="ready"))
+        return
+    connection.execute(sa.update(audits).where(row).values(failures=audits.c.failures + 1, state="wanted"))
+    spent = audits.c.failures >= TRUTH_ATTEMPTS_MAX
+    connection.execute(sa.update(audits).where(row, spent).values(state="ready"))
+
+
+def expire_leases(house: House, connection: sa.Connection) -> int:
+    """Expire every lease whose time is over and return how many there were."""
+    now = house.now_ms()
+    overdue = sa.select(leases).where(leases.c.state == "leased", leases.c.expires_at_ms < now)
+    rows = list(connection.execute(overdue))
+    for row in rows:
+        close_lease(connection, row, "expire", Outcome.EXPIRED, now)
+    return len(rows)

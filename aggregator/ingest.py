@@ -1,0 +1,237 @@
+"""Durable ingest: from a batch of submissions to signed receipts.
+
+Rules: check → append to the segment → fsync → one transaction {index, lease, audit, watermark, nonce} → only then
+answer. A record that cannot be accepted is answered with its reason and never silently dropped. The same submission
+again gets the same receipt; another one for the same lease is refused.
+
+Does not: judge content, pay, or read the clock except through the house.
+
+Usage: `answers = ingest.accept(caller, body)`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from aggregator.assignment.leases import close_lease
+from aggregator.requests import Caller, spend
+from storage.house import House
+from storage.segments import Place, Segments
+from storage.state import get_cursor, get_meta, set_cursor, set_meta
+from storage.tables import audits, contributions, leases, submissions
+from windrow_protocol.content import normalise_text, text_sha256
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import SUBMISSION_GRACE_MS
+from windrow_protocol.messages import (
+    Contribution,
+    Outcome,
+    Receipt,
+    Submission,
+    canonical_record,
+    contribution_id_for,
+    decode_batch,
+)
+
+GENESIS_HEAD = "0" * 64
+
+
+def next_head(head: str, record_sha256: str) -> str:
+    """Return the log's head after one more record: SHA-256(head ‖ digest of the record)."""
+    return hashlib.sha256(bytes.fromhex(head) + bytes.fromhex(record_sha256)).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Accepted:
+    record: Submission
+    lease: Any
+    data: bytes
+    sha256: str
+
+
+class Ingest:
+    """The one writer of the contributions log."""
+
+    def __init__(self, house: House, segments: Segments) -> None:
+        self._house = house
+        self._segments = segments
+
+    def accept(self, caller: Caller, body: bytes) -> list[dict[str, Any]]:
+        """Make a batch durable and return one answer for each record, in order.
+
+        An answer is `{lease_id, ok: true, receipt}` or `{lease_id, ok: false, error, sentence, …}`. Raises
+        WindrowError for the batch as a whole (`too_large`, `bad_compression`, `decompression_bomb`, `replayed`).
+        """
+        records = list(decode_batch(body))
+        with self._house.state.read() as connection:
+            checked = [self._check(connection, caller.node_id, record) for record in records]
+        fresh = _first_of_each_lease([each for each in checked if isinstance(each, _Accepted)])
+        places = [self._segments.append(each.data) for each in fresh]
+        self._segments.sync()
+        with self._house.state.write() as connection:
+            spend(connection, caller)
+            receipts = {
+                each.lease.lease_id: self._log(connection, each, place)
+                for each, place in zip(fresh, places, strict=True)
+            }
+            self._segments.commit(connection)
+        return [_answer(each, receipts) for each in checked]
+
+    def _check(
+        self, connection: sa.Connection, node_id: str, record: Submission | WindrowError
+    ) -> _Accepted | dict[str, Any]:
+        if isinstance(record, WindrowError):
+            return {"lease_id": "", "ok": False, **record.as_dict()}
+        try:
+            return self._admit(connection, node_id, record)
+        except WindrowError as error:
+            return {"lease_id": record.lease_id, "ok": False, **error.as_dict()}
+
+    def _admit(
+        self, connection: sa.Connection, node_id: str, record: Submission
+    ) -> _Accepted | dict[str, Any]:
+        lease = connection.execute(
+            sa.select(leases).where(leases.c.lease_id == record.lease_id)
+        ).one_or_none()
+        if lease is None:
+            raise WindrowError("unknown_lease", record.lease_id)
+        if lease.node_id != node_id:
+            raise WindrowError("not_your_lease", record.lease_id)
+        data = canonical_record(record)
+        digest = hashlib.sha256(data).hexdigest()
+        if lease.state == "answered":
+            return _earlier_receipt(connection, record.lease_id, digest)
+        if lease.state == "expired" or lease.expires_at_ms + SUBMISSION_GRACE_MS < self._house.now_ms():
+            raise WindrowError("lease_expired", f"{record.lease_id} ended at {lease.expires_at_ms}")
+        if record.url != lease.url:
+            raise WindrowError("url_mismatch", record.lease_id)
+        if isinstance(record, Contribution):
+            _check_content(record, node_id)
+        elif record.outcome is Outcome.FETCHED:
+            raise WindrowError("unknown_outcome", "`fetched` needs a contribution with its text")
+        return _Accepted(record, lease, data, digest)
+
+    def _log(self, connection: sa.Connection, each: _Accepted, place: Place) -> str:
+        record, lease, now = each.record, each.lease, self._house.now_ms()
+        seq = get_cursor(connection, "submissions") + 1
+        head = next_head(get_meta(connection, "submissions/head") or GENESIS_HEAD, each.sha256)
+        is_text = isinstance(record, Contribution)
+        outcome = Outcome.FETCHED if isinstance(record, Contribution) else record.outcome
+        receipt = Receipt(
+            lease_id=record.lease_id,
+            contribution_id=record.contribution_id if isinstance(record, Contribution) else "",
+            url=record.url,
+            outcome=outcome,
+            content_sha256=record.text_sha256 if isinstance(record, Contribution) else "",
+            seq=seq,
+            head=head,
+            received_at_ms=now,
+        )
+        token = self._house.sign("receipt", lease.node_id, msgspec.to_builtins(receipt))
+        connection.execute(
+            sa.insert(submissions).values(
+                seq=seq,
+                lease_id=record.lease_id,
+                node_id=lease.node_id,
+                kind="contribution" if is_text else "report",
+                segment=place.segment,
+                offset=place.offset,
+                length=place.length,
+                record_sha256=each.sha256,
+                head=head,
+                received_at_ms=now,
+                receipt=token,
+            )
+        )
+        set_cursor(connection, "submissions", seq)
+        set_meta(connection, "submissions/head", head)
+        if isinstance(record, Contribution):
+            _index(connection, record, lease, seq, now)
+        facts = {"http_status": record.http_status, "bytes_wire": record.bytes_wire}
+        detail = "" if isinstance(record, Contribution) else record.detail
+        close_lease(connection, lease, "answer", outcome, now, detail=detail, **facts)
+        return token
+
+
+def _first_of_each_lease(accepted: list[_Accepted]) -> list[_Accepted]:
+    return list({each.lease.lease_id: each for each in reversed(accepted)}.values())[::-1]
+
+
+def _answer(each: _Accepted | dict[str, Any], receipts: dict[str, str]) -> dict[str, Any]:
+    if isinstance(each, dict):
+        return each
+    return {"lease_id": each.lease.lease_id, "ok": True, "receipt": receipts[each.lease.lease_id]}
+
+
+def _earlier_receipt(connection: sa.Connection, lease_id: str, digest: str) -> dict[str, Any]:
+    row = connection.execute(
+        sa.select(submissions.c.record_sha256, submissions.c.receipt).where(
+            submissions.c.lease_id == lease_id
+        )
+    ).one()
+    if row.record_sha256 != digest:
+        raise WindrowError("lease_closed", lease_id)
+    return {"lease_id": lease_id, "ok": True, "receipt": row.receipt}
+
+
+def _check_content(record: Contribution, node_id: str) -> None:
+    if record.contribution_id != contribution_id_for(record.lease_id, node_id):
+        raise WindrowError("wrong_contribution_id", record.contribution_id)
+    if not record.text.strip():
+        raise WindrowError("empty_text", record.lease_id)
+    if normalise_text(record.text) != record.text:
+        raise WindrowError("wrong_digest", "the text is not in normal form")
+    if text_sha256(record.text) != record.text_sha256:
+        raise WindrowError("wrong_digest", "text_sha256")
+
+
+def _index(connection: sa.Connection, record: Contribution, lease: Any, seq: int, now_ms: int) -> None:
+    is_truth = lease.audit_of is not None
+    connection.execute(
+        sa.insert(contributions).values(
+            contribution_id=record.contribution_id,
+            seq=seq,
+            lease_id=record.lease_id,
+            node_id=lease.node_id,
+            kind="truth" if is_truth else "work",
+            audit_of=lease.audit_of,
+            url=record.url,
+            final_url=record.final_url,
+            http_status=record.http_status,
+            content_type=record.content_type,
+            fetched_at_ms=record.fetched_at_ms,
+            received_at_ms=now_ms,
+            robots_state=record.robots_state,
+            optout_signals=msgspec.json.encode(record.optout_signals).decode(),
+            raw_sha256=record.raw_sha256,
+            text_sha256=record.text_sha256,
+            text_bytes=len(record.text.encode()),
+            title=record.title,
+            extractor_version=record.extractor_version,
+        )
+    )
+    if not is_truth:
+        connection.execute(
+            sa.insert(audits).values(
+                contribution_id=record.contribution_id,
+                seq=seq,
+                state="wanted",
+                truths_wanted=1,
+                opened_at_ms=now_ms,
+            )
+        )
+
+
+def read_text(connection: sa.Connection, segments: Segments, seq: int) -> str:
+    """Return the text of the contribution at one place of the log."""
+    row = connection.execute(
+        sa.select(submissions.c.segment, submissions.c.offset, submissions.c.length).where(
+            submissions.c.seq == seq
+        )
+    ).one()
+    record = msgspec.json.decode(segments.read(Place(row.segment, row.offset, row.length)), type=Contribution)
+    return record.text

@@ -1,0 +1,155 @@
+"""Judgement of accepted documents: novelty against everything ever seen, annotations, and the lake.
+
+Rules: documents are judged strictly in the order of the log, and only as far as every earlier one has its verdict, so
+that the same log always gives the same clusters and the same first-seen owners. Documents never change; judgements
+stand beside them, in one transaction with the lake file and the cursor.
+
+Does not: verify, price, or publish.
+
+Usage: `judged = Judgement(house, segments, lake).judge(batch=64)`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from aggregator.curation import Annotations, annotate
+from aggregator.dedup import Duplicate, SeenIndex, SqlSeenStore, dedup_tables
+from aggregator.ingest import read_text
+from storage.house import House
+from storage.lake import Lake
+from storage.segments import Segments
+from storage.state import get_cursor, set_cursor
+from storage.tables import annotations, audits, contributions, duplicates, nodes, verdicts
+
+CURSOR = "judged"
+
+
+class Judgement:
+    """The stage between verdicts and the lake."""
+
+    def __init__(self, house: House, segments: Segments, lake: Lake) -> None:
+        self._house = house
+        self._segments = segments
+        self._lake = lake
+
+    def judge(self, batch: int = 64) -> int:
+        """Judge up to `batch` contributions that now can be and return how many places of the log were passed."""
+        with self._house.state.read() as connection:
+            start = get_cursor(connection, CURSOR)
+            rows = _decided_after(connection, start, batch)
+            texts = {
+                row.seq: read_text(connection, self._segments, row.seq) for row in rows if _accepted(row)
+            }
+        if not rows:
+            return 0
+        notes = {row.seq: _annotate(row, texts[row.seq]) for row in rows if row.seq in texts}
+        with self._house.state.write() as connection:
+            index = SeenIndex(SqlSeenStore(connection, dedup_tables))
+            lake_rows = []
+            for row in (row for row in rows if row.seq in texts):
+                duplicate = index.judge(row.contribution_id, texts[row.seq])
+                _record(connection, row, duplicate, notes[row.seq])
+                lake_rows.append(_lake_row(row, texts[row.seq], duplicate, notes[row.seq]))
+            if lake_rows:
+                self._lake.commit(connection, self._lake.write(lake_rows, start + 1, rows[-1].seq))
+            set_cursor(connection, CURSOR, rows[-1].seq)
+        return len(rows)
+
+
+def _accepted(row: Any) -> bool:
+    return bool(row.verdict == "accepted")
+
+
+def _decided_after(connection: sa.Connection, start: int, batch: int) -> list[Any]:
+    """Return contributions in the log's order, up to the first that still waits for its verdict."""
+    waiting = sa.select(sa.func.min(audits.c.seq)).where(audits.c.state != "decided", audits.c.seq > start)
+    bound = connection.execute(waiting).scalar()
+    statement = (
+        sa.select(
+            contributions,
+            verdicts.c.verdict,
+            verdicts.c.reason,
+            verdicts.c.similarity,
+            nodes.c.payout_address,
+        )
+        .join(verdicts, verdicts.c.contribution_id == contributions.c.contribution_id)
+        .join(nodes, nodes.c.node_id == contributions.c.node_id)
+        .where(contributions.c.seq > start, contributions.c.kind == "work")
+        .order_by(contributions.c.seq)
+        .limit(batch)
+    )
+    if bound is not None:
+        statement = statement.where(contributions.c.seq < bound)
+    return list(connection.execute(statement))
+
+
+def _annotate(row: Any, text: str) -> Annotations:
+    signals = msgspec.json.decode(row.optout_signals, type=list[str])
+    return annotate(text, url=row.final_url, robots_state=row.robots_state, optout_signals=signals)
+
+
+def _record(connection: sa.Connection, row: Any, duplicate: Duplicate, note: Annotations) -> None:
+    connection.execute(
+        sa.insert(duplicates).values(
+            contribution_id=row.contribution_id,
+            seq=row.seq,
+            kind=duplicate.kind,
+            cluster_id=duplicate.cluster_id,
+            first_contribution_id=duplicate.first_contribution_id,
+            similarity=duplicate.similarity,
+            unique_bytes=duplicate.unique_bytes,
+        )
+    )
+    connection.execute(
+        sa.insert(annotations).values(contribution_id=row.contribution_id, seq=row.seq, **_note_columns(note))
+    )
+
+
+def _note_columns(note: Annotations) -> dict[str, Any]:
+    return {
+        "version": note.version,
+        "language": note.language,
+        "language_score": note.language_score,
+        "token_count": note.token_count,
+        "license_detected": note.license_detected,
+        "training_allowed": note.training_allowed,
+        "rights_reason": note.rights_reason,
+        "signals": msgspec.json.encode(note.signals).decode(),
+    }
+
+
+def _lake_row(row: Any, text: str, duplicate: Duplicate, note: Annotations) -> dict[str, Any]:
+    columns = _note_columns(note)
+    del columns["version"]
+    return {
+        "seq": row.seq,
+        "contribution_id": row.contribution_id,
+        "node_id": row.node_id,
+        "payout_address": row.payout_address,
+        "url": row.url,
+        "final_url": row.final_url,
+        "fetched_at_ms": row.fetched_at_ms,
+        "received_at_ms": row.received_at_ms,
+        "http_status": row.http_status,
+        "content_type": row.content_type,
+        "robots_state": row.robots_state,
+        "optout_signals": msgspec.json.decode(row.optout_signals),
+        "raw_sha256": row.raw_sha256,
+        "text_sha256": row.text_sha256,
+        "title": row.title,
+        "text": text,
+        "extractor_version": row.extractor_version,
+        "verdict": row.verdict,
+        "verdict_reason": row.reason,
+        "similarity": row.similarity,
+        "dup_kind": duplicate.kind,
+        "dup_cluster_id": duplicate.cluster_id,
+        "dup_first_id": duplicate.first_contribution_id,
+        "dup_similarity": duplicate.similarity,
+        "unique_bytes": duplicate.unique_bytes,
+        **columns,
+    }

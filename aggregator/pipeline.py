@@ -1,0 +1,40 @@
+"""The aggregator's story, one line a stage: expire, verify, judge.
+
+Rules: every stage takes what the stage before left in the logs, does a bounded batch in one transaction, and can be
+killed anywhere and started again. Nothing here remembers anything.
+
+Does not: accept submissions (`ingest`) nor pay (`rewards`), which meet it in the tables.
+
+Usage: `while pipeline.step(): ...`
+"""
+
+from __future__ import annotations
+
+from aggregator.assignment.leases import expire_leases
+from aggregator.judgement import Judgement
+from aggregator.requests import forget_nonces
+from aggregator.verification.audits import decide_audits
+from storage.house import House
+from storage.lake import Lake
+from storage.segments import Segments
+
+
+class Pipeline:
+    """Everything between a stored contribution and the lake."""
+
+    def __init__(self, house: House, segments: Segments, lake: Lake) -> None:
+        self._house = house
+        self._segments = segments
+        self._judgement = Judgement(house, segments, lake)
+
+    def housekeeping(self) -> int:
+        """Expire leases and forget nonces; runs beside ingest, in its thread, since both close leases."""
+        with self._house.state.write() as connection:
+            forget_nonces(connection, self._house.now_ms())
+            return expire_leases(self._house, connection)
+
+    def step(self) -> int:
+        """Do one batch of each stage and return how much was done; 0 means that all is judged for now."""
+        decided = decide_audits(self._house, self._segments)
+        judged = self._judgement.judge()
+        return decided + judged

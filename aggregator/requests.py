@@ -1,0 +1,66 @@
+"""Who is asking: checks a request's signature, purpose and freshness, and spends its nonce.
+
+Rules: the nonce is spent in the same transaction as the effect, so that a crash between them changes nothing; nonces
+are kept until their signature has expired.
+
+Does not: know what is asked. Usage: `caller = authenticate(house, request, "submit")`, then `spend(connection, caller)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from storage.env import Request
+from storage.house import House
+from storage.state import insert_once
+from storage.tables import nodes, nonces
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import CLOCK_SKEW_MS_MAX, NONCE_CHARS_MAX
+from windrow_protocol.signing import SIGNATURE_HEADER, Statement, verify_request
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A node whose signature was checked, with the statement it signed."""
+
+    node_id: str
+    statement: Statement
+
+
+def authenticate(house: House, request: Request, purpose: str) -> Caller:
+    """Return who signed a request. Raises WindrowError as `verify_request` does, or `wrong_schema`."""
+    node_id, statement = verify_request(
+        request.header(SIGNATURE_HEADER),
+        network=house.network,
+        purpose=purpose,
+        body=request.body,
+        now_ms=house.now_ms(),
+    )
+    if len(statement.nonce) > NONCE_CHARS_MAX:
+        raise WindrowError("wrong_schema", f"a nonce has at most {NONCE_CHARS_MAX} characters")
+    return Caller(node_id, statement)
+
+
+def spend(connection: sa.Connection, caller: Caller) -> None:
+    """Use up the request's nonce. Raises WindrowError `replayed`."""
+    statement = caller.statement
+    kept_until_ms = statement.expires_at_ms + CLOCK_SKEW_MS_MAX
+    if not insert_once(
+        connection, nonces, node_id=caller.node_id, nonce=statement.nonce, expires_at_ms=kept_until_ms
+    ):
+        raise WindrowError("replayed")
+
+
+def forget_nonces(connection: sa.Connection, now_ms: int) -> None:
+    """Drop nonces whose signatures have expired."""
+    connection.execute(sa.delete(nonces).where(nonces.c.expires_at_ms < now_ms))
+
+
+def role_of(connection: sa.Connection, node_id: str) -> str:
+    """Return `contributor` or `validator`. Raises WindrowError `unknown_node`."""
+    role = connection.execute(sa.select(nodes.c.role).where(nodes.c.node_id == node_id)).scalar()
+    if role is None:
+        raise WindrowError("unknown_node", node_id[:16])
+    return str(role)
