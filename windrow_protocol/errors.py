@@ -292,6 +292,19 @@ REASONS: dict[str, Reason] = _table(
         "see the failing check's rows; nothing was published",
         409,
     ),
+    Reason(
+        "bad_recipe",
+        "The dataset's recipe has a mistake",
+        "correct the file named in `datasets/`; nothing was published",
+        400,
+        2,
+    ),
+    Reason(
+        "nothing_to_publish",
+        "The recipe selects no rows",
+        "wait for accepted contributions, or lower the recipe's thresholds",
+        409,
+    ),
     Reason("export_corrupt", "The export does not match its manifest", "download the named file again", 409),
     # --- money ---------------------------------------------------------------------------------------------------------
     Reason(
@@ -333,6 +346,18 @@ REASONS: dict[str, Reason] = _table(
         "bad_proof",
         "The proof does not lead to the root",
         "fetch the epoch's tree again; report it if it stays wrong",
+        409,
+    ),
+    Reason(
+        "not_the_payer",
+        "The order is not signed by the account that paid",
+        "sign the order with the key of the paying account",
+        403,
+    ),
+    Reason(
+        "price_changed",
+        "The price is higher than the limit given",
+        "look at the quote and raise the limit, or do not buy",
         409,
     ),
     Reason(

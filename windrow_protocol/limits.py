@@ -86,6 +86,11 @@ SHINGLES_KEPT_MAX: Final = 65_536  # of one text: a larger one is sampled
 ROW_TOKENS_MAX: Final = 8_192
 SHARD_BYTES_MAX: Final = 1_000_000_000
 ROW_GROUP_BYTES_MAX: Final = 128_000_000
+EXPORT_FILES_MAX: Final = 100_000
+SAMPLE_ROWS: Final = 10
+SAMPLE_TEXT_CHARS_MAX: Final = 20_000  # the free sample takes real rows no longer than this
+ORDER_LIFE_S_MAX: Final = 600  # a buyer's signed order may be used for so long
+DOWNLOAD_TOKEN_LIFE_MS: Final = 3_600_000  # a download may go on for so long before a new (free) order is needed
 
 # --- SQL from people ------------------------------------------------------------------------------
 SQL_CHARS_MAX: Final = 20_000
