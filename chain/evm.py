@@ -1,0 +1,306 @@
+"""The embedded EVM: one chain in memory on py-evm, one transaction to a block, the same blocks whenever it is replayed.
+
+Rules: a block's bytes depend only on the genesis, the raw transactions before it and the block times, so a replay
+gives equal block hashes. Block time is the time given, never less than the parent's; equal times are allowed (as on
+rollups), so chain time follows real time instead of running a second ahead with each transaction.
+
+Does not: touch disk, network or clock; that is `chain/journal.py` and `chain/devnet.py`. It has no pool: a transaction
+is mined at once or refused.
+
+Usage::
+
+    chain = EmbeddedChain(Genesis(chain_id=31337, timestamp_s=0, balances_wei={"0x…": 10**18}))
+    mined = chain.commit(chain.prepare(raw_transaction, timestamp_s=5))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from eth.abc import BlockAPI, BlockHeaderAPI, ComputationAPI, ReceiptAPI, SignedTransactionAPI, StateAPI
+from eth.chains.base import Chain
+from eth.consensus import NoProofConsensus
+from eth.constants import CREATE_CONTRACT_ADDRESS, ZERO_ADDRESS
+from eth.db.atomic import AtomicDB
+from eth.exceptions import Revert, VMError
+from eth.vm.forks.prague import PragueVM
+from eth.vm.spoof import SpoofTransaction
+from eth_keys.exceptions import BadSignature
+from eth_typing import Address, BlockNumber, Hash32
+from eth_utils import ValidationError, keccak, to_canonical_address
+from eth_utils.exceptions import ValidationError as EthValidationError
+from rlp.exceptions import RLPException
+
+from chain.create2 import FACTORY_ADDRESS, FACTORY_CODE
+from windrow_protocol.limits import BLOCK_GAS_MAX, TX_BYTES_MAX
+
+_TYPES_TAKEN = (0, 1, 2)  # legacy, access list, dynamic fee; blobs and delegations have no use here
+
+
+class Refused(Exception):
+    """The chain refuses a transaction or a call. `data` is what a contract reverted with, None where none ran."""
+
+    def __init__(self, message: str, data: bytes | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.data = data
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """What the chain starts from. Balances are wei by 0x address."""
+
+    chain_id: int
+    timestamp_s: int
+    balances_wei: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A message to be tried without being sent. `to` is None for a creation."""
+
+    sender: bytes = ZERO_ADDRESS
+    to: bytes | None = None
+    data: bytes = b""
+    value_wei: int = 0
+    gas: int = BLOCK_GAS_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """One transaction in its block; also a prepared one that is not committed yet."""
+
+    block: BlockAPI
+    transaction: SignedTransactionAPI
+    receipt: ReceiptAPI
+    sender: bytes
+    created: bytes | None
+    price_wei: int
+    output: bytes
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the transaction did what it was sent for."""
+        return self.receipt.state_root == b"\x01"
+
+
+class _DevnetVM(PragueVM):
+    """Prague, with blocks that may share a second and need no proof."""
+
+    consensus_class = NoProofConsensus
+
+    @classmethod
+    def validate_header(cls, header: BlockHeaderAPI, parent_header: BlockHeaderAPI) -> None:
+        if header.timestamp == parent_header.timestamp:
+            # Every other rule still applies: only "strictly later" is relaxed to "not earlier".
+            header = header.copy(timestamp=header.timestamp + 1)
+        super().validate_header(header, parent_header)
+
+
+class EmbeddedChain:
+    """One chain in memory. Not thread-safe: give it one thread."""
+
+    def __init__(self, genesis: Genesis) -> None:
+        self.genesis = genesis
+        chain_class = type(
+            "DevnetChain",
+            (Chain,),
+            {"chain_id": genesis.chain_id, "vm_configuration": ((BlockNumber(0), _DevnetVM),)},
+        )
+        allocation: dict[Address, Any] = {
+            Address(to_canonical_address(address)): _account(balance_wei)
+            for address, balance_wei in genesis.balances_wei.items()
+        }
+        allocation[Address(to_canonical_address(FACTORY_ADDRESS))] = _account(0, FACTORY_CODE)
+        parameters = {
+            "difficulty": 0,
+            "gas_limit": BLOCK_GAS_MAX,
+            "timestamp": genesis.timestamp_s,
+            "coinbase": ZERO_ADDRESS,
+        }
+        self._chain = cast(Chain, chain_class.from_genesis(AtomicDB(), parameters, allocation))  # type: ignore[attr-defined]
+        self._by_hash: dict[bytes, Mined] = {}
+        self._by_number: list[Mined] = []
+
+    @property
+    def head(self) -> BlockHeaderAPI:
+        """The header of the newest block."""
+        return self._chain.get_canonical_head()
+
+    def next_header(self, timestamp_s: int) -> BlockHeaderAPI:
+        """The header of the block that a transaction sent at this time would go into."""
+        parent = self.head
+        return _DevnetVM.create_header_from_parent(
+            parent,
+            gas_limit=parent.gas_limit,
+            timestamp=max(timestamp_s, parent.timestamp),
+            coinbase=ZERO_ADDRESS,
+            mix_hash=keccak(parent.hash),  # PREVRANDAO: any value does, but a replay must find the same one
+        )
+
+    def header(self, number: int) -> BlockHeaderAPI:
+        """The header of a block; raises IndexError when there is none."""
+        if not 0 <= number <= self.head.block_number:
+            raise IndexError(number)
+        return self._chain.get_canonical_block_header_by_number(BlockNumber(number))
+
+    def number_of(self, block_hash: bytes) -> int | None:
+        """The number of the block of this hash, None when there is none."""
+        if not self._chain.chaindb.header_exists(Hash32(block_hash)):
+            return None
+        return int(self._chain.get_block_header_by_hash(Hash32(block_hash)).block_number)
+
+    def mined_in(self, number: int) -> Mined | None:
+        """What was mined in a block; None for genesis or a number not reached."""
+        return self._by_number[number - 1] if 0 < number <= len(self._by_number) else None
+
+    def mined(self, transaction_hash: bytes) -> Mined | None:
+        """What became of a transaction; None when it was never mined."""
+        return self._by_hash.get(transaction_hash)
+
+    def state(self, number: int | None = None) -> StateAPI:
+        """The state after a block (default: the newest), for balances, nonces, code and storage."""
+        header = self.head if number is None else self.header(number)
+        return self._chain.get_vm(header).state
+
+    def prepare(self, raw: bytes, timestamp_s: int) -> Mined:
+        """Execute a raw signed transaction on top of the head, without making it part of the chain.
+
+        Raises Refused when the transaction cannot be mined. One that reverts is mined, as on any chain.
+        """
+        transaction = self._decode(raw)
+        header = self.next_header(timestamp_s)
+        self._check(transaction, header)
+        vm = self._chain.get_vm(header)
+        try:
+            filled_header, receipts, computations = vm.apply_all_transactions([transaction], header)
+        except (ValidationError, EthValidationError) as error:
+            raise Refused(str(error)) from error
+        except RecursionError as error:
+            raise Refused("call depth is beyond what this devnet can run") from error
+        filled = vm.set_block_transactions_and_withdrawals(
+            vm.get_block(), filled_header, [transaction], receipts
+        )
+        block = vm.mine_block(filled).block
+        creates = transaction.to == CREATE_CONTRACT_ADDRESS
+        return Mined(
+            block=block,
+            transaction=transaction,
+            receipt=receipts[0],
+            sender=transaction.sender,
+            created=computations[0].msg.storage_address if creates else None,
+            price_wei=vm.state.get_gas_price(transaction),
+            output=computations[0].output,
+        )
+
+    def commit(self, mined: Mined) -> Mined:
+        """Make a prepared block the head. Raises ValidationError when the head has moved since."""
+        self._chain.persist_block(mined.block)
+        self._by_number.append(mined)
+        self._by_hash[mined.transaction.hash] = mined
+        return mined
+
+    def call(self, call: Call, timestamp_s: int, number: int | None = None) -> bytes:
+        """Try a message and return its output; on a numbered block in that block's own time.
+
+        Without a number it runs as the next block would. Raises Refused with the revert data when it fails.
+        """
+        computation = self._try(call, timestamp_s, number)
+        _raise_if_failed(computation)
+        return computation.output
+
+    def estimate_gas(self, call: Call, timestamp_s: int) -> int:
+        """The gas with which the message succeeds in the next block. Raises Refused when it does at no limit."""
+        computation = self._try(call, timestamp_s, None)
+        _raise_if_failed(computation)
+        spent = call.gas - computation.get_gas_remaining() + computation.data_floor_gas
+        # A call may keep a 64th back or look at what is left, so what was spent need not suffice.
+        low, high = spent - 1, spent
+        while high < call.gas and self._fails(call, high, timestamp_s):
+            low, high = high, min(high + high // 8 + 2_300, call.gas)
+        while high - low > high // 64:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._fails(call, middle, timestamp_s) else (low, middle)
+        return high
+
+    def _fails(self, call: Call, gas: int, timestamp_s: int) -> bool:
+        tried = Call(call.sender, call.to, call.data, call.value_wei, gas)
+        return self._try(tried, timestamp_s, None).is_error
+
+    def _try(self, call: Call, timestamp_s: int, number: int | None) -> ComputationAPI:
+        header = self.next_header(timestamp_s) if number is None else self.header(number)
+        vm = self._chain.get_vm(header.copy(base_fee_per_gas=0))
+        state = vm.state
+        builder = _DevnetVM.get_transaction_builder()
+        unsigned = cast(Any, builder).new_unsigned_dynamic_fee_transaction(
+            chain_id=self.genesis.chain_id,
+            nonce=state.get_nonce(Address(call.sender)),
+            max_priority_fee_per_gas=0,
+            max_fee_per_gas=0,
+            gas=call.gas,
+            to=call.to or CREATE_CONTRACT_ADDRESS,
+            value=call.value_wei,
+            data=call.data,
+            access_list=(),
+        )
+        spoofed = cast(SignedTransactionAPI, SpoofTransaction(unsigned, from_=call.sender))
+        try:
+            return state.apply_transaction(spoofed)
+        except (ValidationError, EthValidationError) as error:
+            raise Refused(str(error)) from error
+        except RecursionError as error:
+            raise Refused("call depth is beyond what this devnet can run") from error
+
+    def _decode(self, raw: bytes) -> SignedTransactionAPI:
+        if not raw or len(raw) > TX_BYTES_MAX:
+            raise Refused(f"a raw transaction has 1 to {TX_BYTES_MAX} bytes")
+        if raw[0] < 0xC0 and raw[0] not in _TYPES_TAKEN:
+            raise Refused(f"transaction type {raw[0]} is not supported here")
+        try:
+            transaction = _DevnetVM.get_transaction_builder().decode(raw)
+            transaction.validate()
+            _ = transaction.sender
+        except (RLPException, ValidationError, EthValidationError, BadSignature) as error:
+            raise Refused(f"not a signed transaction: {error}") from error
+        except (ValueError, TypeError, IndexError, AssertionError) as error:
+            raise Refused("not a signed transaction") from error
+        return transaction
+
+    def _check(self, transaction: SignedTransactionAPI, header: BlockHeaderAPI) -> None:
+        """The refusals a wallet must be able to tell apart, in the words other nodes use."""
+        if transaction.hash in self._by_hash:
+            raise Refused("already known")
+        if transaction.chain_id != self.genesis.chain_id:
+            given = "none" if transaction.chain_id is None else str(transaction.chain_id)
+            raise Refused(f"invalid chain id for signer: have {given}, want {self.genesis.chain_id}")
+        state = self.state()
+        nonce = state.get_nonce(transaction.sender)
+        if transaction.nonce < nonce:
+            raise Refused(f"nonce too low: next nonce {nonce}, tx nonce {transaction.nonce}")
+        if transaction.nonce > nonce:
+            raise Refused(f"nonce too high: next nonce {nonce}, tx nonce {transaction.nonce}")
+        if transaction.gas > header.gas_limit:
+            raise Refused("exceeds block gas limit")
+        if transaction.gas < transaction.intrinsic_gas:
+            raise Refused(f"intrinsic gas too low: have {transaction.gas}, want {transaction.intrinsic_gas}")
+        if transaction.max_fee_per_gas < header.base_fee_per_gas:
+            raise Refused(f"max fee per gas less than block base fee: {header.base_fee_per_gas}")
+        needed = transaction.gas * transaction.max_fee_per_gas + transaction.value
+        balance = state.get_balance(transaction.sender)
+        if balance < needed:
+            raise Refused(f"insufficient funds for gas * price + value: have {balance}, want {needed}")
+
+
+def _account(balance_wei: int, code: bytes = b"") -> dict[str, Any]:
+    return {"balance": balance_wei, "nonce": 0, "code": code, "storage": {}}
+
+
+def _raise_if_failed(computation: ComputationAPI) -> None:
+    if not computation.is_error:
+        return
+    error: VMError = computation.error
+    if isinstance(error, Revert):
+        data = bytes(error.args[0]) if error.args and isinstance(error.args[0], bytes) else b""
+        raise Refused("execution reverted", data)
+    raise Refused(f"execution failed: {type(error).__name__} {error}".strip())
