@@ -1,0 +1,189 @@
+"""What in a text identifies a person or opens a door: addresses, numbers, wallets, keys, by shape and checksum.
+
+Rules: deterministic, never overlapping, linear in the text; where a checksum exists it must be right, where a shape
+alone says too little a word beside it must. Unicode digits, full-width forms, odd blanks and zero-width characters
+cannot hide a finding. Kinds are a closed vocabulary (`KINDS`).
+
+Does not: find names or postal addresses, change the text (see `extension_bridge.redaction`), or keep what it found.
+
+Usage::
+
+    for finding in find_personal("write to ana@example.org"):
+        print(finding.kind, finding.start, finding.end)
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import TEXT_BYTES_MAX
+from windrow_protocol.personal_checksums import (
+    IBAN_CHARS,
+    base58_address,
+    bech32_address,
+    evm_address,
+    iban,
+    luhn,
+)
+from windrow_protocol.personal_national_ids import SHAPES, bare
+from windrow_protocol.personal_network import addresses_in, emails_in
+from windrow_protocol.personal_phones import phones_in
+from windrow_protocol.personal_secrets import secrets_in
+
+KINDS: Final = ("email", "phone", "card", "iban", "ip", "mac", "wallet", "secret", "national_id")
+
+# When two findings overlap, the one that says more wins. A number that a word calls a telephone beats a national id
+# that nothing names, because eleven digits with a right check digit are often an accident.
+_SECRET, _EMAIL, _IBAN, _WALLET, _CARD, _NAMED_ID, _NETWORK, _CUED_PHONE, _BARE_ID, _PHONE = range(10)
+
+_CLUSTER: Final = re.compile(r"[0-9](?:[^0-9\n]{0,6}[0-9]){5,}")
+_CLUSTER_BEFORE: Final = 12
+_CLUSTER_TAIL: Final = re.compile(r"[A-Za-z()\[\]]{0,9}")
+_CUE_CHARS: Final = 32
+_CARD_SHAPE: Final = re.compile(
+    r"(?<![0-9A-Za-z+])(?<![0-9][.,-])"
+    r"(?:[0-9]{12,19}|[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{3})?|3[0-9]{3}([ -])[0-9]{6}\2[0-9]{4,5})"
+    r"(?![0-9A-Za-z]|[.,-][0-9])"
+)
+# Issuer prefixes with the lengths in which their cards exist (ISO/IEC 7812 ranges as the schemes publish them).
+_CARD_ISSUER: Final = re.compile(
+    r"4(?:[0-9]{12}|[0-9]{15}|[0-9]{18})$|(?=[0-9]{16}$)(?:5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720)"
+    r"|3[47][0-9]{13}$|3(?:0[0-59]|[689])[0-9]{11,16}$|35[0-9]{14,17}$|(?:2131|1800)[0-9]{11}$"
+    r"|220[0-4][0-9]{12,15}$|8[12][0-9]{14,17}$|(?:0604|5[0678]|6)[0-9]{8,18}$"
+)
+_IBAN_HEAD: Final = re.compile(r"(?<![0-9A-Za-z])[A-Za-z]{2}[0-9]{2}(?=[ -]?[0-9A-Za-z])")
+_IBAN_REST: Final = re.compile(r"(?:[ -]?[0-9A-Za-z]){11,30}")
+# The first characters stand first, not behind a look-behind, so that the search can skip to them.
+_EVM: Final = re.compile(r"0x[0-9a-fA-F]{40}(?![0-9A-Za-z])")
+_BASE58: Final = re.compile(r"[123mn][1-9A-HJ-NP-Za-km-z]{25,34}(?![0-9A-Za-z])")
+_BECH32: Final = re.compile(r"[bBtT][cCbB]1[0-9A-Za-z]{11,71}(?![0-9A-Za-z])")
+
+_INVISIBLE: Final = frozenset(
+    map(chr, [0xAD, 0x34F, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065)])
+) | frozenset(map(chr, [*range(0xFE00, 0xFE10), 0xFEFF]))
+_LAST_DIGIT: Final = 0x1FBF9  # the highest decimal digit of Unicode
+
+_Span = tuple[int, str, int, int]  # rank, kind, start, end
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One find: `text[start:end]` of the text that was searched, in characters."""
+
+    kind: str
+    start: int
+    end: int
+    text: str
+
+
+def find_personal(text: str) -> list[Finding]:
+    """Return everything personal in a text of at most TEXT_BYTES_MAX bytes, in order and without overlap.
+
+    Raises WindrowError `too_large`.
+    """
+    if len(text) > TEXT_BYTES_MAX or len(text.encode("utf-8", "surrogatepass")) > TEXT_BYTES_MAX:
+        raise WindrowError("too_large", f"a text of more than {TEXT_BYTES_MAX} bytes")
+    plain, places = _plain(text)
+    taken = bytearray(len(plain))
+    chosen: list[Finding] = []
+    for _, kind, start, end in sorted(_spans(plain), key=lambda s: (s[0], s[2], -s[3])):
+        if not any(taken[start:end]):
+            taken[start:end] = b"\x01" * (end - start)
+            first, last = (places[start], places[end - 1] + 1) if places else (start, end)
+            chosen.append(Finding(kind, first, last, text[first:last]))
+    return sorted(chosen, key=lambda finding: finding.start)
+
+
+def _spans(text: str) -> Iterator[_Span]:
+    for start, end in secrets_in(text):
+        yield _SECRET, "secret", start, end
+    for start, end in emails_in(text):
+        yield _EMAIL, "email", start, end
+    for kind, start, end in addresses_in(text):
+        yield _NETWORK, kind, start, end
+    yield from _checked(text, _EVM, evm_address)
+    yield from _checked(text, _BASE58, base58_address)
+    yield from _checked(text, _BECH32, bech32_address)
+    for cluster in _CLUSTER.finditer(text):
+        start = max(0, cluster.start() - _CLUSTER_BEFORE)
+        tail = _CLUSTER_TAIL.match(text, cluster.end())
+        yield from _numbers(text, start, tail.end() if tail else cluster.end())
+
+
+def _checked(text: str, shape: re.Pattern[str], check: Callable[[str], bool]) -> Iterator[_Span]:
+    for match in shape.finditer(text):
+        stands_alone = match.start() == 0 or not text[match.start() - 1].isalnum()
+        if stands_alone and check(match.group()):
+            yield _WALLET, "wallet", match.start(), match.end()
+
+
+def _numbers(text: str, start: int, end: int) -> Iterator[_Span]:
+    """Yield what a cluster of digits may hold: cards, accounts, ids and telephone numbers."""
+    for card in _CARD_SHAPE.finditer(text, start, end):
+        digits = card.group().replace(" ", "").replace("-", "")
+        if _CARD_ISSUER.match(digits) and luhn(digits):
+            yield _CARD, "card", card.start(), card.end()
+    for head in _IBAN_HEAD.finditer(text, start, end):
+        last = _iban_end(text, head.start(), head.group()[:2].upper())
+        if last:
+            yield _IBAN, "iban", head.start(), last
+    yield from _national_ids(text, start, end)
+    for first, last, cued in phones_in(text, start, end):
+        yield _CUED_PHONE if cued else _PHONE, "phone", first, last
+
+
+def _iban_end(text: str, start: int, country: str) -> int:
+    """Return where the IBAN that starts here ends, 0 when there is none."""
+    chars = IBAN_CHARS.get(country, 0)
+    rest = _IBAN_REST.match(text, start + 4)
+    if not chars or rest is None:
+        return 0
+    count, place = 4, start + 4
+    while count < chars and place < rest.end():
+        count += text[place] not in " -"
+        place += 1
+    closed = place == len(text) or not text[place].isalnum()
+    return place if closed and iban(re.sub("[ -]", "", text[start:place])) else 0
+
+
+def _national_ids(text: str, start: int, end: int) -> Iterator[_Span]:
+    for shape in SHAPES:
+        for match in shape.pattern.finditer(text, start, end):
+            named = shape.cue is not None
+            if shape.cue and not shape.cue.search(text, max(0, match.start() - _CUE_CHARS), match.start()):
+                continue
+            if shape.check(bare(match.group())):
+                named = named or not match.group().isdigit()
+                yield _NAMED_ID if named else _BARE_ID, "national_id", match.start(), match.end()
+
+
+@cache
+def _twins() -> dict[str, str]:
+    """Return the characters that are read as an ASCII digit, letter, sign or blank although they are none."""
+    twins = {chr(0xFF01 + i): chr(0x21 + i) for i in range(94)} | {"\u2212": "-"}
+    for char in map(chr, range(0x80, _LAST_DIGIT + 1)):
+        category = unicodedata.category(char)
+        if category == "Nd":
+            twins[char] = str(unicodedata.decimal(char))
+        elif category in ("Zs", "Pd"):
+            twins[char] = " " if category == "Zs" else "-"
+    return twins
+
+
+def _plain(text: str) -> tuple[str, list[int] | None]:
+    """Return the text as it is read, and each character's place in the original (None: the same place)."""
+    if text.isascii():
+        return text, None
+    twins, used = _twins(), set(text)
+    for char in used & twins.keys():
+        text = text.replace(char, twins[char])
+    if used.isdisjoint(_INVISIBLE):
+        return text, None
+    places = [i for i, c in enumerate(text) if c not in _INVISIBLE]
+    return "".join(text[i] for i in places), places
