@@ -1,0 +1,74 @@
+"""The operator's settings: defaults, then `windrow.toml` in the home, then WINDROW_* variables, then flags.
+
+Rules: one struct, every field with a default that works on a fresh machine; paths are absolute once resolved.
+
+Does not: hold a node's settings (`contributor_node.settings`) nor protocol limits.
+
+Usage: `settings = load_settings({"port": 8420}).values`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+from platformdirs import user_data_path
+
+from windrow.shipped import shipped_folder
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import LEASE_LIFE_MS
+from windrow_protocol.settings import Resolved, env_layer, resolve
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+PREFIX = "WINDROW_"
+
+
+class HouseSettings(msgspec.Struct, frozen=True):
+    """Settings of the server side."""
+
+    home: str = ""
+    network: str = "windrow-dev"
+    host: str = "127.0.0.1"
+    port: Port = 8420
+    database_url: str = ""  # empty: SQLite in the home
+    rpc_url: str = ""  # empty: the embedded devnet
+    chain_id: Annotated[int, Meta(ge=1)] = 31_337
+    devnet_port: Port = 8545
+    devnet_fund: list[str] = []  # addresses that get test ether and WIND on the embedded devnet
+    timelock_s: Annotated[int, Meta(ge=1)] = 2
+    royalty_bps: Annotated[int, Meta(ge=0, le=10_000)] = 7_000
+    recipes: str = ""  # empty: the recipes that come with Windrow
+    validators: list[str] = []  # node ids whose leases are audits
+    lease_life_ms: Annotated[int, Meta(ge=1_000)] = LEASE_LIFE_MS
+
+
+def load_settings(flags: Mapping[str, Any] | None = None) -> Resolved[HouseSettings]:
+    """Read every layer. Raises WindrowError `bad_config`."""
+    given = dict(flags or {})
+    environment = env_layer(os.environ, PREFIX, HouseSettings)
+    home = (
+        Path(given.get("home") or environment.get("home") or user_data_path("windrow")).expanduser().resolve()
+    )
+    layers = [
+        ("default", {"home": str(home), "recipes": str(shipped_folder("datasets"))}),
+        (f"{home / 'windrow.toml'}", _read_toml(home / "windrow.toml")),
+        ("environment", environment),
+        ("flag", {name: value for name, value in given.items() if value is not None}),
+    ]
+    resolved = resolve(HouseSettings, layers)
+    values = msgspec.structs.replace(resolved.values, home=str(home))
+    return Resolved(values, resolved.sources)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise WindrowError("bad_config", f"{path}: {error}") from error
