@@ -224,7 +224,7 @@ ledger = sa.Table(
     sa.Column("credit", sa.Text, nullable=False, index=True),
     sa.Column("asset", sa.Text, nullable=False),
     sa.Column("amount", Uint256, nullable=False),
-    sa.Column("cause", sa.Text, nullable=False),  # contribution, sale or claim id
+    sa.Column("cause", sa.Text, nullable=False, index=True),  # contribution, sale or claim id
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("rule_version", sa.Integer, nullable=False),
     _time("created_at_ms"),

@@ -343,6 +343,51 @@ REASONS: dict[str, Reason] = _table(
         500,
     ),
     Reason(
+        "nothing_to_settle",
+        "Nothing was earned since the last epoch",
+        "close again when the ledger has new credits; nothing was changed",
+        409,
+    ),
+    Reason(
+        "epoch_closing", "An epoch is being closed already", "wait for that one to end, then ask again", 409
+    ),
+    Reason(
+        "folds_disagree",
+        "Two independent computations of the epoch's root disagree",
+        "propose nothing; keep the home as it is and report it",
+        500,
+    ),
+    Reason(
+        "leaf_falls",
+        "An account would be promised less than before",
+        "correct with new entries that leave no account below what was promised",
+        409,
+    ),
+    Reason(
+        "root_differs",
+        "The root on chain is not the one of this home's last epoch",
+        "use the chain this home was settled on, or restore the newest backup",
+        409,
+    ),
+    Reason(
+        "not_first_seen",
+        "The text was seen before, so it earns no novelty",
+        "nothing to do: the fetch itself was paid",
+        200,
+    ),
+    Reason(
+        "truth_unused",
+        "The truth came after its verdict, so it earns nothing",
+        "answer audit leases sooner",
+        200,
+    ),
+    Reason(
+        "personal_by_sales",
+        "Personal data earns from sales, never for arriving",
+        "nothing to do: royalties come with each sale of an export that holds it",
+        200,
+    ),
+    Reason(
         "bad_proof",
         "The proof does not lead to the root",
         "fetch the epoch's tree again; report it if it stays wrong",

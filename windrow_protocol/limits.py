@@ -90,7 +90,9 @@ EXPORT_FILES_MAX: Final = 100_000
 SAMPLE_ROWS: Final = 10
 SAMPLE_TEXT_CHARS_MAX: Final = 20_000  # the free sample takes real rows no longer than this
 ORDER_LIFE_S_MAX: Final = 600  # a buyer's signed order may be used for so long
-DOWNLOAD_TOKEN_LIFE_MS: Final = 3_600_000  # a download may go on for so long before a new (free) order is needed
+DOWNLOAD_TOKEN_LIFE_MS: Final = (
+    3_600_000  # a download may go on for so long before a new (free) order is needed
+)
 
 # --- SQL from people ------------------------------------------------------------------------------
 SQL_CHARS_MAX: Final = 20_000
@@ -118,3 +120,10 @@ CLAIM_GAS_MAX: Final = 400_000
 CLAIM_FEE_WEI_MAX: Final = 10**16  # what a relayer spends on one claim at most
 SUBMISSION_GRACE_MS: Final = 30_000  # after a lease has ended, for an answer already on its way
 PERSONAL_BYTES_MAX: Final = 8_000_000
+
+# --- rewards --------------------------------------------------------------------------------------
+ACCOUNTING_BATCH_MAX: Final = 200  # contributions priced in one transaction
+ROYALTY_OWNERS_MAX: Final = 1_000_000  # payout addresses among which one sale is split
+SETTLEMENT_POLL_S: Final = 0.5  # between two looks at the chain's time while a timelock runs
+CLAIM_RETRY_MS_MIN: Final = 5_000  # after a claim that failed, for the same account
+ACCOUNT_ENTRIES_MAX: Final = 500  # rows of one answer of GET /v1/accounts/{payout}/entries
