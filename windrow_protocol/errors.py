@@ -306,6 +306,38 @@ REASONS: dict[str, Reason] = _table(
         409,
     ),
     Reason("export_corrupt", "The export does not match its manifest", "download the named file again", 409),
+    Reason(
+        "bad_consent",
+        "The consent receipt does not cover what was sent",
+        "give consent again for exactly these items; nothing was kept",
+        403,
+    ),
+    Reason(
+        "not_redacted",
+        "The text still holds personal data that redaction removes",
+        "use a current bridge, or remove the kinds named from the text",
+        422,
+    ),
+    Reason(
+        "wrong_origin",
+        "This program is not allowed to speak to the bridge",
+        "use the Windrow extension, and run `windrow bridge install` again",
+        403,
+        2,
+    ),
+    Reason(
+        "not_agreed",
+        "There is no consent yet",
+        "tick the consent box after reading what would leave",
+        403,
+    ),
+    Reason(
+        "no_node_key",
+        "This home has no node key",
+        "start the node once with `windrow node run`, or set WINDROW_NODE_HOME",
+        409,
+        2,
+    ),
     # --- money ---------------------------------------------------------------------------------------------------------
     Reason(
         "wrong_chain",

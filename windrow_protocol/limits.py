@@ -21,7 +21,7 @@ URL_INPUT_CHARS_MAX: Final = 8_192  # before tracking, fragment and the like are
 HOST_CHARS_MAX: Final = 253  # RFC 1035, 2.3.4
 HOST_LABEL_CHARS_MAX: Final = 63
 URL_PATH_DEPTH_MAX: Final = 32
-ROBOTS_BYTES_MAX: Final = 512_000  # RFC 9309 asks for at least 500 KiB
+ROBOTS_BYTES_MAX: Final = 1_000_000  # RFC 9309 asks for at least 500 KiB; the largest real one seen has 852,930
 ROBOTS_LINE_BYTES_MAX: Final = 16_663  # what Google's parser keeps of one line
 ROBOTS_CACHE_S: Final = 86_400
 HOST_PACE_S_MIN: Final = 2.0  # one request per host, whatever the coordinator says
@@ -102,6 +102,12 @@ SQL_MEMORY_BYTES_MAX: Final = 512_000_000
 
 # --- bridge ---------------------------------------------------------------------------------------
 NATIVE_MESSAGE_BYTES_MAX: Final = 1_048_576  # Chromium's own bound for messages to the browser
+NATIVE_MESSAGE_SKIP_BYTES_MAX: Final = 67_108_864  # a longer frame is noise, not a message: the host ends
+REDACTION_PASSES_MAX: Final = 16
+CONSENT_ITEMS_MAX: Final = 100
+CONSENT_RETENTION_DAYS_MAX: Final = 3_650
+BRIDGE_PENDING_MAX: Final = 1_000
+BRIDGE_ANSWER_WAIT_S: Final = 10
 
 # --- storage
 SEGMENT_BYTES_MAX: Final = 256_000_000
