@@ -133,3 +133,4 @@ ROYALTY_OWNERS_MAX: Final = 1_000_000  # payout addresses among which one sale i
 SETTLEMENT_POLL_S: Final = 0.5  # between two looks at the chain's time while a timelock runs
 CLAIM_RETRY_MS_MIN: Final = 5_000  # after a claim that failed, for the same account
 ACCOUNT_ENTRIES_MAX: Final = 500  # rows of one answer of GET /v1/accounts/{payout}/entries
+OPERATOR_BYTES_MAX: Final = 64_000_000

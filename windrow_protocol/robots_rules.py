@@ -1,0 +1,318 @@
+"""What one robots.txt lets a crawler fetch, and what it says about use: RFC 9309 as Google's own matcher decides it.
+
+Rules: a URL is allowed only if Google's matcher allows it as written *and* the RFC's comparison allows it after escaped
+unreserved characters are decoded on both sides; Windrow fetches canonical URLs, and `/~a` must not slip past a
+`Disallow: /%7Ea`. A robots.txt that could not be read is not permission: unreachable, 5xx, 429 and unresolved redirects
+disallow everything, other 4xx allow everything. `Content-Usage` rules follow draft-ietf-aipref-attach.
+
+Does not: fetch, cache, follow redirects, wait, or decide what a usage statement means (`optout.py`).
+
+Usage::
+
+    rules = RobotsRules.parse(body, status=200)
+    rules.allows("WindrowBot", "https://example.com/private/page")
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from windrow_protocol.limits import ROBOTS_BYTES_MAX, ROBOTS_CACHE_S, ROBOTS_LINE_BYTES_MAX
+
+_UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_SPACE: Final = " \t\n\v\f\r"
+_LINE_END: Final = re.compile(r"\r\n|\n|\r")
+_AGENT_TOKEN: Final = re.compile(r"[a-zA-Z_-]*")
+_ESCAPED_OR_HIGH: Final = re.compile(r"%[0-9a-fA-F]{2}|[\x80-\xff]")
+_PATH_START: Final = re.compile(r"[/?;]")
+_SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
+_WEB_URL: Final = re.compile(r"https?://\S+", re.IGNORECASE)
+
+# How a line's key is known. Google compares beginnings, and forgives frequent slips of the keyboard.
+_KEYS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("user-agent", ("user-agent", "useragent", "user agent")),
+    ("allow", ("allow",)),
+    ("disallow", ("disallow", "dissallow", "dissalow", "disalow", "diasllow", "disallaw")),
+    ("sitemap", ("sitemap", "site-map")),
+    ("crawl-delay", ("crawl-delay",)),
+    ("content-usage", ("content-usage",)),
+    ("content-signal", ("content-signal",)),
+    ("license", ("license",)),
+)
+
+
+class RobotsState(StrEnum):
+    """Where the rules come from: a file that was read, a file that is not there, or an answer that never came."""
+
+    RULES = "rules"
+    ABSENT = "absent"
+    UNREACHABLE = "unreachable"
+
+
+class RobotsStatements(NamedTuple):
+    """What a robots.txt says about the use of one URL, as written: see `optout.optout_signals`."""
+
+    content_usage: tuple[str, ...] = ()
+    content_signals: tuple[str, ...] = ()
+    licenses: tuple[str, ...] = ()
+
+
+class _PathRule(NamedTuple):
+    pattern: str
+    allow: bool
+
+
+class _Statement(NamedTuple):
+    key: str
+    pattern: str
+    text: str
+
+
+@dataclass(slots=True)
+class _Block:
+    """Consecutive `User-agent` lines and what follows them; closed by the first rule that ends such a list."""
+
+    agents: set[str] = field(default_factory=set)
+    rules: list[_PathRule] = field(default_factory=list)
+    statements: list[_Statement] = field(default_factory=list)
+    closed: bool = False
+
+
+class _Group(NamedTuple):
+    """Everything said to one crawler. `written` and `decoded` run from the strongest rule to the weakest."""
+
+    written: list[_PathRule]
+    decoded: list[_PathRule]
+    statements: list[_Statement]
+
+
+def _by_strength(rules: Iterable[_PathRule]) -> list[_PathRule]:
+    # The longest pattern wins, and among equals the one that allows (RFC 9309, 2.2.2): so the first match decides.
+    return sorted(set(rules), key=lambda rule: (-len(rule.pattern), not rule.allow, rule.pattern))
+
+
+def pattern_matches(pattern: str, path: str) -> bool:
+    """Return whether a robots.txt path pattern, with `*` and a final `$`, matches the beginning of a path.
+
+    Linear in pattern and path: each piece between stars is found as early as possible, which is always enough.
+    Source: RFC 9309, 2.2.3.
+    """
+    anchored = pattern.endswith("$")
+    first, *pieces = pattern.removesuffix("$").split("*") if anchored else pattern.split("*")
+    if not path.startswith(first):
+        return False
+    if not pieces:
+        return not anchored or len(path) == len(first)
+    last = pieces.pop() if anchored else ""
+    at = len(first)
+    for piece in pieces:
+        found = path.find(piece, at)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return len(path) - len(last) >= at and path.endswith(last)
+
+
+def robots_path(url: str) -> str:
+    """Return path, parameters and query of a URL as Google's matcher reads them, its UTF-8 bytes as characters."""
+    start = 2 if url.startswith("//") else 0
+    scheme_end = url.find("://", start)
+    early = _PATH_START.search(url, start)
+    if scheme_end >= 0 and (early is None or early.start() > scheme_end):
+        start = scheme_end + 3
+    begin = _PATH_START.search(url, start)
+    hash_at = url.find("#")
+    if begin is None or 0 <= hash_at < begin.start():
+        return "/"
+    path = url[begin.start() : hash_at if hash_at >= 0 else None]
+    path = path if path.startswith("/") else "/" + path
+    return path.encode("utf-8", "replace").decode("latin-1")
+
+
+def _escaped(pattern: str) -> str:
+    """Escape bytes beyond ASCII and write escapes in capitals, which is all that Google's matcher normalises."""
+    return _ESCAPED_OR_HIGH.sub(lambda m: m[0].upper() if m[0][0] == "%" else f"%{ord(m[0]):02X}", pattern)
+
+
+def _decoded(pattern: str) -> str:
+    """Escape as `_escaped` and decode escaped unreserved characters (RFC 9309, 2.2.2; RFC 3986, 2.3)."""
+
+    def plain(match: re.Match[str]) -> str:
+        octet = int(match[0][1:], 16) if match[0][0] == "%" else ord(match[0])
+        return chr(octet) if octet in _UNRESERVED else f"%{octet:02X}"
+
+    return _ESCAPED_OR_HIGH.sub(plain, pattern)
+
+
+def _lines(body: bytes) -> Iterator[tuple[str, str]]:
+    """Yield (key, value) of each line that is a rule, keys as in `_KEYS`."""
+    text = body[:ROBOTS_BYTES_MAX].decode("latin-1")
+    for octet in "\xef\xbb\xbf":  # a byte-order mark, or as much of it as an editor left
+        if not text.startswith(octet):
+            break
+        text = text[1:]
+    lines = _LINE_END.split(text)
+    if len(body) > ROBOTS_BYTES_MAX:
+        lines.pop()  # half a line could allow or deny what the whole one does not
+    for line in filter(None, lines):
+        stripped = line[:ROBOTS_LINE_BYTES_MAX].partition("\0")[0].partition("#")[0].strip(_SPACE)
+        key, colon, value = stripped.partition(":")
+        if not colon:  # some forget the colon: accepted where exactly two words are left
+            words = re.split(r"[ \t]+", stripped)
+            if len(words) != 2:
+                continue
+            key, value = words
+        known = _known_key(key.strip(_SPACE).lower())
+        if known:
+            yield known, value.strip(_SPACE)
+
+
+def _known_key(key: str) -> str | None:
+    return next((name for name, beginnings in _KEYS if key.startswith(beginnings)), None)
+
+
+def _agent_key(value: str) -> str:
+    """Return the group that a `User-agent` value names: its first letters, dashes and underscores, in lower case."""
+    match = _AGENT_TOKEN.match(value)
+    return match[0].lower() if match else ""
+
+
+def _statement(key: str, value: str) -> _Statement:
+    """Split `[path] statement`: a value that begins with a slash begins with a path (attach draft, 3.2)."""
+    if not value.startswith("/"):
+        return _Statement(key, "", value)
+    path, *text = re.split(r"[ \t]+", value, maxsplit=1)
+    return _Statement(key, _decoded(path), text[0] if text else "")
+
+
+class RobotsRules:
+    """The rules of one robots.txt. What it answers never changes; cache it for `limits.ROBOTS_CACHE_S`."""
+
+    __slots__ = ("_crawl", "_groups", "_licenses", "_usage", "sitemaps", "state")
+
+    def __init__(self, state: RobotsState) -> None:
+        self.state = state
+        self.sitemaps: tuple[str, ...] = ()
+        self._licenses: tuple[str, ...] = ()
+        # A usage rule ends the list of agents too (attach draft, 3), but Google's grouping must not see that:
+        # so there are two lists of blocks. What is said about use before any agent is named is meant for all.
+        self._crawl: list[_Block] = []
+        self._usage: list[_Block] = [_Block({"*"}, closed=True)]
+        self._groups: dict[str, _Group | None] = {}
+
+    @classmethod
+    def parse(cls, body: bytes, status: int | None) -> RobotsRules:
+        """Return the rules of an answer to GET /robots.txt; never fails, whatever the bytes.
+
+        `status` is the final HTTP status after at most five redirects, None if nothing came. Source: RFC 9309, 2.3.1.
+        """
+        if status is not None and 200 <= status < 300:
+            rules = cls(RobotsState.RULES)
+            rules._read(body)
+            return rules
+        is_absent = status is not None and 400 <= status < 500 and status != 429
+        return cls(RobotsState.ABSENT if is_absent else RobotsState.UNREACHABLE)
+
+    def _read(self, body: bytes) -> None:
+        found: dict[str, list[str]] = {"sitemap": [], "license": []}
+        for key, value in _lines(body):
+            if key == "user-agent":
+                self._name(value)
+            elif key in found:
+                found[key].append(value)
+            elif key in ("allow", "disallow"):
+                self._add_path_rule(key == "allow", _escaped(value))
+            else:
+                self._usage[-1].statements.append(_statement(key, value))
+                self._usage[-1].closed |= key != "crawl-delay"
+        self.sitemaps = tuple(dict.fromkeys(found["sitemap"]))
+        self._licenses = tuple(url for url in dict.fromkeys(found["license"]) if _WEB_URL.fullmatch(url))
+
+    def _name(self, value: str) -> None:
+        is_global = value.startswith("*") and (len(value) == 1 or value[1] in _SPACE)
+        for blocks in (self._crawl, self._usage):
+            if not blocks or blocks[-1].closed:
+                blocks.append(_Block())
+            blocks[-1].agents.add("*" if is_global else _agent_key(value))
+
+    def _add_path_rule(self, allow: bool, pattern: str) -> None:
+        if not self._crawl:
+            return
+        self._crawl[-1].closed = self._usage[-1].closed = True
+        folder, slash, page = pattern.rpartition("/")
+        if allow and slash and page.startswith("index.htm"):
+            # Allowing the index page allows its folder's own URL (Google's matcher).
+            self._crawl[-1].rules.append(_PathRule(f"{folder}/$", allow))
+        if pattern:
+            self._crawl[-1].rules.append(_PathRule(pattern, allow))
+
+    def _group_of(self, user_agent_token: str) -> _Group | None:
+        key = user_agent_token.partition("/")[0].lower()
+        if key not in self._groups:
+            self._groups[key] = self._merged(key) or self._merged("*")
+        return self._groups[key]
+
+    def _merged(self, agent: str) -> _Group | None:
+        """Return all groups of one agent as one (RFC 9309, 2.2.1), or None when none names it."""
+        crawl = [block for block in self._crawl if agent in block.agents]
+        usage = [block for block in self._usage if agent in block.agents]
+        rules = [rule for block in crawl for rule in block.rules]
+        statements = [statement for block in usage for statement in block.statements]
+        if not crawl and not statements:
+            return None
+        written = _by_strength(rules)
+        decoded = [_PathRule(_decoded(rule.pattern), rule.allow) for rule in written]
+        return _Group(written, written if decoded == written else _by_strength(decoded), statements)
+
+    def allows(self, user_agent_token: str, url: str) -> bool:
+        """Return whether the crawler of this product token may fetch the URL. Source: RFC 9309, 2.2.
+
+        The token is `WindrowBot` or `WindrowBot/1.0`, letters, dashes and underscores before the slash.
+        """
+        if self.state is not RobotsState.RULES:
+            return self.state is RobotsState.ABSENT
+        group = self._group_of(user_agent_token)
+        if group is None:
+            return True
+        path = robots_path(url)
+        plain_path = _decoded(path)
+        if not _decision(group.written, path):
+            return False
+        is_same_question = group.decoded is group.written and plain_path == path
+        return is_same_question or _decision(group.decoded, plain_path)
+
+    def crawl_delay_s(self, user_agent_token: str) -> float | None:
+        """Return the seconds this crawler is asked to wait between fetches (not in RFC 9309, yet meant), or None."""
+        group = self._group_of(user_agent_token)
+        texts = [s.text for s in group.statements if s.key == "crawl-delay"] if group else []
+        asked = [float(match[0]) for match in map(_SECONDS.match, texts) if match]
+        return min(max(asked), float(ROBOTS_CACHE_S)) if asked else None
+
+    def content_usage(self, user_agent_token: str, url: str) -> tuple[str, ...]:
+        """Return the `Content-Usage` statements for a URL: those with the longest matching path, as written."""
+        return self._statements("content-usage", user_agent_token, url)
+
+    def statements(self, user_agent_token: str, url: str) -> RobotsStatements:
+        """Return all that the file says about using this URL: Content-Usage, Content-Signal and RSL licences."""
+        return RobotsStatements(
+            self.content_usage(user_agent_token, url),
+            self._statements("content-signal", user_agent_token, url),
+            self._licenses,
+        )
+
+    def _statements(self, key: str, user_agent_token: str, url: str) -> tuple[str, ...]:
+        group = self._group_of(user_agent_token)
+        if group is None:
+            return ()
+        path = _decoded(robots_path(url))
+        matching = [s for s in group.statements if s.key == key and pattern_matches(s.pattern, path)]
+        longest = max((len(s.pattern) for s in matching), default=0)
+        return tuple(dict.fromkeys(s.text for s in matching if len(s.pattern) == longest))
+
+
+def _decision(rules: list[_PathRule], path: str) -> bool:
+    return next((rule.allow for rule in rules if pattern_matches(rule.pattern, path)), True)
