@@ -15,9 +15,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from aggregator.requests import Caller, spend
+from extension_bridge.donation import check_donation
 from storage.house import House
 from storage.segments import Segments
 from storage.tables import consents
+from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import PersonalContribution, decode_json
 
 
@@ -31,11 +33,17 @@ class Personal:
     def accept(self, caller: Caller, body: bytes) -> dict[str, Any]:
         """Make a donation durable and return `{contribution_id, receipt}`.
 
-        Raises WindrowError: `wrong_schema`, `wrong_contribution_id`, `bad_consent`, `not_redacted`, `wrong_digest`,
-        `replayed`.
+        Raises WindrowError as `check_donation` does, `wrong_schema`, `bad_consent` or `replayed`.
         """
         donation = decode_json(body, PersonalContribution)
-        consent = self._check(caller, donation)
+        if donation.node_id != caller.node_id:
+            raise WindrowError("bad_consent", "the donation is another node's")
+        consent = check_donation(
+            donation,
+            network=self._house.network,
+            now_ms=self._house.now_ms(),
+            controller_id=self._house.coordinator_id,
+        )
         with self._house.state.read() as connection:
             known = _known_receipt(connection, donation.contribution_id)
         if known:
@@ -72,3 +80,8 @@ class Personal:
             )
             self._segments.commit(connection)
         return {"contribution_id": donation.contribution_id, "receipt": receipt}
+
+
+def _known_receipt(connection: sa.Connection, contribution_id: str) -> str:
+    known = sa.select(consents.c.receipt).where(consents.c.contribution_id == contribution_id)
+    return connection.execute(known).scalar() or ""

@@ -1,9 +1,11 @@
 """Who is asking: checks a request's signature, purpose and freshness, and spends its nonce.
 
-Rules: the nonce is spent in the same transaction as the effect, so that a crash between them changes nothing; nonces
-are kept until their signature has expired.
+Rules: the nonce is spent in the same transaction as the effect, so that a crash between them changes nothing;
+nonces are kept until their signature has expired.
 
-Does not: know what is asked. Usage: `caller = authenticate(house, request, "submit")`, then `spend(connection, caller)`.
+Does not: know what is asked.
+
+Usage: `caller = authenticate(house, request, "submit")`, then `spend(connection, caller)`.
 """
 
 from __future__ import annotations

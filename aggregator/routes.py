@@ -55,7 +55,7 @@ class Doors:
 
     def routes(self) -> list[Route]:
         """Return the table of doors."""
-        table = [
+        return [
             Route("GET", "/v1/network", self.network, "The network's name, keys, contracts and limits"),
             Route("POST", "/v1/nodes", self.register, "Register a node", "register", message="Registration"),
             Route(
@@ -80,7 +80,6 @@ class Doors:
                 "PersonalContribution",
             ),
         ]
-        return table
 
     async def network(self, _request: Request) -> Response:
         """Answer with what a node needs to know before it registers."""

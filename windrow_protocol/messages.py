@@ -99,7 +99,9 @@ class LeaseRequest(Message, frozen=True):
     """POST /v1/leases (purpose `lease_request`): a node asks for work."""
 
     count: Annotated[int, Meta(ge=1, le=LEASES_PER_REQUEST_MAX)]
-    render: Annotated[list[Literal["http", "browser"]], Meta(max_length=2)] = ["http"]
+    render: Annotated[list[Literal["http", "browser"]], Meta(max_length=2)] = msgspec.field(
+        default_factory=lambda: ["http"]
+    )
 
 
 class Contribution(Message, frozen=True, tag="contribution", tag_field="kind"):

@@ -1,0 +1,130 @@
+"""A real house for tests: SQLite and files in a temporary folder, and a node that signs like any other."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from storage.env import Handler, Request
+from storage.house import House
+from storage.real_env import real_env
+from storage.segments import Segments
+from storage.state import State, sqlite_url
+from windrow_protocol.content import normalise_text, text_sha256
+from windrow_protocol.messages import (
+    Contribution,
+    Lease,
+    Outcome,
+    Report,
+    Submission,
+    contribution_id_for,
+    encode_batch,
+)
+from windrow_protocol.signing import SIGNATURE_HEADER, public_id, sign_request, verify
+
+NETWORK = "windrow-test"
+PAYOUT = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+
+
+@dataclass
+class Node:
+    """A contributor or validator that speaks the protocol by hand."""
+
+    house: House
+    key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    nonces: int = 0
+
+    @property
+    def node_id(self) -> str:
+        return public_id(self.key)
+
+    def request(self, purpose: str, body: bytes, *, now_ms: int | None = None, nonce: str = "") -> Request:
+        """Return a signed request with a nonce of its own."""
+        self.nonces += 1
+        token = sign_request(
+            self.key,
+            network=NETWORK,
+            purpose=purpose,
+            body=body,
+            nonce=nonce or f"n{self.nonces}",
+            now_ms=now_ms or self.house.now_ms(),
+        )
+        return Request("POST", "/", body, headers={SIGNATURE_HEADER: token}, peer="127.0.0.1")
+
+    async def ask(self, handler: Handler, purpose: str, message: Any) -> Any:
+        """Send one JSON message and return the decoded answer."""
+        answer = await handler(self.request(purpose, msgspec.json.encode(message)))
+        return msgspec.json.decode(answer.body)
+
+    def open_leases(self, tokens: list[str]) -> list[Lease]:
+        """Check and decode leases as a node does."""
+        opened = []
+        for token in tokens:
+            statement = verify(
+                token,
+                signer=self.house.coordinator_id,
+                network=NETWORK,
+                purpose="lease",
+                subject=self.node_id,
+                now_ms=self.house.now_ms(),
+            )
+            opened.append(msgspec.convert(statement.content, Lease))
+        return opened
+
+    def contribution(self, lease: Lease, text: str, /, **changes: Any) -> Contribution:
+        """Return an honest contribution of some text for a lease."""
+        text = normalise_text(text)
+        record = Contribution(
+            contribution_id=contribution_id_for(lease.lease_id, self.node_id),
+            lease_id=lease.lease_id,
+            url=lease.url,
+            final_url=lease.url,
+            http_status=200,
+            content_type="text/html",
+            fetched_at_ms=self.house.now_ms(),
+            robots_state="allowed",
+            optout_signals=[],
+            raw_sha256=text_sha256("raw" + text),
+            text=text,
+            text_sha256=text_sha256(text),
+            title="A page",
+            extractor_version="test/1",
+        )
+        return msgspec.structs.replace(record, **changes)
+
+    def report(self, lease: Lease, outcome: Outcome) -> Report:
+        """Return an honest report without text."""
+        return Report(
+            lease_id=lease.lease_id, url=lease.url, outcome=outcome, fetched_at_ms=self.house.now_ms()
+        )
+
+    async def submit(self, handler: Handler, records: list[Submission]) -> list[dict[str, Any]]:
+        """Submit a batch and return the answer to each record."""
+        answer = await handler(self.request("submit", encode_batch(records)))
+        return list(msgspec.json.decode(answer.body)["results"])
+
+
+def open_state(home: Path, *schemas: Any) -> State:
+    """Open SQLite in a folder, or PostgreSQL where WINDROW_TEST_DATABASE_URL names an empty one."""
+    return State.open(os.environ.get("WINDROW_TEST_DATABASE_URL") or sqlite_url(home / "state.db"), *schemas)
+
+
+def open_house(home: Path, *schemas: Any, key: Ed25519PrivateKey | None = None) -> House:
+    """Return a real house in a folder."""
+    return House(real_env(), open_state(home, *schemas), home, NETWORK, key or Ed25519PrivateKey.generate())
+
+
+def open_segments(house: House, family: str = "contributions") -> Segments:
+    """Open one family of segments as a house does at start."""
+    with house.state.read() as connection:
+        return Segments(house.env.disk, house.home / "segments", family, connection)
+
+
+def words_of(seed: int, count: int = 120) -> str:
+    """Return a text of made-up words that shares no shingle with another seed's."""
+    return " ".join(f"w{seed}x{i}" for i in range(count))

@@ -1,0 +1,96 @@
+"""Opens a home folder: its lock, its keys, its state, its segments and its lake, as one `OpenHome`.
+
+Rules: one process at a time writes to a home, held by a lock on a file in it; keys are made once, in files that only
+this user can read.
+
+Does not: start servers or a chain. Usage: `with open_home(settings) as home: ...`
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from aggregator.dedup import dedup_metadata
+from storage.env import Env
+from storage.house import House
+from storage.lake import Lake
+from storage.real_env import real_env
+from storage.segments import Segments
+from storage.state import State, sqlite_url
+from windrow.settings import HouseSettings
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.signing import dump_private_key, load_private_key
+
+
+@dataclass(frozen=True)
+class OpenHome:
+    """Everything that lies in a home, opened for writing."""
+
+    house: House
+    contributions: Segments
+    personal: Segments
+    lake: Lake
+
+
+@contextmanager
+def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenHome]:
+    """Open a home for writing until the block ends.
+
+    Raises WindrowError `home_locked` when another process has it, `home_unwritable` when it cannot be written.
+    """
+    path, env = Path(settings.home), env or real_env()
+    with _locked(path):
+        state = State.open(database_url(settings), dedup_metadata)
+        house = House(env, state, path, settings.network, coordinator_key(env, path))
+        with state.read() as connection:
+            contributions = Segments(env.disk, path / "segments", "contributions", connection)
+            personal = Segments(env.disk, path / "segments", "personal", connection)
+        lake = Lake(env, path / "lake")
+        with state.read() as connection:
+            lake.sweep(connection)
+        try:
+            yield OpenHome(house, contributions, personal, lake)
+        finally:
+            contributions.close()
+            personal.close()
+            state.close()
+
+
+def database_url(settings: HouseSettings) -> str:
+    """Return where the state lies: the configured database, or SQLite in the home."""
+    return settings.database_url or sqlite_url(Path(settings.home) / "state.db")
+
+
+def coordinator_key(env: Env, home: Path) -> Ed25519PrivateKey:
+    """Load the coordinator's key, making it the first time."""
+    path = home / "keys" / "coordinator"
+    if not path.exists():
+        key = Ed25519PrivateKey.from_private_bytes(env.randomness.token(32))
+        env.disk.write_durably(path, dump_private_key(key).encode())
+        path.chmod(0o600)
+    return load_private_key(path.read_text())
+
+
+@contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "keys").mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise WindrowError("home_unwritable", f"{home}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise WindrowError("home_locked", str(home)) from error
+    else:
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,76 @@
+"""The operator's door: a local socket in the home, over which commands reach the one process that writes.
+
+Rules: a command first asks the running `windrow up`; when none runs it takes the home's lock and does the work itself,
+through the same `Operations`. The socket is readable by this user alone.
+
+Does not: define operations. Usage: `await operate(settings, "frontier_add", {"urls": [...]})`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from storage.env import Request, Response, Route, json_response
+from windrow.operations import OPERATIONS, Operations, offline_operations
+from windrow.settings import HouseSettings
+from windrow_protocol.errors import REASONS, WindrowError
+from windrow_protocol.limits import OPERATOR_BYTES_MAX
+
+_PATH_CHARS_MAX = 100  # a Unix socket's path has at most 107
+
+
+def socket_path(home: Path) -> Path:
+    """Return where the operator's socket of a home lies."""
+    path = home / "operator.sock"
+    if len(str(path)) <= _PATH_CHARS_MAX:
+        return path
+    digest = hashlib.sha256(str(home).encode()).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"windrow-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"{digest}.sock"
+
+
+def operator_routes(operations: Operations) -> list[Route]:
+    """Return the one door of the socket: POST /{operation}."""
+
+    async def handle(request: Request) -> Response:
+        name = request.params["name"]
+        if name not in OPERATIONS:
+            raise WindrowError("not_found", f"no operation `{name}`")
+        arguments = msgspec.json.decode(request.body or b"{}", type=dict[str, Any])
+        return json_response(await operations.run(name, arguments))
+
+    return [Route("POST", "/{name}", handle, "One operation", body_bytes_max=OPERATOR_BYTES_MAX)]
+
+
+async def operate(settings: HouseSettings, name: str, arguments: dict[str, Any]) -> Any:
+    """Run one operation in the running house, or in this process when none runs. Raises its WindrowError."""
+    path = socket_path(Path(settings.home))
+    try:
+        return await _ask(path, name, arguments)
+    except (aiohttp.ClientConnectorError, FileNotFoundError):
+        pass
+    async with offline_operations(settings) as operations:
+        return await operations.run(name, arguments)
+
+
+async def _ask(path: Path, name: str, arguments: dict[str, Any]) -> Any:
+    timeout = aiohttp.ClientTimeout(total=None)
+    connector = aiohttp.UnixConnector(str(path))
+    async with (
+        aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+        session.post(f"http://operator/{name}", data=msgspec.json.encode(arguments)) as answer,
+    ):
+        value = msgspec.json.decode(await answer.read())
+    if answer.status == 200:
+        return value
+    if value.get("error") in REASONS:
+        raise WindrowError(value["error"], value.get("detail", ""))
+    raise WindrowError("not_running", f"the house failed; see its log for {value.get('reference')}")

@@ -1,0 +1,111 @@
+"""Counts what a house has done, from its tables alone: the figures of `windrow demo --json` and of the status page.
+
+Rules: every figure is counted at the time of asking; nothing is remembered beside the logs.
+
+Does not: format, or change anything. Usage: `figures = summarise(connection, "WIND")`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from storage.tables import (
+    audits,
+    consents,
+    contributions,
+    duplicates,
+    frontier,
+    leases,
+    nodes,
+    submissions,
+    verdicts,
+)
+from windrow_protocol.messages import Outcome
+
+_NAMED = ("robots_denied", "optout_denied", "unsafe_address")
+
+
+def summarise(connection: sa.Connection) -> dict[str, Any]:
+    """Return pages, contributions, duplicates, personal donations, nodes and what is still under way."""
+    return {
+        "pages": _pages(connection),
+        "contributions": _contributions(connection),
+        "dedup": _by(connection, duplicates.c.kind, ("exact", "near", "unique")),
+        "personal": _personal(connection),
+        "nodes": _nodes(connection),
+        "under_way": under_way(connection),
+        "log_seq": connection.execute(sa.select(sa.func.max(submissions.c.seq))).scalar() or 0,
+    }
+
+
+def _count(connection: sa.Connection, *where: sa.ColumnElement[bool], table: sa.FromClause) -> int:
+    return connection.execute(sa.select(sa.func.count()).select_from(table).where(*where)).scalar() or 0
+
+
+def _by(connection: sa.Connection, column: sa.Column[str], names: tuple[str, ...]) -> dict[str, int]:
+    rows = connection.execute(sa.select(column, sa.func.count()).group_by(column))
+    counts = {name: number for name, number in rows}  # noqa: C416 (rows are no pairs for dict())
+    return {name: counts.get(name, 0) for name in names}
+
+
+def _pages(connection: sa.Connection) -> dict[str, int]:
+    """Count contributors' leases by outcome; `fetched` and `rendered` are disjoint, and all add up to `leased`."""
+    work = leases.c.kind == "work"
+    fetched = leases.c.outcome == Outcome.FETCHED.value
+    counts = {
+        "leased": _count(connection, work, table=leases),
+        "fetched": _count(connection, work, fetched, leases.c.render == "http", table=leases),
+        "rendered": _count(connection, work, fetched, leases.c.render == "browser", table=leases),
+    }
+    for name in _NAMED:
+        counts[name] = _count(connection, work, leases.c.outcome == name, table=leases)
+    others = leases.c.outcome.not_in([Outcome.FETCHED.value, *_NAMED])
+    counts["other"] = _count(connection, work, others, table=leases)
+    return counts
+
+
+def _contributions(connection: sa.Connection) -> dict[str, int]:
+    received = _count(connection, contributions.c.kind == "work", table=contributions)
+    return {
+        "received": received,
+        **_by(connection, verdicts.c.verdict, ("accepted", "rejected", "no_evidence")),
+    }
+
+
+def _personal(connection: sa.Connection) -> dict[str, int]:
+    accepted = _count(connection, table=consents)
+    return {"received": accepted, "accepted": accepted}
+
+
+def _nodes(connection: sa.Connection) -> list[dict[str, Any]]:
+    tallies: dict[str, dict[str, int]] = {}
+    grouped = sa.select(verdicts.c.node_id, verdicts.c.verdict, sa.func.count()).group_by(
+        verdicts.c.node_id, verdicts.c.verdict
+    )
+    for node_id, verdict, number in connection.execute(grouped):
+        tallies.setdefault(node_id, {})[verdict] = number
+    rows = connection.execute(sa.select(nodes).order_by(nodes.c.registered_at_ms))
+    return [
+        {
+            "node_id": row.node_id,
+            "role": row.role,
+            "payout_address": row.payout_address,
+            "accepted": tallies.get(row.node_id, {}).get("accepted", 0),
+            "rejected": tallies.get(row.node_id, {}).get("rejected", 0),
+            "no_evidence": tallies.get(row.node_id, {}).get("no_evidence", 0),
+        }
+        for row in rows
+    ]
+
+
+def under_way(connection: sa.Connection) -> dict[str, int]:
+    """Count what is not finished: URLs to lease, leases out, audits undecided, contributions not judged yet."""
+    accepted = _count(connection, verdicts.c.verdict == "accepted", table=verdicts)
+    return {
+        "frontier_open": _count(connection, frontier.c.state == "open", table=frontier),
+        "leases_out": _count(connection, leases.c.state == "leased", table=leases),
+        "audits_open": _count(connection, audits.c.state != "decided", table=audits),
+        "to_judge": accepted - _count(connection, table=duplicates),
+    }
