@@ -1,0 +1,143 @@
+"""What must hold of the ledger at any time, as a list of functions; what they find is collected, never hidden.
+
+Rules: every check reads the rows again and trusts no total. A check says all that is wrong, not the first thing only.
+
+Does not: repair, or ask the chain (`rewards/settlement.py` compares with it).
+
+Usage: `problems = verify_ledger(connection)`; an empty list means that the ledger balances.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from rewards.ledger import CLEARING, FIRST_HEAD, SOURCES, cumulative, entries
+from storage.tables import epochs, payouts
+from windrow_protocol.merkle import MerkleTree
+
+Balances = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that must not be. `check` names the rule, `detail` what breaks it."""
+
+    check: str
+    detail: str
+
+
+def verify_ledger(connection: sa.Connection) -> list[Problem]:
+    """Run every check and return what they found."""
+    return [
+        Problem(check.__name__.removeprefix("check_"), detail)
+        for check in CHECKS
+        for detail in check(connection)
+    ]
+
+
+def check_heads_follow(connection: sa.Connection) -> Iterator[str]:
+    """Entries are numbered without a gap and each head seals everything before it."""
+    seq, head = 0, FIRST_HEAD
+    for entry in entries(connection):
+        if entry.entry_seq != seq + 1:
+            yield f"entry {entry.entry_seq} follows entry {seq}"
+        if entry.head_after(head) != entry.head:
+            yield f"the head of entry {entry.entry_seq} does not follow from its content"
+        seq, head = entry.entry_seq, entry.head
+
+
+def check_nothing_overdrawn(connection: sa.Connection) -> Iterator[str]:
+    """No account but a source is below zero after any entry."""
+    folded: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for entry in entries(connection):
+        folded[entry.asset, entry.credit] += entry.amount
+        folded[entry.asset, entry.debit] -= entry.amount
+        if folded[entry.asset, entry.debit] < 0 and entry.debit not in SOURCES:
+            yield f"entry {entry.entry_seq} leaves {entry.debit} below zero"
+
+
+def check_debits_equal_credits(connection: sa.Connection) -> Iterator[str]:
+    """In each asset the balances sum to nothing: what the sources gave is what all others hold."""
+    for asset, folded in _folded(connection).items():
+        given = -sum(amount for account, amount in folded.items() if account in SOURCES)
+        held = sum(amount for account, amount in folded.items() if account not in SOURCES)
+        if given != held:
+            yield f"{asset}: sources gave {given}, accounts hold {held}"
+
+
+def check_clearing_is_empty(connection: sa.Connection) -> Iterator[str]:
+    """What passes through a clearing account leaves it."""
+    for asset, folded in _folded(connection).items():
+        for account in sorted(CLEARING):
+            if folded.get(account, 0):
+                yield f"{asset}: {account} holds {folded[account]}"
+
+
+def check_claims_are_payouts(connection: sa.Connection) -> Iterator[str]:
+    """What the ledger calls claimed is what the payouts add up to, address by address."""
+    paid: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for row in connection.execute(sa.select(payouts.c.asset, payouts.c.account, payouts.c.paid)):
+        paid[row.asset, row.account] += row.paid
+    claimed = {
+        (asset, account.partition(":")[2]): amount
+        for asset, folded in _folded(connection).items()
+        for account, amount in folded.items()
+        if account.startswith("claimed:")
+    }
+    for key in sorted(paid.keys() | claimed.keys()):
+        if paid.get(key, 0) != claimed.get(key, 0):
+            yield f"{key[1]}: {claimed.get(key, 0)} claimed by the ledger, {paid.get(key, 0)} by the payouts"
+
+
+def check_epochs_follow(connection: sa.Connection) -> Iterator[str]:
+    """Each epoch's head, total and root follow from the ledger up to it, and no account's amount ever falls."""
+    before: dict[str, dict[str, int]] = {}
+    for epoch, head, folded in _at_epochs(connection):
+        leaves = cumulative(folded)
+        if head != epoch.ledger_head:
+            yield f"epoch {epoch.epoch_id}: entry {epoch.entry_seq} carries another head"
+        if not leaves or MerkleTree.from_amounts(leaves).root != epoch.root:
+            yield f"epoch {epoch.epoch_id}: the ledger gives another root"
+        if sum(leaves.values()) != epoch.total:
+            yield f"epoch {epoch.epoch_id}: leaves sum to {sum(leaves.values())}, not {epoch.total}"
+        for payout, amount in before.get(epoch.asset, {}).items():
+            if leaves.get(payout, 0) < amount:
+                yield f"epoch {epoch.epoch_id}: {payout} falls from {amount} to {leaves.get(payout, 0)}"
+        before[epoch.asset] = leaves
+
+
+CHECKS: Final[tuple[Callable[[sa.Connection], Iterator[str]], ...]] = (
+    check_heads_follow,
+    check_nothing_overdrawn,
+    check_debits_equal_credits,
+    check_clearing_is_empty,
+    check_claims_are_payouts,
+    check_epochs_follow,
+)
+
+
+def _folded(connection: sa.Connection) -> dict[str, Balances]:
+    folded: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for entry in entries(connection):
+        folded[entry.asset][entry.credit] += entry.amount
+        folded[entry.asset][entry.debit] -= entry.amount
+    return {asset: dict(accounts) for asset, accounts in sorted(folded.items())}
+
+
+def _at_epochs(connection: sa.Connection) -> Iterator[tuple[Any, str, Balances]]:
+    """Yield each epoch with the head and the balances of its asset as they were at its last entry."""
+    waiting = deque(connection.execute(sa.select(epochs).order_by(epochs.c.entry_seq, epochs.c.epoch_id)))
+    folded: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for entry in entries(connection):
+        folded[entry.asset][entry.credit] += entry.amount
+        folded[entry.asset][entry.debit] -= entry.amount
+        while waiting and waiting[0].entry_seq == entry.entry_seq:
+            epoch = waiting.popleft()
+            yield epoch, entry.head, dict(folded[epoch.asset])
+    for epoch in waiting:
+        yield epoch, "", {}

@@ -1,0 +1,113 @@
+"""The second opinion: an epoch's root from the published `ledger.ndjson` alone, written independently of the first.
+
+Rules: shares no code with `rewards/ledger.py`, `rewards/epoch.py` or the tree of `windrow_protocol/merkle.py`; of that
+module it takes the Keccak hash and nothing else. It counts what flows in and out of an account instead of folding
+balances, and builds the tree from the root down instead of from the leaves up. Anyone may run it on a download.
+
+Does not: open the database, trust the ledger's heads (it follows the chain again), or correct anything.
+
+Usage::
+
+    found = recompute(Path("ledger.ndjson").read_text(), asset="WIND")
+    assert found.root == header["root"]
+
+Source: EIP-55 is not needed here: addresses are compared as 20 bytes. OpenZeppelin `MerkleProof.sol` for the hashing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.merkle import keccak256
+
+_SEALED = (
+    "entry_id",
+    "debit",
+    "credit",
+    "asset",
+    "amount",
+    "cause",
+    "reason",
+    "rule_version",
+    "created_at_ms",
+)
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """What the published lines say. `allotted` is wei by lower-case address; `root` is 0x and 64 hex digits."""
+
+    entries: int
+    head: str
+    allotted: dict[str, int]
+    total: int
+    root: str
+
+
+def recompute(ledger_ndjson: str, asset: str) -> Recomputed:
+    """Follow the heads, sum what each address was allotted, and hash the tree.
+
+    Raises WindrowError `unbalanced` when the lines are no intact ledger, `nothing_to_settle` when nobody is owed.
+    """
+    lines = [_parsed(line) for line in ledger_ndjson.splitlines()]
+    head = _followed(lines)
+    allotted = _allotted([line for line in lines if line["asset"] == asset])
+    if not allotted:
+        raise WindrowError("nothing_to_settle", "no address was allotted anything")
+    ordered = sorted(_leaf(address, amount) for address, amount in allotted.items())
+    root = _node(0, ordered)
+    return Recomputed(len(lines), head, allotted, sum(allotted.values()), "0x" + root.hex())
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    try:
+        row: dict[str, Any] = json.loads(line)
+        if set(row) != {"entry_seq", "head", *_SEALED} or str(int(row["amount"])) != row["amount"]:
+            raise ValueError
+    except (ValueError, TypeError) as error:
+        raise WindrowError("unbalanced", f"not a line of a ledger: {line[:80]}") from error
+    return row
+
+
+def _followed(lines: list[dict[str, Any]]) -> str:
+    head = 64 * "0"
+    for place, row in enumerate(lines, start=1):
+        sealed = [head, str(place), *(str(row[name]) for name in _SEALED)]
+        head = sha256("\n".join(sealed).encode()).hexdigest()
+        if row["entry_seq"] != place or row["head"] != head:
+            raise WindrowError("unbalanced", f"the chain of heads breaks at line {place}")
+    return head
+
+
+def _allotted(lines: list[dict[str, Any]]) -> dict[str, int]:
+    """Count what entered an address's `posted` account and what left it for anywhere but its own payment."""
+    flows: defaultdict[str, int] = defaultdict(int)
+    for row in lines:
+        came, went = row["credit"].split(":"), row["debit"].split(":")
+        amount = int(row["amount"])
+        if went[0] == "posted" and came == ["claimed", went[1]]:
+            continue
+        if came[0] in ("posted", "claimed"):
+            flows[came[1].lower()] += amount
+        if went[0] in ("posted", "claimed"):
+            flows[went[1].lower()] -= amount
+    return {address: flow for address, flow in flows.items() if flow > 0}
+
+
+def _leaf(address: str, amount: int) -> bytes:
+    words = address[2:].rjust(64, "0") + f"{amount:064x}"
+    return keccak256(keccak256(bytes.fromhex(words)))
+
+
+def _node(index: int, ordered: Sequence[bytes]) -> bytes:
+    """Hash the node of a complete binary tree whose last nodes are the leaves, the smallest hash at the very end."""
+    last = 2 * len(ordered) - 2
+    if 2 * index + 1 > last:
+        return ordered[last - index]
+    return keccak256(b"".join(sorted((_node(2 * index + 1, ordered), _node(2 * index + 2, ordered)))))

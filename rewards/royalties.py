@@ -1,0 +1,124 @@
+"""Royalties: each sale's money goes through clearing to the owners of exactly the rows that were sold.
+
+    buyers → sales            the price
+    sales → treasury          the fees
+    sales → royalties         the owners' part, then royalties → posted:<payout> for each owner
+
+Rules: shares are counted in tokens, from the `shares.parquet` that the publisher wrote beside the immutable export; the
+split is by largest remainder, ties by address, exact to the unit. A sale is one transaction: clearing accounts
+never hold anything between two. Rows without an owner earn for the treasury.
+
+Does not: decide prices, look at the chain, or write exports.
+
+Usage: `entries = run_royalties(house)`.
+
+Source: largest remainder (Hamilton) apportionment; docs/protocol.md, "Ledger, epochs, settlement".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+import structlog
+from pyarrow import ArrowException
+
+from rewards.ledger import Transfer, post, posted_account
+from storage.house import House
+from storage.tables import ledger, sales
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import ROYALTY_OWNERS_MAX
+from windrow_protocol.merkle import checksum_address
+
+TREASURY = "treasury"
+log = structlog.get_logger(__name__)
+
+
+def run_royalties(house: House) -> int:
+    """Post every sale that is not posted yet and return how many entries that gave.
+
+    A sale whose shares cannot be read is logged and stays for the next run; it holds up no other sale.
+    """
+    posted = 0
+    with house.state.read() as connection:
+        waiting = connection.execute(
+            sa.select(sales)
+            .where(~sa.exists().where(ledger.c.cause == sales.c.sale_id))
+            .order_by(sales.c.block, sales.c.sale_id)
+        ).all()
+    for sale in waiting:
+        try:
+            shares = read_shares(house.home / "exports" / sale.dataset / sale.version / "shares.parquet")
+            transfers = list(sale_transfers(sale, shares))
+        except WindrowError as error:
+            log.error("sale_not_posted", sale_id=sale.sale_id, reason=error.code, detail=error.detail)
+            continue
+        with house.state.write() as connection:
+            posted += post(connection, transfers)
+    return posted
+
+
+def split(amount: int, weights: Mapping[str, int]) -> dict[str, int]:
+    """Divide an amount in proportion to weights, exact to the unit: leftover units go to the largest remainders.
+
+    Equal remainders are served in the order of their ids. Raises ValueError when no weight is above zero.
+    """
+    whole = sum(weights.values())
+    if amount < 0 or whole <= 0 or min(weights.values()) < 0:
+        raise ValueError("a split needs an amount of at least 0, weights of at least 0 and one above")
+    parts = {owner: amount * weight // whole for owner, weight in weights.items()}
+    left = amount - sum(parts.values())
+    by_remainder = sorted(
+        weights, key=lambda owner: (-(amount * weights[owner] % whole), owner.lower(), owner)
+    )
+    for owner in by_remainder[:left]:
+        parts[owner] += 1
+    return parts
+
+
+def read_shares(path: Path) -> dict[str, int]:
+    """Return the tokens of each owner of an export by payout address; `treasury` for rows without an owner.
+
+    Raises WindrowError `not_found` when the file is absent, `export_corrupt` when it is no table of shares.
+    """
+    try:
+        table = pq.read_table(path, columns=["payout_address", "tokens"])
+    except FileNotFoundError as error:
+        raise WindrowError("not_found", f"{path.parent.name}/{path.name}") from error
+    except (ArrowException, OSError) as error:
+        raise WindrowError("export_corrupt", f"{path.name}: {error}"[:200]) from error
+    if table.num_rows > ROYALTY_OWNERS_MAX:
+        raise WindrowError("too_large", f"{table.num_rows} owners, {ROYALTY_OWNERS_MAX} allowed")
+    shares: dict[str, int] = {}
+    for row in table.to_pylist():
+        if row["tokens"] is None or row["tokens"] < 0:
+            raise WindrowError("export_corrupt", f"{path.name}: {row['tokens']} tokens")
+        owner = checksum_address(row["payout_address"]) if row["payout_address"] else TREASURY
+        shares[owner] = shares.get(owner, 0) + row["tokens"]
+    return shares
+
+
+def sale_transfers(sale: Any, shares: Mapping[str, int]) -> Iterator[Transfer]:
+    """Yield the transfers of one sale (a row of `sales`).
+
+    Raises WindrowError `unbalanced` when royalties and fees are not the price.
+    """
+    if sale.royalties + sale.fees != sale.price:
+        raise WindrowError("unbalanced", f"{sale.royalties} + {sale.fees} is not {sale.price}")
+    yield _transfer(sale, "buyers", "sales", sale.price, "price", "sale_price")
+    yield _transfer(sale, "sales", TREASURY, sale.fees, "fees", "sale_fees")
+    yield _transfer(sale, "sales", "royalties", sale.royalties, "royalties", "sale_royalties")
+    for owner, part in split(sale.royalties, shares if any(shares.values()) else {TREASURY: 1}).items():
+        if owner == TREASURY:
+            yield _transfer(sale, "royalties", TREASURY, part, "royalty:treasury", "royalty_unowned")
+        else:
+            yield _transfer(sale, "royalties", posted_account(owner), part, f"royalty:{owner}", "royalty")
+
+
+def _transfer(sale: Any, debit: str, credit: str, amount: int, rule: str, reason: str) -> Transfer:
+    return Transfer(
+        debit, credit, amount, sale.sale_id, rule, reason, created_at_ms=sale.sold_at_ms, asset=sale.asset
+    )
