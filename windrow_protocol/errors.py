@@ -332,6 +332,12 @@ REASONS: dict[str, Reason] = _table(
         403,
     ),
     Reason(
+        "nothing_to_withdraw",
+        "There is nothing left to withdraw",
+        "see the donation's state with `status`",
+        409,
+    ),
+    Reason(
         "no_node_key",
         "This home has no node key",
         "start the node once with `windrow node run`, or set WINDROW_NODE_HOME",
