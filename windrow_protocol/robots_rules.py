@@ -22,13 +22,11 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from windrow_protocol.limits import ROBOTS_BYTES_MAX, ROBOTS_CACHE_S, ROBOTS_LINE_BYTES_MAX
+from windrow_protocol.robots_paths import capital_path, pattern_matches, plain_path, robots_path
 
-_UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _SPACE: Final = " \t\n\v\f\r"
 _LINE_END: Final = re.compile(r"\r\n|\n|\r")
 _AGENT_TOKEN: Final = re.compile(r"[a-zA-Z_-]*")
-_ESCAPED_OR_HIGH: Final = re.compile(r"%[0-9a-fA-F]{2}|[\x80-\xff]")
-_PATH_START: Final = re.compile(r"[/?;]")
 _SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 _WEB_URL: Final = re.compile(r"https?://\S+", re.IGNORECASE)
 
@@ -95,59 +93,6 @@ def _by_strength(rules: Iterable[_PathRule]) -> list[_PathRule]:
     return sorted(set(rules), key=lambda rule: (-len(rule.pattern), not rule.allow, rule.pattern))
 
 
-def pattern_matches(pattern: str, path: str) -> bool:
-    """Return whether a robots.txt path pattern, with `*` and a final `$`, matches the beginning of a path.
-
-    Linear in pattern and path: each piece between stars is found as early as possible, which is always enough.
-    Source: RFC 9309, 2.2.3.
-    """
-    anchored = pattern.endswith("$")
-    first, *pieces = pattern.removesuffix("$").split("*") if anchored else pattern.split("*")
-    if not path.startswith(first):
-        return False
-    if not pieces:
-        return not anchored or len(path) == len(first)
-    last = pieces.pop() if anchored else ""
-    at = len(first)
-    for piece in pieces:
-        found = path.find(piece, at)
-        if found < 0:
-            return False
-        at = found + len(piece)
-    return len(path) - len(last) >= at and path.endswith(last)
-
-
-def robots_path(url: str) -> str:
-    """Return path, parameters and query of a URL as Google's matcher reads them, its UTF-8 bytes as characters."""
-    start = 2 if url.startswith("//") else 0
-    scheme_end = url.find("://", start)
-    early = _PATH_START.search(url, start)
-    if scheme_end >= 0 and (early is None or early.start() > scheme_end):
-        start = scheme_end + 3
-    begin = _PATH_START.search(url, start)
-    hash_at = url.find("#")
-    if begin is None or 0 <= hash_at < begin.start():
-        return "/"
-    path = url[begin.start() : hash_at if hash_at >= 0 else None]
-    path = path if path.startswith("/") else "/" + path
-    return path.encode("utf-8", "replace").decode("latin-1")
-
-
-def _escaped(pattern: str) -> str:
-    """Escape bytes beyond ASCII and write escapes in capitals, which is all that Google's matcher normalises."""
-    return _ESCAPED_OR_HIGH.sub(lambda m: m[0].upper() if m[0][0] == "%" else f"%{ord(m[0]):02X}", pattern)
-
-
-def _decoded(pattern: str) -> str:
-    """Escape as `_escaped` and decode escaped unreserved characters (RFC 9309, 2.2.2; RFC 3986, 2.3)."""
-
-    def plain(match: re.Match[str]) -> str:
-        octet = int(match[0][1:], 16) if match[0][0] == "%" else ord(match[0])
-        return chr(octet) if octet in _UNRESERVED else f"%{octet:02X}"
-
-    return _ESCAPED_OR_HIGH.sub(plain, pattern)
-
-
 def _lines(body: bytes) -> Iterator[tuple[str, str]]:
     """Yield (key, value) of each line that is a rule, keys as in `_KEYS`."""
     text = body[:ROBOTS_BYTES_MAX].decode("latin-1")
@@ -186,7 +131,7 @@ def _statement(key: str, value: str) -> _Statement:
     if not value.startswith("/"):
         return _Statement(key, "", value)
     path, *text = re.split(r"[ \t]+", value, maxsplit=1)
-    return _Statement(key, _decoded(path), text[0] if text else "")
+    return _Statement(key, plain_path(path), text[0] if text else "")
 
 
 class RobotsRules:
@@ -225,7 +170,7 @@ class RobotsRules:
             elif key in found:
                 found[key].append(value)
             elif key in ("allow", "disallow"):
-                self._add_path_rule(key == "allow", _escaped(value))
+                self._add_path_rule(key == "allow", capital_path(value))
             else:
                 self._usage[-1].statements.append(_statement(key, value))
                 self._usage[-1].closed |= key != "crawl-delay"
@@ -265,7 +210,7 @@ class RobotsRules:
         if not crawl and not statements:
             return None
         written = _by_strength(rules)
-        decoded = [_PathRule(_decoded(rule.pattern), rule.allow) for rule in written]
+        decoded = [_PathRule(plain_path(rule.pattern), rule.allow) for rule in written]
         return _Group(written, written if decoded == written else _by_strength(decoded), statements)
 
     def allows(self, user_agent_token: str, url: str) -> bool:
@@ -279,11 +224,11 @@ class RobotsRules:
         if group is None:
             return True
         path = robots_path(url)
-        plain_path = _decoded(path)
+        plain = plain_path(path)
         if not _decision(group.written, path):
             return False
-        is_same_question = group.decoded is group.written and plain_path == path
-        return is_same_question or _decision(group.decoded, plain_path)
+        is_same_question = group.decoded is group.written and plain == path
+        return is_same_question or _decision(group.decoded, plain)
 
     def crawl_delay_s(self, user_agent_token: str) -> float | None:
         """Return the seconds this crawler is asked to wait between fetches (not in RFC 9309, yet meant), or None."""
@@ -308,7 +253,7 @@ class RobotsRules:
         group = self._group_of(user_agent_token)
         if group is None:
             return ()
-        path = _decoded(robots_path(url))
+        path = plain_path(robots_path(url))
         matching = [s for s in group.statements if s.key == key and pattern_matches(s.pattern, path)]
         longest = max((len(s.pattern) for s in matching), default=0)
         return tuple(dict.fromkeys(s.text for s in matching if len(s.pattern) == longest))
