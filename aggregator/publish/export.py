@@ -1,0 +1,276 @@
+"""Publishes a dataset: recipe → rows → checks → an immutable, signed export version.
+
+Rules: everything is built in a temporary folder and checked as it will be sold; only then it gets its final name,
+durably, and its row in `exports`. A version never changes: publishing again when nothing changed returns the version
+that is there. A folder that a crash left without its row was never for sale and is replaced.
+
+Does not: sell (marketplace does), list on chain, or change the lake.
+
+Usage: `export = publish(house, Path("datasets"), "web_text")`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import pyarrow.dataset as pads
+import sqlalchemy as sa
+
+from aggregator.publish.build_folder import BuiltFolder, Progress, build_data, list_file
+from aggregator.publish.card import render_card
+from aggregator.publish.croissant import describe_export
+from aggregator.publish.recipe import Recipe, load_recipe
+from aggregator.publish.rows import CheckFailure, build_rows, open_engine, read_evidence, run_checks
+from extension_bridge.redaction import redact
+from storage.house import House
+from storage.lake import Lake
+from storage.state import get_meta, set_meta
+from storage.tables import exports
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.exports import (
+    MANIFEST_FORMAT,
+    MANIFEST_JWS_NAME,
+    MANIFEST_NAME,
+    MANIFEST_PURPOSE,
+    REMOVED_NAME,
+    REMOVED_PURPOSE,
+    Manifest,
+    decode_manifest,
+    encode_manifest,
+    export_id_for,
+    ids_sha256,
+    next_version,
+    version_key,
+)
+
+
+@dataclass(frozen=True)
+class Export:
+    """A version as `publish` found or made it; amounts in wei. Of a dry run nothing is kept, and `path` is None."""
+
+    dataset: str
+    version: str
+    export_id: str
+    manifest_sha256: str
+    path: Path | None
+    rows: int
+    tokens: int
+    bytes: int
+    price: int
+    asset: str
+    languages: dict[str, int]
+    state: Literal["published", "unchanged", "dry_run"]
+    failures: tuple[CheckFailure, ...] = ()
+
+
+def export_folder(house: House, dataset: str, version: str) -> Path:
+    """Return where a version lies."""
+    return house.home / "exports" / dataset / version
+
+
+def publish(
+    house: House, recipes_dir: Path, dataset: str, *, dry_run: bool = False, progress: Progress | None = None
+) -> Export:
+    """Build, check and keep the next version of a dataset, or return the latest when nothing changed.
+
+    `progress(stage, done)` is called with the rows written so far, then with each stage's name. A dry run keeps nothing
+    and returns the failing checks instead of raising. Raises WindrowError `unknown_dataset`, `bad_recipe`,
+    `nothing_to_publish` or `checks_failed`.
+    """
+    recipe = load_recipe(recipes_dir, dataset)
+    temporary = house.home / "exports" / f".{dataset}.building"
+    house.env.disk.remove(temporary)  # one process writes: what is left here is from a crash
+    try:
+        built, failures = _build(house, recipe, temporary, progress)
+        if dry_run:
+            return _dry(house, recipe, built, failures)
+        if not built.facts.rows:
+            raise WindrowError("nothing_to_publish", dataset)
+        if failures:
+            raise WindrowError("checks_failed", "; ".join(str(failure) for failure in failures)[:2000])
+        return _keep(house, recipe, built, progress)
+    finally:
+        house.env.disk.remove(temporary)
+
+
+def _build(
+    house: House, recipe: Recipe, folder: Path, progress: Progress | None
+) -> tuple[BuiltFolder, list[CheckFailure]]:
+    salt = _salt(house, recipe.dataset)
+    with house.state.read() as connection:
+        lake = Lake(house.env, house.home / "lake").dataset(connection)
+        batches = build_rows(
+            open_engine(recipe, lake=lake), recipe, lambda ids: read_evidence(connection, ids), salt, redact
+        )
+        built = build_data(folder, recipe, batches, progress)
+    if progress is not None:
+        progress("checks", built.facts.rows)
+    shards = [str(folder / shard.path) for shard in built.shards]
+    rows = (
+        pads.dataset(shards, schema=recipe.schema, format="parquet")
+        if shards
+        else recipe.schema.empty_table()
+    )
+    return built, run_checks(open_engine(recipe, lake=lake, export=rows), recipe.checks)
+
+
+def _salt(house: House, dataset: str) -> bytes:
+    """Return the secret that makes pseudonyms of this dataset; made once, because names must stay stable."""
+    key = f"publish/salt/{dataset}"
+    with house.state.write() as connection:
+        known = get_meta(connection, key)
+        if known is None:
+            known = house.env.randomness.token(32).hex()
+            set_meta(connection, key, known)
+    return bytes.fromhex(known)
+
+
+def _latest(house: House, dataset: str) -> Any | None:
+    with house.state.read() as connection:
+        rows = connection.execute(sa.select(exports).where(exports.c.dataset == dataset)).all()
+    return max(rows, key=lambda row: version_key(row.version), default=None)
+
+
+def _dry(house: House, recipe: Recipe, built: BuiltFolder, failures: list[CheckFailure]) -> Export:
+    latest = _latest(house, recipe.dataset)
+    version = next_version(latest.version if latest else None)
+    return Export(
+        dataset=recipe.dataset,
+        version=version,
+        export_id=export_id_for(house.network, recipe.dataset, version),
+        manifest_sha256="",
+        path=None,
+        rows=built.facts.rows,
+        tokens=built.facts.tokens,
+        bytes=sum(file.bytes for file in built.files),
+        price=recipe.settings.price.wei(built.facts.tokens),
+        asset=recipe.settings.price.asset,
+        languages=dict(built.facts.ranked_languages()),
+        state="dry_run",
+        failures=tuple(failures),
+    )
+
+
+def _keep(house: House, recipe: Recipe, built: BuiltFolder, progress: Progress | None) -> Export:
+    latest = _latest(house, recipe.dataset)
+    content_sha256 = hashlib.sha256(f"{recipe.sha256} {built.content_sha256}".encode()).hexdigest()
+    if latest is not None:
+        folder = export_folder(house, recipe.dataset, latest.version)
+        manifest = decode_manifest((folder / MANIFEST_NAME).read_bytes())
+        if manifest.content_sha256 == content_sha256:
+            return _export(manifest, latest.manifest_sha256, folder, "unchanged")
+    version = next_version(latest.version if latest else None)
+    manifest = _write_front(house, recipe, built, version, content_sha256)
+    body = encode_manifest(manifest)
+    digest = hashlib.sha256(body).hexdigest()
+    (built.folder / MANIFEST_NAME).write_bytes(body)
+    token = house.sign(MANIFEST_PURPOSE, manifest.subject, _signed_content(manifest, digest))
+    (built.folder / MANIFEST_JWS_NAME).write_text(token + "\n", encoding="ascii")
+    if progress is not None:
+        progress("signed", manifest.rows)
+    return _adopt(house, built.folder, manifest, digest)
+
+
+def _write_front(
+    house: House, recipe: Recipe, built: BuiltFolder, version: str, content_sha256: str
+) -> Manifest:
+    """Write card, Croissant and removals, and return the manifest that lists everything."""
+    now, facts, price = house.now_ms(), built.facts, recipe.settings.price
+    export_id = export_id_for(house.network, recipe.dataset, version)
+    croissant = describe_export(
+        recipe, version=version, export_id=export_id, created_at_ms=now, shards=built.shards
+    )
+    removed = _removed(house, f"{recipe.dataset}/{version}", [])
+    texts = {
+        "README.md": render_card(recipe, facts, version).encode(),
+        "croissant.json": _pretty(croissant),
+        REMOVED_NAME: _pretty(removed),
+    }
+    for name, data in texts.items():
+        (built.folder / name).write_bytes(data)
+    return Manifest(
+        format=MANIFEST_FORMAT,
+        network=house.network,
+        coordinator_id=house.coordinator_id,
+        dataset=recipe.dataset,
+        version=version,
+        export_id=export_id,
+        title=recipe.settings.title,
+        created_at_ms=now,
+        content_sha256=content_sha256,
+        columns=recipe.manifest_columns,
+        rows=facts.rows,
+        tokens=facts.tokens,
+        text_bytes=facts.text_bytes,
+        languages=dict(facts.ranked_languages()),
+        price=str(price.wei(facts.tokens)),
+        asset=price.asset,
+        files=[*built.files, *(list_file(built.folder, name) for name in sorted(texts))],
+    )
+
+
+def _removed(house: House, subject: str, ids: list[str]) -> dict[str, Any]:
+    content = {"count": len(ids), "ids_sha256": ids_sha256(ids)}
+    return {"subject": subject, "ids": ids, "jws": house.sign(REMOVED_PURPOSE, subject, content)}
+
+
+def _pretty(value: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
+
+
+def _signed_content(manifest: Manifest, digest: str) -> dict[str, Any]:
+    return {
+        "manifest_sha256": digest,
+        "export_id": manifest.export_id,
+        "rows": manifest.rows,
+        "tokens": manifest.tokens,
+        "price": manifest.price,
+        "asset": manifest.asset,
+    }
+
+
+def _adopt(house: House, temporary: Path, manifest: Manifest, digest: str) -> Export:
+    folder = export_folder(house, manifest.dataset, manifest.version)
+    house.env.disk.remove(folder)  # no row names it, so nobody can have bought it
+    house.env.disk.adopt_durably(temporary, folder)
+    export = _export(manifest, digest, folder, "published")
+    with house.state.write() as connection:
+        connection.execute(
+            sa.insert(exports).values(
+                dataset=export.dataset,
+                version=export.version,
+                export_id=export.export_id,
+                manifest_sha256=digest,
+                rows=export.rows,
+                tokens=export.tokens,
+                bytes=export.bytes,
+                price=export.price,
+                asset=export.asset,
+                listed=False,
+                created_at_ms=manifest.created_at_ms,
+            )
+        )
+    return export
+
+
+def _export(
+    manifest: Manifest, digest: str, folder: Path, state: Literal["published", "unchanged"]
+) -> Export:
+    return Export(
+        dataset=manifest.dataset,
+        version=manifest.version,
+        export_id=manifest.export_id,
+        manifest_sha256=digest,
+        path=folder,
+        rows=manifest.rows,
+        tokens=manifest.tokens,
+        bytes=sum(file.bytes for file in manifest.files),
+        price=int(manifest.price),
+        asset=manifest.asset,
+        languages=manifest.languages,
+        state=state,
+    )

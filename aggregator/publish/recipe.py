@@ -1,0 +1,176 @@
+"""A dataset's recipe: the folder `datasets/<name>/` read and checked, nothing run yet.
+
+Rules: four files, `recipe.toml`, `build.sql`, `checks.sql`, `card.md`; a missing or unknown setting is refused with
+its name. Money is written as whole wei. Columns are listed in the order in which they are sold, each with its type
+and what it says. `checks.sql` is a list of statements, each below a line `-- check: name`.
+
+Does not: run SQL, know any dataset by name, or read anything outside the folder.
+
+Usage: `recipe = load_recipe(recipes_dir, "web_text")`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import pyarrow as pa
+from msgspec import Meta
+
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.exports import ManifestColumn, check_dataset_name
+from windrow_protocol.limits import SHARD_BYTES_MAX
+
+COLUMN_TYPES: Final[dict[str, pa.DataType]] = {
+    "string": pa.string(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+    "timestamp_ms": pa.timestamp("ms", tz="UTC"),
+    "list<string>": pa.list_(pa.string()),
+}
+# What the publisher itself fills in; `build.sql` gives all the others.
+PUBLISHER_COLUMNS: Final = ("contributor_pseudonym", "pii_redactions")
+REQUIRED_COLUMNS: Final = ("id", "text", "language", "token_count", "content_sha256")
+_CHECK = re.compile(r"^--\s*check:\s*(\S.*?)\s*$", re.MULTILINE)
+
+Wei = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,37})$")]
+
+
+class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an export costs: by its tokens, and at least the minimum; whole wei as decimal strings."""
+
+    asset: str
+    wei_per_million_tokens: Wei
+    minimum_wei: Wei
+
+    def wei(self, tokens: int) -> int:
+        """Return the price of that many tokens in wei, rounded down, at least the minimum."""
+        return max(int(self.minimum_wei), tokens * int(self.wei_per_million_tokens) // 1_000_000)
+
+
+class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One column of the data."""
+
+    type: str
+    about: str
+
+
+class Licence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a buyer may do with the export: a Hugging Face licence id, a name and where to read it."""
+
+    id: str
+    name: str
+    link: str
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of `recipe.toml`."""
+
+    title: str
+    summary: str
+    tags: list[str]
+    licence: Licence
+    price: Price
+    columns: dict[str, Column]
+    thresholds: dict[str, int | float | str | bool] = {}
+    shard_bytes: Annotated[int, Meta(ge=100_000, le=SHARD_BYTES_MAX)] = 512_000_000
+
+
+@dataclass(frozen=True)
+class Check:
+    """One statement that must return no rows."""
+
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe that was read whole; `sha256` names its four files together."""
+
+    dataset: str
+    settings: Settings
+    build_sql: str
+    checks: tuple[Check, ...]
+    card: str
+    sha256: str
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema of the rows that are sold."""
+        return pa.schema(
+            [(name, COLUMN_TYPES[column.type]) for name, column in self.settings.columns.items()]
+        )
+
+    @property
+    def manifest_columns(self) -> list[ManifestColumn]:
+        """The columns as the manifest lists them."""
+        return [ManifestColumn(name, each.type, each.about) for name, each in self.settings.columns.items()]
+
+
+def recipe_names(recipes_dir: Path) -> list[str]:
+    """Return the names of all datasets that have a recipe."""
+    return sorted(path.parent.name for path in recipes_dir.glob("*/recipe.toml"))
+
+
+def load_recipe(recipes_dir: Path, dataset: str) -> Recipe:
+    """Read one recipe. Raises WindrowError `unknown_dataset` or `bad_recipe`."""
+    folder = recipes_dir / check_dataset_name(dataset)
+    if not (folder / "recipe.toml").is_file():
+        known = ", ".join(recipe_names(recipes_dir)) or "none"
+        raise WindrowError("unknown_dataset", f"{dataset}; there are: {known}")
+    parts = {name: _read(folder / name) for name in ("recipe.toml", "build.sql", "checks.sql", "card.md")}
+    digest = hashlib.sha256()
+    for name, text in sorted(parts.items()):
+        digest.update(f"{name}\n{len(text)}\n{text}".encode())
+    return Recipe(
+        dataset=dataset,
+        settings=_settings(parts["recipe.toml"]),
+        build_sql=parts["build.sql"],
+        checks=split_checks(parts["checks.sql"]),
+        card=parts["card.md"],
+        sha256=digest.hexdigest(),
+    )
+
+
+def split_checks(text: str) -> tuple[Check, ...]:
+    """Return the named statements of `checks.sql`. Raises WindrowError `bad_recipe`."""
+    marks = list(_CHECK.finditer(text))
+    if not marks:
+        raise WindrowError("bad_recipe", "checks.sql has no line `-- check: name`")
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    checks = tuple(
+        Check(mark.group(1), text[mark.end() : end].strip().rstrip(";"))
+        for mark, end in zip(marks, ends, strict=True)
+    )
+    empty = [check.name for check in checks if not check.sql]
+    if empty or len({check.name for check in checks}) != len(checks):
+        raise WindrowError("bad_recipe", f"checks.sql: empty or double check {empty}")
+    return checks
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WindrowError("bad_recipe", f"{path.parent.name}/{path.name}: {error}") from error
+
+
+def _settings(text: str) -> Settings:
+    try:
+        values: dict[str, Any] = tomllib.loads(text)
+        settings = msgspec.convert(values, Settings)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise WindrowError("bad_recipe", f"recipe.toml: {error}") from error
+    unknown = {column.type for column in settings.columns.values()} - set(COLUMN_TYPES)
+    missing = [name for name in REQUIRED_COLUMNS if name not in settings.columns]
+    if unknown or missing:
+        raise WindrowError("bad_recipe", f"recipe.toml: unknown types {sorted(unknown)}, missing {missing}")
+    return settings

@@ -1,0 +1,201 @@
+"""From the lake to the rows of an export, each with its provenance beside it.
+
+Rules: `build.sql` runs in DuckDB over the registered lake and nothing else: no file, no network, no extension. The
+publisher adds what SQL cannot know: the salted pseudonym, the redaction, and the signed receipt and verdict. A row
+without both signatures stops everything; a text that cannot be redacted (a page may be made so on purpose) is left out
+and counted. Rows come in the order the recipe gives, in bounded batches.
+
+Does not: write files, judge documents, or sign.
+
+Usage: `for batch in build_rows(engine, recipe, evidence, pseudonym, redact): ...`
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import duckdb
+import msgspec
+import pyarrow as pa
+import sqlalchemy as sa
+
+from aggregator.publish.recipe import PUBLISHER_COLUMNS, Check, Recipe
+from extension_bridge.redaction import Redacted
+from storage.tables import contributions, nodes, submissions, verdicts
+from windrow_protocol.content import text_sha256
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.exports import row_sha256
+
+BATCH_ROWS: Final = 256
+_VARIABLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+PROVENANCE_SCHEMA: Final = pa.schema(
+    [
+        ("id", pa.string()),
+        ("shard", pa.int32()),
+        ("row", pa.int64()),
+        ("contribution_id", pa.string()),
+        ("node_id", pa.string()),
+        ("lease_id", pa.string()),
+        ("payout_address", pa.string()),
+        ("row_sha256", pa.string()),
+        ("text_sha256", pa.string()),
+        ("redactions", pa.string()),
+        ("receipt", pa.string()),
+        ("verdict", pa.string()),
+    ]
+)
+
+Redact = Callable[[str], Redacted]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is signed about one contribution, and who is paid for it."""
+
+    contribution_id: str
+    node_id: str
+    lease_id: str
+    payout_address: str
+    receipt: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class RowBatch:
+    """Some rows to sell and, in the same order, their provenance without `shard` and `row`."""
+
+    rows: list[dict[str, Any]]
+    provenance: list[dict[str, Any]]
+    left_out: int
+
+
+def open_engine(recipe: Recipe, **views: Any) -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB connection that sees only the given Arrow views and the recipe's thresholds."""
+    engine = duckdb.connect()
+    engine.execute("SET autoinstall_known_extensions = false")
+    engine.execute("SET autoload_known_extensions = false")
+    engine.execute("SET enable_external_access = false")
+    for name, value in recipe.settings.thresholds.items():
+        if not _VARIABLE.fullmatch(name):
+            raise WindrowError("bad_recipe", f"recipe.toml: the threshold's name {name!r}")
+        engine.execute(f"SET VARIABLE {name} = {_literal(value)}")
+    for name, view in views.items():
+        engine.register(name, view)
+    return engine
+
+
+def _literal(value: int | float | str | bool) -> str:
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return str(value)
+
+
+def pseudonym_for(salt: bytes, payout_address: str) -> str:
+    """Return a contributor's name within one dataset; without the salt it leads nowhere."""
+    return "w" + hmac.new(salt, payout_address.lower().encode(), hashlib.sha256).hexdigest()[:20]
+
+
+def read_evidence(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Evidence]:
+    """Return the signed evidence of some contributions by id; those without both signatures are absent."""
+    statement = (
+        sa.select(
+            contributions.c.contribution_id,
+            contributions.c.node_id,
+            contributions.c.lease_id,
+            nodes.c.payout_address,
+            submissions.c.receipt,
+            verdicts.c.jws.label("verdict"),
+        )
+        .join(submissions, submissions.c.seq == contributions.c.seq)
+        .join(verdicts, verdicts.c.contribution_id == contributions.c.contribution_id)
+        .join(nodes, nodes.c.node_id == contributions.c.node_id)
+        .where(contributions.c.contribution_id.in_(ids))
+    )
+    rows = connection.execute(statement).mappings()
+    return {row["contribution_id"]: Evidence(**row) for row in rows}
+
+
+def build_rows(
+    engine: duckdb.DuckDBPyConnection,
+    recipe: Recipe,
+    evidence_of: Callable[[Sequence[str]], dict[str, Evidence]],
+    salt: bytes,
+    redact: Redact,
+) -> Iterator[RowBatch]:
+    """Run the recipe and yield finished rows. Raises WindrowError `bad_recipe` or `checks_failed`."""
+    schema = recipe.schema
+    built = [name for name in schema.names if name not in PUBLISHER_COLUMNS]
+    try:
+        reader = engine.execute(recipe.build_sql).to_arrow_reader(BATCH_ROWS)
+        if sorted(reader.schema.names) != sorted(built):
+            different = sorted(set(reader.schema.names) ^ set(built))
+            raise WindrowError("bad_recipe", f"build.sql and recipe.toml differ in columns: {different}")
+        for batch in reader:
+            rows = batch.to_pylist()
+            evidence = evidence_of([row["id"] for row in rows])
+            yield _finish(rows, evidence, schema, salt, redact)
+    except duckdb.Error as error:
+        raise WindrowError("bad_recipe", f"build.sql: {error}"[:500]) from error
+
+
+def _finish(
+    rows: list[dict[str, Any]], evidence: dict[str, Evidence], schema: pa.Schema, salt: bytes, redact: Redact
+) -> RowBatch:
+    finished, provenance = [], []
+    for row in rows:
+        proof = evidence.get(row["id"])
+        if proof is None:
+            raise WindrowError("checks_failed", f"row {row['id']} has no signed receipt and verdict")
+        try:
+            redacted = redact(row["text"])
+        except WindrowError:
+            continue
+        row["text"] = redacted.text
+        row["pii_redactions"] = sum(redacted.findings.values())
+        row["contributor_pseudonym"] = pseudonym_for(salt, proof.payout_address)
+        ordered = {name: row[name] for name in schema.names}
+        finished.append(ordered)
+        provenance.append(_proof_row(proof, ordered, redacted))
+    return RowBatch(finished, provenance, len(rows) - len(finished))
+
+
+def _proof_row(proof: Evidence, row: dict[str, Any], redacted: Redacted) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        **asdict(proof),
+        "row_sha256": row_sha256(row),
+        "text_sha256": text_sha256(redacted.text),
+        "redactions": msgspec.json.encode(dict(redacted.findings), order="sorted").decode(),
+    }
+
+
+@dataclass(frozen=True)
+class CheckFailure:
+    """A check that returned rows, with the first of them."""
+
+    name: str
+    rows: list[dict[str, Any]]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {msgspec.json.encode(self.rows).decode()}"
+
+
+def run_checks(
+    engine: duckdb.DuckDBPyConnection, checks: Sequence[Check], *, rows_shown: int = 3
+) -> list[CheckFailure]:
+    """Run every check and return those that failed. Raises WindrowError `bad_recipe` for SQL that does not run."""
+    failures = []
+    for check in checks:
+        try:
+            table = engine.execute(check.sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise WindrowError("bad_recipe", f"checks.sql, {check.name!r}: {error}"[:500]) from error
+        if table.num_rows:
+            failures.append(CheckFailure(check.name, table.slice(0, rows_shown).to_pylist()))
+    return failures

@@ -1,0 +1,36 @@
+-- The rows of web_text: accepted pages, the first of each cluster of duplicates, that nobody asked to keep out.
+-- `lake` holds every judged contribution. The publisher adds `contributor_pseudonym` and `pii_redactions`.
+WITH accepted AS (
+    SELECT *, count(*) OVER (PARTITION BY dup_cluster_id) AS cluster_size
+    FROM lake
+    WHERE verdict = 'accepted'
+)
+SELECT
+    contribution_id AS id,
+    text,
+    url,
+    strftime(epoch_ms(fetched_at_ms), '%Y-%m-%dT%H:%M:%SZ') AS date,
+    language,
+    language_score,
+    token_count,
+    'windrow-' || strftime(epoch_ms(fetched_at_ms), '%G-%V') AS dump,
+    text_sha256 AS content_sha256,
+    fetched_at_ms AS fetched_at,
+    http_status,
+    robots_state,
+    coalesce(optout_signals, []) AS optout_signals,
+    license_detected,
+    dup_cluster_id,
+    cluster_size AS dup_cluster_size,
+    verdict,
+    CAST(NULL AS VARCHAR) AS consent_receipt_id
+FROM accepted
+WHERE dup_kind = 'unique'
+  AND training_allowed
+  AND robots_state IN ('allowed', 'no_robots')
+  AND len(coalesce(optout_signals, [])) = 0
+  AND http_status BETWEEN 200 AND 299
+  AND language <> 'und'
+  AND language_score >= getvariable('language_score_min')
+  AND length(text) >= getvariable('text_chars_min')
+ORDER BY seq

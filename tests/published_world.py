@@ -1,0 +1,109 @@
+"""A real house with judged pages in its lake, made through the aggregator's own doors, to publish and sell from."""
+
+from __future__ import annotations
+
+import pydoc
+from functools import cache
+from pathlib import Path
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from real_house import Node, open_house, open_segments
+
+from aggregator.assignment.frontier import add_urls
+from aggregator.ingest import Ingest
+from aggregator.judgement import dedup_metadata
+from aggregator.personal import Personal
+from aggregator.pipeline import Pipeline
+from aggregator.routes import Doors
+from rewards.accountant import run_accountant
+from storage.lake import Lake
+from windrow_protocol.messages import Lease, LeaseRequest, Registration
+
+RECIPES = Path(__file__).resolve().parent.parent / "datasets"
+COORDINATOR = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+PAYOUTS = ("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359")
+VALIDATOR_PAYOUT = "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB"
+MAIL = "ana.lopez@cantor-archive.org"
+MODULES = (
+    "json argparse asyncio.queues bisect calendar collections configparser contextlib csv datetime decimal difflib "
+    "email.message fractions ftplib functools getpass gettext glob gzip hashlib heapq html http.client imaplib "
+    "inspect ipaddress itertools logging mailbox mimetypes"
+).split()
+
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+
+
+@cache
+def manual(module: str) -> str:
+    """Return the text of one manual page of the standard library: real English, the same on every run."""
+    lines = pydoc.plain(pydoc.render_doc(module)).splitlines()
+    return "\n".join(line for line in lines if "/" not in line or " " in line.strip())[:12_000]
+
+
+def pages() -> dict[str, str]:
+    """Return pages by URL: manuals on three hosts, an exact copy, a near copy, and one with a mail address."""
+    texts = {f"http://h{i % 3}.example/{name}.html": manual(name) for i, name in enumerate(MODULES)}
+    texts["http://copy.example/json.html"] = manual("json")
+    texts["http://copy.example/csv.html"] = manual("csv") + "\nMirrored without any change."
+    texts["http://people.example/contact.html"] = (
+        f"{manual('zipfile')}\n\nPlease write to {MAIL} with questions."
+    )
+    texts["http://tiny.example/"] = "A page with hardly any text on it."
+    return texts
+
+
+class PublishedWorld:
+    """The house, two contributors and a validator."""
+
+    def __init__(self, home: Path) -> None:
+        self.house = open_house(home, dedup_metadata, key=COORDINATOR)
+        self.segments = open_segments(self.house)
+        self.validator = Node(self.house, Ed25519PrivateKey.from_private_bytes(bytes(32)))
+        self.contributors = [
+            Node(self.house, Ed25519PrivateKey.from_private_bytes(bytes([i]) * 32)) for i in (1, 2)
+        ]
+        self.doors = Doors(
+            self.house,
+            Ingest(self.house, self.segments),
+            Personal(self.house, open_segments(self.house, "personal")),
+            validators=[self.validator.node_id],
+        )
+        self.pipeline = Pipeline(self.house, self.segments, Lake(self.house.env, home / "lake"))
+
+    async def open(self) -> PublishedWorld:
+        """Register the nodes."""
+        payouts = (*PAYOUTS, VALIDATOR_PAYOUT)
+        for node, payout in zip((*self.contributors, self.validator), payouts, strict=True):
+            await node.ask(self.doors.register, "register", Registration(payout_address=payout))
+        return self
+
+    async def feed(self, texts: dict[str, str], optout: tuple[str, ...] = ()) -> None:
+        """Let the contributors and the validator fetch these pages, then verify, judge and pay for them."""
+        with self.house.state.write() as connection:
+            add_urls(connection, [(url, "http") for url in texts], self.house.now_ms())
+        busy = True
+        while busy:
+            busy = False
+            for node in (*self.contributors, self.validator):
+                answer = await node.ask(self.doors.leases, "lease_request", LeaseRequest(count=7))
+                leases = node.open_leases(answer["leases"])
+                if leases:
+                    busy = True
+                    await node.submit(
+                        self.doors.submissions, [self._fetched(node, each, texts, optout) for each in leases]
+                    )
+            while self.pipeline.step():
+                busy = True
+        run_accountant(self.house)
+
+    def _fetched(self, node: Node, lease: Lease, texts: dict[str, str], optout: tuple[str, ...]) -> object:
+        signals = ["noai"] if lease.url in optout else []
+        return node.contribution(lease, texts[lease.url], optout_signals=signals)
+
+
+async def open_world(home: Path) -> PublishedWorld:
+    """Return a world whose lake holds all of `pages()`."""
+    world = await PublishedWorld(home).open()
+    await world.feed(pages())
+    return world
