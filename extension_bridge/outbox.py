@@ -1,0 +1,236 @@
+"""What a person gave, kept on their disk until the coordinator has signed for it, and afterwards as their record.
+
+Rules: a donation is durable before anybody is told that it was taken (SQLite, WAL, synchronous=FULL); the same item is
+the same donation, however often it is sent; the text is dropped once it was delivered, withdrawn or refused; a donation
+that never left is withdrawn by forgetting it. The life of a donation is the table `STEPS`.
+
+Does not: talk to the network, sign, or decide what a person may give.
+
+Usage::
+
+    with Outbox.open(home / "bridge.db") as outbox:
+        outbox.keep(donation, page_url, given_at_ms)
+        for donation in outbox.pending(): ...
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import BRIDGE_PENDING_MAX
+from windrow_protocol.messages import PersonalContribution
+
+# state → event → next state
+STEPS: Final[dict[str, dict[str, str]]] = {
+    "pending": {"receipt": "delivered", "refusal": "refused", "withdrawal": "withdrawn"},
+    "sent": {"receipt": "delivered", "refusal": "refused", "withdrawal": "withdrawing"},
+    "delivered": {"receipt": "delivered", "withdrawal": "withdrawing"},
+    "refused": {},
+    "withdrawing": {"receipt": "withdrawing", "refusal": "withdrawn"},
+    "withdrawn": {},
+}
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS donations (
+    contribution_id TEXT PRIMARY KEY,
+    consent_receipt_id TEXT NOT NULL,
+    consent_jws TEXT NOT NULL,
+    url TEXT NOT NULL,
+    title TEXT NOT NULL,
+    text_sha256 TEXT NOT NULL,
+    given_at_ms INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    body BLOB,
+    receipt TEXT NOT NULL DEFAULT '',
+    withdrawal_jws TEXT NOT NULL DEFAULT '',
+    reason TEXT NOT NULL DEFAULT '',
+    sentence TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+"""
+_SHOWN: Final = (
+    "contribution_id, consent_receipt_id, url, title, given_at_ms, state, receipt, reason, sentence"
+)
+_LOCK_WAIT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One donation as a person may see it. `receipt` is the coordinator's signature, empty until it came."""
+
+    contribution_id: str
+    consent_receipt_id: str
+    url: str
+    title: str
+    given_at_ms: int
+    state: str
+    receipt: str
+    reason: str
+    sentence: str
+
+
+class Outbox:
+    """The one writer of a home's `bridge.db`; several host processes may hold one each."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> Iterator[Outbox]:
+        """Open (and create, readable by its owner only) the outbox. Raises WindrowError `home_unwritable`."""
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            connection = sqlite3.connect(path, timeout=_LOCK_WAIT_S, isolation_level=None)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA secure_delete=ON")  # a text that is dropped leaves no bytes behind
+            connection.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise WindrowError("home_unwritable", f"{path.parent}: {error}") from error
+        try:
+            yield cls(connection)
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        """Hold one durable transaction."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise WindrowError("home_unwritable", str(error)) from error
+
+    def _rows(self, query: str, *values: object) -> list[Any]:
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise WindrowError("home_unwritable", str(error)) from error
+
+    def fact(self, name: str) -> str:
+        """Return a remembered fact (`network`, `coordinator_id`), empty when there is none."""
+        rows = self._rows("SELECT value FROM facts WHERE name = ?", name)
+        return str(rows[0][0]) if rows else ""
+
+    def remember(self, facts: dict[str, str]) -> None:
+        """Keep facts that are not known yet; a known fact is never changed."""
+        with self._change() as connection:
+            connection.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?)", facts.items())
+
+    def keep(self, donation: PersonalContribution, given_at_ms: int) -> Kept:
+        """Make a donation durable and return it; the same donation, or the same text still held, is that one.
+
+        Raises WindrowError `busy` when too many wait, `home_unwritable` when the disk refuses.
+        """
+        record = donation.records[0]
+        with self._change() as connection:
+            same = connection.execute(
+                f"SELECT {_SHOWN} FROM donations WHERE contribution_id = ?"
+                " OR (url = ? AND text_sha256 = ? AND state IN ('pending', 'sent', 'delivered'))",
+                (donation.contribution_id, record.url, record.text_sha256),
+            ).fetchone()
+            if same:
+                return Kept(*same)
+            waiting = connection.execute("SELECT count(*) FROM donations WHERE body IS NOT NULL").fetchone()
+            if waiting[0] >= BRIDGE_PENDING_MAX:
+                raise WindrowError("busy", f"{waiting[0]} donations wait for the coordinator")
+            connection.execute(
+                "INSERT INTO donations (contribution_id, consent_receipt_id, consent_jws, url, title, text_sha256,"
+                " given_at_ms, state, body) VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?)",
+                (
+                    donation.contribution_id,
+                    donation.consent_receipt_id,
+                    donation.consent_jws,
+                    record.url,
+                    record.title,
+                    record.text_sha256,
+                    given_at_ms,
+                    msgspec.json.encode(donation),
+                ),
+            )
+        return self.get(donation.contribution_id)
+
+    def get(self, contribution_id: str) -> Kept:
+        """Return one donation. Raises WindrowError `not_found`."""
+        query = f"SELECT {_SHOWN} FROM donations WHERE contribution_id = ?"
+        rows = self._rows(query, contribution_id)
+        if not rows:
+            raise WindrowError("not_found", f"no donation {contribution_id[:32]}")
+        return Kept(*rows[0])
+
+    def all(self, count_max: int) -> list[Kept]:
+        """Return the newest donations."""
+        query = f"SELECT {_SHOWN} FROM donations ORDER BY given_at_ms DESC, contribution_id LIMIT ?"
+        return [Kept(*row) for row in self._rows(query, count_max)]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many donations are in each state, zeros included."""
+        found = dict(self._rows("SELECT state, count(*) FROM donations GROUP BY state"))
+        return {state: found.get(state, 0) for state in STEPS}
+
+    def waiting(self, count_max: int) -> list[tuple[str, bytes]]:
+        """Return (contribution_id, body) of the oldest donations that still have to be delivered."""
+        query = (
+            "SELECT contribution_id, body FROM donations WHERE state IN ('pending', 'sent')"
+            " ORDER BY given_at_ms, contribution_id LIMIT ?"
+        )
+        return [(str(name), bytes(body)) for name, body in self._rows(query, count_max)]
+
+    def sending(self, contribution_id: str) -> None:
+        """Note, before the first byte leaves, that the coordinator may from now on know of a donation."""
+        with self._change() as connection:
+            connection.execute(
+                "UPDATE donations SET state = 'sent' WHERE contribution_id = ? AND state = 'pending'",
+                (contribution_id,),
+            )
+
+    def note(self, contribution_id: str, error: WindrowError) -> None:
+        """Keep why the last attempt to deliver a donation failed."""
+        with self._change() as connection:
+            connection.execute(
+                "UPDATE donations SET reason = ?, sentence = ? WHERE contribution_id = ?",
+                (error.code, str(error), contribution_id),
+            )
+
+    def receipt(self, contribution_id: str, receipt: str) -> Kept:
+        """Record the coordinator's receipt and drop the text."""
+        return self._step(contribution_id, "receipt", "receipt = ?, reason = '', sentence = ''", (receipt,))
+
+    def refusal(self, contribution_id: str, error: WindrowError) -> Kept:
+        """Record that the coordinator will never take a donation, and why."""
+        return self._step(contribution_id, "refusal", "reason = ?, sentence = ?", (error.code, str(error)))
+
+    def withdrawal(self, contribution_id: str, token: str) -> Kept:
+        """Record a signed withdrawal. Raises WindrowError `not_found`, or `nothing_to_withdraw` when none is due."""
+        return self._step(contribution_id, "withdrawal", "withdrawal_jws = ?", (token,))
+
+    def _step(self, contribution_id: str, event: str, change: str, values: tuple[str, ...]) -> Kept:
+        with self._change() as connection:
+            before = self.get(contribution_id)
+            after = STEPS[before.state].get(event)
+            if after is None and event == "withdrawal":
+                raise WindrowError("nothing_to_withdraw", f"the donation is {before.state}")
+            if after is None:  # another host process was faster
+                return before
+            connection.execute(
+                f"UPDATE donations SET state = ?, body = NULL, {change} WHERE contribution_id = ?",
+                (after, *values, contribution_id),
+            )
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the text is gone from the log as well
+        return self.get(contribution_id)
