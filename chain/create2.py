@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from windrow_protocol.merkle import checksum_address, keccak256
+
 FACTORY_ADDRESS: Final = "0x4e59b44847b379578588920cA78FbF26c0B4956C"
 FACTORY_CODE: Final = bytes.fromhex(
     "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f5"
@@ -27,9 +29,8 @@ def create2_address(salt: bytes, creation_code: bytes) -> str:
 
     Raises ValueError when the salt is not 32 bytes.
     """
-    from eth_utils import keccak, to_checksum_address
-
     if len(salt) != 32:
         raise ValueError("a CREATE2 salt has 32 bytes")
     factory = bytes.fromhex(FACTORY_ADDRESS[2:])
-    return str(to_checksum_address(keccak(b"\xff" + factory + salt + keccak(creation_code))[12:]))
+    digest = keccak256(b"\xff" + factory + salt + keccak256(creation_code))
+    return checksum_address("0x" + digest[12:].hex())

@@ -37,8 +37,8 @@ from windrow_protocol.merkle import checksum_address
 # The C keccak is four times as fast as the one eth_hash would pick; it must be named before eth_hash is imported.
 os.environ.setdefault("ETH_HASH_BACKEND", "pysha3")
 
-from chain.durable_chain import DurableChain  # noqa: E402
-from chain.rpc_methods import Context, RpcError, answer  # noqa: E402
+from chain.devnet_methods import Context, RpcError, answer
+from chain.durable_chain import DurableChain
 
 _LOG: Final = logging.getLogger(__name__)
 _LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
@@ -178,13 +178,17 @@ def _watch_parent(stop: Callable[[], None]) -> None:
     threading.Thread(target=wait_for_end, daemon=True, name="parent-watch").start()
 
 
+def _set_from_thread(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    loop.call_soon_threadsafe(stop.set)
+
+
 async def _run(arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if arguments.die_with_parent:
-        _watch_parent(lambda: loop.call_soon_threadsafe(stop.set))
+        _watch_parent(lambda: _set_from_thread(loop, stop))
     await serve(
         arguments.home,
         arguments.port,

@@ -23,7 +23,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from chain.evm import EmbeddedChain, Genesis, Mined, Refused
+from chain.evm import EmbeddedChain
+from chain.evm_values import Genesis, Mined, RefusalError
 from chain.journal import Journal, Record, sync_directory
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.merkle import checksum_address
@@ -59,7 +60,7 @@ class DurableChain:
     def send(self, raw: bytes, now_s: int) -> Mined:
         """Mine a raw transaction and return once it is on disk.
 
-        Raises Refused; OSError means that the disk failed and that this process must end without answering.
+        Raises RefusalError; OSError means that the disk failed and that this process must end without answering.
         """
         prepared = self.chain.prepare(raw, now_s)
         header = prepared.block.header
@@ -130,7 +131,7 @@ def _write_genesis(path: Path, genesis: Genesis) -> None:
 def _replay(chain: EmbeddedChain, record: Record, place: int) -> None:
     try:
         prepared = chain.prepare(record.raw, record.timestamp_s)
-    except Refused as error:
+    except RefusalError as error:
         raise WindrowError("chain_journal_corrupt", f"transaction {place}: {error.message}") from error
     if prepared.block.header.hash != record.block_hash:
         raise WindrowError("chain_journal_corrupt", f"transaction {place} gives another block than it gave")

@@ -15,12 +15,11 @@ Usage::
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, cast
 
-from eth.abc import BlockAPI, BlockHeaderAPI, ComputationAPI, ReceiptAPI, SignedTransactionAPI, StateAPI
+from eth.abc import BlockHeaderAPI, ComputationAPI, SignedTransactionAPI, StateAPI
 from eth.chains.base import Chain
-from eth.consensus import NoProofConsensus
+from eth.consensus.noproof import NoProofConsensus
 from eth.constants import CREATE_CONTRACT_ADDRESS, ZERO_ADDRESS
 from eth.db.atomic import AtomicDB
 from eth.exceptions import Revert, VMError
@@ -28,61 +27,15 @@ from eth.vm.forks.prague import PragueVM
 from eth.vm.spoof import SpoofTransaction
 from eth_keys.exceptions import BadSignature
 from eth_typing import Address, BlockNumber, Hash32
-from eth_utils import ValidationError, keccak, to_canonical_address
-from eth_utils.exceptions import ValidationError as EthValidationError
-from rlp.exceptions import RLPException
+from eth_utils.exceptions import ValidationError
+from rlp.exceptions import RLPException  # type: ignore[import-untyped]
 
 from chain.create2 import FACTORY_ADDRESS, FACTORY_CODE
+from chain.evm_values import Call, Genesis, Mined, RefusalError
 from windrow_protocol.limits import BLOCK_GAS_MAX, TX_BYTES_MAX
+from windrow_protocol.merkle import keccak256
 
 _TYPES_TAKEN = (0, 1, 2)  # legacy, access list, dynamic fee; blobs and delegations have no use here
-
-
-class Refused(Exception):
-    """The chain refuses a transaction or a call. `data` is what a contract reverted with, None where none ran."""
-
-    def __init__(self, message: str, data: bytes | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.data = data
-
-
-@dataclass(frozen=True, slots=True)
-class Genesis:
-    """What the chain starts from. Balances are wei by 0x address."""
-
-    chain_id: int
-    timestamp_s: int
-    balances_wei: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A message to be tried without being sent. `to` is None for a creation."""
-
-    sender: bytes = ZERO_ADDRESS
-    to: bytes | None = None
-    data: bytes = b""
-    value_wei: int = 0
-    gas: int = BLOCK_GAS_MAX
-
-
-@dataclass(frozen=True, slots=True)
-class Mined:
-    """One transaction in its block; also a prepared one that is not committed yet."""
-
-    block: BlockAPI
-    transaction: SignedTransactionAPI
-    receipt: ReceiptAPI
-    sender: bytes
-    created: bytes | None
-    price_wei: int
-    output: bytes
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether the transaction did what it was sent for."""
-        return self.receipt.state_root == b"\x01"
 
 
 class _DevnetVM(PragueVM):
@@ -109,10 +62,9 @@ class EmbeddedChain:
             {"chain_id": genesis.chain_id, "vm_configuration": ((BlockNumber(0), _DevnetVM),)},
         )
         allocation: dict[Address, Any] = {
-            Address(to_canonical_address(address)): _account(balance_wei)
-            for address, balance_wei in genesis.balances_wei.items()
+            _address(address): _account(balance_wei) for address, balance_wei in genesis.balances_wei.items()
         }
-        allocation[Address(to_canonical_address(FACTORY_ADDRESS))] = _account(0, FACTORY_CODE)
+        allocation[_address(FACTORY_ADDRESS)] = _account(0, FACTORY_CODE)
         parameters = {
             "difficulty": 0,
             "gas_limit": BLOCK_GAS_MAX,
@@ -128,20 +80,32 @@ class EmbeddedChain:
         """The header of the newest block."""
         return self._chain.get_canonical_head()
 
+    @property
+    def head_number(self) -> int:
+        """The newest block's number."""
+        return len(self._by_number)
+
     def next_header(self, timestamp_s: int) -> BlockHeaderAPI:
         """The header of the block that a transaction sent at this time would go into."""
         parent = self.head
-        return _DevnetVM.create_header_from_parent(
+        header: BlockHeaderAPI = _DevnetVM.create_header_from_parent(
             parent,
             gas_limit=parent.gas_limit,
             timestamp=max(timestamp_s, parent.timestamp),
             coinbase=ZERO_ADDRESS,
-            mix_hash=keccak(parent.hash),  # PREVRANDAO: any value does, but a replay must find the same one
+            mix_hash=keccak256(
+                parent.hash
+            ),  # PREVRANDAO: any value does, but a replay must find the same one
         )
+        return header
+
+    def base_fee_wei(self, timestamp_s: int) -> int:
+        """What the next block asks for each unit of gas."""
+        return self.next_header(timestamp_s).base_fee_per_gas or 0
 
     def header(self, number: int) -> BlockHeaderAPI:
         """The header of a block; raises IndexError when there is none."""
-        if not 0 <= number <= self.head.block_number:
+        if not 0 <= number <= self.head_number:
             raise IndexError(number)
         return self._chain.get_canonical_block_header_by_number(BlockNumber(number))
 
@@ -167,7 +131,7 @@ class EmbeddedChain:
     def prepare(self, raw: bytes, timestamp_s: int) -> Mined:
         """Execute a raw signed transaction on top of the head, without making it part of the chain.
 
-        Raises Refused when the transaction cannot be mined. One that reverts is mined, as on any chain.
+        Raises RefusalError when the transaction cannot be mined. One that reverts is mined, as on any chain.
         """
         transaction = self._decode(raw)
         header = self.next_header(timestamp_s)
@@ -175,10 +139,10 @@ class EmbeddedChain:
         vm = self._chain.get_vm(header)
         try:
             filled_header, receipts, computations = vm.apply_all_transactions([transaction], header)
-        except (ValidationError, EthValidationError) as error:
-            raise Refused(str(error)) from error
+        except ValidationError as error:
+            raise RefusalError(str(error)) from error
         except RecursionError as error:
-            raise Refused("call depth is beyond what this devnet can run") from error
+            raise RefusalError("call depth is beyond what this devnet can run") from error
         filled = vm.set_block_transactions_and_withdrawals(
             vm.get_block(), filled_header, [transaction], receipts
         )
@@ -204,14 +168,14 @@ class EmbeddedChain:
     def call(self, call: Call, timestamp_s: int, number: int | None = None) -> bytes:
         """Try a message and return its output; on a numbered block in that block's own time.
 
-        Without a number it runs as the next block would. Raises Refused with the revert data when it fails.
+        Without a number it runs as the next block would. Raises RefusalError with the revert data when it fails.
         """
         computation = self._try(call, timestamp_s, number)
         _raise_if_failed(computation)
         return computation.output
 
     def estimate_gas(self, call: Call, timestamp_s: int) -> int:
-        """The gas with which the message succeeds in the next block. Raises Refused when it does at no limit."""
+        """The gas with which the message succeeds in the next block. Raises RefusalError when it does at no limit."""
         computation = self._try(call, timestamp_s, None)
         _raise_if_failed(computation)
         spent = call.gas - computation.get_gas_remaining() + computation.data_floor_gas
@@ -247,49 +211,56 @@ class EmbeddedChain:
         spoofed = cast(SignedTransactionAPI, SpoofTransaction(unsigned, from_=call.sender))
         try:
             return state.apply_transaction(spoofed)
-        except (ValidationError, EthValidationError) as error:
-            raise Refused(str(error)) from error
+        except ValidationError as error:
+            raise RefusalError(str(error)) from error
         except RecursionError as error:
-            raise Refused("call depth is beyond what this devnet can run") from error
+            raise RefusalError("call depth is beyond what this devnet can run") from error
 
     def _decode(self, raw: bytes) -> SignedTransactionAPI:
         if not raw or len(raw) > TX_BYTES_MAX:
-            raise Refused(f"a raw transaction has 1 to {TX_BYTES_MAX} bytes")
+            raise RefusalError(f"a raw transaction has 1 to {TX_BYTES_MAX} bytes")
         if raw[0] < 0xC0 and raw[0] not in _TYPES_TAKEN:
-            raise Refused(f"transaction type {raw[0]} is not supported here")
+            raise RefusalError(f"transaction type {raw[0]} is not supported here")
         try:
             transaction = _DevnetVM.get_transaction_builder().decode(raw)
             transaction.validate()
             _ = transaction.sender
-        except (RLPException, ValidationError, EthValidationError, BadSignature) as error:
-            raise Refused(f"not a signed transaction: {error}") from error
+        except (RLPException, ValidationError, BadSignature) as error:
+            raise RefusalError(f"not a signed transaction: {error}") from error
         except (ValueError, TypeError, IndexError, AssertionError) as error:
-            raise Refused("not a signed transaction") from error
+            raise RefusalError("not a signed transaction") from error
         return transaction
 
     def _check(self, transaction: SignedTransactionAPI, header: BlockHeaderAPI) -> None:
         """The refusals a wallet must be able to tell apart, in the words other nodes use."""
         if transaction.hash in self._by_hash:
-            raise Refused("already known")
+            raise RefusalError("already known")
         if transaction.chain_id != self.genesis.chain_id:
             given = "none" if transaction.chain_id is None else str(transaction.chain_id)
-            raise Refused(f"invalid chain id for signer: have {given}, want {self.genesis.chain_id}")
+            raise RefusalError(f"invalid chain id for signer: have {given}, want {self.genesis.chain_id}")
         state = self.state()
         nonce = state.get_nonce(transaction.sender)
         if transaction.nonce < nonce:
-            raise Refused(f"nonce too low: next nonce {nonce}, tx nonce {transaction.nonce}")
+            raise RefusalError(f"nonce too low: next nonce {nonce}, tx nonce {transaction.nonce}")
         if transaction.nonce > nonce:
-            raise Refused(f"nonce too high: next nonce {nonce}, tx nonce {transaction.nonce}")
+            raise RefusalError(f"nonce too high: next nonce {nonce}, tx nonce {transaction.nonce}")
         if transaction.gas > header.gas_limit:
-            raise Refused("exceeds block gas limit")
+            raise RefusalError("exceeds block gas limit")
         if transaction.gas < transaction.intrinsic_gas:
-            raise Refused(f"intrinsic gas too low: have {transaction.gas}, want {transaction.intrinsic_gas}")
-        if transaction.max_fee_per_gas < header.base_fee_per_gas:
-            raise Refused(f"max fee per gas less than block base fee: {header.base_fee_per_gas}")
+            raise RefusalError(
+                f"intrinsic gas too low: have {transaction.gas}, want {transaction.intrinsic_gas}"
+            )
+        base_fee = header.base_fee_per_gas or 0
+        if transaction.max_fee_per_gas < base_fee:
+            raise RefusalError(f"max fee per gas less than block base fee: {base_fee}")
         needed = transaction.gas * transaction.max_fee_per_gas + transaction.value
         balance = state.get_balance(transaction.sender)
         if balance < needed:
-            raise Refused(f"insufficient funds for gas * price + value: have {balance}, want {needed}")
+            raise RefusalError(f"insufficient funds for gas * price + value: have {balance}, want {needed}")
+
+
+def _address(text: str) -> Address:
+    return Address(bytes.fromhex(text[2:]))
 
 
 def _account(balance_wei: int, code: bytes = b"") -> dict[str, Any]:
@@ -302,5 +273,5 @@ def _raise_if_failed(computation: ComputationAPI) -> None:
     error: VMError = computation.error
     if isinstance(error, Revert):
         data = bytes(error.args[0]) if error.args and isinstance(error.args[0], bytes) else b""
-        raise Refused("execution reverted", data)
-    raise Refused(f"execution failed: {type(error).__name__} {error}".strip())
+        raise RefusalError("execution reverted", data)
+    raise RefusalError(f"execution failed: {type(error).__name__} {error}".strip())

@@ -121,6 +121,7 @@ RPC_BATCH_MAX: Final = 100
 RPC_LOGS_MAX: Final = 10_000
 RPC_TIME_S_MAX: Final = 30
 RECEIPT_WAIT_S_MAX: Final = 180
+LOG_BLOCKS_MAX: Final = 5_000  # events are asked for in ranges of blocks
 CLAIM_PROOF_HASHES_MAX: Final = 64  # the contract's own bound
 CLAIM_GAS_MAX: Final = 400_000
 CLAIM_FEE_WEI_MAX: Final = 10**16  # what a relayer spends on one claim at most

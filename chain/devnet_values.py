@@ -1,9 +1,9 @@
 """How chain values are spelled in JSON-RPC, both ways (Ethereum execution API).
 
 Rules: quantities are 0x hex without leading zeros, data is 0x hex of even length; a parameter of another shape is a
-`BadParameter` that names it. Everything here is a pure function of values.
+`ParameterError` that names it. Everything here is a pure function of values.
 
-Does not: look anything up; `chain/rpc_methods.py` does.
+Does not: look anything up; `chain/devnet_methods.py` does.
 
 Usage::
 
@@ -13,60 +13,70 @@ Usage::
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-import rlp
+import rlp  # type: ignore[import-untyped]
 from eth.abc import BlockHeaderAPI
-from eth_utils import to_checksum_address
 
-from chain.evm import Call, Mined
+from chain.evm_values import Call, Mined
 from windrow_protocol.limits import BLOCK_GAS_MAX, TX_BYTES_MAX
+from windrow_protocol.merkle import checksum_address
 
 Json = dict[str, Any]
-_QUANTITY_CHARS_MAX = 66
+NEWEST_TAGS: Final = ("latest", "pending", "safe", "finalized")
+_QUANTITY_CHARS_MAX: Final = 66
 
 
-class BadParameter(Exception):
+class ParameterError(Exception):
     """A request's parameter cannot be read; the message says which and why."""
 
 
-def quantity(value: int) -> str:
-    """A number as JSON-RPC spells it."""
+def quantity(value: int | None) -> str:
+    """A number as JSON-RPC spells it. Raises ParameterError when the block's fork does not have it."""
+    if value is None:
+        raise ParameterError("this block does not have such a field")
     return hex(value)
 
 
-def data(value: bytes) -> str:
-    """Bytes as JSON-RPC spells them."""
+def data(value: bytes | None) -> str:
+    """Bytes as JSON-RPC spells them. Raises ParameterError when the block's fork does not have them."""
+    if value is None:
+        raise ParameterError("this block does not have such a field")
     return "0x" + value.hex()
 
 
+def address(value: bytes) -> str:
+    """An address as JSON-RPC spells it, with its checksum."""
+    return checksum_address(data(value))
+
+
 def parse_quantity(value: object, name: str) -> int:
-    """Read a quantity of at most 256 bits. Raises BadParameter."""
+    """Read a quantity of at most 256 bits. Raises ParameterError."""
     if not isinstance(value, str) or not value.startswith("0x") or len(value) > _QUANTITY_CHARS_MAX:
-        raise BadParameter(f"{name} must be a 0x hex quantity")
+        raise ParameterError(f"{name} must be a 0x hex quantity")
     try:
         return int(value, 16)
     except ValueError:
-        raise BadParameter(f"{name} must be a 0x hex quantity") from None
+        raise ParameterError(f"{name} must be a 0x hex quantity") from None
 
 
 def parse_data(value: object, name: str, length: int | None = None) -> bytes:
-    """Read bytes, of exactly `length` if given. Raises BadParameter."""
+    """Read bytes, of exactly `length` if given. Raises ParameterError."""
     if not isinstance(value, str) or not value.startswith("0x") or len(value) > 2 + 2 * TX_BYTES_MAX:
-        raise BadParameter(f"{name} must be 0x hex of at most {TX_BYTES_MAX} bytes")
+        raise ParameterError(f"{name} must be 0x hex of at most {TX_BYTES_MAX} bytes")
     try:
         parsed = bytes.fromhex(value[2:])
     except ValueError:
-        raise BadParameter(f"{name} must be 0x hex") from None
+        raise ParameterError(f"{name} must be 0x hex") from None
     if length is not None and len(parsed) != length:
-        raise BadParameter(f"{name} must have {length} bytes")
+        raise ParameterError(f"{name} must have {length} bytes")
     return parsed
 
 
 def parse_call(value: object) -> Call:
-    """Read a transaction object to be tried. Raises BadParameter."""
+    """Read a transaction object to be tried. Raises ParameterError."""
     if not isinstance(value, Mapping):
-        raise BadParameter("the call must be an object")
+        raise ParameterError("the call must be an object")
     given = value.get("input", value.get("data"))
     gas = parse_quantity(value["gas"], "gas") if value.get("gas") is not None else BLOCK_GAS_MAX
     to = value.get("to")
@@ -94,7 +104,7 @@ def block_json(header: BlockHeaderAPI, mined: Mined | None, *, full: bool, pendi
         "transactionsRoot": data(header.transaction_root),
         "stateRoot": data(header.state_root),
         "receiptsRoot": data(header.receipt_root),
-        "miner": to_checksum_address(header.coinbase),
+        "miner": address(header.coinbase),
         "difficulty": "0x0",
         "extraData": data(header.extra_data),
         "size": quantity(len(rlp.encode(header)) if mined is None else len(rlp.encode(mined.block))),
@@ -124,8 +134,8 @@ def transaction_json(mined: Mined) -> Json:
         "blockHash": data(header.hash),
         "blockNumber": quantity(header.block_number),
         "transactionIndex": "0x0",
-        "from": to_checksum_address(mined.sender),
-        "to": to_checksum_address(transaction.to) if transaction.to else None,
+        "from": address(mined.sender),
+        "to": address(transaction.to) if transaction.to else None,
         "value": quantity(transaction.value),
         "gas": quantity(transaction.gas),
         "gasPrice": quantity(mined.price_wei),
@@ -134,13 +144,18 @@ def transaction_json(mined: Mined) -> Json:
         "chainId": quantity(transaction.chain_id or 0),
         "r": quantity(transaction.r),
         "s": quantity(transaction.s),
-        "v": quantity(transaction.y_parity if kind else 35 + 2 * (transaction.chain_id or 0) + transaction.y_parity),
+        "v": quantity(
+            transaction.y_parity if kind else 35 + 2 * (transaction.chain_id or 0) + transaction.y_parity
+        ),
     }
     if kind:
         answer["yParity"] = quantity(transaction.y_parity)
         answer["accessList"] = [
-            {"address": to_checksum_address(address), "storageKeys": [data(k.to_bytes(32, "big")) for k in keys]}
-            for address, keys in transaction.access_list
+            {
+                "address": address(account),
+                "storageKeys": [data(k.to_bytes(32, "big")) for k in keys],
+            }
+            for account, keys in transaction.access_list
         ]
     if kind == 2:
         answer["maxFeePerGas"] = quantity(transaction.max_fee_per_gas)
@@ -157,12 +172,12 @@ def receipt_json(mined: Mined) -> Json:
         "transactionIndex": "0x0",
         "blockHash": data(header.hash),
         "blockNumber": quantity(header.block_number),
-        "from": to_checksum_address(mined.sender),
-        "to": to_checksum_address(transaction.to) if transaction.to else None,
+        "from": address(mined.sender),
+        "to": address(transaction.to) if transaction.to else None,
         "cumulativeGasUsed": quantity(mined.receipt.gas_used),
         "gasUsed": quantity(mined.receipt.gas_used),
         "effectiveGasPrice": quantity(mined.price_wei),
-        "contractAddress": to_checksum_address(mined.created) if mined.created and mined.succeeded else None,
+        "contractAddress": address(mined.created) if mined.created and mined.succeeded else None,
         "logs": logs_json(mined),
         "logsBloom": data(mined.receipt.bloom.to_bytes(256, "big")),
         "type": quantity(transaction.type_id or 0),
@@ -175,7 +190,7 @@ def logs_json(mined: Mined) -> list[Json]:
     header = mined.block.header
     return [
         {
-            "address": to_checksum_address(log.address),
+            "address": address(log.address),
             "topics": [data(topic.to_bytes(32, "big")) for topic in log.topics],
             "data": data(log.data),
             "blockNumber": quantity(header.block_number),

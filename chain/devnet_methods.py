@@ -18,13 +18,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from eth_typing import Address
-from eth_utils import keccak
 
-from chain.durable_chain import DurableChain
-from chain.evm import EmbeddedChain, Refused
-from chain.rpc_values import (
-    BadParameter,
+from chain.devnet_logs import LogFilter
+from chain.devnet_values import (
+    NEWEST_TAGS,
     Json,
+    ParameterError,
     block_json,
     data,
     logs_json,
@@ -35,7 +34,11 @@ from chain.rpc_values import (
     receipt_json,
     transaction_json,
 )
+from chain.durable_chain import DurableChain
+from chain.evm import EmbeddedChain
+from chain.evm_values import RefusalError
 from windrow_protocol.limits import RPC_LOGS_MAX
+from windrow_protocol.merkle import keccak256
 
 INVALID_PARAMETERS: Final = -32602
 METHOD_UNKNOWN: Final = -32601
@@ -43,7 +46,6 @@ SERVER_ERROR: Final = -32000
 LIMIT_EXCEEDED: Final = -32005
 REVERTED: Final = 3
 TIP_WEI: Final = 1_000_000_000
-_NEWEST: Final = ("latest", "pending", "safe", "finalized")
 _FEE_BLOCKS_MAX: Final = 1024
 
 
@@ -69,6 +71,11 @@ class Context:
         """The chain in memory."""
         return self.durable.chain
 
+    @property
+    def head_number(self) -> int:
+        """The newest block's number."""
+        return self.durable.chain.head_number
+
 
 Method = Callable[[Context, Sequence[Any]], Any]
 METHODS: Final[dict[str, Method]] = {}
@@ -90,9 +97,9 @@ def answer(context: Context, method: object, params: object) -> Any:
         raise RpcError(INVALID_PARAMETERS, "params must be a list")
     try:
         return METHODS[method](context, params)
-    except BadParameter as error:
+    except ParameterError as error:
         raise RpcError(INVALID_PARAMETERS, str(error)) from error
-    except Refused as error:
+    except RefusalError as error:
         if error.data is None:
             raise RpcError(SERVER_ERROR, error.message) from error
         raise RpcError(REVERTED, error.message, data(error.data)) from error
@@ -103,19 +110,19 @@ def _at(params: Sequence[Any], place: int) -> Any:
 
 
 def _number(chain: EmbeddedChain, tag: Any) -> int | None:
-    """The block a tag names, None for the newest. Raises BadParameter when there is no such block."""
+    """The block a tag names, None for the newest. Raises ParameterError when there is no such block."""
     if isinstance(tag, Mapping):  # EIP-1898
         if "blockHash" in tag:
             number = chain.number_of(parse_data(tag["blockHash"], "blockHash", 32))
             if number is None:
-                raise BadParameter("there is no block of this hash")
+                raise ParameterError("there is no block of this hash")
             return number
         tag = tag.get("blockNumber")
-    if tag is None or tag in _NEWEST:
+    if tag is None or tag in NEWEST_TAGS:
         return None
     number = 0 if tag == "earliest" else parse_quantity(tag, "the block")
-    if number > chain.head.block_number:
-        raise BadParameter(f"there is no block {number}; the newest is {chain.head.block_number}")
+    if number > chain.head_number:
+        raise ParameterError(f"there is no block {number}; the newest is {chain.head_number}")
     return number
 
 
@@ -130,7 +137,7 @@ def _client_version(context: Context, params: Sequence[Any]) -> str:
 
 @_method("web3_sha3")
 def _sha3(context: Context, params: Sequence[Any]) -> str:
-    return data(keccak(parse_data(_at(params, 0), "data")))
+    return data(keccak256(parse_data(_at(params, 0), "data")))
 
 
 @_method("net_version")
@@ -160,12 +167,12 @@ def _chain_id(context: Context, params: Sequence[Any]) -> str:
 
 @_method("eth_blockNumber")
 def _block_number(context: Context, params: Sequence[Any]) -> str:
-    return quantity(context.chain.head.block_number)
+    return quantity(context.head_number)
 
 
 @_method("eth_gasPrice")
 def _gas_price(context: Context, params: Sequence[Any]) -> str:
-    return quantity(context.chain.next_header(context.now_s).base_fee_per_gas + TIP_WEI)
+    return quantity(context.chain.base_fee_wei(context.now_s) + TIP_WEI)
 
 
 @_method("eth_maxPriorityFeePerGas")
@@ -177,14 +184,14 @@ def _tip(context: Context, params: Sequence[Any]) -> str:
 def _fee_history(context: Context, params: Sequence[Any]) -> Json:
     count = parse_quantity(_at(params, 0), "the block count")
     if not 1 <= count <= _FEE_BLOCKS_MAX:
-        raise BadParameter(f"the block count must be 1 to {_FEE_BLOCKS_MAX}")
+        raise ParameterError(f"the block count must be 1 to {_FEE_BLOCKS_MAX}")
     number = _number(context.chain, _at(params, 1))
-    newest = context.chain.head.block_number if number is None else number
+    newest = context.head_number if number is None else number
     oldest = max(0, newest + 1 - count)
     headers = [context.chain.header(n) for n in range(oldest, newest + 1)]
     following = (
         context.chain.next_header(context.now_s)
-        if newest == context.chain.head.block_number
+        if newest == context.head_number
         else context.chain.header(newest + 1)
     )
     history: Json = {
@@ -232,7 +239,7 @@ def _call(context: Context, params: Sequence[Any]) -> str:
 @_method("eth_estimateGas")
 def _estimate_gas(context: Context, params: Sequence[Any]) -> str:
     if _number(context.chain, _at(params, 1)) is not None:
-        raise BadParameter("gas is estimated on the newest block only")
+        raise ParameterError("gas is estimated on the newest block only")
     return quantity(context.chain.estimate_gas(parse_call(_at(params, 0)), context.now_s))
 
 
@@ -261,10 +268,10 @@ def _block_by_number(context: Context, params: Sequence[Any]) -> Json | None:
         return block_json(context.chain.next_header(context.now_s), None, full=full, pending=True)
     try:
         number = _number(context.chain, tag)
-    except BadParameter:
+    except ParameterError:
         parse_quantity(tag, "the block")
         return None
-    return _block(context.chain, context.chain.head.block_number if number is None else number, full)
+    return _block(context.chain, context.head_number if number is None else number, full)
 
 
 @_method("eth_getBlockByHash")
@@ -279,62 +286,16 @@ def _block(chain: EmbeddedChain, number: int, full: bool) -> Json:
 
 @_method("eth_getLogs")
 def _logs(context: Context, params: Sequence[Any]) -> list[Json]:
-    wanted = _at(params, 0)
-    if not isinstance(wanted, Mapping):
-        raise BadParameter("the filter must be an object")
-    first, last = _range(context.chain, wanted)
-    addresses = _addresses(wanted.get("address"))
-    topics = _topics(wanted.get("topics"))
+    wanted = LogFilter.parse(_at(params, 0))
+    first, last = wanted.first, wanted.last
+    if wanted.block_hash is not None:
+        first = last = _number(context.chain, {"blockHash": data(wanted.block_hash)})
+    head = context.head_number
     found: list[Json] = []
-    for number in range(first, last + 1):
+    for number in range(head if first is None else first, (head if last is None else min(last, head)) + 1):
         mined = context.chain.mined_in(number)
-        if mined is None:
-            continue
-        found += [log for log in logs_json(mined) if _matches(log, addresses, topics)]
+        if mined is not None:
+            found += [log for log in logs_json(mined) if wanted.matches(log)]
         if len(found) > RPC_LOGS_MAX:
             raise RpcError(LIMIT_EXCEEDED, f"more than {RPC_LOGS_MAX} events; ask for fewer blocks")
     return found
-
-
-def _range(chain: EmbeddedChain, wanted: Mapping[str, Any]) -> tuple[int, int]:
-    head = chain.head.block_number
-    if wanted.get("blockHash") is not None:
-        number = _number(chain, {"blockHash": wanted["blockHash"]})
-        return (number or 0, number or 0)
-    ends = []
-    for name in ("fromBlock", "toBlock"):
-        tag = wanted.get(name)
-        if tag is None or tag in _NEWEST:
-            ends.append(head)
-        else:
-            ends.append(0 if tag == "earliest" else parse_quantity(tag, name))
-    return ends[0], min(ends[1], head)
-
-
-def _addresses(value: Any) -> set[bytes] | None:
-    if value is None or value == []:
-        return None
-    return {parse_data(one, "the address", 20) for one in (value if isinstance(value, list) else [value])}
-
-
-def _topics(value: Any) -> list[set[bytes] | None]:
-    if value is None:
-        return []
-    if not isinstance(value, list) or len(value) > 4:
-        raise BadParameter("topics must be a list of at most four")
-    wanted: list[set[bytes] | None] = []
-    for one in value:
-        choices = one if isinstance(one, list) else [one]
-        wanted.append(None if one is None or not choices else {parse_data(c, "a topic", 32) for c in choices})
-    return wanted
-
-
-def _matches(log: Json, addresses: set[bytes] | None, topics: list[set[bytes] | None]) -> bool:
-    if addresses is not None and bytes.fromhex(log["address"][2:]) not in addresses:
-        return False
-    if len(log["topics"]) < len(topics):
-        return False
-    return all(
-        choices is None or bytes.fromhex(log["topics"][place][2:]) in choices
-        for place, choices in enumerate(topics)
-    )

@@ -1,0 +1,125 @@
+"""One connection to the chain and Windrow's contracts on it.
+
+Rules: synchronous, for `asyncio.to_thread`; safe to share between threads. Whatever sends may be called again after a
+crash. Amounts are wei, times seconds of chain time, hashes as their modules say.
+
+Does not: keep keys (each call is given one) or remember anything between runs: the chain does.
+
+Usage::
+
+    client = ChainClient.connect("http://127.0.0.1:8545", chain_id=31337)
+    deployment = client.deploy(key, DeployTerms(network="windrow-demo", treasury=address, timelock_s=2))
+    client.token.balance_of(address)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from web3 import Web3
+from web3.exceptions import Web3Exception
+
+from chain.bound import BoundContract
+from chain.deploy import Deployment, DeployTerms, deploy
+from chain.distributor import DistributorOps
+from chain.market import MarketOps
+from chain.rpc import connect
+from chain.sender import Outgoing, Sender, TxDone
+from chain.token import TokenOps
+from windrow_protocol.errors import WindrowError
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+
+class ChainClient:
+    """The chain as Windrow uses it."""
+
+    def __init__(self, w3: Web3, chain_id: int) -> None:
+        self.w3 = w3
+        self.chain_id = chain_id
+        self.sender = Sender(w3)
+        self._bound: tuple[TokenOps, DistributorOps, MarketOps, Deployment] | None = None
+
+    @classmethod
+    def connect(
+        cls, rpc_url: str, chain_id: int, deployment: Deployment | None = None, *, patience_s: float = 10.0
+    ) -> ChainClient:
+        """Connect, make sure the chain is the one meant, and bind the contracts if they are known.
+
+        A node that does not answer is waited for up to `patience_s`, now and at every later request. Raises
+        WindrowError `bad_config`, `chain_unreachable`, `wrong_chain` (also: no contracts at those addresses).
+        """
+        client = cls(connect(rpc_url, chain_id, patience_s=patience_s), chain_id)
+        if deployment is not None:
+            client.bind(deployment)
+        return client
+
+    def deploy(self, deployer_key: LocalAccount, terms: DeployTerms) -> Deployment:
+        """Put the contracts on the chain if they are not there, and bind them. Raises as `chain.deploy.deploy`."""
+        deployment = deploy(self.w3, self.sender, deployer_key, terms)
+        self.bind(deployment)
+        return deployment
+
+    def bind(self, deployment: Deployment) -> None:
+        """Use these contracts. Raises WindrowError `wrong_chain` when they are not on this chain."""
+        if deployment.chain_id != self.chain_id:
+            raise WindrowError("wrong_chain", f"the contracts are on chain {deployment.chain_id}")
+        token = BoundContract(self.w3, self.sender, "WindToken", deployment.token)
+        distributor = BoundContract(self.w3, self.sender, "RewardDistributor", deployment.distributor)
+        market = BoundContract(self.w3, self.sender, "DatasetMarket", deployment.market)
+        for contract in (token, distributor, market):
+            contract.check()
+        token_ops = TokenOps(token, self.chain_id)
+        self._bound = (
+            token_ops,
+            DistributorOps(distributor, token, self.time_s),
+            MarketOps(market, token_ops, deployment.block),
+            deployment,
+        )
+
+    @property
+    def token(self) -> TokenOps:
+        """WIND. Raises WindrowError `bad_config` before `bind` or `deploy`."""
+        return self._contracts()[0]
+
+    @property
+    def distributor(self) -> DistributorOps:
+        """The reward distributor. Raises WindrowError `bad_config` before `bind` or `deploy`."""
+        return self._contracts()[1]
+
+    @property
+    def market(self) -> MarketOps:
+        """The dataset market. Raises WindrowError `bad_config` before `bind` or `deploy`."""
+        return self._contracts()[2]
+
+    @property
+    def deployment(self) -> Deployment:
+        """Where the contracts lie. Raises WindrowError `bad_config` before `bind` or `deploy`."""
+        return self._contracts()[3]
+
+    def time_s(self) -> int:
+        """Chain time: that of the next block where the node says it, else of the newest."""
+        try:
+            return int(self.w3.eth.get_block("pending")["timestamp"])
+        except (Web3Exception, KeyError):
+            return int(self.w3.eth.get_block("latest")["timestamp"])
+
+    def head(self) -> int:
+        """The newest block's number."""
+        return int(self.w3.eth.block_number)
+
+    def coin_of(self, address: str) -> int:
+        """An address's balance of the chain's own coin, which pays for gas, in wei."""
+        return int(self.w3.eth.get_balance(Web3.to_checksum_address(address)))
+
+    def send_coin(self, key: LocalAccount, to: str, amount_wei: int) -> TxDone:
+        """Send the chain's own coin, so that another address can pay for gas."""
+        return self.sender.send(key, Outgoing(to, value_wei=amount_wei))
+
+    def _contracts(self) -> tuple[TokenOps, DistributorOps, MarketOps, Deployment]:
+        if self._bound is None:
+            raise WindrowError(
+                "bad_config", "no contracts are configured; deploy them or give their addresses"
+            )
+        return self._bound

@@ -1,0 +1,79 @@
+"""Puts the three contracts on a chain, once.
+
+Rules: each contract is created through the CREATE2 factory, so its address follows from its code, its arguments and the
+network's name. Deploying again, by anyone and after any crash, finds what is there and sends only what is missing.
+
+Does not: keep the result; the caller writes the `Deployment` into its configuration.
+
+Usage::
+
+    deployment = deploy(w3, sender, key, DeployTerms(network="windrow-demo", treasury=address, timelock_s=2))
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from web3 import Web3
+
+from chain.abi import ContractName, artifact, creation_code
+from chain.create2 import FACTORY_ADDRESS, FACTORY_CODE, create2_address
+from chain.sender import Outgoing, Sender
+from windrow_protocol.errors import WindrowError
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+
+@dataclass(frozen=True, slots=True)
+class DeployTerms:
+    """What is fixed when the contracts are created.
+
+    `owner` and `minter` default to the deploying key. Other terms give other addresses.
+    """
+
+    network: str
+    treasury: str
+    timelock_s: int
+    owner: str | None = None
+    minter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Where the contracts lie. `block` is the one events are read from."""
+
+    token: str
+    distributor: str
+    market: str
+    chain_id: int
+    block: int
+
+
+def deploy(w3: Web3, sender: Sender, key: LocalAccount, terms: DeployTerms) -> Deployment:
+    """Create what is missing and return where everything lies.
+
+    Raises WindrowError `chain_rejected` when the chain has no CREATE2 factory or refuses, `chain_pending`.
+    """
+    if bytes(w3.eth.get_code(Web3.to_checksum_address(FACTORY_ADDRESS))) != FACTORY_CODE:
+        raise WindrowError("chain_rejected", f"this chain has no CREATE2 factory at {FACTORY_ADDRESS}")
+    sender.wait_idle(key.address)
+    owner = Web3.to_checksum_address(terms.owner or key.address)
+    minter = Web3.to_checksum_address(terms.minter or key.address)
+    treasury = Web3.to_checksum_address(terms.treasury)
+    salt = hashlib.sha256(f"windrow contracts of {terms.network}".encode()).digest()
+
+    def create(name: ContractName, *arguments: Any) -> str:
+        code = creation_code(name, *arguments)
+        address = create2_address(salt, code)
+        if not w3.eth.get_code(Web3.to_checksum_address(address)):
+            sender.send(key, Outgoing(FACTORY_ADDRESS, salt + code))
+        return address
+
+    token = create("WindToken", owner, minter)
+    distributor = create("RewardDistributor", token, terms.timelock_s, owner)
+    market = create("DatasetMarket", token, distributor, treasury, owner)
+    contract: Any = w3.eth.contract(address=Web3.to_checksum_address(token), abi=artifact("WindToken").abi)
+    return Deployment(token, distributor, market, w3.eth.chain_id, contract.functions.createdInBlock().call())
