@@ -1,0 +1,352 @@
+"""The crawl engine: leases in, results out. The node's side of everything that touches the web.
+
+Rules: the egress proxy runs in this process, Scrapy and the browser in a child that is started when there is
+work, replaced after `child_pages_max` leases and ended when idle. A lease's road is open exactly as long as the
+lease is being worked on. A child that dies or falls silent is replaced and its unfinished leases are begun
+again; a lease that was open (or, if the child was parsing, *was* the page being parsed) at three deaths is left
+unanswered. Nothing is ever made up.
+
+Does not: check a lease's signature or keep what it yields: the caller hands in verified leases and stores results.
+
+Usage::
+
+    engine = CrawlEngine(CrawlSettings(home=home, user_agent=user_agent), line_log, now_ms)
+    await engine.start()
+    batch = engine.crawl(leases)
+    async for result in batch: ...
+    batch.unfinished   # ids of leases without a result: let them expire
+    await engine.close()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from contributor_node.chromium import find_chromium
+from contributor_node.crawl_process import CrawlProcess
+from contributor_node.crawl_wire import (
+    AskRedirect,
+    AskSlower,
+    Broken,
+    CrawlResult,
+    Granted,
+    Hello,
+    Parsing,
+    ToParent,
+    Work,
+)
+from contributor_node.egress import EgressProxy, EgressSettings, Meter, pace_key
+from contributor_node.egress_address import Resolve, system_resolve
+from contributor_node.egress_grants import EgressGrant, target_of
+from contributor_node.line_log import LineLog
+from contributor_node.outcomes import outcome_of_refusal
+from windrow_protocol.addresses import AllowedEndpoint
+from windrow_protocol.errors import REASONS, WindrowError
+from windrow_protocol.limits import (
+    BROWSER_IDLE_S_MAX,
+    CHILD_DEATHS_MAX,
+    CHILD_IDLE_S_MAX,
+    CHILD_MEMORY_BYTES_MAX,
+    CHILD_PAGES_MAX,
+    CHILD_SILENT_S_MAX,
+    HOST_PACE_S_MIN,
+)
+from windrow_protocol.messages import Lease, Outcome
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlSettings:
+    """What the node's owner and configuration decide. Paces and idle times in seconds.
+
+    `allow_private` are the exact loopback endpoints that may be reached; only for these may the pace go below 2
+    s, to `pace_private_s` (at least 0.1). `source_address` is the local address for connections to loopback.
+    """
+
+    home: Path
+    user_agent: str
+    allow_private: frozenset[AllowedEndpoint] = frozenset()
+    pace_s: float = HOST_PACE_S_MIN
+    pace_private_s: float = HOST_PACE_S_MIN
+    source_address: str = ""
+    chromium_path: str = ""
+    child_pages_max: int = CHILD_PAGES_MAX
+    child_idle_s: float = CHILD_IDLE_S_MAX
+    child_memory_bytes_max: int = CHILD_MEMORY_BYTES_MAX
+    browser_idle_s: float = BROWSER_IDLE_S_MAX
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    lease: Lease
+    batch: CrawlBatch
+    deaths: int = 0
+    parsing: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class CrawlBatch:
+    """Leases being worked on together: iterate for results as they come, in any order.
+
+    `unfinished` holds the ids that will have no result, by our own fault. Leaving the loop early gives up the rest.
+    """
+
+    _engine: CrawlEngine
+    _open: set[str]
+    _done: asyncio.Queue[CrawlResult | None] = field(default_factory=asyncio.Queue)
+    unfinished: list[str] = field(default_factory=list)
+
+    async def __aiter__(self) -> AsyncIterator[CrawlResult]:
+        try:
+            while self._open:
+                result = await self._done.get()
+                if result is not None:
+                    yield result
+            while not self._done.empty():
+                result = self._done.get_nowait()
+                if result is not None:
+                    yield result
+        finally:
+            self._engine.give_up(self._open)
+
+    def finish(self, lease_id: str, result: CrawlResult | None) -> None:
+        """Hand over the end of one lease; None when it has no result."""
+        self._open.discard(lease_id)
+        if result is None:
+            self.unfinished.append(lease_id)
+        self._done.put_nowait(result)
+
+
+class CrawlEngine:
+    """See the module's docstring."""
+
+    def __init__(
+        self,
+        settings: CrawlSettings,
+        line_log: LineLog,
+        now_ms: Callable[[], int],
+        *,
+        resolve: Resolve = system_resolve,
+        meter: Meter | None = None,
+    ) -> None:
+        self._settings = settings
+        egress = EgressSettings(
+            settings.allow_private, settings.pace_s, settings.pace_private_s, settings.source_address
+        )
+        self.proxy = EgressProxy(egress, line_log, now_ms, resolve=resolve, meter=meter)
+        self._waiting: deque[_Job] = deque()
+        self._given: dict[str, _Job] = {}
+        self._wake = asyncio.Event()
+        self._child: CrawlProcess | None = None
+        self._heard_s = 0.0
+        self._supervisor: asyncio.Task[None] | None = None
+
+    @property
+    def child_pid(self) -> int | None:
+        """The process id of the crawl child, None while there is none."""
+        return self._child.pid if self._child else None
+
+    async def start(self) -> None:
+        """Open the road out. No child is started before there is work."""
+        self._settings.home.mkdir(parents=True, exist_ok=True)
+        await self.proxy.start()
+        self._supervisor = asyncio.create_task(self._supervise())
+
+    async def close(self) -> None:
+        """End the child and close the road. Leases under way stay without a result."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+        for job in [*self._given.values(), *self._waiting]:
+            self._end(job, None)
+        self._waiting.clear()
+        await self.proxy.close()
+
+    def crawl(self, leases: Sequence[Lease]) -> CrawlBatch:
+        """Begin to work on verified leases. Raises ValueError when one of them is being worked on already."""
+        ids = [lease.lease_id for lease in leases]
+        known = {*self._given, *(job.lease.lease_id for job in self._waiting)}
+        if len(set(ids)) != len(ids) or known.intersection(ids):
+            raise ValueError("a lease can be worked on only once at a time")
+        batch = CrawlBatch(self, set(ids))
+        self._waiting.extend(_Job(lease, batch) for lease in leases)
+        self._wake.set()
+        return batch
+
+    def give_up(self, lease_ids: set[str]) -> None:
+        """Close the road of leases that nobody waits for any more."""
+        for lease_id in lease_ids:
+            self.proxy.grants.revoke(lease_id)
+            self._given.pop(lease_id, None)
+        self._waiting = deque(job for job in self._waiting if job.lease.lease_id not in lease_ids)
+        self._wake.set()
+
+    # --- the child --------------------------------------------------------------------------------------
+
+    async def _supervise(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if not self._waiting:
+                continue
+            self._child = await CrawlProcess.start(self._hello(), self._settings.home / "crawl_child.log")
+            self._heard_s = _loop_s()
+            try:
+                await self._work(self._child)
+            finally:
+                await self._child.stop()
+                self._child = None
+                self._after_death()
+
+    def _hello(self) -> Hello:
+        try:
+            chromium = find_chromium(self._settings.chromium_path, os.environ)
+        except WindrowError:
+            chromium = ""
+        return Hello(
+            proxy_url=self.proxy.url,
+            secret=self.proxy.secret,
+            user_agent=self._settings.user_agent,
+            home=str(self._settings.home),
+            chromium=chromium,
+            memory_bytes_max=self._settings.child_memory_bytes_max,
+            browser_idle_s=min(self._settings.browser_idle_s, BROWSER_IDLE_S_MAX),
+        )
+
+    async def _work(self, child: CrawlProcess) -> None:
+        """Feed and hear one child until it is worn out, idle, silent or dead."""
+        listening = asyncio.create_task(self._listen(child))
+        try:
+            while not listening.done():
+                await self._feed(child)
+                busy = bool(self._given)
+                if not busy and child.sent >= self._settings.child_pages_max:
+                    return
+                patience_s = CHILD_SILENT_S_MAX if busy else self._settings.child_idle_s
+                waking = asyncio.create_task(self._wake.wait())
+                await asyncio.wait({listening, waking}, timeout=patience_s, return_when="FIRST_COMPLETED")
+                woken = waking.done()
+                waking.cancel()
+                self._wake.clear()
+                if busy and _loop_s() - self._heard_s > CHILD_SILENT_S_MAX:
+                    log.warning("the crawl child fell silent", pid=child.pid)
+                    child.kill()
+                elif not busy and not woken and not self._waiting:
+                    return
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    async def _feed(self, child: CrawlProcess) -> None:
+        while self._waiting and child.sent < self._settings.child_pages_max:
+            job = self._waiting.popleft()
+            try:
+                self.proxy.grants.add(_grant_of(job.lease))
+            except WindrowError as error:
+                log.warning("a lease cannot be fetched", lease_id=job.lease.lease_id, error=str(error))
+                job.batch.finish(job.lease.lease_id, None)
+                continue
+            self._given[job.lease.lease_id] = job
+            child.sent += 1
+            await child.send(_work_of(job.lease))
+
+    def _after_death(self) -> None:
+        """Begin again what the child left open; what was open at too many deaths is left unanswered."""
+        left = list(self._given.values())
+        suspects = [job for job in left if job.parsing] or left
+        for job in suspects:
+            job.deaths += 1
+        for job in left:
+            job.parsing = False
+            if job.deaths >= CHILD_DEATHS_MAX:
+                log.warning("a lease outlived too many crawl children", lease_id=job.lease.lease_id)
+                self._end(job, None)
+            else:
+                del self._given[job.lease.lease_id]
+                self.proxy.grants.revoke(job.lease.lease_id)
+                self._waiting.append(job)
+        if self._waiting:
+            self._wake.set()
+
+    # --- what it says ----------------------------------------------------------------------------------
+
+    async def _listen(self, child: CrawlProcess) -> None:
+        async for message in child.messages():
+            self._heard_s = _loop_s()
+            await self._hear(child, message)
+
+    async def _hear(self, child: CrawlProcess, message: ToParent) -> None:
+        if isinstance(message, AskRedirect):
+            allowed = self.proxy.grants.announce_redirect(message.lease_id, message.purpose, message.url)
+            await child.send(Granted(ask_id=message.ask_id, allowed=allowed))
+        elif isinstance(message, AskSlower):
+            self.proxy.pacer.slow(pace_key(target_of(message.url).place), message.crawl_delay_s)
+            await child.send(Granted(ask_id=message.ask_id, allowed=True))
+        elif isinstance(message, Parsing | CrawlResult | Broken):
+            self._hear_of_lease(message)
+
+    def _hear_of_lease(self, message: Parsing | CrawlResult | Broken) -> None:
+        job = self._given.get(message.lease_id)
+        if job is None:
+            return  # given up meanwhile
+        if isinstance(message, Parsing):
+            job.parsing = True
+        elif isinstance(message, Broken):
+            log.warning("a lease ended in our own fault", lease_id=message.lease_id, code=message.code)
+            self._end(job, None)
+        else:
+            self._end(job, message)
+
+    def _end(self, job: _Job, result: CrawlResult | None) -> None:
+        lease_id = job.lease.lease_id
+        self._given.pop(lease_id, None)
+        state = self.proxy.grants.revoke(lease_id)
+        if result is not None and state is not None:
+            result = msgspec.structs.replace(
+                result, bytes_wire=state.traffic.bytes_down + state.traffic.bytes_up, requests=state.requests
+            )
+            cut = outcome_of_refusal(state.cut)
+            if cut is not None and result.outcome is Outcome.SERVER_ERROR:
+                # The child only saw a connection break; the proxy knows why it broke it.
+                result = msgspec.structs.replace(result, outcome=cut, detail=REASONS[state.cut].sentence)
+        job.batch.finish(lease_id, result)
+        self._wake.set()
+
+
+def _loop_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _grant_of(lease: Lease) -> EgressGrant:
+    return EgressGrant(
+        lease.lease_id,
+        lease.url,
+        redirects_max=lease.redirects_max,
+        body_bytes_max=lease.body_bytes_max,
+        time_s_max=lease.time_s_max,
+        render=lease.render,
+        expires_at_ms=lease.expires_at_ms,
+    )
+
+
+def _work_of(lease: Lease) -> Work:
+    return Work(
+        lease_id=lease.lease_id,
+        url=lease.url,
+        render=lease.render,
+        want_raw=lease.want_raw,
+        body_bytes_max=lease.body_bytes_max,
+        decoded_bytes_max=lease.decoded_bytes_max,
+        time_s_max=lease.time_s_max,
+        redirects_max=lease.redirects_max,
+        expires_at_ms=lease.expires_at_ms,
+    )

@@ -1,0 +1,120 @@
+"""From a page's bytes to its title and main text.
+
+Rules: bytes become text by byte-order mark, then the declared charset, then the page's own declaration, then a
+guess. Main content is taken first; where that leaves next to nothing of a page that has text, the whole visible
+text is taken. Plain text and Markdown pass as they are. Everything is bounded by `TEXT_BYTES_MAX` and
+`TITLE_CHARS_MAX`, cut at a line's end so that two nodes cut alike. Runs in the crawl child only: parsing
+strangers' HTML is what may crash.
+
+Does not: normalise the text for its digest (`windrow_protocol.content`), judge quality, or read opt-out signals.
+
+Usage::
+
+    found = extract(body, "text/html; charset=utf-8")
+    found.title, found.text, found.needs_browser
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version
+from typing import NamedTuple
+
+from resiliparse.extract.html2text import extract_plain_text
+from resiliparse.parse.encoding import detect_encoding
+from resiliparse.parse.html import HTMLTree
+from w3lib.encoding import html_to_unicode
+
+from windrow_protocol.limits import TEXT_BYTES_MAX, TITLE_CHARS_MAX
+
+EXTRACTOR_VERSION = f"windrow-1/resiliparse-{version('resiliparse')}"
+MAIN_CHARS_MIN = 250
+MAIN_SHARE_MIN = 0.15
+SHELL_CHARS_MAX = 400
+
+_HTML_TYPES = frozenset(["text/html", "application/xhtml+xml"])
+_PASSED_TYPES = frozenset(["text/plain", "text/markdown", "text/x-markdown", "text/x-rst", "text/asciidoc"])
+_SHELL_MARKS = re.compile(
+    r"""<(?:app-root|div[^>]{0,200}\bid\s*=\s*["']?(?:root|app|__next|___gatsby|main-app|q-app)\b)"""
+    r"""|<noscript[^>]{0,200}>[^<]{0,400}(?:<[a-z0-9]+[^<>]{0,200}>[^<]{0,400}){0,6}\bjavascript\b""",
+    re.IGNORECASE,
+)
+_SCRIPT = re.compile(r"<script\b", re.IGNORECASE)
+
+
+class Extracted(NamedTuple):
+    """What a page says. `needs_browser` hints that only a browser would show its text."""
+
+    title: str
+    text: str
+    markup: str
+    needs_browser: bool = False
+
+
+def media_type(content_type: str) -> str:
+    """Return the type of a Content-Type field, lower case, without parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def is_text(content_type: str, body: bytes) -> bool:
+    """Whether text can be taken from a body of this type; an undeclared type counts when it looks like HTML."""
+    kind = media_type(content_type)
+    if not kind:
+        return body[:1024].lstrip()[:15].lower().startswith((b"<!doctype html", b"<html"))
+    return kind in _HTML_TYPES or kind in _PASSED_TYPES
+
+
+def is_html(content_type: str) -> bool:
+    """Whether a browser would render this type as a page."""
+    return media_type(content_type) in _HTML_TYPES
+
+
+def extract(body: bytes, content_type: str) -> Extracted:
+    """Return title and text; both are empty for a type that holds no text. `markup` is the decoded page."""
+    if not is_text(content_type, body):
+        return Extracted("", "", "")
+    _, markup = html_to_unicode(
+        content_type,
+        body,
+        auto_detect_fun=lambda data: detect_encoding(data[:100_000]),
+        default_encoding="utf8",
+    )
+    if media_type(content_type) in _PASSED_TYPES:
+        return Extracted(_first_line(markup), bounded(markup), markup)
+    return extract_markup(markup)
+
+
+def extract_markup(markup: str) -> Extracted:
+    """Return title and text of decoded HTML, such as what a browser has rendered."""
+    tree = HTMLTree.parse(markup)
+    title = " ".join((tree.title or "").split())[:TITLE_CHARS_MAX]
+    main = extract_plain_text(tree, main_content=True, alt_texts=False, preserve_formatting=True)
+    text = main
+    if len(main) < MAIN_CHARS_MIN:
+        whole = extract_plain_text(tree, main_content=False, alt_texts=False, preserve_formatting=True)
+        if len(main) < MAIN_SHARE_MIN * len(whole) or not main.strip():
+            text = whole
+    return Extracted(title, bounded(text.strip()), markup, _is_shell(markup, text))
+
+
+def bounded(text: str) -> str:
+    """Cut a text to `TEXT_BYTES_MAX` bytes of UTF-8 at the end of a line (or of a character in one endless line)."""
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= TEXT_BYTES_MAX:
+        return encoded.decode("utf-8")
+    cut = encoded[:TEXT_BYTES_MAX].decode("utf-8", "ignore")
+    end = cut.rfind("\n")
+    return cut[:end] if end > len(cut) // 2 else cut
+
+
+def _is_shell(markup: str, text: str) -> bool:
+    if len(text.strip()) > SHELL_CHARS_MAX:
+        return False
+    return bool(_SHELL_MARKS.search(markup)) or (len(text.strip()) < 80 and len(_SCRIPT.findall(markup)) >= 2)
+
+
+def _first_line(text: str) -> str:
+    for line in text[:10_000].splitlines():
+        if line.strip():
+            return " ".join(line.strip().lstrip("#").split())[:TITLE_CHARS_MAX]
+    return ""

@@ -1,0 +1,335 @@
+"""The Scrapy spider that turns leases into results: robots.txt, redirects, opt-outs, text.
+
+Rules: every URL, redirects included, is asked about in the host's robots.txt first. Nothing is retried, no
+cookie kept, no link followed. A page that opts out of training is fetched and forgotten: no text of it leaves
+this process. Each lease ends in exactly one line to the node: a result, or `Broken` when the failure is ours.
+
+Does not: open a connection other than to the egress proxy, or know the coordinator.
+
+Usage::
+
+    crawler = AsyncCrawlerRunner(scrapy_settings()).create_crawler(LeaseSpider)
+    await crawler.crawl_async(crew=Crew(queue, road, link, cache, renderer))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urldefrag, urljoin
+
+from scrapy import Request, Spider
+from scrapy.crawler import Crawler
+from scrapy.exceptions import IgnoreRequest
+from scrapy.http import Response
+from twisted.python.failure import Failure
+
+from contributor_node.content_coding import undo_content_encoding
+from contributor_node.crawl_wire import Broken, CrawlResult, Parsing, Work
+from contributor_node.egress_grants import Purpose
+from contributor_node.extract import EXTRACTOR_VERSION, Extracted, extract, extract_markup, is_html
+from contributor_node.outcomes import outcome_of_refusal, outcome_of_status
+from contributor_node.parent_link import ParentLink
+from contributor_node.render import Page, Part, Renderer
+from contributor_node.road import Road, header, refusal_of_error, refusal_of_response
+from contributor_node.robots import ROBOTS_TOKEN, RobotsAnswer, RobotsCache, RobotsGate
+from windrow_protocol.errors import REASONS, WindrowError
+from windrow_protocol.limits import ROBOTS_REDIRECTS_MAX
+from windrow_protocol.messages import Outcome
+from windrow_protocol.optout import optout_signals
+from windrow_protocol.optout_kinds import Signal, denies_training
+from windrow_protocol.robots_rules import RobotsState, RobotsStatements
+
+log = logging.getLogger(__name__)
+REDIRECTS = frozenset([301, 302, 303, 307, 308])
+
+
+class RoadRefused(IgnoreRequest):
+    """A request that the egress proxy did not let out, or that had no answer."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+class RobotsDenied(IgnoreRequest):
+    """A URL that the host's robots.txt denies."""
+
+
+@dataclass(slots=True)
+class Visit:
+    """One lease on its way."""
+
+    work: Work
+    url: str
+    seen: set[str] = field(default_factory=set)
+    robots_state: str = "unasked"
+    statements: RobotsStatements = field(default_factory=RobotsStatements)
+    status: int = 0
+    content_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """What a spider works with. The queue ends with None."""
+
+    queue: asyncio.Queue[Work | None]
+    road: Road
+    link: ParentLink
+    cache: RobotsCache
+    renderer: Renderer
+
+
+def now_ms() -> int:
+    """The child's clock in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class RobotsMiddleware:
+    """Holds each request until its host's robots.txt has been heard."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> RobotsMiddleware:
+        """Scrapy's way to make one."""
+        return cls(crawler)
+
+    async def process_request(self, request: Request) -> None:
+        """Raise RobotsDenied or RoadRefused when the request must not be made."""
+        if request.meta["windrow_purpose"] != "robots":
+            spider = self._crawler.spider
+            assert isinstance(spider, LeaseSpider)
+            await spider.check_robots(request)
+
+
+class LeaseSpider(Spider):
+    """See the module's docstring."""
+
+    name = "windrow"
+
+    def __init__(self, crew: Crew, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.crew = crew
+        self.gate = RobotsGate(crew.cache, self.fetch_robots, now_ms)
+
+    async def start(self) -> AsyncIterator[Any]:
+        """Yield the first request of each lease until the queue ends."""
+        while (work := await self.crew.queue.get()) is not None:
+            visit = Visit(work, work.url)
+            try:
+                yield self._request(visit, "page")
+            except ValueError as error:
+                self._end(visit, Outcome.SERVER_ERROR, f"the URL cannot be requested: {error}")
+
+    def _request(self, visit: Visit, purpose: Purpose) -> Request:
+        visit.seen.add(visit.url)
+        request = self.crew.road.request(
+            visit.url, visit.work, purpose, callback=self.answered, visit=visit, handle_httpstatus_all=True
+        )
+        return request.replace(errback=self.failed)
+
+    # --- robots.txt -----------------------------------------------------------------------------------
+
+    async def check_robots(self, request: Request) -> None:
+        """Wait for the rules of a request's host. Raises RobotsDenied or RoadRefused."""
+        visit: Visit = request.meta["visit"]
+        is_part = request.meta["windrow_purpose"] == "subresource"
+        found = await self.gate.rules_for(request.url, visit.work)
+        if found.refusal:
+            raise RoadRefused(found.refusal)
+        rules = found.rules
+        if delay_s := rules.crawl_delay_s(ROBOTS_TOKEN):
+            await self.crew.link.ask_slower(request.url, delay_s)
+        allowed = rules.allows(ROBOTS_TOKEN, request.url)
+        if not is_part:
+            states = {RobotsState.RULES: "denied", RobotsState.UNREACHABLE: "unreachable"}
+            allowed_state = "allowed" if rules.state is RobotsState.RULES else "no_robots"
+            visit.robots_state = allowed_state if allowed else states[rules.state]
+            visit.statements = rules.statements(ROBOTS_TOKEN, request.url)
+        if not allowed:
+            raise RobotsDenied(request.url)
+
+    async def fetch_robots(self, url: str, work: Work) -> RobotsAnswer:
+        """Fetch one robots.txt under a lease, following its redirects."""
+        for _ in range(ROBOTS_REDIRECTS_MAX + 1):
+            try:
+                response = await self._download(self.crew.road.request(url, work, "robots"))
+                location = header(response, "Location")
+                if response.status not in REDIRECTS or not location:
+                    coding = header(response, "Content-Encoding")
+                    body = undo_content_encoding(response.body, coding, work.decoded_bytes_max)
+                    return RobotsAnswer(response.status, body)
+            except (RoadRefused, WindrowError) as error:
+                return RobotsAnswer(None, b"", error.code)
+            url = urldefrag(urljoin(url, location)).url
+            if not await self.crew.link.ask_redirect(work.lease_id, "robots", url):
+                break
+        return RobotsAnswer(None, b"")
+
+    async def _download(self, request: Request) -> Response:
+        """Download outside the scheduler. Raises RoadRefused."""
+        try:
+            response = await self.crawler.engine.download_async(request)
+        except IgnoreRequest:
+            raise
+        except Exception as error:
+            raise RoadRefused(refusal_of_error(error)) from error
+        if code := refusal_of_response(response):
+            raise RoadRefused(code)
+        return response
+
+    # --- pages ----------------------------------------------------------------------------------------
+
+    async def answered(self, response: Response) -> None:
+        """Scrapy's callback: there is an answer."""
+        visit: Visit = response.meta["visit"]
+        try:
+            if code := refusal_of_response(response):
+                raise RoadRefused(code)
+            visit.status = response.status
+            visit.content_type = header(response, "Content-Type")[:256]
+            if response.status in REDIRECTS and response.headers.get("Location"):
+                await self._redirected(visit, response)
+            elif (outcome := outcome_of_status(response.status)) is not Outcome.FETCHED:
+                self._end(visit, outcome)
+            else:
+                await self._page(visit, response)
+        except (RoadRefused, WindrowError) as refusal:
+            self._refused(visit, refusal.code, str(refusal))
+        except Exception as error:
+            log.exception("a lease ended in our own fault")
+            self._broken(visit, "child_fault", repr(error))
+
+    def failed(self, failure: Failure) -> None:
+        """Scrapy's errback: there is none."""
+        visit: Visit = failure.request.meta["visit"]  # type: ignore[attr-defined]  # Scrapy sets it
+        error = failure.value
+        assert error is not None
+        if isinstance(error, RobotsDenied):
+            self._end(visit, Outcome.ROBOTS_DENIED)
+            return
+        try:
+            code = error.code if isinstance(error, RoadRefused) else refusal_of_error(error)
+        except Exception as unknown:
+            log.exception("a request ended in our own fault")
+            self._broken(visit, "child_fault", repr(unknown))
+            return
+        self._refused(visit, code, str(error))
+
+    async def _redirected(self, visit: Visit, response: Response) -> None:
+        target = urldefrag(urljoin(response.url, header(response, "Location"))).url
+        if target in visit.seen or len(visit.seen) > visit.work.redirects_max:
+            self._end(visit, Outcome.SERVER_ERROR, "too many redirects, or in a circle")
+        elif not await self.crew.link.ask_redirect(visit.work.lease_id, "redirect", target):
+            self._end(visit, Outcome.SERVER_ERROR, "the redirect leads nowhere it could be followed")
+        else:
+            visit.url = target
+            self.crawler.engine.crawl(self._request(visit, "redirect"))
+
+    async def _page(self, visit: Visit, response: Response) -> None:
+        work = visit.work
+        body = undo_content_encoding(
+            response.body, header(response, "Content-Encoding"), work.decoded_bytes_max
+        )
+        self.crew.link.send(Parsing(lease_id=work.lease_id))
+        found = extract(body, visit.content_type)
+        fields = [
+            (k.decode("latin-1"), v.decode("latin-1")) for k, vs in response.headers.items() for v in vs
+        ]
+        signals = optout_signals(visit.url, fields, found.markup, robots=visit.statements)
+        rendered = False
+        if work.render == "browser" and is_html(visit.content_type) and not denies_training(signals):
+            page = Page(visit.url, body, visit.content_type, work.time_s_max, work.decoded_bytes_max)
+            shown = await self.crew.renderer.render(page, lambda url: self._part(visit, url))
+            found, rendered = extract_markup(shown.markup), True
+            signals = optout_signals(visit.url, fields, found.markup, robots=visit.statements)
+        self._fetched(visit, body, found, signals, rendered)
+
+    async def _part(self, visit: Visit, url: str) -> Part | None:
+        """Fetch a sub-resource of a rendered page, or None where it may not or could not be fetched."""
+        try:
+            request = self.crew.road.request(url, visit.work, "subresource", visit=visit)
+            response = await self._download(request)
+            coding = header(response, "Content-Encoding")
+            body = undo_content_encoding(response.body, coding, visit.work.decoded_bytes_max)
+        except (IgnoreRequest, WindrowError, ValueError):
+            return None
+        if response.status in REDIRECTS:
+            return None
+        return Part(response.status, header(response, "Content-Type"), body)
+
+    # --- ends -----------------------------------------------------------------------------------------
+
+    def _fetched(
+        self, visit: Visit, body: bytes, found: Extracted, signals: tuple[Signal, ...], rendered: bool
+    ) -> None:
+        denied = denies_training(signals)
+        self._end(
+            visit,
+            Outcome.OPTOUT_DENIED if denied else Outcome.FETCHED,
+            optout_signals=[signal.as_text() for signal in signals],
+            raw_sha256=hashlib.sha256(body).hexdigest(),
+            text="" if denied else found.text,
+            title="" if denied else found.title,
+            extractor_version=EXTRACTOR_VERSION,
+            rendered=rendered,
+            needs_browser=found.needs_browser and not rendered,
+            raw=body if visit.work.want_raw and not denied else None,
+        )
+
+    def _refused(self, visit: Visit, code: str, detail: str) -> None:
+        outcome = outcome_of_refusal(code)
+        if outcome is None:
+            self._broken(visit, code, detail)
+        else:
+            self._end(visit, outcome, REASONS[code].sentence)
+
+    def _broken(self, visit: Visit, code: str, detail: str) -> None:
+        self.crew.link.send(Broken(lease_id=visit.work.lease_id, code=code, detail=detail[:200]))
+
+    def _end(self, visit: Visit, outcome: Outcome, detail: str = "", **more: Any) -> None:
+        self.crew.link.send(
+            CrawlResult(
+                lease_id=visit.work.lease_id,
+                url=visit.work.url,
+                outcome=outcome,
+                final_url=visit.url,
+                fetched_at_ms=now_ms(),
+                http_status=visit.status,
+                content_type=visit.content_type,
+                robots_state=visit.robots_state,
+                detail=detail[:200],
+                **more,
+            )
+        )
+
+
+def scrapy_settings() -> dict[str, Any]:
+    """Return the settings: reactorless, our road, our robots middleware, and none of Scrapy's extras."""
+    handler = "scrapy.core.downloader.handlers._aiohttp.AiohttpDownloadHandler"
+    return {
+        "TWISTED_REACTOR_ENABLED": False,
+        "DOWNLOAD_HANDLERS_BASE": {"http": handler, "https": handler},
+        "DOWNLOADER_MIDDLEWARES_BASE": {"contributor_node.spider.RobotsMiddleware": 100},
+        "SPIDER_MIDDLEWARES_BASE": {},
+        "EXTENSIONS_BASE": {},
+        "ROBOTSTXT_OBEY": False,
+        "COOKIES_ENABLED": False,
+        "RETRY_ENABLED": False,
+        "REDIRECT_ENABLED": False,
+        "TELNETCONSOLE_ENABLED": False,
+        "REMOTE_CONTROL_ENABLED": False,
+        "DOWNLOAD_VERIFY_CERTIFICATES": True,
+        "DOWNLOAD_DELAY": 0,
+        "CONCURRENT_REQUESTS": 256,
+        "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
+        "DUPEFILTER_CLASS": "scrapy.dupefilters.BaseDupeFilter",
+        "LOG_ENABLED": False,
+    }
