@@ -7,12 +7,13 @@ Does not: talk to a chain. How artifacts are made is `chain/contracts/compile.js
 Usage::
 
     creation = artifact("WindToken").bytecode
-    describe_revert(bytes.fromhex("d05cb609")) == "InvalidProof()"
+    describe_revert(bytes.fromhex("09bde339")) == "InvalidProof()"
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -56,6 +57,53 @@ def creation_code(name: ContractName, *arguments: Any) -> bytes:
     found = artifact(name)
     inputs = next(entry["inputs"] for entry in found.abi if entry["type"] == "constructor")
     return found.bytecode + encode([one["type"] for one in inputs], arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """How a function is called: its selector and the types of what goes in and comes out."""
+
+    selector: bytes
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def encode(self, arguments: Sequence[Any]) -> bytes:
+        """The call data. Raises eth_abi's EncodingError when an argument does not fit."""
+        from eth_abi.abi import encode
+
+        return self.selector + encode(self.inputs, arguments)
+
+    def decode(self, output: bytes) -> Any:
+        """What a call returned: the value itself where there is one, else a tuple."""
+        from eth_abi.abi import decode
+
+        values = decode(self.outputs, output)
+        return values[0] if len(values) == 1 else values
+
+
+@cache
+def functions(name: ContractName) -> dict[str, Function]:
+    """A contract's functions by signature, and by bare name where no other has it."""
+    table: dict[str, Function] = {}
+    overloaded: set[str] = set()
+    for entry in artifact(name).abi:
+        if entry["type"] != "function":
+            continue
+        inputs = tuple(_type(one) for one in entry["inputs"])
+        signature = f"{entry['name']}({','.join(inputs)})"
+        outputs = tuple(_type(one) for one in entry["outputs"])
+        found = Function(keccak256(signature.encode())[:4], inputs, outputs)
+        if entry["name"] in table:
+            overloaded.add(entry["name"])
+        table[signature] = table[entry["name"]] = found
+    return {key: found for key, found in table.items() if key not in overloaded}
+
+
+def _type(declared: dict[str, Any]) -> str:
+    kind: str = declared["type"]
+    if not kind.startswith("tuple"):
+        return kind
+    return "(" + ",".join(_type(one) for one in declared["components"]) + ")" + kind.removeprefix("tuple")
 
 
 @cache

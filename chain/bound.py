@@ -16,12 +16,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from eth_typing import HexStr
 from web3 import Web3
 from web3.exceptions import ContractLogicError, LogTopicError, Web3RPCError
 from web3.logs import DISCARD
 from web3.types import BlockIdentifier, TxReceipt
 
-from chain.abi import ContractName, artifact
+from chain.abi import ContractName, artifact, functions
 from chain.sender import Outgoing, Sender, TxDone, raise_reverted
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import LOG_BLOCKS_MAX
@@ -38,6 +39,7 @@ class BoundContract:
         self.name = name
         self.w3 = w3
         self.sender = sender
+        self._functions = functions(name)
         self._contract: Any = w3.eth.contract(address=self.address, abi=artifact(name).abi)
 
     def check(self) -> None:
@@ -47,16 +49,14 @@ class BoundContract:
 
     def read(self, function: str, *arguments: Any, block: BlockIdentifier = "pending") -> Any:
         """Call a view function. Raises WindrowError `chain_rejected` when it reverts."""
+        called = self._functions[function]
+        data = HexStr("0x" + called.encode(arguments).hex())
         try:
-            return getattr(self._contract.functions, function)(*arguments).call(block_identifier=block)
+            return called.decode(bytes(self.w3.eth.call({"to": self.address, "data": data}, block)))
         except ContractLogicError as error:
             raise_reverted(error)
         except Web3RPCError as error:
             raise WindrowError("chain_rejected", f"{self.name}.{function}: {error}"[:300]) from error
-
-    def encode(self, function: str, *arguments: Any) -> bytes:
-        """The call data of a function; overloaded ones are named with their types."""
-        return bytes.fromhex(self._contract.encode_abi(function, arguments)[2:])
 
     def write(
         self,
@@ -66,8 +66,11 @@ class BoundContract:
         gas_max: int | None = None,
         fee_wei_max: int | None = None,
     ) -> TxDone:
-        """Send a transaction and wait for it. Raises as `Sender.send` does."""
-        data = self.encode(function, *arguments)
+        """Send a transaction and wait for it; an overloaded function is named with its types.
+
+        Raises as `Sender.send` does.
+        """
+        data = self._functions[function].encode(arguments)
         outgoing = Outgoing(self.address, data, gas_max=gas_max, fee_wei_max=fee_wei_max)
         return self.sender.send(key, outgoing)
 

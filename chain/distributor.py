@@ -182,7 +182,6 @@ class DistributorOps:
         account: str,
         cumulative_wei: int,
         proof: Sequence[str],
-        *,
         fee_wei_max: int | None = None,
     ) -> TxDone | None:
         """Have an account paid what its leaf allots beyond what it had; None when that is nothing.
@@ -192,6 +191,17 @@ class DistributorOps:
         self._contract.sender.wait_idle(sender_key.address)
         if self.claimed(account) >= cumulative_wei:
             return None
+        return self.send_claim(sender_key, account, cumulative_wei, proof, fee_wei_max)
+
+    def send_claim(
+        self,
+        sender_key: LocalAccount,
+        account: str,
+        cumulative_wei: int,
+        proof: Sequence[str],
+        fee_wei_max: int | None,
+    ) -> TxDone:
+        """Send a claim without looking first. Raises as `claim` does, and NothingToClaim."""
         return self._contract.write(
             sender_key,
             "claim",

@@ -57,6 +57,7 @@ class Relayer:
         """
         payee = checksum_address(account)
         distributor = self._client.distributor
+        self._client.sender.wait_idle(self.address)
         had_wei = distributor.claimed(payee)
         if had_wei >= cumulative_wei:
             return ClaimOutcome("already_claimed", payee, 0, had_wei, None, 0)
@@ -67,10 +68,13 @@ class Relayer:
             )
         if not verify_proof(payee, cumulative_wei, proof, root):
             raise WindrowError("bad_proof", f"{payee} with {cumulative_wei} wei is not in the tree of {root}")
-        until_s = distributor.paused_until_s()
-        if until_s is not None:
-            raise WindrowError("claims_paused", f"until {until_s}", paused_until_s=until_s)
-        done = distributor.claim(self._key, payee, cumulative_wei, proof, fee_wei_max=self._fee_wei_max)
-        if done is None:
-            return ClaimOutcome("already_claimed", payee, 0, distributor.claimed(payee), None, 0)
+        try:
+            done = distributor.send_claim(self._key, payee, cumulative_wei, proof, self._fee_wei_max)
+        except WindrowError as error:
+            reverted = error.facts.get("reverted")
+            if reverted == "NothingToClaim":  # another relayer was first
+                return ClaimOutcome("already_claimed", payee, 0, distributor.claimed(payee), None, 0)
+            if reverted == "ClaimsPaused":
+                raise WindrowError("claims_paused", error.detail) from error
+            raise
         return ClaimOutcome("paid", payee, cumulative_wei - had_wei, cumulative_wei, done.tx, done.fee_wei)
