@@ -192,7 +192,8 @@ def _drop_session(url: HttpUrl) -> HttpUrl:
     segments = url.path.split("/")
     for at, segment in enumerate(segments):
         bare = _SESSION_PATH.sub("", segment)
-        if bare not in (".", ".."):  # "..;jsessionid=1" must not turn into a step up
+        # "..;jsessionid=1" must not turn into a step up, however the dots are written.
+        if bare.lower().replace("%2e", ".") not in (".", ".."):
             segments[at] = bare
     return _without(url._replace(path="/".join(segments)), _is_session)
 
