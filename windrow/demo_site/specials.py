@@ -37,7 +37,7 @@ _INTRO_VARIANTS: Final = (
 )
 _APP_SCRIPT: Final = """\
 "use strict";
-const place = document.getElementById("story");
+const place = document.getElementById("app");
 fetch("/app/week.json").then((answer) => answer.json()).then((story) => {
   const heading = document.createElement("h1");
   heading.textContent = story.title;
@@ -188,7 +188,7 @@ def _app() -> list[Special]:
     story = json.dumps({"title": title, "paragraphs": paragraphs}, ensure_ascii=False).encode()
     shell = Page(
         "Weather diary",
-        '<div id="story"><noscript>This page needs a script to be read.</noscript></div>',
+        '<div id="app"><noscript>This page needs JavaScript to be read.</noscript></div>',
         trail=("Diary",),
         head='<script src="/app/week.js" defer></script>\n',
     )

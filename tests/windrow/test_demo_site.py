@@ -1,0 +1,479 @@
+"""The demo's web site: built from this machine without its traces, and served as eight hosts as promised."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import inspect
+import json
+import re
+import signal
+import socket
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from contributor_node.extract import extract
+from windrow.demo_site import SiteManifest, build_site, frontier_urls, load_manifest
+from windrow.demo_site.library import describe_modules, linked, module_names
+from windrow.demo_site.machine_traces import Traces, machine_traces
+from windrow.demo_site.manifest import SiteEntry, save_manifest
+from windrow.demo_site.markup import document_html
+from windrow.demo_site.serve import SiteTable, bind_hosts
+from windrow_protocol.content import folded_sha256, normalise_text, shingle_hashes, words
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.optout import denies_training, optout_signals
+from windrow_protocol.robots_rules import RobotsRules
+
+MODULES, DOCUMENTS = 40, 40
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SiteManifest]:
+    root = tmp_path_factory.mktemp("site")
+    steps: list[tuple[int, int]] = []
+    manifest = build_site(
+        root, modules_max=MODULES, documents_max=DOCUMENTS, progress=lambda *step: steps.append(step)
+    )
+    assert steps == [(done, MODULES + DOCUMENTS) for done in range(1, MODULES + DOCUMENTS + 1)]
+    return root, manifest
+
+
+def _text(root: Path, entry: SiteEntry) -> str:
+    return normalise_text(extract((root / entry.file).read_bytes(), entry.content_type).text)
+
+
+def _texts(root: Path, manifest: SiteManifest) -> dict[tuple[int, str], str]:
+    return {
+        (entry.host_index, entry.path): _text(root, entry)
+        for entry in manifest.entries
+        if entry.expect == "fetched" and entry.file
+    }
+
+
+def _files(root: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+# --- what is built ------------------------------------------------------------------------------------------------
+
+
+def test_the_manifest_is_on_disk_and_every_file_is_there(site: tuple[Path, SiteManifest]) -> None:
+    root, manifest = site
+    assert load_manifest(root) == manifest
+    for entry in (*manifest.entries, *manifest.assets):
+        assert not entry.file or (root / entry.file).is_file(), entry.path
+    addresses = Counter((entry.host_index, entry.path) for entry in (*manifest.entries, *manifest.assets))
+    assert max(addresses.values()) == 1
+    assert {entry.host_index for entry in manifest.entries} == set(range(8))
+    assert manifest.counts()["module"] + manifest.skipped >= MODULES
+
+
+def test_a_second_build_gives_the_same_bytes(site: tuple[Path, SiteManifest], tmp_path: Path) -> None:
+    (tmp_path / "hosts" / "0").mkdir(parents=True)
+    (tmp_path / "hosts" / "0" / "left-over.html").write_text("from an older, larger site")
+    build_site(tmp_path, modules_max=MODULES, documents_max=DOCUMENTS, progress=lambda done, total: None)
+    assert _files(tmp_path) == _files(site[0])
+
+
+def test_pages_are_not_told_where_they_were_made(site: tuple[Path, SiteManifest]) -> None:
+    places = {sys.prefix, sys.base_prefix, str(Path.home()), str(site[0])} - {"/", "/usr", "/usr/local"}
+    traces = re.compile("|".join(rf"(?<![\w.-]){re.escape(place)}(?![\w-])" for place in places))
+    for path in site[0].rglob("*"):
+        if path.is_file():
+            assert not traces.search(path.read_text("utf-8", "replace")), path
+
+
+def test_modules_that_know_the_machine_best_keep_it_to_themselves(tmp_path: Path) -> None:
+    names = ["os", "sys", "site", "sysconfig", "tempfile", "getpass", "platform", "socket"]
+    pages = dict(describe_modules(names, tmp_path, machine_traces()))
+    home, host = str(Path.home()), socket.gethostname()
+    for name, page in pages.items():
+        assert page is not None, name
+        assert sys.prefix not in page, name
+        assert sys.base_prefix in ("/usr", "/usr/local") or sys.base_prefix not in page, name
+        assert not re.search(rf"{re.escape(home)}\b", page), name
+        assert len(host) < 4 or not re.search(rf"\b{re.escape(host)}\b", page), name
+        assert not re.search(r"\bat(&nbsp;| )0x[0-9a-f]{6,}", page), name
+        assert "WINDROW" not in page, name
+
+
+def test_a_trace_is_replaced_only_where_it_stands_alone() -> None:
+    traces = Traces({"/home/anna": "/home/reader", "/home/anna/.venv": "/usr/local"})
+    assert traces.removed_from("/home/anna/.venv/bin, /home/anna/x.") == "/usr/local/bin, /home/reader/x."
+    assert (
+        traces.removed_from("/home/annabel https://x.org/home/anna")
+        == "/home/annabel https://x.org/home/anna"
+    )
+
+
+def test_modules_that_do_things_are_left_out_and_missing_ones_are_skipped(tmp_path: Path) -> None:
+    pages = dict(describe_modules(["no_such_module", "json"], tmp_path, machine_traces()))
+    assert pages["no_such_module"] is None
+    assert pages["json"] is not None
+    assert not {"antigravity", "this", "turtle", "json.__main__"} & set(module_names(None))
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        "import socket; socket.create_connection(('127.0.20.1', 9))",
+        "import os; os.system('true')",
+        "import subprocess; subprocess.run(['true'])",
+        "open('new', 'w')",
+        "import os; os.mkdir('new')",
+        "import time; time.sleep(60)",
+    ],
+)
+async def test_what_a_module_tries_on_import_ends_with_its_fork(effect: str, tmp_path: Path) -> None:
+    program = Path(inspect.getfile(describe_modules)).with_name("pydoc_child.py")
+    (tmp_path / "rogue.py").write_text(effect + "\n")
+    preface = (
+        f"import runpy, sys; sys.path.insert(0, {str(tmp_path)!r}); import signal; alarm = signal.alarm; "
+    )
+    shorter = "signal.alarm = lambda seconds: alarm(1); "
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-s", "-S", "-P", "-B", "-c"),
+        f"{preface}{shorter}runpy.run_path({str(program)!r}, run_name='__main__')",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=tmp_path,
+    )
+    task = {"folder": str(tmp_path), "names": ["rogue", "json"], "pattern": "(?!)", "instead": {}}
+    said, _ = await child.communicate(json.dumps(task).encode())
+    assert said.decode().split("\n")[:3] == ["ready", "rogue failed", "json ok"]
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_killed_child_loses_at_most_the_module_it_was_at(tmp_path: Path) -> None:
+    names = module_names(24)
+    answers: dict[str, str | None] = {}
+    for name, page in describe_modules(names, tmp_path, machine_traces()):
+        if not answers:
+            victim = next(
+                child
+                for child in psutil.Process().children()
+                if "pydoc_child.py" in " ".join(child.cmdline())
+            )
+            victim.kill()
+        answers[name] = page
+    assert sorted(answers) == sorted(names)
+    assert sum(page is None for page in answers.values()) <= 1
+
+
+def test_links_of_pydoc_lead_to_pages_of_the_site_or_nowhere() -> None:
+    html = '<a href=".">index</a><br><a href="file:/re.py">Lib/re.py</a> <a href="re.html#A">A</a> <a href="z.html">z</a>'
+    shown = linked(html, frozenset({"re"}))
+    assert shown == '<a href="/">index</a><br>Lib/re.py <a href="/library/re.html#A">A</a> z'
+
+
+MARKDOWN = "# A\n\nq <b>x</b> ![alt](http://a/b.png) [l](javascript:1) [m](/local)"
+RST = "A & B\n=====\n\n``x<y`` and `t <https://e.org>`_"
+RST_HTML = '<h2>A &amp; B</h2>\n<p><code>x&lt;y</code> and <a href="https://e.org">t</a></p>'
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "html"),
+    [
+        (MARKDOWN, "text/markdown", "<h1>A</h1>\n<p>q  x  alt [l](javascript:1) <a>m</a></p>\n"),
+        ("<script>alert(1)</script>\n", "text/markdown", "<p>alert(1)</p>\n"),
+        (RST, "text/x-rst", RST_HTML),
+        (
+            ".. image:: http://a/b.png\n   :alt: b\n\n* one\n* two",
+            "text/x-rst",
+            "<ul><li>one</li><li>two</li></ul>",
+        ),
+        ("one\n<two>\n\nthree", "", "<p>one &lt;two&gt;</p>\n<p>three</p>"),
+    ],
+)
+def test_documents_become_harmless_html(text: str, kind: str, html: str) -> None:
+    assert document_html(text, kind) == html
+
+
+def test_duplicates_come_about_by_themselves(site: tuple[Path, SiteManifest]) -> None:
+    texts = _texts(*site)
+    assert min(len(words(text)) for text in texts.values()) >= 40
+    by_text: dict[str, set[int]] = {}
+    for (host_index, _path), text in texts.items():
+        by_text.setdefault(folded_sha256(text), set()).add(host_index)
+    assert sum(len(hosts) - 1 for hosts in by_text.values()) >= 5
+    licences = [
+        shingle_hashes(texts[entry.host_index, entry.path])
+        for entry in site[1].entries
+        if entry.kind == "licence"
+    ]
+    near = [
+        any(0.8 <= len(one & other) / len(one | other) < 1 for other in licences[:nth])
+        for nth, one in enumerate(licences)
+    ]
+    assert sum(near) >= 5
+
+
+def test_the_frame_is_on_the_page_and_not_in_the_text(site: tuple[Path, SiteManifest]) -> None:
+    root, manifest = site
+    entry = next(entry for entry in manifest.entries if entry.path == "/library/abc.html")
+    page = (root / entry.file).read_text()
+    assert re.search(r"<title>Python: module abc - [\w ]+</title>", page)
+    assert 'role="navigation"' in page
+    assert 'class="site-footer"' in page
+    text = _text(root, entry)
+    assert "Abstract Base Classes" in text
+    assert "robots.txt" not in text
+    assert "Generated for a demonstration" not in text
+
+
+def test_the_frontier_takes_the_hosts_in_turn(site: tuple[Path, SiteManifest]) -> None:
+    hosts = [f"http://127.0.20.{number}:80{number}" for number in range(1, 9)]
+    urls = frontier_urls(site[1], hosts)
+    assert len(urls) == len(set(urls)) == len(site[1].entries)
+    assert len({url.split("/")[2] for url, _ in urls[:8]}) == 8
+    assert [url for url, render in urls if render == "browser"] == [f"{hosts[2]}/app/week"]
+    with pytest.raises(ValueError, match="8 hosts"):
+        frontier_urls(site[1], hosts[:3])
+
+
+def test_a_manifest_cannot_lead_out_of_its_folder(tmp_path: Path) -> None:
+    entry = SiteEntry(host_index=0, path="/x", kind="special", expect="fetched", file="../secret")
+    save_manifest(SiteManifest(entries=[entry], assets=[]), tmp_path)
+    with pytest.raises(WindrowError, match="outside its folder"):
+        SiteTable(tmp_path)
+
+
+def test_bad_listeners_are_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.20.3", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(WindrowError) as refused:
+            bind_hosts(tuple(f"127.0.20.{number}" for number in range(1, 9)), (port,))
+        assert refused.value.code == "port_taken"
+    with pytest.raises(WindrowError) as refused:
+        bind_hosts(("127.0.20.1",), (0,))
+    assert refused.value.code == "bad_config"
+    with pytest.raises(WindrowError) as refused:
+        bind_hosts(("203.0.113.7",) * 8, (0,))
+    assert refused.value.code == "bad_config"
+
+
+# --- what is served -----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Served:
+    """A running server and what it was built from."""
+
+    process: asyncio.subprocess.Process
+    root: Path
+    manifest: SiteManifest
+    bases: list[str]
+    log: Path
+
+    def special(self, path: str) -> tuple[str, SiteEntry]:
+        """The URL and the entry of one special page."""
+        entry = next(entry for entry in self.manifest.entries if entry.path == path)
+        return self.bases[entry.host_index] + path, entry
+
+    def requests(self) -> list[dict[str, Any]]:
+        """What the access log says."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+async def _start(root: Path, folder: Path, *options: str) -> tuple[asyncio.subprocess.Process, list[str]]:
+    ready = folder / "ready.json"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "windrow.demo_site.serve", "--root", str(root), "--die-with-parent"),
+        *("--ready-file", str(ready), "--access-log", str(folder / "access.ndjson"), *options),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.stdout is not None
+    line = await asyncio.wait_for(process.stdout.readline(), 30)
+    assert line.startswith(b"demo site ready on 8 hosts")
+    return process, json.loads(ready.read_text())
+
+
+async def _end(process: asyncio.subprocess.Process) -> int:
+    process.terminate()
+    return await asyncio.wait_for(process.wait(), 10)
+
+
+@pytest.fixture
+async def served(site: tuple[Path, SiteManifest], tmp_path: Path) -> AsyncIterator[Served]:
+    process, bases = await _start(site[0], tmp_path)
+    yield Served(process, *site, bases, tmp_path / "access.ndjson")
+    assert await _end(process) == 0
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def test_every_entry_is_answered_as_promised(served: Served, client: aiohttp.ClientSession) -> None:
+    robots = {}
+    for host_index, base in enumerate(served.bases):
+        async with client.get(f"{base}/robots.txt") as answer:
+            assert answer.content_type == "text/plain"
+            robots[host_index] = RobotsRules.parse(await answer.read(), answer.status)
+    for entry in served.manifest.entries:
+        url = served.bases[entry.host_index] + entry.path
+        allowed = robots[entry.host_index].allows("WindrowBot", url)
+        assert allowed is (entry.expect != "robots_denied"), url
+        async with client.get(url, allow_redirects=False) as answer:
+            body = await answer.read()
+            assert answer.status == entry.status, url
+            for name, value in entry.headers.items():
+                assert answer.headers[name] == value, url
+            if entry.status == 200:
+                assert answer.headers["Content-Type"] == entry.content_type, url
+                assert body == (served.root / entry.file).read_bytes()
+            signals = optout_signals(url, list(answer.headers.items()), body)
+            assert denies_training(signals) is (entry.expect == "optout_denied"), url
+    expected = Counter(entry.expect for entry in served.manifest.entries)
+    assert expected["robots_denied"] == 4
+    assert expected["optout_denied"] == 4
+    assert expected["unsafe_address"] == 2
+    assert expected["not_found"] == 1
+    assert expected["rendered"] == 1
+
+
+async def test_redirects_lead_where_they_say(served: Served, client: aiohttp.ClientSession) -> None:
+    url, _ = served.special("/old/links.htm")
+    async with client.get(url) as answer:
+        assert answer.url.path == "/guide/links"
+        assert "Why old addresses should keep working" in await answer.text()
+    targets = {
+        entry.headers["Location"] for entry in served.manifest.entries if entry.expect == "unsafe_address"
+    }
+    assert targets == {"http://169.254.169.254/latest/meta-data/", "http://10.0.0.1/"}
+
+
+async def test_variants_of_an_address_are_one_page(served: Served, client: aiohttp.ClientSession) -> None:
+    variants = [
+        entry.path for entry in served.manifest.entries if entry.path.lower().startswith("/guide/intro")
+    ]
+    assert len(variants) == 5
+    bodies = set()
+    for path in [*variants, "/GUIDE/INTRO/?x=1", "/guide/intro/;sid=1"]:
+        async with client.get(served.bases[0] + path) as answer:
+            bodies.add(await answer.read())
+    assert len(bodies) == 1
+
+
+async def test_languages_arrive_in_their_character_sets(
+    served: Served, client: aiohttp.ClientSession
+) -> None:
+    said = {
+        "/sprachen/wiese": "äußere Schicht",
+        "/langues/prairie": "À la fin du mois",
+        "/idiomas/camino": "Cada otoño",
+    }
+    for path, phrase in said.items():
+        url, entry = served.special(path)
+        async with client.get(url) as answer:
+            assert phrase in await answer.text(), path
+            assert phrase in extract(await answer.read(), entry.content_type).text
+    _, latin = served.special("/langues/prairie")
+    with pytest.raises(UnicodeDecodeError):
+        (served.root / latin.file).read_bytes().decode("utf-8")
+
+
+async def test_one_page_is_empty_without_its_script(served: Served, client: aiohttp.ClientSession) -> None:
+    url, entry = served.special("/app/week")
+    assert entry.render == "browser"
+    async with client.get(url) as answer:
+        page = await answer.read()
+    extracted = extract(page, entry.content_type)
+    assert "tedder" not in extracted.text
+    async with client.get(url + ".json") as answer:
+        story = await answer.json()
+    assert sum(len(words(text)) for text in story["paragraphs"]) >= 150
+    async with client.get(url + ".js") as answer:
+        assert answer.content_type == "text/javascript"
+        assert '"/app/week.json"' in await answer.text()
+
+
+OUTSIDE = [
+    *("/site.json", "/hosts/0/index.html", "/../site.json", "/%2e%2e/site.json", "/..%2fsite.json"),
+    *("//etc/passwd", "/library/../../site.json", "/library/%00", "/library/"[:-1] + "\\..\\site.json"),
+]
+
+
+async def test_nothing_outside_the_table_is_served(served: Served, client: aiohttp.ClientSession) -> None:
+    address, port = served.bases[0].removeprefix("http://").split(":")
+    for path in OUTSIDE:
+        reader, writer = await asyncio.open_connection(address, int(port))
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+        received = await reader.read()
+        writer.close()
+        assert received.startswith(b"HTTP/1.1 404 "), path
+        assert b"There is no page at this address" in received
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        async with client.request(method, served.bases[0] + "/") as answer:
+            assert answer.status == 405
+            assert answer.headers["Allow"] == "GET, HEAD"
+    async with client.head(served.bases[0] + "/library/abc.html") as answer:
+        assert answer.status == 200
+        assert int(answer.headers["Content-Length"]) > 1000
+
+
+async def test_a_page_of_another_host_is_found_there(served: Served, client: aiohttp.ClientSession) -> None:
+    async with client.get(served.bases[7] + "/library/abc.html", allow_redirects=False) as answer:
+        assert answer.status == 302
+        assert answer.headers["Location"] == served.bases[0] + "/library/abc.html"
+
+
+async def test_the_log_knows_who_asked_for_what(served: Served) -> None:
+    connector = aiohttp.TCPConnector(local_addr=("127.0.30.9", 0))
+    async with aiohttp.ClientSession(connector=connector, headers={"User-Agent": "probe/1"}) as session:
+        await session.get(served.bases[4] + "/robots.txt?x=1")
+        await session.get(served.bases[5] + "/nowhere")
+    one, two = served.requests()
+    assert (one["client"], one["host_index"], one["path"], one["status"]) == (
+        "127.0.30.9",
+        4,
+        "/robots.txt?x=1",
+        200,
+    )
+    assert (two["host_index"], two["path"], two["status"], two["user_agent"]) == (
+        5,
+        "/nowhere",
+        404,
+        "probe/1",
+    )
+    assert served.bases[5] == f"http://{two['host']}"
+    assert one["time_ms"] <= two["time_ms"]
+
+
+async def test_a_restart_has_the_same_addresses(site: tuple[Path, SiteManifest], tmp_path: Path) -> None:
+    process, bases = await _start(site[0], tmp_path)
+    async with aiohttp.ClientSession() as session, session.get(bases[3] + "/") as answer:
+        assert answer.status == 200  # a connection that is still open when the server ends
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+    ports = ",".join(base.rsplit(":", 1)[1] for base in bases)
+    process, again = await _start(site[0], tmp_path, "--ports", ports)
+    assert again == bases
+    assert await _end(process) == 0
+
+
+async def test_the_server_does_not_outlive_its_parent(
+    site: tuple[Path, SiteManifest], tmp_path: Path
+) -> None:
+    process, _ = await _start(site[0], tmp_path)
+    assert process.stdin is not None
+    process.stdin.close()
+    assert await asyncio.wait_for(process.wait(), 10) == 0
