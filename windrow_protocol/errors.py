@@ -234,6 +234,12 @@ REASONS: dict[str, Reason] = _table(
         403,
     ),
     Reason(
+        "coordinator_changed",
+        "The coordinator is not the one this node pinned on first contact",
+        "ask its operator; delete coordinator.json in the node's home only if you trust the new key",
+        403,
+    ),
+    Reason(
         "no_browser",
         "No Chromium was found",
         "install one (Debian: apt-get install chromium) or set WINDROW_CHROMIUM",

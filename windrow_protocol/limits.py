@@ -133,5 +133,12 @@ ACCOUNTING_BATCH_MAX: Final = 200  # contributions priced in one transaction
 ROYALTY_OWNERS_MAX: Final = 1_000_000  # payout addresses among which one sale is split
 SETTLEMENT_POLL_S: Final = 0.5  # between two looks at the chain's time while a timelock runs
 CLAIM_RETRY_MS_MIN: Final = 5_000  # after a claim that failed, for the same account
+CLAIMS_WAITING_MAX: Final = 100  # claims that wait for the relayer; more are told to come back
 ACCOUNT_ENTRIES_MAX: Final = 500  # rows of one answer of GET /v1/accounts/{payout}/entries
 OPERATOR_BYTES_MAX: Final = 64_000_000
+
+# --- the node and its coordinator
+COORDINATOR_ANSWER_BYTES_MAX: Final = 16_000_000
+COORDINATOR_TIMEOUT_S: Final = 30.0
+COORDINATOR_TRIES_MAX: Final = 4
+OUTBOX_BYTES_MAX: Final = 200_000_000

@@ -1,0 +1,104 @@
+"""`python -m contributor_node`: runs one node in the foreground until SIGTERM or SIGINT.
+
+Rules: wires the node's modules and nothing else; never imports what an idle node must not hold in memory.
+
+Does not: install a service. Usage: `windrow node run --coordinator URL --payout 0x…`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from contributor_node.budget import Budget, Caps
+from contributor_node.coordinator_client import CoordinatorClient
+from contributor_node.crawl import CrawlEngine, CrawlSettings
+from contributor_node.identity import load_or_make_key
+from contributor_node.line_log import LineLog
+from contributor_node.outbox import Outbox
+from contributor_node.settings import NodeSettings, load_settings
+from contributor_node.work_cycle import AGENT, WorkCycle
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.merkle import checksum_address
+
+_HELP = {
+    "home": "the node's folder (WINDROW_NODE_HOME)",
+    "coordinator": "address of the network's coordinator",
+    "payout": "EVM address that rewards go to",
+    "contact": "page or address named in the User-Agent",
+    "region": "where this node is, such as `eu`",
+    "renders": "http, browser: what pages it takes (default: both)",
+    "allow_private": "exact loopback endpoints it may fetch, such as 127.0.20.1:8100",
+    "pace_private_s": "least seconds between requests to one of those (at least 0.1)",
+    "source_address": "local address for connections to loopback",
+    "day_mb_max": "megabytes a day",
+    "month_gb_max": "gigabytes a month",
+    "chromium": "path of the browser",
+    "batch": "leases at once",
+    "poll_s": "seconds between questions for work when there is none",
+}
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="windrow node run", description="Run a contributor's node.")
+    for field in msgspec.structs.fields(NodeSettings):
+        count = "*" if field.name in ("renders", "allow_private") else None
+        parser.add_argument("--" + field.name.replace("_", "-"), help=_HELP[field.name], nargs=count)
+    return parser.parse_args(argv)
+
+
+async def _run(settings: NodeSettings) -> None:
+    home = Path(settings.home)
+    key = load_or_make_key(home)
+    line_log = LineLog(home / "line_log.ndjson", _now_ms)
+    caps = Caps(settings.day_mb_max * 10**6, settings.month_gb_max * 10**9)
+    budget = Budget(home, caps, _now_ms)
+    crawl = CrawlSettings(
+        home=home,
+        user_agent=f"WindrowBot/0.1 (+{settings.contact})",
+        allow_private=settings.endpoints(),
+        pace_private_s=settings.pace_private_s,
+        source_address=settings.source_address,
+        chromium_path=settings.chromium,
+    )
+    engine = CrawlEngine(crawl, line_log, _now_ms, meter=budget)
+    client = CoordinatorClient(
+        settings.coordinator, key, line_log, _now_ms, source_address=settings.source_address
+    )
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await engine.start()
+    print(f"{AGENT} node {client.node_id} working for {settings.coordinator}", flush=True)
+    try:
+        await WorkCycle(settings, client, engine, Outbox(home / "outbox.db"), budget, _now_ms).run(stop)
+    finally:
+        await engine.close()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the node and return the exit code."""
+    try:
+        settings = load_settings(vars(_arguments(argv))).values
+        if not settings.payout:
+            raise WindrowError("bad_payout_address", "give --payout 0x…")
+        checksum_address(settings.payout)
+        asyncio.run(_run(settings))
+    except WindrowError as error:
+        print(f"windrow: {error}", file=sys.stderr)
+        return error.reason.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Who this node is: its Ed25519 key, and the coordinator it pinned on first contact.
+
+Rules: files are written whole and durably, the key readable by its owner alone. A coordinator whose key changed is
+refused; only the owner may remove the pin.
+
+Does not: hold the payout key, which never comes near a node.
+
+Usage: `key = load_or_make_key(home)`, `pin = pin_coordinator(home, url, network, coordinator_id)`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.signing import dump_private_key, load_private_key
+
+KEY_FILE = "node_key"
+PIN_FILE = "coordinator.json"
+
+
+class Pin(msgspec.Struct, frozen=True):
+    """The coordinator this node trusts."""
+
+    coordinator: str
+    network: str
+    coordinator_id: str
+
+
+def write_durably(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write a whole file so that a crash leaves the old one or the new one. Raises WindrowError `home_unwritable`."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise WindrowError("home_unwritable", f"{path}: {error.strerror}") from error
+
+
+def load_or_make_key(home: Path) -> Ed25519PrivateKey:
+    """Load this node's key, making it the first time. Raises WindrowError `bad_config` or `home_unwritable`."""
+    path = home / KEY_FILE
+    if not path.exists():
+        write_durably(path, dump_private_key(Ed25519PrivateKey.generate()).encode())
+    return load_private_key(path.read_bytes())
+
+
+def read_pin(home: Path) -> Pin | None:
+    """Return the pinned coordinator, or None before first contact. Raises WindrowError `bad_config`."""
+    try:
+        return msgspec.json.decode((home / PIN_FILE).read_bytes(), type=Pin)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise WindrowError("bad_config", f"{home / PIN_FILE}: {error}") from error
+
+
+def pin_coordinator(home: Path, coordinator: str, network: str, coordinator_id: str) -> Pin:
+    """Pin on first contact; afterwards refuse any other key or network. Raises WindrowError `coordinator_changed`."""
+    pin = Pin(coordinator, network, coordinator_id)
+    known = read_pin(home)
+    if known is None:
+        write_durably(home / PIN_FILE, msgspec.json.encode(pin))
+        return pin
+    if (known.network, known.coordinator_id) != (network, coordinator_id):
+        raise WindrowError("coordinator_changed", f"{coordinator} has key {coordinator_id[:16]}…")
+    return pin
