@@ -1,0 +1,115 @@
+"""Recompiles the contracts with npm's solc and OpenZeppelin, into `chain/artifacts/` or to compare with it.
+
+Rules: users never need this: artifacts are committed. What npm installs goes to a cache folder outside the repository,
+named by the digest of `package.json`, so versions never mix. Compiling itself reaches no network.
+
+Does not: deploy; `chain/deploy.py` does.
+
+Usage::
+
+    python -m chain.compile            # write chain/artifacts/
+    python -m chain.compile --check    # exit 1 when they differ
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from platformdirs import user_cache_path
+
+_CONTRACTS: Final = Path(__file__).parent / "contracts"
+_ARTIFACTS: Final = Path(__file__).parent / "artifacts"
+_INSTALL_S_MAX: Final = 300
+_COMPILE_S_MAX: Final = 120
+
+
+class CompilerMissingError(Exception):
+    """node or npm is not here, or npm could not install; the message says which."""
+
+
+class CompileError(Exception):
+    """The compiler found an error or a warning; the message is its own."""
+
+
+def node_modules() -> Path:
+    """The folder with solc and OpenZeppelin, installed if need be. Raises CompilerMissingError."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        raise CompilerMissingError("node and npm are not installed")
+    digest = hashlib.sha256((_CONTRACTS / "package.json").read_bytes()).hexdigest()[:16]
+    cache = Path(os.environ.get("WINDROW_NPM_CACHE", user_cache_path("windrow") / "npm")) / digest
+    modules = cache / "node_modules"
+    if (cache / "complete").exists():
+        return modules
+    cache.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", ".npmrc"):
+        shutil.copy(_CONTRACTS / name, cache / name)
+    try:
+        done = subprocess.run(
+            [npm, "install", "--ignore-scripts"], cwd=cache, capture_output=True, text=True, timeout=_INSTALL_S_MAX
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CompilerMissingError("npm did not finish installing solc") from error
+    if done.returncode != 0:
+        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
+        raise CompilerMissingError(f"npm could not install solc: {last[0][:200]}")
+    (cache / "complete").touch()
+    return modules
+
+
+def compile_folder(sources: Path, output: Path) -> None:
+    """Compile every contract of a folder into one artifact each. Raises CompilerMissingError, CompileError."""
+    modules = node_modules()
+    done = subprocess.run(
+        ["node", str(_CONTRACTS / "compile.js"), str(sources), str(modules), str(output)],
+        capture_output=True,
+        text=True,
+        timeout=_COMPILE_S_MAX,
+    )
+    if done.returncode != 0:
+        raise CompileError(done.stderr)
+
+
+def differences(sources: Path, committed: Path) -> list[str]:
+    """The names of artifacts that a fresh compilation gives otherwise. Raises as `compile_folder` does."""
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = Path(folder)
+        compile_folder(sources, fresh)
+        names = {path.name for path in fresh.glob("*.json")} | {path.name for path in committed.glob("*.json")}
+        return sorted(name for name in names if _content(fresh / name) != _content(committed / name))
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m chain.compile", description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="compare only; exit 1 when artifacts differ")
+    parser.add_argument("--sources", type=Path, default=_CONTRACTS)
+    parser.add_argument("--output", type=Path, default=_ARTIFACTS)
+    arguments = parser.parse_args(argv)
+    try:
+        if not arguments.check:
+            compile_folder(arguments.sources, arguments.output)
+            return 0
+        found = differences(arguments.sources, arguments.output)
+    except (CompilerMissingError, CompileError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    for name in found:
+        print(f"{name} differs from a fresh compilation", file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
