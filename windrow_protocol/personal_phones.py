@@ -108,21 +108,23 @@ def _numbers(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 def _is_number(text: str, start: int, end: int, *, whole: bool) -> bool:
     """Is text[start:end] one telephone number? `whole`: it stands alone, not beside further digits."""
     number = text[start:end]
-    if not DIGITS_MIN <= _count(number) <= DIGITS_MAX + 2 * number.startswith("00") or _spoiled(
-        text, start, end
-    ):
+    strong = _NORTH_AMERICA.fullmatch(number) or _BRACKETS.fullmatch(number) or _ABROAD.match(number)
+    trunk = not strong and _TRUNK.fullmatch(number)
+    # The shape is asked first: it is cheap, and a page of figures has very many runs that are none of these.
+    if not (strong or trunk or (whole and _GROUPS.fullmatch(number))):
+        return False
+    digits = _count(number)
+    if not DIGITS_MIN <= digits <= DIGITS_MAX + 2 * number.startswith("00") or _spoiled(text, start, end):
         return False
     if _ABROAD.match(number):
-        return _count(number) > DIGITS_MIN and "+" not in number[2:]
+        return digits > DIGITS_MIN and "+" not in number[2:]
     before = text[max(0, start - _CUE_CHARS_BEFORE) : start]
     cued = _cued(text, start, end)
     if _DATE.match(number) or _NEVER_AFTER.search(before) or (_RARELY_AFTER.search(before) and not cued):
         return False
-    if _NORTH_AMERICA.fullmatch(number) or _BRACKETS.fullmatch(number):
+    if strong or (trunk and (cued or 9 <= digits <= 12)):
         return True
-    if _TRUNK.fullmatch(number) and (cued or 9 <= _count(number) <= 12):
-        return True
-    return whole and cued and bool(_GROUPS.fullmatch(number)) and not _THOUSANDS.fullmatch(number)
+    return whole and cued and not _THOUSANDS.fullmatch(number)
 
 
 def _count(text: str) -> int:

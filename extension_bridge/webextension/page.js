@@ -1,0 +1,30 @@
+// Reads the page a person clicked on: its address, title and visible text, nothing typed into forms, nothing hidden.
+
+import { api, Refusal } from "./bridge.js";
+
+const TEXT_CHARS_MAX = 200_000;
+
+/** Runs inside the page; must not use anything of this module. */
+function readPage(charsMax) {
+  const root = document.querySelector("article, main, [role=main]") ?? document.body;
+  const text = root?.innerText.trim() || document.body?.innerText || "";
+  return { url: location.href, title: document.title, text: text.slice(0, charsMax) };
+}
+
+/** Returns {url, title, text, captured_at_ms} of the tab in front. Throws a Refusal. */
+export async function currentPage() {
+  const refusal = new Refusal(api.i18n.getMessage("noPage"), api.i18n.getMessage("noPageRemedy"));
+  const front = await api.windows.getLastFocused({ populate: true, windowTypes: ["normal"] });
+  const tab = front.tabs?.find((candidate) => candidate.active);
+  if (!tab) throw refusal;
+  try {
+    const [{ result }] = await api.scripting.executeScript({
+      target: { tabId: tab.id },
+      func: readPage,
+      args: [TEXT_CHARS_MAX],
+    });
+    return { ...result, captured_at_ms: Date.now() };
+  } catch {
+    throw refusal;
+  }
+}

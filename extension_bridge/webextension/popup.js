@@ -1,0 +1,162 @@
+// The popup: shows what would leave, lets the person edit it, asks for consent, sends, lists and withdraws.
+
+import { api, ask } from "./bridge.js";
+import { currentPage } from "./page.js";
+
+const element = (id) => document.getElementById(id);
+const words = (name, ...parts) => api.i18n.getMessage(name, parts);
+const camel = (prefix, name) => prefix + name.split("_").map((w) => w[0].toUpperCase() + w.slice(1)).join("");
+const language = api.i18n.getUILanguage().startsWith("de") ? "de" : "en";
+
+let page = null; // as read from the tab, with the time of the reading
+let noticeSha256 = "";
+
+function translate() {
+  document.documentElement.lang = language;
+  for (const node of document.querySelectorAll("[data-message]")) node.textContent = words(node.dataset.message);
+}
+
+function tell(name) {
+  element("news").textContent = name ? words(name) : "";
+  element("trouble").hidden = true;
+}
+
+function complain(error) {
+  element("news").textContent = "";
+  element("trouble-sentence").textContent = error.sentence ?? String(error);
+  element("trouble-remedy").textContent = error.remedy ? words("remedy", error.remedy) : "";
+  element("trouble").hidden = false;
+}
+
+function terms() {
+  return {
+    source: "browser_page",
+    scope: ["url", "title", "text", "captured_at_ms"],
+    purpose: "model_training",
+    retention_days: Number(element("retention").value),
+  };
+}
+
+/** The page as the person has edited it. */
+function edited() {
+  return { ...page, title: element("title").value, text: element("text").value };
+}
+
+function showFindings(findings) {
+  element("removed").replaceChildren(
+    ...findings.map(({ kind, count }) => {
+      const item = document.createElement("li");
+      item.textContent = `${count} × ${words(camel("kind", kind))}`;
+      return item;
+    }),
+  );
+  element("removed-hint").textContent = words(findings.length ? "removedHint" : "removedNothing");
+}
+
+/** Asks the host what would leave, and shows it. Returns whether it is what the fields already said. */
+async function preview(candidate, findingsToo) {
+  const answer = await ask({ type: "preview", page: candidate, terms: terms(), language });
+  const { url, title, text } = answer.record;
+  const same = title === element("title").value && text === element("text").value;
+  element("address").textContent = url;
+  element("title").value = title;
+  element("text").value = text;
+  element("notice").textContent = answer.notice;
+  noticeSha256 = answer.notice_sha256;
+  if (findingsToo || answer.findings.length) showFindings(answer.findings);
+  return same;
+}
+
+async function keepDraft() {
+  await api.storage.session.set({ draft: { page: edited(), retention: element("retention").value } });
+}
+
+async function start() {
+  page = await currentPage();
+  const { draft } = await api.storage.session.get("draft");
+  const resumed = draft && draft.page.url === page.url;
+  if (resumed) {
+    page = draft.page;
+    element("retention").value = draft.retention;
+  }
+  await preview(page, true);
+  element("donation").hidden = false;
+  tell("");
+}
+
+async function send(event) {
+  event.preventDefault();
+  element("send").disabled = true;
+  tell("sending");
+  try {
+    if (!(await preview(edited(), false))) {
+      element("agreed").checked = false;
+      tell("removedMore");
+      return;
+    }
+    const consent = { ...terms(), agreed: element("agreed").checked, notice_sha256: noticeSha256 };
+    const answer = await ask({ type: "donate", page: edited(), consent, language });
+    await api.storage.session.remove("draft");
+    element("donation").hidden = true;
+    if (answer.state === "refused") {
+      complain({ sentence: `${words("sentRefused")} ${answer.sentence}` });
+    } else {
+      tell(answer.state === "delivered" ? "sentDelivered" : "sentPending");
+    }
+    await list();
+  } catch (error) {
+    complain(error);
+    element("send").disabled = !element("agreed").checked;
+  }
+}
+
+function row(donation) {
+  const item = document.createElement("li");
+  const name = document.createElement("span");
+  name.className = "name";
+  name.textContent = donation.title || donation.url;
+  name.title = donation.url;
+  const state = document.createElement("span");
+  state.className = "state";
+  const day = new Date(donation.given_at_ms).toLocaleDateString(language);
+  state.textContent = `${day} · ${words(camel("state", donation.state))}`;
+  if (donation.sentence) state.title = donation.sentence;
+  item.append(name, state);
+  if (["pending", "sent", "delivered"].includes(donation.state)) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = words("withdraw");
+    button.setAttribute("aria-label", words("withdrawLabel", name.textContent));
+    button.addEventListener("click", () => withdraw(donation.contribution_id, button));
+    item.append(button);
+  }
+  return item;
+}
+
+async function list() {
+  const { donations } = await ask({ type: "status" });
+  element("given").replaceChildren(...donations.map(row));
+  element("given-nothing").hidden = donations.length > 0;
+}
+
+async function withdraw(contributionId, button) {
+  button.disabled = true;
+  try {
+    await ask({ type: "withdraw", contribution_id: contributionId });
+    await list();
+  } catch (error) {
+    complain(error);
+    button.disabled = false;
+  }
+}
+
+translate();
+element("donation").addEventListener("submit", send);
+element("donation").addEventListener("input", keepDraft);
+element("agreed").addEventListener("change", () => (element("send").disabled = !element("agreed").checked));
+element("retention").addEventListener("change", () => {
+  element("agreed").checked = false;
+  element("send").disabled = true;
+  preview(edited(), false).catch(complain);
+});
+start().catch(complain).finally(() => list().catch(complain));
