@@ -85,8 +85,8 @@ SESSION_PARAMETERS_BY_SHAPE: Final = _names("sid sessionid session_id sess")
 
 _SESSION_VALUE: Final = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64}")
 _SESSION_PATH: Final = re.compile(r";(?:jsessionid|phpsessid)=[^/;]*", re.IGNORECASE)
-_TRIPLET: Final = re.compile(r"%([0-9a-fA-F]{2})")
-_BROKEN_TRIPLET: Final = re.compile(r"%(?![0-9a-fA-F]{2})")
+# Not behind a broken escape ("%%41", "%4%41"), which a decoded character would make whole.
+_TRIPLET: Final = re.compile(r"(?<!%)(?<!%[0-9a-fA-F])%([0-9a-fA-F]{2})")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _HOST_LABEL: Final = re.compile(r"[a-z0-9_-]+")
 
@@ -154,10 +154,6 @@ def _drop_root_dot(url: HttpUrl) -> HttpUrl:
 
 
 def _normal_percent(part: str) -> str:
-    if "%" not in part or _BROKEN_TRIPLET.search(part):
-        # Beside a broken escape a decoded character could complete a new one: leave the whole part alone.
-        return part
-
     def replace(match: re.Match[str]) -> str:
         character = chr(int(match[1], 16))
         return character if character in _UNRESERVED else match[0].upper()
@@ -192,8 +188,7 @@ def _drop_session(url: HttpUrl) -> HttpUrl:
     segments = url.path.split("/")
     for at, segment in enumerate(segments):
         bare = _SESSION_PATH.sub("", segment)
-        # "..;jsessionid=1" must not turn into a step up, however the dots are written.
-        if bare.lower().replace("%2e", ".") not in (".", ".."):
+        if bare not in (".", ".."):  # "..;jsessionid=1" must not turn into a step up
             segments[at] = bare
     return _without(url._replace(path="/".join(segments)), _is_session)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from windrow_protocol.addresses import (
@@ -19,6 +19,8 @@ from windrow_protocol.addresses import (
 )
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.urls import canonical_url, split_http_url
+
+patient = settings(deadline=None)  # a busy machine is no failure
 
 # Written out again, not imported: the table under test must not vouch for itself.
 HAZARDS_IPV4 = """
@@ -121,6 +123,7 @@ def test_what_is_no_address_is_denied(text: str) -> None:
     assert endpoint_verdict(text, 443).rule == "not_an_address"
 
 
+@patient
 @given(st.sampled_from(NETS), st.data())
 def test_any_address_inside_a_denied_net_is_denied(net: IPNetwork, data: st.DataObject) -> None:
     ip = net[data.draw(st.integers(0, net.num_addresses - 1))]
@@ -130,6 +133,7 @@ def test_any_address_inside_a_denied_net_is_denied(net: IPNetwork, data: st.Data
         assert not address_verdict(_nat64(ip)).allowed
 
 
+@patient
 @given(st.ip_addresses(v=6))
 def test_ipv6_outside_global_unicast_is_denied(ip: IPv6Address) -> None:
     assume(ip not in IPv6Network("2000::/3"))
@@ -138,6 +142,7 @@ def test_ipv6_outside_global_unicast_is_denied(ip: IPv6Address) -> None:
     assert not address_verdict(ip).allowed
 
 
+@patient
 @given(st.ip_addresses(v=4))
 def test_ipv4_is_allowed_only_outside_every_row(ip: IPv4Address) -> None:
     expected = not any(ip in net for net in NETS_IPV4)
@@ -204,6 +209,7 @@ def test_parse_allowed_refuses_everything_else(text: str) -> None:
     assert refused.value.code == "bad_config"
 
 
+@patient
 @given(st.text(max_size=40))
 def test_parse_allowed_never_lets_anything_but_loopback_in(text: str) -> None:
     try:
@@ -255,6 +261,7 @@ def _part(value: int, style: str) -> str:
     return {"decimal": f"{value}", "hex": f"0x{value:X}", "octal": f"0{value:o}"}[style]
 
 
+@patient
 @given(
     st.ip_addresses(v=4),
     st.integers(1, 4),
