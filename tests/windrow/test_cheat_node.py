@@ -131,9 +131,9 @@ def test_no_invention_comes_near_the_page_itself() -> None:
     title, paragraphs = article("guide-intro")
     page = normalise_text("\n\n".join([title, *paragraphs]))
     invented = invented_text("http://127.0.20.1/guide/intro", 0)[1]
-    assert decide(page, [page]).verdict == "accepted"
+    assert decide(page, [page]).kind == "match"
     found_out = decide(invented, [page, page])
-    assert (found_out.verdict, found_out.reason) == ("rejected", "differs_from_truth")
+    assert (found_out.kind, found_out.reason_code) == ("mismatch", "differs_from_truth")
 
 
 def test_the_cheat_uses_nothing_of_windrow() -> None:
