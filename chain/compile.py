@@ -14,6 +14,7 @@ Usage::
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import os
 import shutil
@@ -54,7 +55,11 @@ def node_modules() -> Path:
         shutil.copy(_CONTRACTS / name, cache / name)
     try:
         done = subprocess.run(
-            [npm, "install", "--ignore-scripts"], cwd=cache, capture_output=True, text=True, timeout=_INSTALL_S_MAX
+            [npm, "install", "--ignore-scripts"],
+            cwd=cache,
+            capture_output=True,
+            text=True,
+            timeout=_INSTALL_S_MAX,
         )
     except subprocess.TimeoutExpired as error:
         raise CompilerMissingError("npm did not finish installing solc") from error
@@ -65,26 +70,44 @@ def node_modules() -> Path:
     return modules
 
 
-def compile_folder(sources: Path, output: Path) -> None:
-    """Compile every contract of a folder into one artifact each. Raises CompilerMissingError, CompileError."""
+def compile_folder(sources: Path) -> Path:
+    """Compile every contract of a folder; the result is a folder with one artifact each, kept in the cache.
+
+    Raises CompilerMissingError, CompileError.
+    """
     modules = node_modules()
-    done = subprocess.run(
-        ["node", str(_CONTRACTS / "compile.js"), str(sources), str(modules), str(output)],
-        capture_output=True,
-        text=True,
-        timeout=_COMPILE_S_MAX,
-    )
-    if done.returncode != 0:
-        raise CompileError(done.stderr)
+    result = modules.parent / "compiled" / _inputs_digest(sources)
+    if result.is_dir():
+        return result
+    result.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=result.parent) as folder:
+        fresh = Path(folder) / "fresh"
+        done = subprocess.run(
+            ["node", str(_CONTRACTS / "compile.js"), str(sources), str(modules), str(fresh)],
+            capture_output=True,
+            text=True,
+            timeout=_COMPILE_S_MAX,
+        )
+        if done.returncode != 0:
+            raise CompileError(done.stderr)
+        with contextlib.suppress(OSError):  # another process was first, with the same result
+            fresh.rename(result)
+    return result
+
+
+def _inputs_digest(sources: Path) -> str:
+    """Names what a compilation depends on besides the installed packages."""
+    digest = hashlib.sha256((_CONTRACTS / "compile.js").read_bytes())
+    for path in sorted(sources.glob("*.sol")):
+        digest.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()[:32]
 
 
 def differences(sources: Path, committed: Path) -> list[str]:
     """The names of artifacts that a fresh compilation gives otherwise. Raises as `compile_folder` does."""
-    with tempfile.TemporaryDirectory() as folder:
-        fresh = Path(folder)
-        compile_folder(sources, fresh)
-        names = {path.name for path in fresh.glob("*.json")} | {path.name for path in committed.glob("*.json")}
-        return sorted(name for name in names if _content(fresh / name) != _content(committed / name))
+    fresh = compile_folder(sources)
+    names = {path.name for folder in (fresh, committed) for path in folder.glob("*.json")}
+    return sorted(name for name in names if _content(fresh / name) != _content(committed / name))
 
 
 def _content(path: Path) -> bytes | None:
@@ -100,7 +123,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         if not arguments.check:
-            compile_folder(arguments.sources, arguments.output)
+            arguments.output.mkdir(parents=True, exist_ok=True)
+            for path in compile_folder(arguments.sources).glob("*.json"):
+                shutil.copy(path, arguments.output / path.name)
             return 0
         found = differences(arguments.sources, arguments.output)
     except (CompilerMissingError, CompileError) as error:
