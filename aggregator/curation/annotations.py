@@ -1,0 +1,74 @@
+"""All judgements of one document in one value, to be kept beside it.
+
+Rules: documents never change; annotations follow from the text and from what was recorded at its fetch, nothing else,
+so they can be recomputed for ever. `VERSION` grows with every change that can change a value. Input is bounded.
+
+Does not: drop documents (recipes do), keep what was found of personal data, or store anything.
+
+Usage::
+
+    note = annotate(text, url=final_url, robots_state="allowed", optout_signals=[])
+    note.language, note.token_count, note.signals["quality"]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from aggregator.curation.language import detect_language
+from aggregator.curation.licences import detect_licence
+from aggregator.curation.personal_findings import count_personal
+from aggregator.curation.quality import Quality, measure_quality
+from aggregator.curation.rights import judge_rights
+from aggregator.curation.tokens import TOKENIZER, count_tokens
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import TEXT_BYTES_MAX
+
+VERSION: Final = 1
+
+
+class Annotations(msgspec.Struct, frozen=True, kw_only=True):
+    """What is judged of one document; see the modules named for each field's meaning."""
+
+    version: int
+    language: str  # language
+    language_score: float
+    token_count: int  # tokens
+    tokenizer: str
+    license_detected: str  # licences
+    training_allowed: bool  # rights
+    rights_reason: str
+    quality: Quality
+    personal: dict[str, int]  # personal_findings
+
+    @property
+    def signals(self) -> dict[str, Any]:
+        """What has no column of its own, as plain JSON values: `quality`, `personal` and `tokenizer`."""
+        quality = msgspec.structs.asdict(self.quality)
+        return {"quality": quality, "personal": self.personal, "tokenizer": self.tokenizer}
+
+
+def annotate(text: str, *, url: str, robots_state: str, optout_signals: Iterable[str]) -> Annotations:
+    """Judge one document. `text` is in normal form; `url` is where it was found in the end.
+
+    Raises WindrowError `too_large` for a text over TEXT_BYTES_MAX bytes.
+    """
+    if len(text) > TEXT_BYTES_MAX or len(text.encode("utf-8")) > TEXT_BYTES_MAX:
+        raise WindrowError("too_large", f"a text of more than {TEXT_BYTES_MAX} bytes")
+    language = detect_language(text)
+    rights = judge_rights(robots_state, optout_signals)
+    return Annotations(
+        version=VERSION,
+        language=language.code,
+        language_score=language.score,
+        token_count=count_tokens(text),
+        tokenizer=TOKENIZER,
+        license_detected=detect_licence(text, url=url),
+        training_allowed=rights.training_allowed,
+        rights_reason=rights.reason,
+        quality=measure_quality(text),
+        personal=count_personal(text),
+    )

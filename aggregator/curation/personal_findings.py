@@ -1,0 +1,22 @@
+"""How many personal details a text still holds, by kind.
+
+Rules: one set of patterns in the whole house, `windrow_protocol.personal_patterns`; only counts leave this module.
+
+Does not: keep, show or change what was found.
+
+Usage: `count_personal("write to ana@example.org")` is `{"email": 1}`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from windrow_protocol.personal_patterns import find_personal
+
+
+def count_personal(text: str) -> dict[str, int]:
+    """Return the number of findings by kind, without zeros and in the order of the alphabet.
+
+    Raises WindrowError `too_large`.
+    """
+    return dict(sorted(Counter(finding.kind for finding in find_personal(text)).items()))
