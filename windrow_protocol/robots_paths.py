@@ -27,6 +27,8 @@ def pattern_matches(pattern: str, path: str) -> bool:
     Source: RFC 9309, 2.2.3.
     """
     anchored = pattern.endswith("$")
+    if not anchored and "*" not in pattern:
+        return path.startswith(pattern)
     first, *pieces = pattern.removesuffix("$").split("*") if anchored else pattern.split("*")
     if not path.startswith(first):
         return False

@@ -137,7 +137,7 @@ def _statement(key: str, value: str) -> _Statement:
 class RobotsRules:
     """The rules of one robots.txt. What it answers never changes; cache it for `limits.ROBOTS_CACHE_S`."""
 
-    __slots__ = ("_crawl", "_groups", "_licenses", "_usage", "sitemaps", "state")
+    __slots__ = ("_crawl", "_groups", "_licenses", "_named", "_usage", "sitemaps", "state")
 
     def __init__(self, state: RobotsState) -> None:
         self.state = state
@@ -147,7 +147,8 @@ class RobotsRules:
         # so there are two lists of blocks. What is said about use before any agent is named is meant for all.
         self._crawl: list[_Block] = []
         self._usage: list[_Block] = [_Block({"*"}, closed=True)]
-        self._groups: dict[str, _Group | None] = {}
+        self._named: set[str] = set()
+        self._groups: dict[str, _Group] = {}
 
     @classmethod
     def parse(cls, body: bytes, status: int | None) -> RobotsRules:
@@ -173,16 +174,18 @@ class RobotsRules:
                 self._add_path_rule(key == "allow", capital_path(value))
             else:
                 self._usage[-1].statements.append(_statement(key, value))
-                self._usage[-1].closed |= key != "crawl-delay"
+                self._usage[-1].closed = True
         self.sitemaps = tuple(dict.fromkeys(found["sitemap"]))
         self._licenses = tuple(url for url in dict.fromkeys(found["license"]) if _WEB_URL.fullmatch(url))
 
     def _name(self, value: str) -> None:
         is_global = value.startswith("*") and (len(value) == 1 or value[1] in _SPACE)
+        agent = "*" if is_global else _agent_key(value)
+        self._named.add(agent)
         for blocks in (self._crawl, self._usage):
             if not blocks or blocks[-1].closed:
                 blocks.append(_Block())
-            blocks[-1].agents.add("*" if is_global else _agent_key(value))
+            blocks[-1].agents.add(agent)
 
     def _add_path_rule(self, allow: bool, pattern: str) -> None:
         if not self._crawl:
@@ -195,20 +198,18 @@ class RobotsRules:
         if pattern:
             self._crawl[-1].rules.append(_PathRule(pattern, allow))
 
-    def _group_of(self, user_agent_token: str) -> _Group | None:
-        key = user_agent_token.partition("/")[0].lower()
-        if key not in self._groups:
-            self._groups[key] = self._merged(key) or self._merged("*")
-        return self._groups[key]
+    def _group_of(self, user_agent_token: str) -> _Group:
+        """Return all groups of one crawler as one (RFC 9309, 2.2.1): those that name it, else those for everyone."""
+        agent = user_agent_token.partition("/")[0].lower()
+        if agent not in self._named:
+            agent = "*"
+        if agent not in self._groups:
+            self._groups[agent] = self._merged(agent)
+        return self._groups[agent]
 
-    def _merged(self, agent: str) -> _Group | None:
-        """Return all groups of one agent as one (RFC 9309, 2.2.1), or None when none names it."""
-        crawl = [block for block in self._crawl if agent in block.agents]
-        usage = [block for block in self._usage if agent in block.agents]
-        rules = [rule for block in crawl for rule in block.rules]
-        statements = [statement for block in usage for statement in block.statements]
-        if not crawl and not statements:
-            return None
+    def _merged(self, agent: str) -> _Group:
+        rules = [rule for block in self._crawl if agent in block.agents for rule in block.rules]
+        statements = [text for block in self._usage if agent in block.agents for text in block.statements]
         written = _by_strength(rules)
         decoded = [_PathRule(plain_path(rule.pattern), rule.allow) for rule in written]
         return _Group(written, written if decoded == written else _by_strength(decoded), statements)
@@ -221,8 +222,6 @@ class RobotsRules:
         if self.state is not RobotsState.RULES:
             return self.state is RobotsState.ABSENT
         group = self._group_of(user_agent_token)
-        if group is None:
-            return True
         path = robots_path(url)
         plain = plain_path(path)
         if not _decision(group.written, path):
@@ -233,7 +232,7 @@ class RobotsRules:
     def crawl_delay_s(self, user_agent_token: str) -> float | None:
         """Return the seconds this crawler is asked to wait between fetches (not in RFC 9309, yet meant), or None."""
         group = self._group_of(user_agent_token)
-        texts = [s.text for s in group.statements if s.key == "crawl-delay"] if group else []
+        texts = [s.text for s in group.statements if s.key == "crawl-delay"]
         asked = [float(match[0]) for match in map(_SECONDS.match, texts) if match]
         return min(max(asked), float(ROBOTS_CACHE_S)) if asked else None
 
@@ -251,8 +250,6 @@ class RobotsRules:
 
     def _statements(self, key: str, user_agent_token: str, url: str) -> tuple[str, ...]:
         group = self._group_of(user_agent_token)
-        if group is None:
-            return ()
         path = plain_path(robots_path(url))
         matching = [s for s in group.statements if s.key == key and pattern_matches(s.pattern, path)]
         longest = max((len(s.pattern) for s in matching), default=0)
