@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chain.client import ChainClient
+from chain.relayer import Relayer
+from rewards.epoch import Signers
+from storage.env import Clock
 from storage.house import House
 from storage.real_env import real_env
 from storage.state import State, sqlite_url
@@ -19,10 +25,37 @@ KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 START_MS = 1_750_000_000_000
 
 
-def open_house(home: Path) -> House:
+class MovableClock:
+    """Real time, plus what was slept: sleeping takes no time and moves everyone who shares the clock."""
+
+    def __init__(self) -> None:
+        self._ahead_ms = 0
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self._ahead_ms
+
+    async def sleep(self, wait_s: float) -> None:
+        self._ahead_ms += int(wait_s * 1000)
+
+
+@dataclass
+class Settled:
+    """A house on a chain, with the keys that settle."""
+
+    house: House
+    chain: ChainClient
+    signers: Signers
+    relayer: Relayer
+    clock: MovableClock
+
+
+def open_house(home: Path, clock: Clock | None = None) -> House:
     """Open the house on a home folder, as `windrow up` does."""
     home.mkdir(parents=True, exist_ok=True)
-    return House(real_env(), State.open(sqlite_url(home / "state.db")), home, "windrow-test", KEY)
+    env = real_env()
+    if clock is not None:
+        env = replace(env, clock=clock)
+    return House(env, State.open(sqlite_url(home / "state.db")), home, "windrow-test", KEY)
 
 
 def node_id(number: int) -> str:

@@ -131,7 +131,8 @@ PERSONAL_BYTES_MAX: Final = 8_000_000
 # --- rewards --------------------------------------------------------------------------------------
 ACCOUNTING_BATCH_MAX: Final = 200  # contributions priced in one transaction
 ROYALTY_OWNERS_MAX: Final = 1_000_000  # payout addresses among which one sale is split
-SETTLEMENT_POLL_S: Final = 0.5  # between two looks at the chain's time while a timelock runs
+SETTLEMENT_POLL_S: Final = 0.5  # before a refused step is tried again
+SETTLEMENT_WAIT_S_MAX: Final = 60  # between two looks at the chain's time while a timelock runs
 CLAIM_RETRY_MS_MIN: Final = 5_000  # after a claim that failed, for the same account
 CLAIMS_WAITING_MAX: Final = 100  # claims that wait for the relayer; more are told to come back
 ACCOUNT_ENTRIES_MAX: Final = 500  # rows of one answer of GET /v1/accounts/{payout}/entries

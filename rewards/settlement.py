@@ -1,0 +1,214 @@
+"""The chain's side of paying: claims sent for accounts, payments written down once, the ledger held against the chain.
+
+Rules: the chain decides what was paid. A payment is recorded from the chain's own cumulative amount, so that a kill
+between sending and recording, a claim sent by a stranger, or a retry all end in the same single row. Nothing here can
+pay anybody but the account named in the leaf.
+
+Does not: close epochs, hold a payout key, or correct the chain.
+
+Usage::
+
+    paid = relay_claim(house, chain, relayer, "0xAbc…")
+    reconcile_claims(house, chain)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from rewards.epoch import NO_ROOT
+from rewards.epoch_files import read_tree
+from rewards.epoch_rows import Epoch, all_epochs, latest_accepted
+from rewards.ledger import (
+    ASSET,
+    Transfer,
+    balance_of,
+    balances,
+    claimed_account,
+    cumulative,
+    post,
+    posted_account,
+)
+from rewards.ledger_checks import Problem
+from storage.house import House
+from storage.state import get_cursor, set_cursor
+from storage.tables import payouts
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.merkle import checksum_address
+
+if TYPE_CHECKING:
+    from chain.client import ChainClient
+    from chain.relayer import Relayer
+
+CURSOR: Final = "rewards/claims_block"  # claims up to this block are recorded
+
+
+@dataclass(frozen=True)
+class Allotment:
+    """What an account may claim in all, with the proof that leads to the accepted root."""
+
+    epoch: Epoch
+    account: str
+    cumulative_wei: int
+    proof: list[str]
+
+
+@dataclass(frozen=True)
+class PaidClaim:
+    """What became of a claim. `paid_wei` was paid now; `tx_hash` is empty when nothing was due."""
+
+    epoch_id: int
+    account: str
+    cumulative_wei: int
+    paid_wei: int
+    tx_hash: str
+
+
+def allotment_of(house: House, account: str) -> Allotment:
+    """Return an account's leaf and proof in the newest accepted epoch.
+
+    Raises WindrowError `bad_payout_address`, `not_found` (no epoch yet, or no leaf), `bad_proof` (a changed file).
+    """
+    spelled = checksum_address(account)
+    with house.state.read() as connection:
+        epoch = latest_accepted(connection)
+    if epoch is None:
+        raise WindrowError("not_found", "no epoch is accepted yet")
+    tree = read_tree(house.home, epoch.epoch_id, epoch.tree_sha256)
+    return Allotment(epoch, spelled, tree.amount(spelled), tree.proof(spelled))
+
+
+def relay_claim(house: House, chain: ChainClient, relayer: Relayer, account: str) -> PaidClaim:
+    """Have an account paid what its leaf allots beyond what it had, and record it.
+
+    Raises what `allotment_of` and `Relayer.claim` raise; after a kill or an error, calling again is safe.
+    """
+    due = allotment_of(house, account)
+    with house.state.read() as connection:
+        recorded = balance_of(connection, claimed_account(due.account))
+    if recorded >= due.cumulative_wei:
+        return PaidClaim(due.epoch.epoch_id, due.account, recorded, 0, "")
+    if chain.distributor.claimed(due.account) != recorded:
+        reconcile_claims(house, chain)
+    outcome = relayer.claim(due.account, due.cumulative_wei, due.proof)
+    if outcome.tx is not None:
+        _record(house, due.account, outcome.cumulative_wei, outcome.tx)
+    return PaidClaim(
+        due.epoch.epoch_id, due.account, outcome.cumulative_wei, outcome.paid_wei, outcome.tx or ""
+    )
+
+
+def reconcile_claims(house: House, chain: ChainClient) -> int:
+    """Record every payment the chain shows and the ledger does not, and return how many those were.
+
+    Raises WindrowError `unbalanced` when the chain paid what no epoch of this home allots.
+    """
+    with house.state.read() as connection:
+        recorded_block = get_cursor(connection, CURSOR)
+    newest = chain.head()
+    first = max(recorded_block + 1, chain.deployment.block)
+    found = chain.distributor.claims(first, newest) if first <= newest else []
+    recorded = sum(1 for claim in found if _record(house, claim.account, claim.cumulative_wei, claim.tx))
+    if newest > recorded_block:
+        with house.state.write() as connection:
+            set_cursor(connection, CURSOR, newest)
+    return recorded
+
+
+def compare_with_chain(house: House, chain: ChainClient) -> list[Problem]:
+    """Hold the ledger against the chain and return what differs; an empty list is what `windrow doctor` wants."""
+    with house.state.read() as connection:
+        closed = all_epochs(connection)
+        claimed = {
+            account.partition(":")[2]: amount
+            for account, amount in balances(connection).items()
+            if account.startswith("claimed:")
+        }
+        owed = cumulative(balances(connection))
+    return [
+        *(Problem("root_on_chain", detail) for detail in _root_differences(chain, closed)),
+        *(Problem("claims_on_chain", detail) for detail in _claim_differences(chain, claimed, owed)),
+    ]
+
+
+def _root_differences(chain: ChainClient, closed: list[Epoch]) -> Iterator[str]:
+    distributor = chain.distributor
+    accepted = next((epoch for epoch in closed if epoch.state == "accepted"), None)
+    root, total = (accepted.root, accepted.total) if accepted else (NO_ROOT, 0)
+    on_chain = distributor.root() or NO_ROOT
+    if on_chain not in {root, *(epoch.root for epoch in closed if epoch.state == "proposed")}:
+        yield f"the chain's root is {on_chain}, the last accepted epoch's is {root}"
+    elif on_chain == root and distributor.total_allocated() != total:
+        yield f"the chain allots {distributor.total_allocated()}, the epoch {total}"
+    missing = distributor.shortfall(distributor.total_allocated())
+    if missing:
+        yield f"the distributor lacks {missing} for what it promised"
+    waiting = distributor.pending()
+    if waiting and waiting.root not in {epoch.root for epoch in closed}:
+        yield f"a root waits on chain that no epoch here has: {waiting.root}"
+
+
+def _claim_differences(chain: ChainClient, claimed: dict[str, int], owed: dict[str, int]) -> Iterator[str]:
+    if chain.distributor.total_claimed() == sum(claimed.values()):
+        return
+    for account in sorted(owed.keys() | claimed.keys()):
+        on_chain, here = chain.distributor.claimed(account), claimed.get(account, 0)
+        if on_chain != here:
+            yield f"{account}: {on_chain} paid on chain, {here} recorded"
+
+
+def _record(house: House, account: str, cumulative_wei: int, tx_hash: str) -> int:
+    """Write down that an account has had so much in all, and return how much of it was new here."""
+    payee = checksum_address(account)
+    with house.state.read() as connection:
+        if balance_of(connection, claimed_account(payee)) >= cumulative_wei:
+            return 0
+        closed = all_epochs(connection)
+    epoch_id = _epoch_allotting(house, closed, payee, cumulative_wei)
+    with house.state.write() as connection:
+        paid = cumulative_wei - balance_of(connection, claimed_account(payee))
+        if paid > 0:
+            _book(connection, epoch_id, payee, cumulative_wei, paid, tx_hash, house.now_ms())
+    return max(0, paid)
+
+
+def _epoch_allotting(house: House, closed: list[Epoch], payee: str, cumulative_wei: int) -> int:
+    """Return the newest epoch whose leaf for this account is exactly what it was paid in all."""
+    for epoch in closed:
+        if epoch.state in ("proposed", "accepted"):  # a kill may leave `proposed` what the chain has accepted
+            tree = read_tree(house.home, epoch.epoch_id, epoch.tree_sha256)
+            if (payee, cumulative_wei) in {(account, amount) for account, amount, _ in tree.leaves}:
+                return epoch.epoch_id
+    raise WindrowError(
+        "unbalanced", f"the chain paid {payee} {cumulative_wei} in all, which no epoch here allots"
+    )
+
+
+def _book(
+    connection: sa.Connection,
+    epoch_id: int,
+    payee: str,
+    cumulative_wei: int,
+    paid: int,
+    tx_hash: str,
+    now_ms: int,
+) -> None:
+    payout_id = f"{ASSET}:{payee}:{cumulative_wei}"
+    debit, credit = posted_account(payee), claimed_account(payee)
+    post(connection, [Transfer(debit, credit, paid, payout_id, "claim", "claimed", created_at_ms=now_ms)])
+    connection.execute(
+        sa.insert(payouts).values(
+            payout_id=payout_id,
+            epoch_id=epoch_id,
+            account=payee,
+            asset=ASSET,
+            cumulative=cumulative_wei,
+            paid=paid,
+            tx_hash=tx_hash,
+            paid_at_ms=now_ms,
+        )
+    )
