@@ -17,7 +17,9 @@ import msgspec
 import sqlalchemy as sa
 
 from aggregator.curation import Annotations, annotate
-from aggregator.dedup import Duplicate, SeenIndex, SqlSeenStore, dedup_tables
+from aggregator.dedup.seen import Duplicate, SeenIndex
+from aggregator.dedup.seen_in_sql import SqlSeenStore
+from aggregator.dedup.tables import define_tables
 from aggregator.ingest import read_text
 from storage.house import House
 from storage.lake import Lake
@@ -26,6 +28,8 @@ from storage.state import get_cursor, set_cursor
 from storage.tables import annotations, audits, contributions, duplicates, nodes, verdicts
 
 CURSOR = "judged"
+dedup_metadata = sa.MetaData()
+dedup_tables = define_tables(dedup_metadata)
 
 
 class Judgement:

@@ -1,8 +1,7 @@
 """The node's side of the coordinator's doors: signs each request, checks each answer's signature.
 
 Rules: a node does nothing that its pinned coordinator did not sign; a lease that is forged, another node's or
-expired is dropped and said. Lost connections and 5xx/429 are tried again with a new nonce; refusals never are. Every request is a
-row of the line log before it leaves.
+expired is dropped and said. Lost connections and 5xx/429 are tried again with a new nonce; refusals never are.
 
 Does not: fetch pages, keep results, or follow redirects.
 

@@ -56,7 +56,7 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Resolved[NodeSettin
     """Read every layer. Raises WindrowError `bad_config`."""
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     environment = env_layer(os.environ, PREFIX, NodeSettings)
-    chosen = given.get("home") or environment.get("home") or user_data_path("windrow-node")
+    chosen = given.get("home") or environment.get("home") or user_data_path("windrow", False) / "node"
     home = Path(chosen).expanduser().resolve()
     layers = [
         ("default", {"home": str(home)}),

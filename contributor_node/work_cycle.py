@@ -43,6 +43,7 @@ from windrow_protocol.messages import (
 
 log = structlog.get_logger(__name__)
 AGENT = "windrow/0.1"
+STATUS_FILE = "status.json"
 SUBMIT_AT = 25  # results, or whenever nothing is being fetched
 LATER_CODES = frozenset(
     {"busy", "too_many_requests", "clock_skew", "signature_expired", "not_running", "replayed"}
@@ -245,6 +246,7 @@ class WorkCycle:
         status = {
             "node_id": self._client.node_id,
             "role": self.role,
+            "payout": self._settings.payout,
             "in_flight": len(self._in_flight),
             "outbox": self._outbox.counts(),
             "day_bytes": usage.day_bytes,
@@ -253,4 +255,14 @@ class WorkCycle:
             "last_error": self._last_error,
             "at_ms": self._now_ms(),
         }
-        write_durably(Path(self._settings.home) / "status.json", msgspec.json.encode(status))
+        write_durably(Path(self._settings.home) / STATUS_FILE, msgspec.json.encode(status))
+
+
+def read_status(home: Path) -> dict[str, Any]:
+    """Return what a node last said of itself; empty when it never ran. Raises WindrowError `bad_config`."""
+    try:
+        return dict(msgspec.json.decode((home / STATUS_FILE).read_bytes()))
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.DecodeError) as error:
+        raise WindrowError("bad_config", f"{home / STATUS_FILE}: {error}") from error

@@ -51,6 +51,12 @@ class State:
             raise WindrowError("home_unwritable", str(error.orig)) from error
         return cls(writer, reader)
 
+    @classmethod
+    def open_readonly(cls, url: str) -> State:
+        """Open an existing database of a house that may be running; only `read` may be used."""
+        reader = _engine(url, "BEGIN")
+        return cls(reader, reader)
+
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """One transaction, committed durably at the end of the block or rolled back whole."""

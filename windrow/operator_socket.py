@@ -50,13 +50,21 @@ def operator_routes(operations: Operations) -> list[Route]:
     return [Route("POST", "/{name}", handle, "One operation", body_bytes_max=OPERATOR_BYTES_MAX)]
 
 
+async def ask_running(settings: HouseSettings, name: str, arguments: dict[str, Any]) -> Any:
+    """Run one operation in the running house. Raises its WindrowError, or `not_running`."""
+    try:
+        return await _ask(socket_path(Path(settings.home)), name, arguments)
+    except (aiohttp.ClientConnectionError, FileNotFoundError) as error:
+        raise WindrowError("not_running", settings.home) from error
+
+
 async def operate(settings: HouseSettings, name: str, arguments: dict[str, Any]) -> Any:
     """Run one operation in the running house, or in this process when none runs. Raises its WindrowError."""
-    path = socket_path(Path(settings.home))
     try:
-        return await _ask(path, name, arguments)
-    except (aiohttp.ClientConnectorError, FileNotFoundError):
-        pass
+        return await ask_running(settings, name, arguments)
+    except WindrowError as error:
+        if error.code != "not_running":
+            raise
     async with offline_operations(settings) as operations:
         return await operations.run(name, arguments)
 

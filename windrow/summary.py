@@ -2,7 +2,7 @@
 
 Rules: every figure is counted at the time of asking; nothing is remembered beside the logs.
 
-Does not: format, or change anything. Usage: `figures = summarise(connection, "WIND")`.
+Does not: format, or change anything. Usage: `figures = summarise(connection)`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from rewards.ledger import balances, cumulative
+from rewards.ledger_checks import verify_ledger
 from storage.tables import (
     audits,
     consents,
@@ -98,6 +100,17 @@ def _nodes(connection: sa.Connection) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def ledger_totals(connection: sa.Connection) -> dict[str, Any]:
+    """Return what was posted (claimed included) and is pending, in wei, and whether every check of the ledger holds."""
+    folded = balances(connection)
+    pending = sum(amount for account, amount in folded.items() if account.startswith("pending:"))
+    return {
+        "posted_wei": str(sum(cumulative(folded).values())),
+        "pending_wei": str(pending),
+        "balanced": not verify_ledger(connection),
+    }
 
 
 def under_way(connection: sa.Connection) -> dict[str, int]:

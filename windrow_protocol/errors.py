@@ -247,6 +247,7 @@ REASONS: dict[str, Reason] = _table(
         2,
     ),
     # --- the house -----------------------------------------------------------------------------------------------------
+    Reason("demo_failed", "The demo could not go on", "read the log named; `windrow doctor` checks this machine", 500),
     Reason(
         "home_locked",
         "Another process is using this home",

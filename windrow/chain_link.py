@@ -1,0 +1,156 @@
+"""The house's link to its chain: the embedded devnet as a child process, or whatever chain WINDROW_RPC_URL names.
+
+Rules: the same code drives both. The devnet dies with this process and is started again when it dies first; what it
+acknowledged is in its journal. The operator's key owns the contracts, the relayer's key only pays for gas.
+
+Does not: decide what is sent. Usage: `async with open_chain(settings, env) as chain: await chain.client()`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from windrow.settings import HouseSettings
+from windrow_protocol.errors import WindrowError
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from chain.client import ChainClient
+    from chain.relayer import Relayer
+
+log = structlog.get_logger(__name__)
+GAS_COINS_WEI: Final = 10**22
+GRANT_WEI: Final = 10_000 * 10**18
+READY_WAIT_S: Final = 60.0
+
+
+class ChainLink:
+    """A chain that is there, with the operator's and the relayer's keys."""
+
+    def __init__(self, settings: HouseSettings, operator: LocalAccount, relayer: LocalAccount) -> None:
+        self._settings = settings
+        self.operator = operator
+        self.relayer = relayer
+        self.rpc_url = settings.rpc_url
+        self.devnet: asyncio.subprocess.Process | None = None
+        self._client: ChainClient | None = None
+        self._lock = asyncio.Lock()
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def client(self) -> ChainClient:
+        """Return the connected client, with the contracts deployed. Raises WindrowError of the chain."""
+        async with self._lock:
+            if self._client is None:
+                self._client = await asyncio.to_thread(self._connect)
+            return self._client
+
+    def connected(self) -> ChainClient:
+        """Return the client if it is connected already. Raises WindrowError `chain_unreachable`."""
+        if self._client is None:
+            raise WindrowError("chain_unreachable", "the house is still connecting to its chain")
+        return self._client
+
+    def claims_relayer(self) -> Relayer:
+        """Return the relayer over the connected client. Raises WindrowError `chain_unreachable`."""
+        from chain.relayer import Relayer
+
+        return Relayer(self.connected(), self.relayer)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the network's page says of the chain; empty before the first connection."""
+        if self._client is None:
+            return {}
+        deployment = self._client.deployment
+        return {
+            "chain_id": deployment.chain_id,
+            "rpc_url": self.rpc_url,
+            "token": deployment.token,
+            "distributor": deployment.distributor,
+            "market": deployment.market,
+            "block": deployment.block,
+        }
+
+    def _connect(self) -> ChainClient:
+        from chain.client import ChainClient
+        from chain.deploy import DeployTerms
+
+        client = ChainClient.connect(self.rpc_url, self._settings.chain_id)
+        terms = DeployTerms(
+            network=self._settings.network,
+            treasury=self.operator.address,
+            timelock_s=self._settings.timelock_s,
+        )
+        client.deploy(self.operator, terms)
+        if not self._settings.rpc_url:
+            for address in self._settings.devnet_fund:
+                if client.token.balance_of(address) == 0:
+                    client.token.mint(self.operator, address, GRANT_WEI)
+        return client
+
+    async def start_devnet(self) -> None:
+        """Start the embedded devnet and keep it running. Raises WindrowError `port_taken` or `chain_unreachable`."""
+        await self._spawn(self._settings.devnet_port)
+        self._watcher = asyncio.create_task(self._keep_running())
+
+    async def _spawn(self, port: int) -> None:
+        addresses = [self.operator.address, self.relayer.address, *self._settings.devnet_fund]
+        funds = [f"--fund={address}:{GAS_COINS_WEI}" for address in addresses]
+        self.devnet = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "chain.devnet", "--home", str(Path(self._settings.home) / "devnet")),
+            *("--port", str(port), "--chain-id", str(self._settings.chain_id), "--die-with-parent", *funds),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert self.devnet.stdout is not None
+        with suppress(TimeoutError):
+            line = await asyncio.wait_for(self.devnet.stdout.readline(), READY_WAIT_S)
+            if line.startswith(b"devnet ready "):
+                self.rpc_url = line.split()[2].decode()
+                return
+        code = await self._stop_devnet()
+        raise WindrowError("port_taken" if code == 2 else "chain_unreachable", f"devnet on port {port}")
+
+    async def _keep_running(self) -> None:
+        while self.devnet is not None:
+            code = await self.devnet.wait()
+            log.warning("devnet_died", code=code)
+            port = int(self.rpc_url.rsplit(":", 1)[1])
+            with suppress(WindrowError):
+                await self._spawn(port)
+
+    async def _stop_devnet(self) -> int:
+        devnet, self.devnet = self.devnet, None
+        if devnet is None:
+            return 0
+        if devnet.returncode is None:
+            devnet.terminate()
+        return await devnet.wait()
+
+    async def close(self) -> None:
+        """Stop the embedded devnet, if this link started one."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+        await self._stop_devnet()
+
+
+@asynccontextmanager
+async def open_chain(settings: HouseSettings) -> AsyncIterator[ChainLink]:
+    """Open the link to the chain until the block ends. Raises WindrowError of the chain or its port."""
+    from chain.keys import load_or_make_key
+
+    keys = Path(settings.home) / "keys"
+    link = ChainLink(settings, load_or_make_key(keys / "operator"), load_or_make_key(keys / "relayer"))
+    try:
+        if not settings.rpc_url:
+            await link.start_devnet()
+        yield link
+    finally:
+        await link.close()

@@ -1,0 +1,44 @@
+"""The `windrow` command.
+
+Rules: every refusal is one sentence with its remedy on stderr and a non-zero exit; what a script may read has `--json`.
+Heavy rooms are imported inside the command that needs them, so that `windrow node run` stays small.
+
+Does not: hold logic; each command calls one function. Usage: `windrow --help`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from windrow.commands import buyer, house, network, node, operator
+from windrow_protocol.errors import WindrowError
+
+app = typer.Typer(
+    name="windrow",
+    help="An open network that turns idle bandwidth and opted-in personal data into training sets.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for room in (house, node, operator, buyer, network):
+    room.register(app)
+
+
+def main() -> None:
+    """Run the command line; a refusal prints its sentence and sets the exit code."""
+    try:
+        app()
+    except WindrowError as error:
+        print(f"windrow: {error}", file=sys.stderr)
+        sys.exit(error.reason.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

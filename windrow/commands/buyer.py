@@ -1,0 +1,93 @@
+"""Commands of a buyer and of whoever is paid: `buy`, `verify`, `claim`.
+
+Rules: the price is shown before anything is paid; a check that was not made is said as such.
+
+Does not: hold logic. Usage: `windrow verify ./web_text-0.1.0`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from windrow.commands.house import AsJson
+
+Coordinator = Annotated[
+    str, typer.Option(help="address of the network's house", envvar="WINDROW_COORDINATOR")
+]
+DEFAULT_COORDINATOR = "http://127.0.0.1:8420"
+
+
+def buy(
+    dataset: Annotated[str, typer.Argument(help="name, or name/version")],
+    key_file: Annotated[Path, typer.Option(help="file with the buyer's EVM key")],
+    out: Annotated[Path, typer.Option(help="folder to download into")],
+    coordinator: Coordinator = DEFAULT_COORDINATOR,
+    rpc_url: Annotated[
+        str, typer.Option(help="JSON-RPC of the chain (default: what the network names)")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="pay without asking")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Pay for an export on chain, download it and check every file."""
+    from windrow.purchase import purchase
+
+    receipt = purchase(dataset, key_file, out, coordinator, rpc_url, confirm=None if yes else typer.confirm)
+    if as_json:
+        print(json.dumps(receipt))
+        return
+    print(f"{receipt['dataset']} {receipt['version']}: paid {receipt['price_wei']} wei in {receipt['tx']}")
+    print(f"{receipt['files']} files checked, in {receipt['path']}")
+
+
+def verify(
+    export: Annotated[Path, typer.Argument(help="folder of an export")],
+    epochs: Annotated[Path | None, typer.Option(help="folder of published epochs")] = None,
+    rpc: Annotated[str, typer.Option(help="also compare the root with the chain at this JSON-RPC")] = "",
+    coordinator_id: Annotated[str, typer.Option(help="the coordinator's key, if you know it")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Check an export without asking the seller: signature, shards, and each row to its payout."""
+    from windrow.verification import verify_folder
+
+    result = verify_folder(export, epochs, rpc, coordinator_id)
+    if as_json:
+        print(json.dumps(result))
+    else:
+        for check in result["checks"]:
+            print(f"{check['state']:<12} {check['name']}: {check['detail']}")
+        print("verified" if result["ok"] else "NOT verified")
+    if not result["ok"]:
+        raise typer.Exit(1)
+
+
+def claim(
+    account: Annotated[str, typer.Option(help="payout address (default: the node's)")] = "",
+    node_home: Annotated[Path | None, typer.Option(help="folder of a node")] = None,
+    coordinator: Coordinator = DEFAULT_COORDINATOR,
+    coordinator_id: Annotated[
+        str, typer.Option(help="the coordinator's key (default: the one the node pinned)")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Check the proof of what you are owed on this machine, then have a relayer claim it for you."""
+    from windrow.claiming import claim_rewards
+
+    result = claim_rewards(account, node_home, coordinator, coordinator_id)
+    if as_json:
+        print(json.dumps(result))
+        return
+    print(
+        f"{result['account']}: the proof of {result['amount_wei']} wei leads to the root of epoch {result['epoch_id']}"
+    )
+    print(f"paid now: {result['paid_wei']} wei ({result['status']})")
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(buy)
+    app.command()(verify)
+    app.command()(claim)

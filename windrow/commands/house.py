@@ -1,0 +1,117 @@
+"""Commands that write: `up`, `frontier add`, `publish`, `epoch close`.
+
+Rules: all but `up` speak to the running house over its local socket, or take the home's lock when none runs.
+
+Does not: hold logic. Usage: `windrow up`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from windrow.settings import HouseSettings, load_settings
+from windrow_protocol.errors import WindrowError
+
+Home = Annotated[str | None, typer.Option(help="the house's folder (WINDROW_HOME)")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+
+
+def settings_for(**flags: Any) -> HouseSettings:
+    """Return the settings with these flags on top."""
+    return load_settings(flags).values
+
+
+def operation(settings: HouseSettings, name: str, arguments: dict[str, Any]) -> Any:
+    """Run one operation in the running house or in this process."""
+    from windrow.operator_socket import operate
+
+    return asyncio.run(operate(settings, name, arguments))
+
+
+def up(
+    home: Home = None,
+    host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="port to listen on; 0 takes a free one")] = None,
+    rpc_url: Annotated[
+        str | None, typer.Option(help="JSON-RPC of the chain; none: an embedded devnet")
+    ] = None,
+) -> None:
+    """Run a network's house: aggregator, rewards and marketplace in one process, and a devnet beside it."""
+    from windrow.up import run_house
+
+    asyncio.run(run_house(settings_for(home=home, host=host, port=port, rpc_url=rpc_url)))
+
+
+def frontier_add(
+    urls: Annotated[list[str] | None, typer.Argument(help="URLs to fetch")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="a file with one URL a line ('-': standard input)")
+    ] = None,
+    render: Annotated[
+        str, typer.Option(help="http, or browser where only JavaScript shows the page")
+    ] = "http",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add URLs to what the network will fetch."""
+    if render not in ("http", "browser"):
+        raise WindrowError("bad_config", f"--render {render}: it is http or browser")
+    wanted = [*(urls or []), *_lines(file)]
+    if not wanted:
+        raise WindrowError("bad_url", "no URL was given")
+    result = operation(settings_for(home=home), "frontier_add", {"urls": [[url, render] for url in wanted]})
+    print(json.dumps(result) if as_json else f"{result['added']} added, {result['known']} known already")
+
+
+def _lines(file: Path | None) -> list[str]:
+    if file is None:
+        return []
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WindrowError("not_found", f"{file}: {error}") from error
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def publish(
+    dataset: Annotated[str, typer.Argument(help="name of a recipe, such as web_text")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="check and count, publish nothing")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build a dataset from its recipe as an immutable version and list it for sale."""
+    result = operation(settings_for(home=home), "publish", {"dataset": dataset, "dry_run": dry_run})
+    if as_json:
+        print(json.dumps(result))
+        return
+    verb = "would have" if dry_run else "has"
+    print(f"{result['dataset']} {result['version']} {verb} {result['rows']} rows, {result['tokens']} tokens")
+    if not dry_run:
+        print(f"in {result['path']}")
+
+
+def epoch_close(home: Home = None, as_json: AsJson = False) -> None:
+    """Close the epoch: fold the ledger, put its root on chain, wait for the timelock, accept."""
+    result = operation(settings_for(home=home), "epoch_close", {})
+    if as_json:
+        print(json.dumps(result))
+        return
+    print(f"epoch {result['epoch_id']} is accepted: root {result['root']}, {result['total_wei']} wei in all")
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(up)
+    frontier = typer.Typer(help="What the network will fetch.", no_args_is_help=True)
+    frontier.command("add")(frontier_add)
+    app.add_typer(frontier, name="frontier")
+    app.command()(publish)
+    epoch = typer.Typer(help="Settlement of rewards.", no_args_is_help=True)
+    epoch.command("close")(epoch_close)
+    app.add_typer(epoch, name="epoch")

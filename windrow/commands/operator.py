@@ -1,0 +1,70 @@
+"""Commands of an operator: `sql`, `doctor`, `config show`.
+
+Rules: they only read. Does not: hold logic. Usage: `windrow sql "SELECT count(*) FROM contributions"`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from windrow.commands.house import AsJson, Home, settings_for
+from windrow.settings import load_settings
+from windrow_protocol.errors import WindrowError
+
+
+def sql(
+    statement: Annotated[
+        str, typer.Argument(help="one SELECT over the views of docs/sql.md ('-': standard input)")
+    ],
+    output: Annotated[str, typer.Option("--format", help="table, json or csv")] = "table",
+    home: Home = None,
+) -> None:
+    """Ask the network a question in SQL, also while it is working."""
+    from windrow.questions import ask
+
+    if output not in ("table", "json", "csv"):
+        raise WindrowError("bad_config", f"--format {output}: it is table, json or csv")
+    text = sys.stdin.read() if statement == "-" else statement
+    answer, note = ask(settings_for(home=home), text, output)
+    print(answer)
+    print(note, file=sys.stderr)
+
+
+def doctor(home: Home = None, as_json: AsJson = False) -> None:
+    """Check this machine and this home, and say what would not work and why."""
+    from windrow.doctor import examine
+
+    findings = examine(settings_for(home=home))
+    if as_json:
+        print(json.dumps([finding.as_dict() for finding in findings]))
+    else:
+        for finding in findings:
+            print(f"{finding.state:<12} {finding.name}: {finding.detail}")
+    if any(finding.state == "failed" for finding in findings):
+        raise typer.Exit(1)
+
+
+def config_show(home: Home = None, as_json: AsJson = False) -> None:
+    """Show every setting, its value and which source won."""
+    rows = load_settings({"home": home}).explain(secrets=["database_url"])
+    if as_json:
+        print(
+            json.dumps([{"setting": name, "value": value, "source": source} for name, value, source in rows])
+        )
+        return
+    width = max(len(name) for name, _, _ in rows)
+    for name, value, source in rows:
+        print(f"{name:<{width}}  {value}  ({source})")
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(sql)
+    app.command()(doctor)
+    config = typer.Typer(help="Settings.", no_args_is_help=True)
+    config.command("show")(config_show)
+    app.add_typer(config, name="config")

@@ -1,0 +1,1 @@
+"""`windrow demo`: a whole network as separate processes on loopback, with nothing pretended."""

@@ -1,0 +1,136 @@
+"""`windrow doctor`: what of this machine and this home would not work, and what to do about it.
+
+Rules: checks are a list of functions; each says *passed*, *failed* or *not checked*, and never claims what it did
+not do.
+
+Does not: change anything. Usage: `for finding in examine(settings): ...`
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import sqlalchemy as sa
+
+from contributor_node.chromium import find_chromium
+from rewards.ledger_checks import verify_ledger
+from storage.state import State
+from windrow.home import database_url
+from windrow.settings import HouseSettings
+from windrow_protocol.errors import WindrowError
+
+State3 = Literal["passed", "failed", "not checked"]
+DISK_FREE_BYTES_MIN: Final = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found."""
+
+    name: str
+    state: State3
+    detail: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return asdict(self)
+
+
+def examine(settings: HouseSettings) -> list[Finding]:
+    """Run every check and return what was found."""
+    return [finding for check in CHECKS for finding in check(settings)]
+
+
+def check_python(_settings: HouseSettings) -> Iterator[Finding]:
+    """Python 3.11 to 3.13."""
+    fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    yield Finding("python", "passed" if fits else "failed", sys.version.split()[0])
+
+
+def check_home(settings: HouseSettings) -> Iterator[Finding]:
+    """The home can be written and the disk has room."""
+    home = Path(settings.home)
+    place = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not os.access(place, os.W_OK):
+        yield Finding("home", "failed", str(WindrowError("home_unwritable", str(home))))
+        return
+    yield Finding("home", "passed", f"{home} can be written")
+    free = shutil.disk_usage(place).free
+    yield Finding("disk", "passed" if free >= DISK_FREE_BYTES_MIN else "failed", f"{free // 10**6} MB free")
+
+
+def check_chromium(_settings: HouseSettings) -> Iterator[Finding]:
+    """A browser for pages that only JavaScript can show."""
+    try:
+        yield Finding("chromium", "passed", find_chromium("", os.environ))
+    except WindrowError as error:
+        yield Finding("chromium", "failed", str(error))
+
+
+def check_ports(settings: HouseSettings) -> Iterator[Finding]:
+    """The ports `windrow up` would take are free, or something listens there already."""
+    wanted = [("port", settings.host, settings.port)]
+    if not settings.rpc_url:
+        wanted.append(("devnet port", "127.0.0.1", settings.devnet_port))
+    for name, host, port in wanted:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                detail = f"{host}:{port}: {error.strerror}; a running `windrow up` is no fault"
+                yield Finding(name, "not checked", detail)
+            else:
+                yield Finding(name, "passed", f"{host}:{port} is free")
+
+
+def check_chain(settings: HouseSettings) -> Iterator[Finding]:
+    """The configured RPC answers and serves the configured chain."""
+    if not settings.rpc_url:
+        yield Finding("chain", "not checked", "the embedded devnet starts with `windrow up`")
+        return
+    from chain.client import ChainClient
+
+    try:
+        ChainClient.connect(settings.rpc_url, settings.chain_id, patience_s=2.0)
+    except WindrowError as error:
+        yield Finding("chain", "failed", str(error))
+    else:
+        yield Finding("chain", "passed", f"{settings.rpc_url} serves chain {settings.chain_id}")
+
+
+def check_ledger(settings: HouseSettings) -> Iterator[Finding]:
+    """Debits equal credits, nothing is overdrawn, and the chain of entries is whole."""
+    if not settings.database_url and not (Path(settings.home) / "state.db").exists():
+        yield Finding("ledger", "not checked", "this home has no state yet")
+        return
+    state = State.open_readonly(database_url(settings))
+    try:
+        with state.read() as connection:
+            problems = verify_ledger(connection)
+    except sa.exc.SQLAlchemyError as error:
+        yield Finding("ledger", "failed", f"the state cannot be read: {error}")
+        return
+    finally:
+        state.close()
+    if not problems:
+        yield Finding("ledger", "passed", "it balances")
+    for problem in problems:
+        yield Finding("ledger", "failed", str(problem))
+
+
+CHECKS: Final[tuple[Callable[[HouseSettings], Iterator[Finding]], ...]] = (
+    check_python,
+    check_home,
+    check_chromium,
+    check_ports,
+    check_chain,
+    check_ledger,
+)

@@ -1,0 +1,156 @@
+"""What an operator can have done: the few operations that write, the same online and offline.
+
+Rules: `OPERATIONS` names them all; each catches up with the logs before it decides. Blocking work runs in a thread.
+
+Does not: listen (see `operator_socket`) or format answers.
+
+Usage::
+
+    async with offline_operations(settings) as operations:
+        await operations.run("epoch_close", {})
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aggregator.assignment.frontier import add_urls
+from aggregator.pipeline import Pipeline
+from aggregator.publish.export import publish
+from marketplace.payment import list_on_chain, record_purchases
+from rewards.accountant import run_accountant
+from rewards.epoch import Signers, close_epoch
+from rewards.ledger_checks import verify_ledger
+from rewards.royalties import run_royalties
+from rewards.settlement import reconcile_claims
+from windrow.chain_link import ChainLink, open_chain
+from windrow.home import OpenHome, open_home
+from windrow.settings import HouseSettings
+from windrow.summary import summarise
+from windrow_protocol.errors import WindrowError
+
+OPERATIONS = ("frontier_add", "publish", "epoch_close", "summary", "sales", "chain")
+
+
+class Operations:
+    """The operations over one open home and its chain."""
+
+    def __init__(self, settings: HouseSettings, home: OpenHome, chain: ChainLink) -> None:
+        self._settings = settings
+        self._home = home
+        self._chain = chain
+        self.pipeline = Pipeline(home.house, home.contributions, home.lake)
+        self._busy = asyncio.Lock()  # one publish, close or catching up at a time
+
+    async def run(self, name: str, arguments: dict[str, Any]) -> Any:
+        """Run one operation. Raises WindrowError `not_found`, `wrong_schema` or its own refusal."""
+        if name not in OPERATIONS:
+            raise WindrowError("not_found", f"no operation `{name}`")
+        try:
+            return await getattr(self, name)(**arguments)
+        except TypeError as error:
+            if "argument" in str(error) and name in str(error):
+                raise WindrowError("wrong_schema", str(error)) from error
+            raise
+
+    async def frontier_add(self, urls: list[list[str]]) -> dict[str, int]:
+        """Add [URL, render] pairs."""
+        house = self._home.house
+        with house.state.write() as connection:
+            added, known = add_urls(connection, [(url, render) for url, render in urls], house.now_ms())
+        return {"added": added, "known": known}
+
+    async def publish(self, dataset: str, dry_run: bool = False) -> dict[str, Any]:
+        """Publish a dataset's next version and list it for sale on chain."""
+        house = self._home.house
+        async with self._busy:
+            await self._settle_logs()
+            export = await asyncio.to_thread(
+                publish, house, Path(self._settings.recipes), dataset, dry_run=dry_run
+            )
+            if not dry_run:
+                client = await self._chain.client()
+                await asyncio.to_thread(
+                    list_on_chain, house, client, self._chain.operator, self._settings.royalty_bps
+                )
+        return {
+            "dataset": export.dataset,
+            "version": export.version,
+            "rows": export.rows,
+            "tokens": export.tokens,
+            "price_wei": str(export.price),
+            "path": str(export.path or ""),
+            "state": export.state,
+            "failures": [str(failure) for failure in export.failures],
+        }
+
+    async def epoch_close(self) -> dict[str, Any]:
+        """Close the epoch on chain, everything sold and verified so far included."""
+        await self.sales()
+        async with self._busy:
+            client = await self._chain.client()
+            epoch = await close_epoch(
+                self._home.house, client, Signers(owner=self._chain.operator, minter=self._chain.operator)
+            )
+        return {
+            "epoch_id": epoch.epoch_id,
+            "root": epoch.root,
+            "total_wei": str(epoch.total),
+            "state": epoch.state,
+        }
+
+    async def sales(self) -> dict[str, Any]:
+        """Record new sales and claims from the chain and credit their royalties."""
+        house = self._home.house
+        client = await self._chain.client()
+        async with self._busy:
+            await self._settle_logs()
+            recorded = await asyncio.to_thread(record_purchases, house, client)
+            await asyncio.to_thread(run_royalties, house)
+            await asyncio.to_thread(reconcile_claims, house, client)
+        return {"recorded": len(recorded)}
+
+    async def chain(self) -> dict[str, Any]:
+        """Connect to the chain and say where it and its contracts are."""
+        await self._chain.client()
+        return self._chain.facts()
+
+    async def summary(self) -> dict[str, Any]:
+        """Count everything."""
+        return await asyncio.to_thread(self._summary)
+
+    def _summary(self) -> dict[str, Any]:
+        with self._home.house.state.read() as connection:
+            return {
+                **summarise(connection),
+                "ledger_problems": [str(problem) for problem in verify_ledger(connection)],
+            }
+
+    async def work(self) -> int:
+        """Do one round of the pipeline and the accountant; returns how much was done."""
+        async with self._busy:
+            return await self._settle_logs(rounds=1)
+
+    async def _settle_logs(self, rounds: int = 1_000_000) -> int:
+        """Take the logs through pipeline and accountant, until nothing is left or `rounds` are done."""
+        total = 0
+        for _ in range(rounds):
+            self.pipeline.housekeeping()
+            done = await asyncio.to_thread(self.pipeline.step)
+            done += await asyncio.to_thread(run_accountant, self._home.house)
+            total += done
+            if not done:
+                break
+        return total
+
+
+@asynccontextmanager
+async def offline_operations(settings: HouseSettings) -> AsyncIterator[Operations]:
+    """Open the home, and its chain, for one command while no house runs."""
+    with open_home(settings) as home:
+        async with open_chain(settings) as chain:
+            yield Operations(settings, home, chain)

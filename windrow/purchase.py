@@ -1,0 +1,56 @@
+"""`windrow buy`: quote, ask, pay, download, check; and the newest proofs beside it.
+
+Rules: the price is shown before anything is paid; a buyer who has paid already pays nothing again.
+
+Does not: hold the market's client (`marketplace.client`). Usage: `purchase("web_text", key_file, out, url, "")`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from chain.keys import load_key
+from marketplace.client import MarketClient
+from windrow.coordinator_http import get_json
+from windrow_protocol.errors import WindrowError
+
+
+def purchase(
+    dataset: str,
+    key_file: Path,
+    out: Path,
+    coordinator: str,
+    rpc_url: str,
+    confirm: Callable[[str], bool] | None,
+) -> dict[str, Any]:
+    """Buy a dataset (`name` or `name/version`) into a folder and return the receipt's facts.
+
+    Raises WindrowError as `MarketClient.buy` does, or `not_agreed` when the person says no.
+    """
+    name, _, version = dataset.partition("/")
+    client = MarketClient(coordinator)
+    quote = client.quote(name, version or "latest")
+    if not rpc_url:
+        rpc_url = str(get_json(coordinator, "/v1/network")["chain"].get("rpc_url", ""))
+    question = (
+        f"{quote.title} {quote.version}: {quote.rows} rows for {quote.price_wei} wei of {quote.asset}. Pay?"
+    )
+    if confirm is not None and not confirm(question):
+        raise WindrowError("not_agreed", "nothing was paid")
+    folder = out / f"{quote.dataset}-{quote.version}"
+    folder.mkdir(parents=True, exist_ok=True)
+    receipt = client.buy(rpc_url, load_key(key_file), quote, folder, price_wei_max=quote.price_wei)
+    proofs = client.fetch_proofs(folder)
+    return {
+        "dataset": receipt.dataset,
+        "version": receipt.version,
+        "price_wei": receipt.price,
+        "tx": receipt.tx_hash,
+        "sale_id": receipt.sale_id,
+        "files": receipt.files,
+        "bytes": receipt.bytes,
+        "path": str(folder),
+        "proofs": str(proofs or ""),
+    }

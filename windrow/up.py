@@ -1,0 +1,103 @@
+"""`windrow up`: one process that writes, one devnet beside it, and the doors to both.
+
+Rules: it is ready when it says so in one line on stdout; SIGTERM ends it in order; a kill loses nothing it
+acknowledged. The stages run in threads, one at a time, so that the doors keep answering.
+
+Does not: define doors, stages or operations; it wires them. Usage: `asyncio.run(run_house(settings))`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from aggregator.ingest import Ingest
+from aggregator.personal import Personal
+from aggregator.routes import Doors, openapi_route
+from marketplace import routes as market_routes
+from rewards import routes as reward_routes
+from storage.env import Route
+from windrow.chain_link import ChainLink, open_chain
+from windrow.front_page import front_page_routes
+from windrow.home import OpenHome, open_home
+from windrow.operations import Operations
+from windrow.operator_socket import operator_routes, socket_path
+from windrow.settings import HouseSettings
+from windrow_protocol.errors import WindrowError
+
+log = structlog.get_logger(__name__)
+IDLE_WAIT_S = 0.2
+SALES_WAIT_S = 1.0
+FAILURE_WAIT_S = 2.0
+
+
+async def run_house(settings: HouseSettings) -> None:
+    """Run the house until SIGTERM or SIGINT. Raises WindrowError when it cannot start."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    with open_home(settings) as home:
+        async with open_chain(settings) as chain:
+            await _serve(settings, home, chain, stop)
+
+
+async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop: asyncio.Event) -> None:
+    operations = Operations(settings, home, chain)
+    network = home.house.env.network
+    public = await network.serve(
+        _routes(settings, home, chain, operations), host=settings.host, port=settings.port
+    )
+    local = await network.serve_local(operator_routes(operations), socket_path(Path(settings.home)))
+    tasks = [
+        asyncio.create_task(_repeat("pipeline", operations.work, IDLE_WAIT_S)),
+        asyncio.create_task(_repeat("sales", operations.sales, SALES_WAIT_S)),
+    ]
+    print(f"windrow ready {public.url} network {settings.network} chain {chain.rpc_url}", flush=True)
+    try:
+        await stop.wait()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await public.close()
+        await local.close()
+        socket_path(Path(settings.home)).unlink(missing_ok=True)
+
+
+def _routes(settings: HouseSettings, home: OpenHome, chain: ChainLink, operations: Operations) -> list[Route]:
+    doors = Doors(
+        home.house,
+        Ingest(home.house, home.contributions),
+        Personal(home.house, home.personal),
+        validators=settings.validators,
+        lease_life_ms=settings.lease_life_ms,
+        chain_facts=chain.facts,
+    )
+    routes = [
+        *doors.routes(),
+        *reward_routes.routes(home.house, chain.connected, chain.claims_relayer),
+        *market_routes.routes(home.house, chain.client),
+        *front_page_routes(settings, operations),
+    ]
+    return [*routes, openapi_route(routes)]
+
+
+async def _repeat(name: str, work: Callable[[], Coroutine[Any, Any, Any]], wait_s: float) -> None:
+    """Do a piece of work for ever; a failure is logged and tried again, because nothing is lost between rounds."""
+    while True:
+        done: Any = 0
+        try:
+            done = await work()
+        except WindrowError as error:
+            log.warning("stage_refused", stage=name, error=str(error))
+            await asyncio.sleep(FAILURE_WAIT_S)
+        except Exception:
+            log.exception("stage_failed", stage=name)
+            await asyncio.sleep(FAILURE_WAIT_S)
+        await asyncio.sleep(0 if isinstance(done, int) and done else wait_s)
