@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-import pydoc
+import asyncio
+import atexit
+import importlib
+import inspect
+import shutil
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -18,27 +23,49 @@ from aggregator.pipeline import Pipeline
 from aggregator.routes import Doors
 from rewards.accountant import run_accountant
 from storage.lake import Lake
-from windrow_protocol.messages import Lease, LeaseRequest, Registration
+from windrow_protocol.messages import Contribution, Lease, LeaseRequest, Registration
 
 RECIPES = Path(__file__).resolve().parent.parent / "datasets"
 COORDINATOR = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PAYOUTS = ("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359")
 VALIDATOR_PAYOUT = "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB"
 MAIL = "ana.lopez@cantor-archive.org"
-MODULES = (
-    "json argparse asyncio.queues bisect calendar collections configparser contextlib csv datetime decimal difflib "
-    "email.message fractions ftplib functools getpass gettext glob gzip hashlib heapq html http.client imaplib "
-    "inspect ipaddress itertools logging mailbox mimetypes"
-).split()
+MODULES = [
+    *(
+        "argparse",
+        "asyncio",
+        "bisect",
+        "calendar",
+        "collections",
+        "configparser",
+        "contextlib",
+        "csv",
+        "datetime",
+    ),
+    *(
+        "decimal",
+        "difflib",
+        "fractions",
+        "functools",
+        "heapq",
+        "html",
+        "inspect",
+        "json",
+        "logging",
+        "mailbox",
+    ),
+]
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
 
 
 @cache
 def manual(module: str) -> str:
-    """Return the text of one manual page of the standard library: real English, the same on every run."""
-    lines = pydoc.plain(pydoc.render_doc(module)).splitlines()
-    return "\n".join(line for line in lines if "/" not in line or " " in line.strip())[:12_000]
+    """Return what a module of the standard library says about its members: real English, the same on every run."""
+    members = vars(importlib.import_module(module))
+    said = [(name, inspect.getdoc(member)) for name, member in sorted(members.items()) if name[0] != "_"]
+    lines = [f"About {name}. {text}" for name, text in said if text and not text.startswith("str(")]
+    return f"The module {module}.\n\n" + "\n\n".join(lines)[:6_000]
 
 
 def pages() -> dict[str, str]:
@@ -78,6 +105,11 @@ class PublishedWorld:
             await node.ask(self.doors.register, "register", Registration(payout_address=payout))
         return self
 
+    def close(self) -> None:
+        """Close the state."""
+        self.segments.close()
+        self.house.state.close()
+
     async def feed(self, texts: dict[str, str], optout: tuple[str, ...] = ()) -> None:
         """Let the contributors and the validator fetch these pages, then verify, judge and pay for them."""
         with self.house.state.write() as connection:
@@ -97,13 +129,29 @@ class PublishedWorld:
                 busy = True
         run_accountant(self.house)
 
-    def _fetched(self, node: Node, lease: Lease, texts: dict[str, str], optout: tuple[str, ...]) -> object:
+    def _fetched(
+        self, node: Node, lease: Lease, texts: dict[str, str], optout: tuple[str, ...]
+    ) -> Contribution:
         signals = ["noai"] if lease.url in optout else []
         return node.contribution(lease, texts[lease.url], optout_signals=signals)
 
 
-async def open_world(home: Path) -> PublishedWorld:
-    """Return a world whose lake holds all of `pages()`."""
-    world = await PublishedWorld(home).open()
-    await world.feed(pages())
-    return world
+@cache
+def _built_home() -> Path:
+    """Build one home whose lake holds all of `pages()`; made once a process, because judging takes seconds."""
+    home = Path(tempfile.mkdtemp(prefix="windrow-world-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+
+    async def build() -> None:
+        world = await PublishedWorld(home).open()
+        await world.feed(pages())
+        world.close()
+
+    asyncio.run(build())
+    return home
+
+
+def open_world(home: Path) -> PublishedWorld:
+    """Return a world of its own in `home` whose lake holds all of `pages()`; not to be called in a running loop."""
+    shutil.copytree(_built_home(), home, dirs_exist_ok=True)
+    return PublishedWorld(home)

@@ -73,6 +73,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str
     export_id: Bytes32
     title: str
+    summary: str
+    licence: str
     created_at_ms: TimeMs
     content_sha256: Hex64
     columns: list[ManifestColumn]
@@ -80,6 +82,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tokens: Count
     text_bytes: Count
     languages: dict[str, int]
+    top_hosts: dict[str, int]
+    licences_detected: dict[str, int]
     price: Wei
     asset: str
     files: Annotated[list[ManifestFile], Meta(max_length=EXPORT_FILES_MAX)]

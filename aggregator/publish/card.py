@@ -60,6 +60,14 @@ class ExportFacts:
         """Languages by number of rows, ties by name."""
         return _ranked(self.languages)
 
+    def top_hosts(self) -> list[tuple[str, int]]:
+        """The hosts with most rows, ties by name."""
+        return _ranked(self.hosts, HOSTS_SHOWN)
+
+    def ranked_licences(self) -> list[tuple[str, int]]:
+        """Licences that pages state, by number of rows; an empty name where a page states none."""
+        return _ranked(self.licences)
+
 
 def _ranked(counter: Counter[str], most: int | None = None) -> list[tuple[str, int]]:
     return sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:most]
@@ -118,8 +126,8 @@ def render_card(recipe: Recipe, facts: ExportFacts, version: str) -> str:
             redacted_rows=facts.redacted_rows,
             left_out=facts.left_out,
             languages=facts.ranked_languages(),
-            hosts=_ranked(facts.hosts, HOSTS_SHOWN),
-            licences=_ranked(facts.licences),
+            hosts=facts.top_hosts(),
+            licences=facts.ranked_licences(),
         )
     except jinja2.TemplateError as error:
         raise WindrowError("bad_recipe", f"card.md: {error}") from error

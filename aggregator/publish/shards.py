@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 from windrow_protocol.limits import ROW_GROUP_BYTES_MAX
 
+# What waits is below this when a piece of at most this is added, so a row group stays below the bound.
 ROW_GROUP_BYTES: Final = ROW_GROUP_BYTES_MAX // 2
 # A dictionary of values that hardly repeat only costs space and time.
 _UNIQUE_COLUMNS: Final = {
@@ -52,7 +53,8 @@ def _layout(schema: pa.Schema) -> dict[str, Any]:
 class GroupedFile:
     """One Parquet file that is written row group by row group, never holding more than one in memory."""
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, group_bytes: int = ROW_GROUP_BYTES) -> None:
+        self._group_bytes = group_bytes
         self._file = path.open("wb")
         self._writer = pq.ParquetWriter(self._file, schema, **_layout(schema))
         self._waiting: list[pa.Table] = []
@@ -60,10 +62,10 @@ class GroupedFile:
 
     def add(self, table: pa.Table) -> None:
         """Append rows; a row group is written once enough of them wait."""
-        for piece in _pieces(table):
+        for piece in _pieces(table, self._group_bytes):
             self._waiting.append(piece)
             self._waiting_bytes += piece.nbytes
-            if self._waiting_bytes >= ROW_GROUP_BYTES:
+            if self._waiting_bytes >= self._group_bytes:
                 self._flush()
 
     @property
@@ -84,21 +86,24 @@ class GroupedFile:
             self._waiting, self._waiting_bytes = [], 0
 
 
-def _pieces(table: pa.Table) -> Iterator[pa.Table]:
-    """Cut a table until each piece fits into half a row group; a single row is never cut."""
-    if table.nbytes <= ROW_GROUP_BYTES or table.num_rows <= 1:
+def _pieces(table: pa.Table, piece_bytes: int) -> Iterator[pa.Table]:
+    """Cut a table until each piece has at most that many bytes; a single row is never cut."""
+    if table.nbytes <= piece_bytes or table.num_rows <= 1:
         if table.num_rows:
             yield table
         return
     half = table.num_rows // 2
-    yield from _pieces(table.slice(0, half))
-    yield from _pieces(table.slice(half))
+    yield from _pieces(table.slice(0, half), piece_bytes)
+    yield from _pieces(table.slice(half), piece_bytes)
 
 
 class ShardWriter:
     """Writes rows into `train-NNNNN-of-NNNNN.parquet` below one folder."""
 
-    def __init__(self, folder: Path, schema: pa.Schema, shard_bytes: int) -> None:
+    def __init__(
+        self, folder: Path, schema: pa.Schema, shard_bytes: int, group_bytes: int = ROW_GROUP_BYTES
+    ) -> None:
+        self._group_bytes = group_bytes
         self._folder = folder
         self._schema = schema
         self._shard_bytes = shard_bytes
@@ -111,7 +116,7 @@ class ShardWriter:
         """Append rows and return the (shard, row in the shard) of each."""
         if self._current is None:
             self._rows.append(0)
-            self._current = GroupedFile(self._unnamed(len(self._rows) - 1), self._schema)
+            self._current = GroupedFile(self._unnamed(len(self._rows) - 1), self._schema, self._group_bytes)
         shard, start = len(self._rows) - 1, self._rows[-1]
         self._current.add(table)
         self._rows[-1] += table.num_rows

@@ -1,0 +1,180 @@
+"""What is for sale: reads the table of exports and the immutable folders beside it.
+
+Rules: everything shown comes from a manifest that was signed; a folder whose manifest is not the one in the table is no
+offer. Reading never changes anything, so a page and its JSON twin are the same values.
+
+Does not: sell, render, or open the lake.
+
+Usage::
+
+    catalogue = Catalogue(house)
+    offer = catalogue.offer("web_text", "0.1.0")
+
+Amounts are wei; in JSON they are decimal strings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from storage.house import House
+from storage.tables import exports, sales
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.exports import (
+    MANIFEST_NAME,
+    SAMPLE_NAME,
+    Manifest,
+    check_dataset_name,
+    decode_manifest,
+    version_key,
+)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One export version as it is offered."""
+
+    manifest: Manifest
+    manifest_sha256: str
+    folder: Path
+    listed: bool
+    price_wei: int
+    bytes: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the offer as its JSON twin shows it."""
+        manifest = self.manifest
+        return {
+            "dataset": manifest.dataset,
+            "version": manifest.version,
+            "title": manifest.title,
+            "summary": manifest.summary,
+            "licence": manifest.licence,
+            "network": manifest.network,
+            "coordinator_id": manifest.coordinator_id,
+            "export_id": manifest.export_id,
+            "manifest_sha256": self.manifest_sha256,
+            "price": manifest.price,
+            "price_per_million_tokens": str(self.price_per_million_tokens),
+            "asset": manifest.asset,
+            "listed": self.listed,
+            "rows": manifest.rows,
+            "tokens": manifest.tokens,
+            "text_bytes": manifest.text_bytes,
+            "bytes": self.bytes,
+            "languages": manifest.languages,
+            "top_hosts": manifest.top_hosts,
+            "licences_detected": manifest.licences_detected,
+            "created_at_ms": manifest.created_at_ms,
+            "columns": [
+                {"name": each.name, "type": each.type, "about": each.about} for each in manifest.columns
+            ],
+            "files": [
+                {"path": each.path, "bytes": each.bytes, "sha256": each.sha256, "rows": each.rows}
+                for each in manifest.files
+            ],
+        }
+
+    @property
+    def price_per_million_tokens(self) -> int:
+        """What a million tokens of this version cost, in wei, rounded up."""
+        return -(-self.price_wei * 1_000_000 // max(1, self.manifest.tokens))
+
+
+class Catalogue:
+    """Everything for sale in one house."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def datasets(self) -> list[Offer]:
+        """Return the newest version of every dataset, by name."""
+        newest: dict[str, Any] = {}
+        with self._house.state.read() as connection:
+            for row in connection.execute(sa.select(exports)):
+                held = newest.get(row.dataset)
+                if held is None or version_key(row.version) > version_key(held.version):
+                    newest[row.dataset] = row
+        return [self._offer(newest[name]) for name in sorted(newest)]
+
+    def versions(self, dataset: str) -> list[Offer]:
+        """Return all versions of a dataset, newest first. Raises WindrowError `unknown_dataset`."""
+        check_dataset_name(dataset)
+        with self._house.state.read() as connection:
+            rows = connection.execute(sa.select(exports).where(exports.c.dataset == dataset)).all()
+        if not rows:
+            raise WindrowError("unknown_dataset", dataset)
+        ordered = sorted(rows, key=lambda row: version_key(row.version), reverse=True)
+        return [self._offer(row) for row in ordered]
+
+    def offer(self, dataset: str, version: str = "") -> Offer:
+        """Return one version, or the newest. Raises WindrowError `unknown_dataset` or `not_found`."""
+        offers = self.versions(dataset)
+        if not version or version == "latest":
+            return offers[0]
+        version_key(version)
+        for offer in offers:
+            if offer.manifest.version == version:
+                return offer
+        raise WindrowError("not_found", f"{dataset} has no version {version}")
+
+    def offer_of(self, export_id: str) -> Offer:
+        """Return a version by its export id. Raises WindrowError `not_found`."""
+        with self._house.state.read() as connection:
+            row = connection.execute(sa.select(exports).where(exports.c.export_id == export_id)).one_or_none()
+        if row is None:
+            raise WindrowError("not_found", f"no export {export_id!r}"[:120])
+        return self._offer(row)
+
+    def times_sold(self, offer: Offer) -> int:
+        """Return how often a version was sold."""
+        counted = sa.select(sa.func.count()).where(sales.c.export_id == offer.manifest.export_id)
+        with self._house.state.read() as connection:
+            return connection.execute(counted).scalar() or 0
+
+    def card(self, offer: Offer) -> str:
+        """Return the card as Markdown, without its YAML front matter."""
+        text = (offer.folder / "README.md").read_text(encoding="utf-8")
+        return text.split("\n---\n", 1)[-1].strip()
+
+    def _offer(self, row: Any) -> Offer:
+        folder = self._house.home / "exports" / row.dataset / row.version
+        return Offer(
+            manifest=_manifest(folder / MANIFEST_NAME, row.manifest_sha256),
+            manifest_sha256=row.manifest_sha256,
+            folder=folder,
+            listed=row.listed,
+            price_wei=row.price,
+            bytes=row.bytes,
+        )
+
+
+@lru_cache(maxsize=256)
+def _manifest(path: Path, digest: str) -> Manifest:
+    """Read a manifest once; a version never changes."""
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise WindrowError("export_corrupt", f"{path.parent.name}/{path.name} cannot be read") from error
+    if hashlib.sha256(body).hexdigest() != digest:
+        raise WindrowError("export_corrupt", f"{path.parent.name}/{path.name} is not the one that was signed")
+    return decode_manifest(body)
+
+
+@lru_cache(maxsize=32)
+def sample_rows(folder: Path) -> tuple[Mapping[str, Any], ...]:
+    """Return the free sample's rows as JSON values (times in ISO 8601)."""
+    rows = pq.read_table(folder / SAMPLE_NAME).to_pylist()
+    return tuple(
+        {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
+        for row in rows
+    )

@@ -1,0 +1,273 @@
+"""A buyer's client: price first, pay once, download with resume, check every byte.
+
+Rules: nothing is paid above the limit the buyer names, and only for the manifest the quote named, as the chain itself
+lists it. A purchase this buyer already made is used again instead of paying twice. A file is whole only when its digest
+is the manifest's; a cut download goes on where it ended. Nothing is written outside the folder named.
+
+Does not: keep keys, trust the seller's word where the chain or a signature can tell, or retry for ever.
+
+Usage::
+
+    client = MarketClient("http://127.0.0.1:8420")
+    quote = client.quote("web_text")
+    receipt = client.buy("http://127.0.0.1:8545", key, quote, Path("web_text"), price_wei_max=quote.price_wei)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from marketplace.orders import Order, OrderDomain, sign_order
+from marketplace.resuming import HttpClient
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.exports import (
+    MANIFEST_JWS_NAME,
+    MANIFEST_NAME,
+    MANIFEST_PURPOSE,
+    Manifest,
+    decode_manifest,
+)
+from windrow_protocol.limits import ORDER_LIFE_S_MAX
+from windrow_protocol.signing import verify
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from chain.client import ChainClient
+
+PURCHASE_NAME: Final = "purchase.json"
+PROOFS_FOLDER: Final = "proofs"
+EPOCH_FILES: Final = ("tree.json", "ledger.ndjson", "epoch.json", "epoch.jws")
+_SMALL_BYTES_MAX: Final = 16_000_000
+_EPOCH_BYTES_MAX: Final = 4_000_000_000
+Progress = Callable[[str, int, int], None]
+
+
+class ChainFacts(msgspec.Struct, frozen=True):
+    """Where payments go: chain, contracts, and the block events are read from."""
+
+    token: str
+    distributor: str
+    market: str
+    chain_id: int
+    block: int
+
+
+class Quote(msgspec.Struct, frozen=True):
+    """What is offered and for how much; `price` is a decimal string of wei."""
+
+    dataset: str
+    version: str
+    title: str
+    network: str
+    coordinator_id: str
+    export_id: str
+    manifest_sha256: str
+    price: str
+    asset: str
+    listed: bool
+    rows: int
+    tokens: int
+    bytes: int
+    languages: dict[str, int]
+    chain: ChainFacts | None
+
+    @property
+    def price_wei(self) -> int:
+        """The price in wei."""
+        return int(self.price)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What the buyer holds afterwards; also written to `purchase.json`. Amounts are decimal strings of wei."""
+
+    dataset: str
+    version: str
+    network: str
+    coordinator_id: str
+    export_id: str
+    manifest_sha256: str
+    buyer: str
+    asset: str
+    price: str
+    royalties: str
+    fees: str
+    chain_id: int
+    market: str
+    tx_hash: str
+    sale_id: str
+    files: int
+    bytes: int
+
+
+class MarketClient:
+    """One market as a buyer sees it. Synchronous."""
+
+    def __init__(
+        self, market_url: str, *, coordinator_id: str | None = None, timeout_s: float = 30.0
+    ) -> None:
+        self._http = HttpClient(market_url, timeout_s)
+        self._coordinator_id = coordinator_id
+
+    def datasets(self) -> list[dict[str, Any]]:
+        """Return the newest version of every dataset, as the catalogue's JSON has it."""
+        return list(self._json("/market/datasets")["datasets"])
+
+    def quote(self, dataset: str, version: str = "latest") -> Quote:
+        """Return what a version costs and what it is. Raises WindrowError `unknown_dataset`, `not_found`."""
+        return self._quote(self._http.get(f"/market/datasets/{dataset}/{version}", _SMALL_BYTES_MAX))
+
+    def sample(self, dataset: str, version: str = "latest") -> list[dict[str, Any]]:
+        """Return the free sample's rows."""
+        return list(self._json(f"/market/datasets/{dataset}/{version}/sample")["rows"])
+
+    def buy(
+        self,
+        rpc_url: str,
+        key: LocalAccount,
+        quote: Quote,
+        out_dir: Path,
+        *,
+        price_wei_max: int,
+        progress: Progress | None = None,
+    ) -> Receipt:
+        """Pay if this buyer has not paid yet, download what is missing and check all of it.
+
+        `progress(path, bytes_done, bytes_all)` is called while files arrive. Calling again after any failure goes on
+        and pays nothing twice. Raises WindrowError `price_changed`, `chain_unreachable`, `wrong_chain`, `chain_rejected`,
+        `unknown_payment`, `export_corrupt` or `not_running`.
+        """
+        from chain.client import ChainClient
+        from chain.deploy import Deployment
+
+        if quote.chain is None:
+            raise WindrowError("chain_unreachable", "the market does not know its contracts at the moment")
+        deployment = Deployment(**msgspec.structs.asdict(quote.chain))
+        chain = ChainClient.connect(rpc_url, quote.chain.chain_id, deployment)
+        _check_listing(chain, quote, price_wei_max)
+        purchase = chain.market.buy(key, quote.export_id)
+        if purchase.manifest_sha256 != quote.manifest_sha256:
+            raise WindrowError("export_corrupt", "the chain sold another manifest than was quoted")
+        ticket = self._order(key, quote, purchase.tx)
+        manifest = self._download(quote, str(ticket["download"]), out_dir, progress)
+        receipt = Receipt(
+            dataset=quote.dataset,
+            version=quote.version,
+            network=quote.network,
+            coordinator_id=manifest.coordinator_id,
+            export_id=quote.export_id,
+            manifest_sha256=quote.manifest_sha256,
+            buyer=purchase.buyer,
+            asset=quote.asset,
+            price=str(purchase.price_wei),
+            royalties=str(purchase.royalties_wei),
+            fees=str(purchase.fees_wei),
+            chain_id=quote.chain.chain_id,
+            market=quote.chain.market,
+            tx_hash=purchase.tx,
+            sale_id=str(ticket["sale_id"]),
+            files=len(manifest.files),
+            bytes=sum(file.bytes for file in manifest.files),
+        )
+        body = msgspec.json.format(msgspec.json.encode(asdict(receipt)), indent=1)
+        (out_dir / PURCHASE_NAME).write_bytes(body + b"\n")
+        return receipt
+
+    def fetch_proofs(self, out_dir: Path) -> Path | None:
+        """Download the newest published epoch beside the export, into `proofs/<id>/`; None when there is none yet.
+
+        The files are checked by `verify_export`, not here. Raises WindrowError `not_running`.
+        """
+        epochs = self._json("/v1/epochs")["epochs"]
+        numbers = [int(epoch["epoch_id"]) for epoch in epochs if epoch["state"] == "accepted"]
+        if not numbers:
+            return None
+        folder = out_dir / PROOFS_FOLDER / str(max(numbers))
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in EPOCH_FILES:
+            url = f"/v1/epochs/{folder.name}/{name}"
+            self._http.save(url, folder / name, bytes_max=_EPOCH_BYTES_MAX)
+        return folder
+
+    def _json(self, path: str) -> Any:
+        return _decoded(self._http.get(path, _SMALL_BYTES_MAX), Any)
+
+    def _quote(self, body: bytes) -> Quote:
+        quote: Quote = _decoded(body, Quote)
+        if self._coordinator_id not in (None, quote.coordinator_id):
+            raise WindrowError("bad_signature", f"the market belongs to coordinator {quote.coordinator_id}")
+        return quote
+
+    def _order(self, key: LocalAccount, quote: Quote, tx_hash: str) -> dict[str, Any]:
+        assert quote.chain is not None
+        order = Order(
+            network=quote.network,
+            export_id=quote.export_id,
+            tx_hash=tx_hash,
+            buyer=key.address,
+            nonce="0x" + secrets.token_hex(32),
+            expires_at_s=int(time.time()) + ORDER_LIFE_S_MAX // 2,
+        )
+        signed = sign_order(key, OrderDomain(quote.chain.chain_id, quote.chain.market), order)
+        body = self._http.post("/market/orders", msgspec.json.encode(signed), _SMALL_BYTES_MAX)
+        ticket: dict[str, Any] = _decoded(body, dict[str, Any])
+        return ticket
+
+    def _download(self, quote: Quote, base: str, out_dir: Path, progress: Progress | None) -> Manifest:
+        body = self._http.get(base + MANIFEST_NAME, _SMALL_BYTES_MAX)
+        if hashlib.sha256(body).hexdigest() != quote.manifest_sha256:
+            raise WindrowError("export_corrupt", f"{MANIFEST_NAME} is not the one that was bought")
+        manifest = decode_manifest(body)
+        token = self._http.get(base + MANIFEST_JWS_NAME, _SMALL_BYTES_MAX)
+        verify(
+            token.decode("ascii", "replace").strip(),
+            signer=self._coordinator_id or manifest.coordinator_id,
+            network=quote.network,
+            purpose=MANIFEST_PURPOSE,
+            subject=manifest.subject,
+            now_ms=time.time_ns() // 1_000_000,
+        )
+        for file in manifest.files:
+            path = out_dir / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._http.save(
+                base + file.path,
+                path,
+                bytes_max=file.bytes,
+                sha256=file.sha256,
+                progress=progress and _named(progress, file.path, file.bytes),
+            )
+        (out_dir / MANIFEST_NAME).write_bytes(body)
+        (out_dir / MANIFEST_JWS_NAME).write_bytes(token)
+        return manifest
+
+
+def _check_listing(chain: ChainClient, quote: Quote, price_wei_max: int) -> None:
+    """Compare the quote with what the chain will really take."""
+    listing = chain.market.listing(quote.export_id)
+    if listing is None or not listing.is_open:
+        raise WindrowError("chain_rejected", f"{quote.dataset} {quote.version} is not for sale on chain")
+    if listing.manifest_sha256 != quote.manifest_sha256:
+        raise WindrowError("export_corrupt", "the chain lists another manifest than was quoted")
+    if listing.price_wei > price_wei_max:
+        raise WindrowError("price_changed", f"{listing.price_wei} wei, at most {price_wei_max} allowed")
+
+
+def _named(progress: Progress, path: str, size: int) -> Callable[[int], None]:
+    return lambda done: progress(path, done, size)
+
+
+def _decoded(body: bytes, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise WindrowError("wrong_schema", f"the market's answer: {error}"[:200]) from error

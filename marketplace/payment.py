@@ -1,0 +1,149 @@
+"""Payments on chain: offers exports there, and writes every purchase found there into `sales` once.
+
+Rules: the chain is the record of what was paid; `sales` is its fold. A sale's id follows from chain, market and the
+market's own number, so reading a block twice gives one row. The export and its manifest must be ours, and royalties
+and fees must make up the price, before a sale counts. The cursor moves in the same transaction as the sales.
+
+Does not: hold keys, deliver, or post royalties (rewards reads `sales`).
+
+Usage::
+
+    list_on_chain(house, chain, operator_key)
+    sales = record_purchases(house, chain)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+import structlog
+
+from marketplace.catalogue import Catalogue
+from storage.house import House
+from storage.state import get_cursor, insert_once, set_cursor
+from storage.tables import exports, sales
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from chain.client import ChainClient
+    from chain.market import Purchase
+
+log = structlog.get_logger(__name__)
+ROYALTY_BPS: Final = 8_000  # of 10,000: what the owners of the rows get of each sale
+
+
+@dataclass(frozen=True)
+class Sale:
+    """A row of `sales`; amounts in wei."""
+
+    sale_id: str
+    dataset: str
+    version: str
+    export_id: str
+    buyer: str
+    asset: str
+    price: int
+    royalties: int
+    fees: int
+    tx_hash: str
+    block: int
+    sold_at_ms: int
+
+
+def sale_id_for(chain_id: int, market: str, number: int, tx_hash: str) -> str:
+    """Return the id of one sale: the same for everybody who reads the same chain."""
+    named = f"windrow/sale/{chain_id}/{market.lower()}/{number}/{tx_hash.lower()}"
+    return "s" + hashlib.sha256(named.encode()).hexdigest()[:31]
+
+
+def list_on_chain(
+    house: House, chain: ChainClient, operator_key: LocalAccount, royalty_bps: int = ROYALTY_BPS
+) -> list[str]:
+    """Offer on chain every published version that is not marked as listed; again is the same as once.
+
+    A kill between publishing, offering and marking is mended by the next call. Returns the export ids listed now.
+    Raises WindrowError `chain_rejected` (offered with other terms), `export_corrupt` or `chain_unreachable`.
+    """
+    with house.state.read() as connection:
+        waiting = sa.select(exports.c.export_id).where(sa.not_(exports.c.listed))
+        export_ids = connection.execute(waiting.order_by(exports.c.created_at_ms)).scalars().all()
+    catalogue = Catalogue(house)
+    for export_id in export_ids:
+        offer = catalogue.offer_of(export_id)
+        chain.market.list_export(operator_key, export_id, offer.manifest_sha256, offer.price_wei, royalty_bps)
+        with house.state.write() as connection:
+            connection.execute(sa.update(exports).where(exports.c.export_id == export_id).values(listed=True))
+    return list(export_ids)
+
+
+def record_purchases(house: House, chain: ChainClient, *, depth_blocks: int = 0) -> list[Sale]:
+    """Read purchases not read yet, up to `depth_blocks` below the newest block; return the new sales.
+
+    Raises WindrowError `chain_unreachable`.
+    """
+    deployment = chain.deployment
+    cursor = f"market/{deployment.chain_id}/{deployment.market.lower()}"
+    with house.state.read() as connection:
+        first = max(get_cursor(connection, cursor) + 1, deployment.block)
+        known = _exports_on_chain(connection)
+    last = chain.head() - depth_blocks
+    if last < first:
+        return []
+    times = _block_times(chain)
+    found = [_sale(chain, known, each, times) for each in chain.market.purchases(first, last)]
+    new = []
+    with house.state.write() as connection:
+        for sale in found:
+            if sale is not None and insert_once(connection, sales, **asdict(sale)):
+                new.append(sale)
+        set_cursor(connection, cursor, last)
+    return new
+
+
+def _exports_on_chain(connection: sa.Connection) -> dict[str, Any]:
+    from chain.market import export_sha256
+
+    return {export_sha256(row.export_id): row for row in connection.execute(sa.select(exports))}
+
+
+def _block_times(chain: ChainClient) -> Callable[[int], int]:
+    known: dict[int, int] = {}
+
+    def time_ms(block: int) -> int:
+        if block not in known:
+            known[block] = int(chain.w3.eth.get_block(block)["timestamp"]) * 1000
+        return known[block]
+
+    return time_ms
+
+
+def _sale(
+    chain: ChainClient, known: dict[str, Any], purchase: Purchase, time_ms: Callable[[int], int]
+) -> Sale | None:
+    """Return what a purchase is to us, or None (logged) when it is not a sale of an export of this house."""
+    export = known.get(purchase.export_sha256)
+    whole = purchase.royalties_wei + purchase.fees_wei == purchase.price_wei
+    if export is None or export.manifest_sha256 != purchase.manifest_sha256 or not whole:
+        reason = "unknown_export" if export is None else "other_manifest" if whole else "unbalanced"
+        log.warning("purchase_not_counted", tx=purchase.tx, reason=reason)
+        return None
+    deployment = chain.deployment
+    return Sale(
+        sale_id=sale_id_for(deployment.chain_id, deployment.market, purchase.sale_id, purchase.tx),
+        dataset=export.dataset,
+        version=export.version,
+        export_id=export.export_id,
+        buyer=purchase.buyer,
+        asset=export.asset,
+        price=purchase.price_wei,
+        royalties=purchase.royalties_wei,
+        fees=purchase.fees_wei,
+        tx_hash=purchase.tx,
+        block=purchase.block,
+        sold_at_ms=time_ms(purchase.block),
+    )

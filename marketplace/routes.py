@@ -1,0 +1,178 @@
+"""The market's doors: catalogue pages, their JSON twins, free samples, orders and downloads.
+
+Rules: a page and its twin show the same values. Looking is free and unsigned; an order is signed by the paying account;
+a download needs the token an order gave. Work that reads Parquet or asks the chain runs in a thread.
+
+Does not: hold logic of its own, or take money (the chain does).
+
+Usage: `env.network.serve(routes(house, chain_getter), host=…, port=…)`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from marketplace.catalogue import Catalogue, Offer, sample_rows
+from marketplace.delivery import Delivery
+from marketplace.orders import Order
+from marketplace.rendering import render_dataset, render_market
+from storage.env import Request, Response, Route, json_response, page_response
+from storage.house import House
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.exports import MANIFEST_JWS_NAME, MANIFEST_NAME, SAMPLE_NAME
+from windrow_protocol.messages import decode_json
+
+if TYPE_CHECKING:
+    from chain.client import ChainClient
+
+ChainGetter = Callable[[], Awaitable["ChainClient"]]
+log = structlog.get_logger(__name__)
+_FREE_FILES: Final = {
+    MANIFEST_NAME: "application/json",
+    MANIFEST_JWS_NAME: "application/jose",
+    "croissant.json": "application/ld+json",
+    "README.md": "text/markdown; charset=utf-8",
+}
+_PARQUET: Final = "application/vnd.apache.parquet"
+
+
+class MarketDoors:
+    """The handlers over one house."""
+
+    def __init__(self, house: House, chain_getter: ChainGetter) -> None:
+        self._catalogue = Catalogue(house)
+        self._delivery = Delivery(house)
+        self._chain_getter = chain_getter
+
+    async def market_page(self, request: Request) -> Response:
+        """GET /market."""
+        return page_response(await asyncio.to_thread(lambda: render_market(self._catalogue.datasets())))
+
+    async def dataset_page(self, request: Request) -> Response:
+        """GET /market/{dataset} and /market/{dataset}/{version}."""
+        return page_response(await asyncio.to_thread(self._render, request))
+
+    async def datasets(self, request: Request) -> Response:
+        """GET /market/datasets."""
+        offers = await asyncio.to_thread(self._catalogue.datasets)
+        return json_response({"datasets": [offer.as_dict() for offer in offers]})
+
+    async def dataset(self, request: Request) -> Response:
+        """GET /market/datasets/{dataset}."""
+        offers = await asyncio.to_thread(self._catalogue.versions, request.params["dataset"])
+        return json_response(
+            {"dataset": request.params["dataset"], "versions": [o.as_dict() for o in offers]}
+        )
+
+    async def version(self, request: Request) -> Response:
+        """GET /market/datasets/{dataset}/{version}: the quote, with the contracts that take the payment."""
+        offer = await asyncio.to_thread(self._offer, request)
+        return json_response({**offer.as_dict(), "chain": await self._deployment()})
+
+    async def sample(self, request: Request) -> Response:
+        """GET /market/datasets/{dataset}/{version}/sample?format=json|parquet."""
+        offer = await asyncio.to_thread(self._offer, request)
+        kind = request.query.get("format", "json")
+        if kind == "parquet":
+            return _file(offer, SAMPLE_NAME, _PARQUET)
+        if kind != "json":
+            raise WindrowError("wrong_schema", "`format` is json or parquet")
+        rows = await asyncio.to_thread(sample_rows, offer.folder)
+        return json_response({"dataset": offer.manifest.dataset, "rows": rows})
+
+    async def free_file(self, request: Request) -> Response:
+        """GET /market/datasets/{dataset}/{version}/{name}: manifest, signature, Croissant, card."""
+        offer = await asyncio.to_thread(self._offer, request)
+        name = request.params["name"]
+        if name not in _FREE_FILES:
+            raise WindrowError("not_found", f"free are {', '.join(_FREE_FILES)} and sample")
+        return _file(offer, name, _FREE_FILES[name])
+
+    async def order(self, request: Request) -> Response:
+        """POST /market/orders."""
+        order = decode_json(request.body, Order)
+        chain = await self._chain_getter()
+        ticket = await asyncio.to_thread(self._delivery.order, order, chain)
+        return json_response(
+            {
+                "token": ticket.token,
+                "expires_at_ms": ticket.expires_at_ms,
+                "sale_id": ticket.sale_id,
+                "dataset": ticket.offer.manifest.dataset,
+                "version": ticket.offer.manifest.version,
+                "manifest_sha256": ticket.offer.manifest_sha256,
+                "download": f"/market/download/{ticket.token}/",
+            }
+        )
+
+    async def download(self, request: Request) -> Response:
+        """GET and HEAD /market/download/{token}/{path}, with byte ranges."""
+        path = await asyncio.to_thread(self._delivery.file, request.params["token"], request.params["path"])
+        headers = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
+        return Response(file=path, headers=headers)
+
+    def _offer(self, request: Request) -> Offer:
+        return self._catalogue.offer(request.params["dataset"], request.params.get("version", ""))
+
+    def _render(self, request: Request) -> str:
+        offer = self._offer(request)
+        return render_dataset(
+            offer,
+            versions=self._catalogue.versions(offer.manifest.dataset),
+            sample=sample_rows(offer.folder),
+            card=self._catalogue.card(offer),
+            times_sold=self._catalogue.times_sold(offer),
+        )
+
+    async def _deployment(self) -> dict[str, Any] | None:
+        """Return where payments go, or None while the chain does not answer: looking must not need it."""
+        try:
+            return asdict((await self._chain_getter()).deployment)
+        except WindrowError as error:
+            log.warning("quote_without_chain", reason=error.code)
+            return None
+
+
+def _file(offer: Offer, name: str, content_type: str) -> Response:
+    headers = {"Content-Type": content_type, "X-Content-Type-Options": "nosniff"}
+    return Response(file=offer.folder / name, content_type=content_type, headers=headers)
+
+
+def routes(house: House, chain_getter: ChainGetter) -> list[Route]:
+    """Return the market's doors. `chain_getter` is awaited for each quote and order, so the chain may come later."""
+    doors = MarketDoors(house, chain_getter)
+    one = "/market/datasets/{dataset}/{version}"
+    return [
+        Route("GET", "/market", doors.market_page, "The catalogue as a page"),
+        Route("GET", "/market/datasets", doors.datasets, "The newest version of every dataset"),
+        Route("GET", "/market/datasets/{dataset}", doors.dataset, "All versions of a dataset"),
+        Route("GET", one, doors.version, "One version (or `latest`): the quote, schema, counts and files"),
+        Route("GET", one + "/sample", doors.sample, "Ten real rows, free: `?format=json` or `parquet`"),
+        Route("GET", one + "/{name}", doors.free_file, "Manifest, its signature, Croissant or card, free"),
+        Route(
+            "POST",
+            "/market/orders",
+            doors.order,
+            "A payment, and an EIP-712 order signed by the account that paid, for a download token",
+            body_bytes_max=4_096,
+        ),
+        Route(
+            "GET",
+            "/market/download/{token}/{path:.+}",
+            doors.download,
+            "A file of a paid export; byte ranges resume",
+        ),
+        Route(
+            "HEAD",
+            "/market/download/{token}/{path:.+}",
+            doors.download,
+            "Size of a file of a paid export",
+        ),
+        Route("GET", "/market/{dataset}", doors.dataset_page, "A dataset as a page"),
+        Route("GET", "/market/{dataset}/{version}", doors.dataset_page, "One version as a page"),
+    ]

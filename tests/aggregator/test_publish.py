@@ -1,0 +1,311 @@
+"""An export is what the recipe says, signed, immutable, loadable at first try, or it is not published at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+import sqlite3
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from published_world import MAIL, PAYOUTS, RECIPES, PublishedWorld, manual, open_world, pages
+from real_house import NETWORK
+
+from aggregator.publish import Export, publish
+from aggregator.publish.shards import ShardWriter
+from windrow_protocol.content import text_sha256
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.exports import decode_manifest, export_id_for
+from windrow_protocol.limits import ROW_TOKENS_MAX
+from windrow_protocol.signing import verify
+
+FINEWEB = ["id", "text", "url", "date", "language", "language_score", "token_count", "dump"]
+PROVENANCE = [
+    *("content_sha256", "fetched_at", "http_status", "robots_state", "optout_signals", "license_detected"),
+    *("dup_cluster_id", "dup_cluster_size", "verdict", "contributor_pseudonym", "consent_receipt_id"),
+    "pii_redactions",
+]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> PublishedWorld:
+    return open_world(tmp_path / "home")
+
+
+def rows_of(export: Export) -> list[dict[str, object]]:
+    assert export.path is not None
+    return [
+        row for shard in sorted((export.path / "data").iterdir()) for row in pq.read_table(shard).to_pylist()
+    ]
+
+
+def bytes_of(export: Export) -> dict[str, str]:
+    assert export.path is not None
+    files = [path for path in export.path.rglob("*") if path.is_file()]
+    return {
+        str(path.relative_to(export.path)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
+
+
+def copied_recipes(folder: Path, **changes: tuple[str, str]) -> Path:
+    """Copy the recipes and replace, by file stem, one text by another."""
+    shutil.copytree(RECIPES, folder)
+    suffixes = {"recipe": ".toml", "build": ".sql", "checks": ".sql", "card": ".md"}
+    for stem, (old, new) in changes.items():
+        path = folder / "web_text" / (stem + suffixes[stem])
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+    return folder
+
+
+def test_rows_have_the_promised_columns_and_only_what_may_be_sold(world: PublishedWorld) -> None:
+    export = publish(world.house, RECIPES, "web_text")
+    rows = rows_of(export)
+    assert list(rows[0]) == FINEWEB + PROVENANCE
+    urls = {row["url"] for row in rows}
+    assert (
+        len(rows) == export.rows == len(pages()) - 3
+    )  # an exact copy, a near copy and a tiny page are left out
+    assert "http://tiny.example/" not in urls
+    assert len({str(url).rsplit("/", 1)[1] for url in urls} & {"json.html", "csv.html"}) == 2
+    assert sorted({row["dup_cluster_size"] for row in rows}) == [1, 2]
+    assert all(row["verdict"] == "accepted" and row["language"] == "en" for row in rows)
+    assert all(row["consent_receipt_id"] is None and row["optout_signals"] == [] for row in rows)
+    assert len({row["contributor_pseudonym"] for row in rows}) == 2
+    assert not any(payout.lower() in str(row).lower() for row in rows for payout in PAYOUTS)
+
+
+def test_personal_findings_are_replaced_and_the_signed_digest_stays(world: PublishedWorld) -> None:
+    export = publish(world.house, RECIPES, "web_text")
+    assert export.path is not None
+    provenance = {row["id"]: row for row in pq.read_table(export.path / "provenance.parquet").to_pylist()}
+    contact = next(row for row in rows_of(export) if row["url"] == "http://people.example/contact.html")
+    assert MAIL not in str(contact["text"])
+    assert "[EMAIL]" in str(contact["text"])
+    assert contact["pii_redactions"] == sum(json.loads(provenance[contact["id"]]["redactions"]).values()) > 0
+    assert contact["content_sha256"] != text_sha256(str(contact["text"]))
+    assert provenance[contact["id"]]["text_sha256"] == text_sha256(str(contact["text"]))
+    for row in rows_of(export):
+        assert row["pii_redactions"] or row["content_sha256"] == text_sha256(str(row["text"]))
+    whole = b"".join(path.read_bytes() for path in export.path.rglob("*") if path.is_file())
+    assert MAIL.encode() not in whole
+
+
+def test_manifest_is_signed_and_lists_every_other_file(world: PublishedWorld) -> None:
+    export = publish(world.house, RECIPES, "web_text")
+    assert export.path is not None
+    body = (export.path / "manifest.json").read_bytes()
+    manifest = decode_manifest(body)
+    statement = verify(
+        (export.path / "manifest.jws").read_text().strip(),
+        signer=world.house.coordinator_id,
+        network=NETWORK,
+        purpose="manifest",
+        subject="web_text/0.1.0",
+        now_ms=world.house.now_ms(),
+    )
+    assert statement.content is not None
+    assert statement.content["manifest_sha256"] == export.manifest_sha256 == hashlib.sha256(body).hexdigest()
+    listed = {file.path: file.sha256 for file in manifest.files}
+    found = bytes_of(export)
+    assert listed == {path: digest for path, digest in found.items() if not path.startswith("manifest.")}
+    assert export.export_id == manifest.export_id == export_id_for(NETWORK, "web_text", "0.1.0")
+    assert (manifest.rows, manifest.tokens) == (export.rows, export.tokens)
+    assert export.price == max(10**18, export.tokens * 20 * 10**18 // 1_000_000)
+
+
+def test_shares_are_the_tokens_of_the_first_seen_owners(world: PublishedWorld) -> None:
+    export = publish(world.house, RECIPES, "web_text")
+    assert export.path is not None
+    owners = {
+        row["id"]: row["payout_address"]
+        for row in pq.read_table(export.path / "provenance.parquet").to_pylist()
+    }
+    counted: dict[str, list[int]] = {}
+    for row in rows_of(export):
+        share = counted.setdefault(owners[row["id"]], [0, 0])
+        share[0] += min(int(str(row["token_count"])), ROW_TOKENS_MAX)
+        share[1] += 1
+    shares = pq.read_table(export.path / "shares.parquet").to_pylist()
+    assert {row["payout_address"]: [row["tokens"], row["rows"]] for row in shares} == counted
+    assert set(counted) == set(PAYOUTS)
+
+
+def test_the_same_lake_gives_the_same_bytes_and_the_same_version(tmp_path: Path) -> None:
+    first, second = (
+        publish(open_world(tmp_path / name).house, RECIPES, "web_text") for name in ("one", "two")
+    )
+    parquet = [path for path in bytes_of(first) if path.startswith("data/")]
+    assert parquet
+    for path in parquet:  # pseudonyms differ by each house's own salt, and nothing else
+        tables = [pq.read_table(export.path / path) for export in (first, second)]  # type: ignore[operator]
+        assert tables[0].drop(["contributor_pseudonym"]) == tables[1].drop(["contributor_pseudonym"])
+    world = PublishedWorld(tmp_path / "one")
+    before = bytes_of(first)
+    again = publish(world.house, RECIPES, "web_text")
+    assert (again.state, again.version, again.manifest_sha256) == (
+        "unchanged",
+        "0.1.0",
+        first.manifest_sha256,
+    )
+    shutil.rmtree(tmp_path / "one" / "exports")
+    with sqlite3.connect(tmp_path / "one" / "state.db") as database:
+        database.execute("DELETE FROM exports")
+    rebuilt = publish(world.house, RECIPES, "web_text")
+    changed = {path for path, digest in bytes_of(rebuilt).items() if before[path] != digest}
+    assert changed <= {"manifest.json", "manifest.jws", "removed_ids.json"}  # these carry the time of signing
+
+
+async def test_new_rows_make_a_new_version_and_leave_the_old_as_it_was(tmp_path: Path) -> None:
+    world = await PublishedWorld(tmp_path).open()
+    await world.feed({"http://a.example/": manual("csv"), "http://b.example/": manual("calendar")})
+    first = publish(world.house, RECIPES, "web_text")
+    before = bytes_of(first)
+    denied = {"http://c.example/": manual("decimal")}
+    await world.feed(denied, optout=tuple(denied))
+    assert publish(world.house, RECIPES, "web_text").state == "unchanged"  # an opted-out page changes nothing
+    await world.feed({"http://d.example/": manual("functools")})
+    second = publish(world.house, RECIPES, "web_text")
+    assert (second.state, second.version, second.rows) == ("published", "0.2.0", 3)
+    assert second.export_id != first.export_id
+    assert bytes_of(first) == before
+    names = [{row["contributor_pseudonym"] for row in rows_of(export)} for export in (first, second)]
+    assert names[0] <= names[1]
+
+
+def test_a_failing_check_publishes_nothing_and_names_itself(world: PublishedWorld, tmp_path: Path) -> None:
+    recipes = copied_recipes(
+        tmp_path / "recipes",
+        checks=(
+            "-- check: no text twice",
+            "-- check: only long texts\nSELECT id, length(text) AS chars FROM export\n"
+            "WHERE length(text) < 3000;\n\n-- check: no text twice",
+        ),
+    )
+    with pytest.raises(WindrowError, match="only long texts") as refusal:
+        publish(world.house, recipes, "web_text")
+    assert refusal.value.code == "checks_failed"
+    assert '"chars":' in refusal.value.detail
+    assert not list(world.house.home.glob("exports/*"))
+    dry = publish(world.house, recipes, "web_text", dry_run=True)
+    assert [failure.name for failure in dry.failures] == ["only long texts"]
+    assert (dry.state, dry.path, dry.version) == ("dry_run", None, "0.1.0")
+    assert not list(world.house.home.glob("exports/*"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"build": ("ORDER BY seq", "ORDER BY nothing")}, "build.sql"),
+        ({"build": ("    language_score,\n", "")}, "language_score"),
+        ({"build": ("FROM lake", "FROM read_parquet('/etc/hostname')")}, "build.sql"),
+        ({"checks": ("-- check: ", "-- checks: ")}, "no line"),
+        ({"checks": ("FROM export GROUP BY id", "FROM exports GROUP BY id")}, "ids are unique"),
+        ({"recipe": ("[price]", "[prise]")}, "recipe.toml"),
+        ({"recipe": ('type = "float64"', 'type = "float"')}, "float"),
+        ({"recipe": ("20000000000000000000", "20e18")}, "wei_per_million_tokens"),
+        ({"card": ("{{ summary }}", "{{ sumary }}")}, "card.md"),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_named(
+    world: PublishedWorld, tmp_path: Path, changes: dict[str, tuple[str, str]], said: str
+) -> None:
+    recipes = copied_recipes(tmp_path / "recipes", **changes)
+    with pytest.raises(WindrowError) as refusal:
+        publish(world.house, recipes, "web_text")
+    assert refusal.value.code == "bad_recipe"
+    assert said in refusal.value.detail
+    assert not list(world.house.home.glob("exports/*"))
+
+
+@pytest.mark.parametrize("name", ["nothing_here", "../web_text", "Web", ""])
+def test_an_unknown_dataset_is_refused(world: PublishedWorld, name: str) -> None:
+    with pytest.raises(WindrowError) as refusal:
+        publish(world.house, RECIPES, name)
+    assert refusal.value.code == "unknown_dataset"
+
+
+async def test_an_empty_lake_is_refused_with_its_reason(tmp_path: Path) -> None:
+    world = await PublishedWorld(tmp_path).open()
+    with pytest.raises(WindrowError) as refusal:
+        publish(world.house, RECIPES, "web_text")
+    assert refusal.value.code == "nothing_to_publish"
+    assert publish(world.house, RECIPES, "web_text", dry_run=True).rows == 0
+
+
+def test_what_a_crash_left_is_replaced(world: PublishedWorld) -> None:
+    left = world.house.home / "exports" / "web_text" / "0.1.0" / "data"
+    left.mkdir(parents=True)
+    (left / "train-00000-of-00009.parquet").write_bytes(b"half")
+    building = world.house.home / "exports" / ".web_text.building"
+    building.mkdir()
+    (building / "old").write_bytes(b"x")
+    export = publish(world.house, RECIPES, "web_text")
+    assert export.state == "published"
+    assert not building.exists()
+    assert [path.name for path in sorted(left.iterdir())] == ["train-00000-of-00001.parquet"]
+
+
+def test_a_row_without_its_signatures_stops_everything(world: PublishedWorld) -> None:
+    with sqlite3.connect(world.house.home / "state.db") as database:
+        database.execute("DELETE FROM verdicts WHERE seq = (SELECT min(seq) FROM verdicts)")
+    with pytest.raises(WindrowError) as refusal:
+        publish(world.house, RECIPES, "web_text")
+    assert refusal.value.code == "checks_failed"
+    assert "no signed receipt" in refusal.value.detail
+
+
+def test_shards_and_row_groups_stay_within_their_bounds(tmp_path: Path) -> None:
+    schema = pa.schema([("id", pa.string()), ("text", pa.string())])
+    texts = [random.Random(i).randbytes(400).hex() for i in range(600)]
+    table = pa.table({"id": [f"c{i:031x}" for i in range(600)], "text": texts}, schema=schema)
+    writer = ShardWriter(tmp_path / "data", schema, shard_bytes=100_000, group_bytes=40_000)
+    places = [place for start in range(0, 600, 50) for place in writer.add(table.slice(start, 50))]
+    named = writer.finish()
+    assert [name for name, _ in named] == [
+        f"train-{i:05d}-of-{len(named):05d}.parquet" for i in range(len(named))
+    ]
+    assert len(named) > 2
+    read = [pq.read_table(tmp_path / "data" / name, schema=schema) for name, _ in named]
+    assert pa.concat_tables(read) == table
+    assert [read[shard].slice(row, 1) for shard, row in places] == [table.slice(i, 1) for i in range(600)]
+    for name, rows in named:
+        file = pq.ParquetFile(tmp_path / "data" / name)
+        groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
+        assert sum(group.num_rows for group in groups) == rows
+        assert all(group.total_byte_size < 2 * 40_000 for group in groups)
+        first = groups[0].column(0)
+        assert (first.compression, first.has_offset_index, first.has_column_index) == ("ZSTD", True, True)
+        assert (tmp_path / "data" / name).stat().st_size < 100_000 + 2 * 80_000
+
+
+def test_sample_is_ten_real_rows_of_the_same_schema(world: PublishedWorld) -> None:
+    export = publish(world.house, RECIPES, "web_text")
+    assert export.path is not None
+    sample = pq.read_table(export.path / "sample.parquet")
+    assert sample.schema.names == FINEWEB + PROVENANCE
+    real = rows_of(export)
+    assert sample.num_rows == 10
+    assert all(row in real for row in sample.to_pylist())
+
+
+def test_removed_ids_is_an_empty_signed_list(world: PublishedWorld) -> None:
+    export = publish(world.house, RECIPES, "web_text")
+    assert export.path is not None
+    removed = msgspec.json.decode((export.path / "removed_ids.json").read_bytes())
+    statement = verify(
+        removed["jws"],
+        signer=world.house.coordinator_id,
+        network=NETWORK,
+        purpose="removed_ids",
+        subject="web_text/0.1.0",
+        now_ms=world.house.now_ms(),
+    )
+    assert removed["ids"] == []
+    assert statement.content == {"count": 0, "ids_sha256": hashlib.sha256(b"").hexdigest()}
