@@ -23,14 +23,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import msgspec
 import structlog
 
 from contributor_node.chromium import find_chromium
+from contributor_node.crawl_batch import CrawlBatch, CrawlSettings, Job, grant_of, work_of
 from contributor_node.crawl_process import CrawlProcess
 from contributor_node.crawl_wire import (
     AskRedirect,
@@ -41,89 +40,23 @@ from contributor_node.crawl_wire import (
     Hello,
     Parsing,
     ToParent,
-    Work,
 )
 from contributor_node.egress import EgressProxy, EgressSettings, Meter, pace_key
 from contributor_node.egress_address import Resolve, system_resolve
-from contributor_node.egress_grants import EgressGrant, target_of
+from contributor_node.egress_grants import target_of
 from contributor_node.line_log import LineLog
 from contributor_node.outcomes import outcome_of_refusal
-from windrow_protocol.addresses import AllowedEndpoint
 from windrow_protocol.errors import REASONS, WindrowError
 from windrow_protocol.limits import (
     BROWSER_IDLE_S_MAX,
     CHILD_DEATHS_MAX,
-    CHILD_IDLE_S_MAX,
-    CHILD_MEMORY_BYTES_MAX,
-    CHILD_PAGES_MAX,
     CHILD_SILENT_S_MAX,
-    HOST_PACE_S_MIN,
 )
 from windrow_protocol.messages import Lease, Outcome
 
+__all__ = ["CrawlBatch", "CrawlEngine", "CrawlSettings"]
+
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class CrawlSettings:
-    """What the node's owner and configuration decide. Paces and idle times in seconds.
-
-    `allow_private` are the exact loopback endpoints that may be reached; only for these may the pace go below 2
-    s, to `pace_private_s` (at least 0.1). `source_address` is the local address for connections to loopback.
-    """
-
-    home: Path
-    user_agent: str
-    allow_private: frozenset[AllowedEndpoint] = frozenset()
-    pace_s: float = HOST_PACE_S_MIN
-    pace_private_s: float = HOST_PACE_S_MIN
-    source_address: str = ""
-    chromium_path: str = ""
-    child_pages_max: int = CHILD_PAGES_MAX
-    child_idle_s: float = CHILD_IDLE_S_MAX
-    child_memory_bytes_max: int = CHILD_MEMORY_BYTES_MAX
-    browser_idle_s: float = BROWSER_IDLE_S_MAX
-
-
-@dataclass(slots=True, eq=False)
-class _Job:
-    lease: Lease
-    batch: CrawlBatch
-    deaths: int = 0
-    parsing: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class CrawlBatch:
-    """Leases being worked on together: iterate for results as they come, in any order.
-
-    `unfinished` holds the ids that will have no result, by our own fault. Leaving the loop early gives up the rest.
-    """
-
-    _engine: CrawlEngine
-    _open: set[str]
-    _done: asyncio.Queue[CrawlResult | None] = field(default_factory=asyncio.Queue)
-    unfinished: list[str] = field(default_factory=list)
-
-    async def __aiter__(self) -> AsyncIterator[CrawlResult]:
-        try:
-            while self._open:
-                result = await self._done.get()
-                if result is not None:
-                    yield result
-            while not self._done.empty():
-                result = self._done.get_nowait()
-                if result is not None:
-                    yield result
-        finally:
-            self._engine.give_up(self._open)
-
-    def finish(self, lease_id: str, result: CrawlResult | None) -> None:
-        """Hand over the end of one lease; None when it has no result."""
-        self._open.discard(lease_id)
-        if result is None:
-            self.unfinished.append(lease_id)
-        self._done.put_nowait(result)
 
 
 class CrawlEngine:
@@ -143,8 +76,8 @@ class CrawlEngine:
             settings.allow_private, settings.pace_s, settings.pace_private_s, settings.source_address
         )
         self.proxy = EgressProxy(egress, line_log, now_ms, resolve=resolve, meter=meter)
-        self._waiting: deque[_Job] = deque()
-        self._given: dict[str, _Job] = {}
+        self._waiting: deque[Job] = deque()
+        self._given: dict[str, Job] = {}
         self._wake = asyncio.Event()
         self._child: CrawlProcess | None = None
         self._heard_s = 0.0
@@ -177,8 +110,8 @@ class CrawlEngine:
         known = {*self._given, *(job.lease.lease_id for job in self._waiting)}
         if len(set(ids)) != len(ids) or known.intersection(ids):
             raise ValueError("a lease can be worked on only once at a time")
-        batch = CrawlBatch(self, set(ids))
-        self._waiting.extend(_Job(lease, batch) for lease in leases)
+        batch = CrawlBatch(self.give_up, set(ids))
+        self._waiting.extend(Job(lease, batch) for lease in leases)
         self._wake.set()
         return batch
 
@@ -250,14 +183,14 @@ class CrawlEngine:
         while self._waiting and child.sent < self._settings.child_pages_max:
             job = self._waiting.popleft()
             try:
-                self.proxy.grants.add(_grant_of(job.lease))
+                self.proxy.grants.add(grant_of(job.lease))
             except WindrowError as error:
                 log.warning("a lease cannot be fetched", lease_id=job.lease.lease_id, error=str(error))
                 job.batch.finish(job.lease.lease_id, None)
                 continue
             self._given[job.lease.lease_id] = job
             child.sent += 1
-            await child.send(_work_of(job.lease))
+            await child.send(work_of(job.lease))
 
     def _after_death(self) -> None:
         """Begin again what the child left open; what was open at too many deaths is left unanswered."""
@@ -306,7 +239,7 @@ class CrawlEngine:
         else:
             self._end(job, message)
 
-    def _end(self, job: _Job, result: CrawlResult | None) -> None:
+    def _end(self, job: Job, result: CrawlResult | None) -> None:
         lease_id = job.lease.lease_id
         self._given.pop(lease_id, None)
         state = self.proxy.grants.revoke(lease_id)
@@ -324,29 +257,3 @@ class CrawlEngine:
 
 def _loop_s() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _grant_of(lease: Lease) -> EgressGrant:
-    return EgressGrant(
-        lease.lease_id,
-        lease.url,
-        redirects_max=lease.redirects_max,
-        body_bytes_max=lease.body_bytes_max,
-        time_s_max=lease.time_s_max,
-        render=lease.render,
-        expires_at_ms=lease.expires_at_ms,
-    )
-
-
-def _work_of(lease: Lease) -> Work:
-    return Work(
-        lease_id=lease.lease_id,
-        url=lease.url,
-        render=lease.render,
-        want_raw=lease.want_raw,
-        body_bytes_max=lease.body_bytes_max,
-        decoded_bytes_max=lease.decoded_bytes_max,
-        time_s_max=lease.time_s_max,
-        redirects_max=lease.redirects_max,
-        expires_at_ms=lease.expires_at_ms,
-    )

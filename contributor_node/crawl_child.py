@@ -29,7 +29,8 @@ from contributor_node.parent_link import ParentLink
 from contributor_node.render import Renderer
 from contributor_node.road import Road
 from contributor_node.robots import RobotsCache
-from contributor_node.spider import Crew, LeaseSpider, scrapy_settings
+from contributor_node.spider import LeaseSpider, scrapy_settings
+from contributor_node.visit import Crew
 from windrow_protocol.limits import CHILD_LINE_BYTES_MAX
 
 ALIVE_EVERY_S = 5

@@ -19,6 +19,7 @@ Usage::
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ class LineLog:
         self.path = path
         self._now_ms = now_ms
         self._count = 0
-        self._run = f"{now_ms():x}-{os.getpid():x}"
+        self._run = f"{now_ms():x}-{secrets.token_hex(4)}"
         self._fd, self._size, self._torn = -1, 0, False
         self._open()
 

@@ -58,8 +58,11 @@ class PaceTable:
             raise WindrowError("fetch_timeout", f"{host} has no turn within {PACE_WAIT_S_MAX} s")
         row.last_s = max(row.last_s, start_s)
         row.next_part_s = start_s + gap_s / SUBRESOURCE_PACE_SHARE
-        after_s = max(row.next_page_s, start_s) + gap_s if part else start_s + gap_s
-        row.next_page_s = min(after_s, now_s + PACE_WAIT_S_MAX)
+        if part:
+            debt_s = max(row.next_page_s, start_s) + gap_s
+            row.next_page_s = max(row.next_page_s, min(debt_s, now_s + PACE_WAIT_S_MAX))
+        else:
+            row.next_page_s = start_s + gap_s
         return start_s
 
     def slow(self, host: str, crawl_delay_s: float) -> None:

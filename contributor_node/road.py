@@ -41,6 +41,7 @@ from windrow_protocol.limits import PACE_WAIT_S_MAX
 
 ACCEPT = "text/html,application/xhtml+xml,text/plain;q=0.9,text/markdown;q=0.9,*/*;q=0.5"
 REFUSED = "Windrow-Refused"
+REDIRECTS = frozenset([301, 302, 303, 307, 308])
 OURS = "egress_gone"
 """The code for a failure between child and proxy: no outcome, never the site's fault."""
 

@@ -14,99 +14,31 @@ Usage::
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
-import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urldefrag, urljoin
 
 from scrapy import Request, Spider
-from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from twisted.python.failure import Failure
 
 from contributor_node.content_coding import undo_content_encoding
-from contributor_node.crawl_wire import Broken, CrawlResult, Parsing, Work
+from contributor_node.crawl_wire import Broken, CrawlResult, Parsing
 from contributor_node.egress_grants import Purpose
 from contributor_node.extract import EXTRACTOR_VERSION, Extracted, extract, extract_markup, is_html
 from contributor_node.outcomes import outcome_of_refusal, outcome_of_status
-from contributor_node.parent_link import ParentLink
-from contributor_node.render import Page, Part, Renderer
-from contributor_node.road import Road, header, refusal_of_error, refusal_of_response
-from contributor_node.robots import ROBOTS_TOKEN, RobotsAnswer, RobotsCache, RobotsGate
+from contributor_node.render import Page, Part
+from contributor_node.road import REDIRECTS, header, refusal_of_error, refusal_of_response
+from contributor_node.visit import Crew, RoadRefused, RobotsDenied, Visit, download, now_ms
 from windrow_protocol.errors import REASONS, WindrowError
-from windrow_protocol.limits import ROBOTS_REDIRECTS_MAX
 from windrow_protocol.messages import Outcome
 from windrow_protocol.optout import optout_signals
 from windrow_protocol.optout_kinds import Signal, denies_training
-from windrow_protocol.robots_rules import RobotsState, RobotsStatements
 
 log = logging.getLogger(__name__)
-REDIRECTS = frozenset([301, 302, 303, 307, 308])
-
-
-class RoadRefused(IgnoreRequest):
-    """A request that the egress proxy did not let out, or that had no answer."""
-
-    def __init__(self, code: str) -> None:
-        self.code = code
-        super().__init__(code)
-
-
-class RobotsDenied(IgnoreRequest):
-    """A URL that the host's robots.txt denies."""
-
-
-@dataclass(slots=True)
-class Visit:
-    """One lease on its way."""
-
-    work: Work
-    url: str
-    seen: set[str] = field(default_factory=set)
-    robots_state: str = "unasked"
-    statements: RobotsStatements = field(default_factory=RobotsStatements)
-    status: int = 0
-    content_type: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Crew:
-    """What a spider works with. The queue ends with None."""
-
-    queue: asyncio.Queue[Work | None]
-    road: Road
-    link: ParentLink
-    cache: RobotsCache
-    renderer: Renderer
-
-
-def now_ms() -> int:
-    """The child's clock in milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
-class RobotsMiddleware:
-    """Holds each request until its host's robots.txt has been heard."""
-
-    def __init__(self, crawler: Crawler) -> None:
-        self._crawler = crawler
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> RobotsMiddleware:
-        """Scrapy's way to make one."""
-        return cls(crawler)
-
-    async def process_request(self, request: Request) -> None:
-        """Raise RobotsDenied or RoadRefused when the request must not be made."""
-        if request.meta["windrow_purpose"] != "robots":
-            spider = self._crawler.spider
-            assert isinstance(spider, LeaseSpider)
-            await spider.check_robots(request)
 
 
 class LeaseSpider(Spider):
@@ -117,7 +49,6 @@ class LeaseSpider(Spider):
     def __init__(self, crew: Crew, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.crew = crew
-        self.gate = RobotsGate(crew.cache, self.fetch_robots, now_ms)
 
     async def start(self) -> AsyncIterator[Any]:
         """Yield the first request of each lease until the queue ends."""
@@ -134,56 +65,6 @@ class LeaseSpider(Spider):
             visit.url, visit.work, purpose, callback=self.answered, visit=visit, handle_httpstatus_all=True
         )
         return request.replace(errback=self.failed)
-
-    # --- robots.txt -----------------------------------------------------------------------------------
-
-    async def check_robots(self, request: Request) -> None:
-        """Wait for the rules of a request's host. Raises RobotsDenied or RoadRefused."""
-        visit: Visit = request.meta["visit"]
-        is_part = request.meta["windrow_purpose"] == "subresource"
-        found = await self.gate.rules_for(request.url, visit.work)
-        if found.refusal:
-            raise RoadRefused(found.refusal)
-        rules = found.rules
-        if delay_s := rules.crawl_delay_s(ROBOTS_TOKEN):
-            await self.crew.link.ask_slower(request.url, delay_s)
-        allowed = rules.allows(ROBOTS_TOKEN, request.url)
-        if not is_part:
-            states = {RobotsState.RULES: "denied", RobotsState.UNREACHABLE: "unreachable"}
-            allowed_state = "allowed" if rules.state is RobotsState.RULES else "no_robots"
-            visit.robots_state = allowed_state if allowed else states[rules.state]
-            visit.statements = rules.statements(ROBOTS_TOKEN, request.url)
-        if not allowed:
-            raise RobotsDenied(request.url)
-
-    async def fetch_robots(self, url: str, work: Work) -> RobotsAnswer:
-        """Fetch one robots.txt under a lease, following its redirects."""
-        for _ in range(ROBOTS_REDIRECTS_MAX + 1):
-            try:
-                response = await self._download(self.crew.road.request(url, work, "robots"))
-                location = header(response, "Location")
-                if response.status not in REDIRECTS or not location:
-                    coding = header(response, "Content-Encoding")
-                    body = undo_content_encoding(response.body, coding, work.decoded_bytes_max)
-                    return RobotsAnswer(response.status, body)
-            except (RoadRefused, WindrowError) as error:
-                return RobotsAnswer(None, b"", error.code)
-            url = urldefrag(urljoin(url, location)).url
-            if not await self.crew.link.ask_redirect(work.lease_id, "robots", url):
-                break
-        return RobotsAnswer(None, b"")
-
-    async def _download(self, request: Request) -> Response:
-        """Download outside the scheduler. Raises RoadRefused."""
-        try:
-            response = await self.crawler.engine.download_async(request)
-        except IgnoreRequest:
-            raise
-        except Exception as error:
-            raise RoadRefused(refusal_of_error(error)) from error
-        if code := refusal_of_response(response):
-            raise RoadRefused(code)
-        return response
 
     # --- pages ----------------------------------------------------------------------------------------
 
@@ -256,7 +137,7 @@ class LeaseSpider(Spider):
         """Fetch a sub-resource of a rendered page, or None where it may not or could not be fetched."""
         try:
             request = self.crew.road.request(url, visit.work, "subresource", visit=visit)
-            response = await self._download(request)
+            response = await download(self.crawler, request)
             coding = header(response, "Content-Encoding")
             body = undo_content_encoding(response.body, coding, visit.work.decoded_bytes_max)
         except (IgnoreRequest, WindrowError, ValueError):
@@ -317,7 +198,7 @@ def scrapy_settings() -> dict[str, Any]:
     return {
         "TWISTED_REACTOR_ENABLED": False,
         "DOWNLOAD_HANDLERS_BASE": {"http": handler, "https": handler},
-        "DOWNLOADER_MIDDLEWARES_BASE": {"contributor_node.spider.RobotsMiddleware": 100},
+        "DOWNLOADER_MIDDLEWARES_BASE": {"contributor_node.visit.RobotsMiddleware": 100},
         "SPIDER_MIDDLEWARES_BASE": {},
         "EXTENSIONS_BASE": {},
         "ROBOTSTXT_OBEY": False,

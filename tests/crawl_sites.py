@@ -57,9 +57,9 @@ async def serve(handler: Handler, address: str = "127.0.0.1", ssl: object = None
         site.heads.append({name.lower(): value for name, value in request.headers.items()})
         return await handler(request)
 
-    runner = web.ServerRunner(web.Server(keep), handle_signals=False)
+    runner = web.ServerRunner(web.Server(keep), handle_signals=False, shutdown_timeout=0.1)
     await runner.setup()
-    place = web.TCPSite(runner, address, 0, ssl_context=ssl, shutdown_timeout=0.1)  # type: ignore[arg-type]
+    place = web.TCPSite(runner, address, 0, ssl_context=ssl)  # type: ignore[arg-type]
     await place.start()
     site.port = runner.addresses[0][1]
     try:
