@@ -6,7 +6,7 @@ import { currentPage } from "./page.js";
 const element = (id) => document.getElementById(id);
 const words = (name, ...parts) => api.i18n.getMessage(name, parts);
 const camel = (prefix, name) => prefix + name.split("_").map((w) => w[0].toUpperCase() + w.slice(1)).join("");
-const language = api.i18n.getUILanguage().startsWith("de") ? "de" : "en";
+const language = words("language"); // so that the notice speaks as the rest of the popup does
 
 let page = null; // as read from the tab, with the time of the reading
 let noticeSha256 = "";
