@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DedupTables:
-    """The three tables of the index."""
+    """The three tables of the index; two are the same only if they are one object."""
 
     texts: sa.Table
     bands: sa.Table
