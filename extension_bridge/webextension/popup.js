@@ -46,7 +46,7 @@ function showFindings(findings) {
   element("removed").replaceChildren(
     ...findings.map(({ kind, count }) => {
       const item = document.createElement("li");
-      item.textContent = `${count} × ${words(camel("kind", kind))}`;
+      item.textContent = `${words(camel("kind", kind))}: ${count}`;
       return item;
     }),
   );
@@ -137,6 +137,7 @@ async function list() {
   const { donations } = await ask({ type: "status" });
   element("given").replaceChildren(...donations.map(row));
   element("given-nothing").hidden = donations.length > 0;
+  element("given-section").hidden = false;
 }
 
 async function withdraw(contributionId, button) {
