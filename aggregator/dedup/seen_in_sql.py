@@ -50,7 +50,8 @@ class SqlSeenStore:
     ) -> list[SeenText]:
         """Return texts of that size which share a band key: most shared keys first, then the earliest."""
         bounds = {"keys": keys, "shingles_min": shingles_min, "shingles_max": shingles_max, "limit": limit}
-        return [SeenText(*row) for row in self._connection.execute(self._sql.candidates, bounds).tuples()]
+        rows: Sequence[Sequence[Any]] = self._connection.execute(self._sql.candidates, bounds).all()
+        return [SeenText(*row) for row in rows]
 
     def shingles(self, ordinals: Sequence[int]) -> dict[int, Hashes]:
         """Return the kept shingle hashes of some texts."""

@@ -15,8 +15,8 @@ PY3LANGID_ALONE = 0.912  # its share of right answers on these sentences
 
 def test_it_is_more_often_right_than_the_best_single_model() -> None:
     table = pq.read_table(real_data("langid_lingua_a") / "sentences.parquet").to_pylist()
-    # Every fourth sentence of each of the 75 languages.
-    rows = [row for row in table if row["kind"] == "sentences"][::4]
+    # Every eighth sentence of each of the 75 languages.
+    rows = [row for row in table if row["kind"] == "sentences"][::8]
     right = sum(detect_language(row["text"]).code == row["lang"] for row in rows)
     assert len({row["lang"] for row in rows}) == 75
     assert right / len(rows) >= PY3LANGID_ALONE
