@@ -114,8 +114,7 @@ class Lake:
 
     def files(self, connection: sa.Connection) -> list[Path]:
         """Return the listed files in the order of the log."""
-        rows = connection.execute(sa.select(lake_files.c.path).order_by(lake_files.c.first_seq))
-        return [self.folder / row.path for row in rows]
+        return listed_files(connection, self.folder)
 
     def dataset(self, connection: sa.Connection) -> pads.Dataset:
         """Return the lake as a pyarrow dataset (empty, but with its schema, when nothing is listed)."""
@@ -131,3 +130,9 @@ class Lake:
         for name in orphans:
             self._env.disk.remove(self.folder / name)
         return orphans
+
+
+def listed_files(connection: sa.Connection, folder: Path) -> list[Path]:
+    """Return the files that a lake's manifest lists, in the order of the log."""
+    rows = connection.execute(sa.select(lake_files.c.path).order_by(lake_files.c.first_seq))
+    return [folder / row.path for row in rows]

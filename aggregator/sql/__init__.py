@@ -1,0 +1,1 @@
+"""Questions in SQL over documented views, answered in a child process that can do nothing else."""

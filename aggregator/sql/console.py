@@ -1,0 +1,72 @@
+"""Shows an answer: as a table for people, as JSON or CSV for programs.
+
+Rules: JSON is a list of objects, CSV is RFC 4180 with a header; both hold every digit. In a table long values end in
+an ellipsis.
+
+Does not: run queries. Usage: `print(show(answer, "table"))`.
+
+Source: RFC 4180, RFC 8259.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any, Final
+
+from aggregator.sql.job import Answer
+
+CELL_CHARS_MAX: Final = 60
+
+
+def show(answer: Answer, form: str) -> str:
+    """Return the answer as `table`, `json` or `csv`."""
+    return {"table": _table, "json": _json, "csv": _csv}[form](answer)
+
+
+def _json(answer: Answer) -> str:
+    rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    return json.dumps(rows, ensure_ascii=False)
+
+
+def _csv(answer: Answer) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(answer.columns)
+    writer.writerows([["" if value is None else value for value in row] for row in answer.rows])
+    return out.getvalue().rstrip("\r\n")
+
+
+def _table(answer: Answer) -> str:
+    cells = [[_cell(value) for value in row] for row in answer.rows]
+    widths = [
+        max([len(name), *(len(row[place]) for row in cells)]) for place, name in enumerate(answer.columns)
+    ]
+    numeric = [
+        bool(answer.rows) and all(_is_number(row[place]) for row in answer.rows)
+        for place in range(len(widths))
+    ]
+    lines = [_line(answer.columns, widths, numeric), "  ".join("─" * width for width in widths)]
+    lines += [_line(row, widths, numeric) for row in cells]
+    return "\n".join(lines)
+
+
+def _line(cells: list[str], widths: list[int], numeric: list[bool]) -> str:
+    return "  ".join(
+        cell.rjust(width) if right else cell.ljust(width)
+        for cell, width, right in zip(cells, widths, numeric, strict=True)
+    ).rstrip()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "∅"
+    text = " ".join(str(value).split())
+    return text if len(text) <= CELL_CHARS_MAX else text[: CELL_CHARS_MAX - 1] + "…"
+
+
+def _is_number(value: Any) -> bool:
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return True
+    return isinstance(value, str) and value.lstrip("-").isdigit()

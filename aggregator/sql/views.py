@@ -1,0 +1,245 @@
+"""The views an operator may ask: their names, columns, types and meaning. This table is the contract.
+
+Rules: a view or column is never renamed or removed, only added; a test holds names and types. Times are TIMESTAMP in
+UTC, amounts DECIMAL(38,0) in wei so that sums are exact. Personal text is in no view.
+
+Does not: run queries or open files (see `child`).
+
+Usage: `VIEWS["contributions"].select`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from storage import tables as t
+
+TEXT, WHOLE, REAL, YESNO, TIME, WEI = "VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP", "DECIMAL(38,0)"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, DuckDB type, meaning, and where it comes from."""
+
+    name: str
+    kind: str
+    meaning: str
+    source: sa.ColumnElement[Any]
+
+
+@dataclass(frozen=True)
+class View:
+    """One view over the state."""
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+    source: sa.FromClause
+    where: sa.ColumnElement[bool] | None = None
+
+    @property
+    def select(self) -> sa.Select[Any]:
+        """The query that fills it."""
+        query = sa.select(*(column.source.label(column.name) for column in self.columns)).select_from(
+            self.source
+        )
+        return query if self.where is None else query.where(self.where)
+
+
+def _moment(value: int | None) -> datetime | None:
+    return None if value is None else datetime.fromtimestamp(value / 1000, UTC).replace(tzinfo=None)
+
+
+def _wei(value: int | None) -> Decimal | None:
+    return None if value is None else Decimal(value)
+
+
+CONVERTERS: Final[dict[str, Callable[[Any], Any]]] = {TIME: _moment, WEI: _wei}
+
+_c, _v, _d, _a = t.contributions.c, t.verdicts.c, t.duplicates.c, t.annotations.c
+_n, _l, _e = t.nodes.c, t.leases.c, t.ledger.c
+
+_VIEWS = (
+    View(
+        "contributions",
+        "every text handed in for a lease, truths of validators apart, with what was judged of it",
+        (
+            Column("contribution_id", TEXT, "id made by the node", _c.contribution_id),
+            Column("seq", WHOLE, "place in the append-only log", _c.seq),
+            Column("node_id", TEXT, "who handed it in", _c.node_id),
+            Column("lease_id", TEXT, "the lease it answers", _c.lease_id),
+            Column("url", TEXT, "URL as leased", _c.url),
+            Column("final_url", TEXT, "URL after redirects", _c.final_url),
+            Column("http_status", WHOLE, "status of the page", _c.http_status),
+            Column("content_type", TEXT, "type of the page", _c.content_type),
+            Column("fetched_at", TIME, "when the node fetched it", _c.fetched_at_ms),
+            Column("received_at", TIME, "when it was acknowledged", _c.received_at_ms),
+            Column("robots_state", TEXT, "what robots.txt said", _c.robots_state),
+            Column("text_sha256", TEXT, "digest of the text", _c.text_sha256),
+            Column("text_bytes", WHOLE, "length of the text in UTF-8 bytes", _c.text_bytes),
+            Column("title", TEXT, "the page's title", _c.title),
+            Column(
+                "language", TEXT, "ISO 639 code, `und` when unknown; null before it is judged", _a.language
+            ),
+            Column("token_count", WHOLE, "tokens of the pinned tokenizer", _a.token_count),
+            Column("license_detected", TEXT, "licence found in the text", _a.license_detected),
+            Column("training_allowed", YESNO, "no signal forbids training", _a.training_allowed),
+        ),
+        t.contributions.outerjoin(t.annotations, _a.contribution_id == _c.contribution_id),
+        _c.kind == "work",
+    ),
+    View(
+        "verdicts",
+        "what verification decided, one row for each contribution decided",
+        (
+            Column("contribution_id", TEXT, "about which contribution", _v.contribution_id),
+            Column("node_id", TEXT, "whose", _v.node_id),
+            Column("verdict", TEXT, "accepted, rejected or no_evidence", _v.verdict),
+            Column("reason", TEXT, "reason code", _v.reason),
+            Column("similarity", REAL, "two-sided shingle similarity with the truth, 0 to 1", _v.similarity),
+            Column("decided_at", TIME, "when", _v.decided_at_ms),
+        ),
+        t.verdicts,
+    ),
+    View(
+        "duplicates",
+        "novelty of each accepted contribution against everything ever seen",
+        (
+            Column("contribution_id", TEXT, "about which contribution", _d.contribution_id),
+            Column("kind", TEXT, "unique, exact or near", _d.kind),
+            Column("cluster_id", TEXT, "the cluster, named by its first contribution", _d.cluster_id),
+            Column(
+                "first_contribution_id", TEXT, "whose text it repeats, or itself", _d.first_contribution_id
+            ),
+            Column("similarity", REAL, "Jaccard of five-word shingles with that text", _d.similarity),
+            Column("unique_bytes", WHOLE, "bytes that were new", _d.unique_bytes),
+        ),
+        t.duplicates,
+    ),
+    View(
+        "nodes",
+        "every registered node",
+        (
+            Column("node_id", TEXT, "its public key", _n.node_id),
+            Column("role", TEXT, "contributor or validator", _n.role),
+            Column("payout_address", TEXT, "where its rewards go", _n.payout_address),
+            Column("region", TEXT, "as it says", _n.region),
+            Column("registered_at", TIME, "since when", _n.registered_at_ms),
+        ),
+        t.nodes,
+    ),
+    View(
+        "leases",
+        "every lease and what became of it",
+        (
+            Column("lease_id", TEXT, "its id", _l.lease_id),
+            Column("url", TEXT, "what was to be fetched", _l.url),
+            Column("node_id", TEXT, "by whom", _l.node_id),
+            Column("kind", TEXT, "work or audit", _l.kind),
+            Column("render", TEXT, "http or browser", _l.render),
+            Column("state", TEXT, "leased, answered or expired", _l.state),
+            Column("outcome", TEXT, "outcome in the protocol's vocabulary", _l.outcome),
+            Column("http_status", WHOLE, "status as reported", _l.http_status),
+            Column("bytes_wire", WHOLE, "bytes over the line as reported", _l.bytes_wire),
+            Column("issued_at", TIME, "when it was given", _l.issued_at_ms),
+            Column("closed_at", TIME, "when it was answered or expired", _l.closed_at_ms),
+        ),
+        t.leases,
+    ),
+    View(
+        "ledger",
+        "double entry: each row moves an amount from one account to another",
+        (
+            Column("entry_seq", WHOLE, "place in the ledger", _e.entry_seq),
+            Column("entry_id", TEXT, "id that follows from its cause", _e.entry_id),
+            Column("debit", TEXT, "account it is taken from", _e.debit),
+            Column("credit", TEXT, "account it goes to", _e.credit),
+            Column("asset", TEXT, "which token", _e.asset),
+            Column("amount", WEI, "how much, in wei; 0 for a refusal", _e.amount),
+            Column("cause", TEXT, "contribution, sale or claim", _e.cause),
+            Column("reason", TEXT, "reason code", _e.reason),
+            Column("rule_version", WHOLE, "version of the rates", _e.rule_version),
+            Column("created_at", TIME, "when", _e.created_at_ms),
+        ),
+        t.ledger,
+    ),
+    View(
+        "epochs",
+        "every epoch and its root",
+        (
+            Column("epoch_id", WHOLE, "its number", t.epochs.c.epoch_id),
+            Column("state", TEXT, "frozen, published, proposed or accepted", t.epochs.c.state),
+            Column("entry_seq", WHOLE, "last ledger entry it covers", t.epochs.c.entry_seq),
+            Column("root", TEXT, "Merkle root of cumulative amounts", t.epochs.c.root),
+            Column("total", WEI, "sum of all leaves in wei", t.epochs.c.total),
+            Column("closed_at", TIME, "when it was frozen", t.epochs.c.closed_at_ms),
+        ),
+        t.epochs,
+    ),
+    View(
+        "payouts",
+        "every claim that the chain paid",
+        (
+            Column("epoch_id", WHOLE, "epoch whose root proved it", t.payouts.c.epoch_id),
+            Column("account", TEXT, "who was paid", t.payouts.c.account),
+            Column("asset", TEXT, "in which token", t.payouts.c.asset),
+            Column("cumulative", WEI, "claimed in all so far, in wei", t.payouts.c.cumulative),
+            Column("paid", WEI, "paid by this claim, in wei", t.payouts.c.paid),
+            Column("tx_hash", TEXT, "the transaction", t.payouts.c.tx_hash),
+            Column("paid_at", TIME, "when it was recorded", t.payouts.c.paid_at_ms),
+        ),
+        t.payouts,
+    ),
+    View(
+        "consents",
+        "every consent given for personal data; never the data",
+        (
+            Column("consent_receipt_id", TEXT, "digest of the receipt", t.consents.c.consent_receipt_id),
+            Column("contribution_id", TEXT, "the donation it covers", t.consents.c.contribution_id),
+            Column("source", TEXT, "where the items come from", t.consents.c.source),
+            Column("purpose", TEXT, "what for", t.consents.c["purpose"]),
+            Column("items", WHOLE, "how many items", t.consents.c["items"]),
+            Column("given_at", TIME, "when it was given", t.consents.c.given_at_ms),
+        ),
+        t.consents,
+    ),
+    View(
+        "exports",
+        "every published version of a dataset",
+        (
+            Column("dataset", TEXT, "its name", t.exports.c.dataset),
+            Column("version", TEXT, "its version", t.exports.c.version),
+            Column("export_id", TEXT, "its id on chain", t.exports.c.export_id),
+            Column("manifest_sha256", TEXT, "digest of its manifest", t.exports.c.manifest_sha256),
+            Column("rows", WHOLE, "rows", t.exports.c["rows"]),
+            Column("tokens", WHOLE, "tokens", t.exports.c.tokens),
+            Column("bytes", WHOLE, "bytes of its files", t.exports.c.bytes),
+            Column("price", WEI, "price in wei", t.exports.c.price),
+            Column("created_at", TIME, "when it was published", t.exports.c.created_at_ms),
+        ),
+        t.exports,
+    ),
+    View(
+        "sales",
+        "every sale the chain shows",
+        (
+            Column("sale_id", TEXT, "its id", t.sales.c.sale_id),
+            Column("dataset", TEXT, "what was sold", t.sales.c.dataset),
+            Column("version", TEXT, "which version", t.sales.c.version),
+            Column("buyer", TEXT, "who paid", t.sales.c.buyer),
+            Column("price", WEI, "paid, in wei", t.sales.c.price),
+            Column("royalties", WEI, "to the rows' owners, in wei", t.sales.c.royalties),
+            Column("fees", WEI, "to the operator, in wei", t.sales.c.fees),
+            Column("tx_hash", TEXT, "the transaction", t.sales.c.tx_hash),
+            Column("sold_at", TIME, "time of its block", t.sales.c.sold_at_ms),
+        ),
+        t.sales,
+    ),
+)
+VIEWS: Final[dict[str, View]] = {view.name: view for view in _VIEWS}

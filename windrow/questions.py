@@ -1,0 +1,40 @@
+"""`windrow sql`: asks the sandbox, and says how fresh the answer is.
+
+Rules: works while the house runs and while it does not; only reads.
+
+Does not: contain statements (see `aggregator.sql`). Usage: `answer, note = ask(settings, statement, "table")`.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aggregator.sql.console import show
+from aggregator.sql.sandbox import run_query
+from storage.lake import listed_files
+from storage.state import State
+from windrow.home import database_url
+from windrow.settings import HouseSettings
+from windrow_protocol.errors import WindrowError
+
+
+def ask(settings: HouseSettings, statement: str, form: str) -> tuple[str, str]:
+    """Return the shown answer and the line that states its freshness. Raises WindrowError of the sandbox."""
+    home = Path(settings.home)
+    if not settings.database_url and not (home / "state.db").exists():
+        raise WindrowError("not_found", f"no house has run in {home} yet")
+    state = State.open_readonly(database_url(settings))
+    with state.read() as connection:
+        files = listed_files(connection, home / "lake")
+    state.close()
+    began = time.monotonic()
+    moment = datetime.now(UTC).isoformat(timespec="seconds")
+    answer = run_query(database_url(settings), files, statement)
+    cut = ", cut at the row limit" if answer.truncated else ""
+    note = (
+        f"{len(answer.rows)} rows{cut} as of {moment}, log entry {answer.log_seq}, "
+        f"in {time.monotonic() - began:.2f} s"
+    )
+    return show(answer, form), note
