@@ -143,8 +143,8 @@ class MarketClient:
         """Pay if this buyer has not paid yet, download what is missing and check all of it.
 
         `progress(path, bytes_done, bytes_all)` is called while files arrive. Calling again after any failure goes on
-        and pays nothing twice. Raises WindrowError `price_changed`, `chain_unreachable`, `wrong_chain`, `chain_rejected`,
-        `unknown_payment`, `export_corrupt` or `not_running`.
+        and pays nothing twice. Raises WindrowError `price_changed`, `chain_unreachable`, `wrong_chain`,
+        `chain_rejected`, `unknown_payment`, `export_corrupt` or `not_running`.
         """
         from chain.client import ChainClient
         from chain.deploy import Deployment

@@ -55,7 +55,14 @@ class Report:
         except NotChecked as reason:
             self.checks.append(Check(name, "not_checked", str(reason)))
         except WindrowError as error:
-            self.checks.append(Check(name, "failed", error.detail or str(error)))
+            self.checks.append(Check(name, "failed", _in_words(error)))
+
+
+def _in_words(error: WindrowError) -> str:
+    """Return a refusal in one sentence; faults found here describe themselves."""
+    if error.code in ("export_corrupt", "bad_proof") and error.detail:
+        return error.detail
+    return error.reason.sentence + (f" ({error.detail})" if error.detail else "")
 
 
 @dataclass

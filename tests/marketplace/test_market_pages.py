@@ -1,0 +1,156 @@
+"""The catalogue's pages and their JSON twins show the same values, escape what strangers wrote and load nothing."""
+
+from __future__ import annotations
+
+import io
+import re
+from html import unescape
+from pathlib import Path
+from urllib.request import ProxyHandler, Request, build_opener
+
+import msgspec
+import pyarrow.parquet as pq
+import pytest
+from market_world import Market
+from published_world import RECIPES, PublishedWorld, manual
+
+from aggregator.publish import publish
+from marketplace.catalogue import Catalogue, sample_rows
+from marketplace.rendering import bars, bytes_text, render_dataset, render_market, wei_text
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import SAMPLE_ROWS
+
+OPENER = build_opener(ProxyHandler({}))
+
+
+def get(market: Market, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    with OPENER.open(Request(market.url + path, method=method), timeout=30) as answer:
+        return answer.status, {key.lower(): value for key, value in answer.headers.items()}, answer.read()
+
+
+def json_of(market: Market, path: str) -> dict[str, object]:
+    decoded: dict[str, object] = msgspec.json.decode(get(market, path)[2])
+    return decoded
+
+
+def test_page_and_twin_show_the_same_values(market: Market) -> None:
+    page = unescape(get(market, "/market/web_text")[2].decode())
+    twin = json_of(market, "/market/datasets/web_text/0.1.0")
+    shown = (
+        *(f"{twin['rows']:,}", f"{twin['tokens']:,}", str(twin["export_id"]), str(twin["manifest_sha256"])),
+        *(str(twin["coordinator_id"]), str(twin["summary"]), wei_text(str(twin["price"])) + " WIND"),
+    )
+    for value in shown:
+        assert value in page
+    for column in twin["columns"]:  # type: ignore[attr-defined]
+        assert column["about"] in page
+
+
+def test_all_ways_to_the_newest_version_agree(market: Market) -> None:
+    (newest,) = json_of(market, "/market/datasets")["datasets"]  # type: ignore[misc]
+    latest = json_of(market, "/market/datasets/web_text/latest")
+    listed = json_of(market, "/market/datasets/web_text")["versions"]
+    assert {**newest, "chain": latest["chain"]} == latest
+    assert listed == [newest]
+    assert latest["chain"]["market"] == market.chain.market.address  # type: ignore[index]
+    assert get(market, "/market/web_text/0.1.0")[2] == get(market, "/market/web_text")[2]
+
+
+def test_the_sample_is_free_and_real(market: Market) -> None:
+    rows = json_of(market, "/market/datasets/web_text/0.1.0/sample")["rows"]
+    _, headers, body = get(market, "/market/datasets/web_text/0.1.0/sample?format=parquet")
+    table = pq.read_table(io.BytesIO(body))
+    assert table.num_rows == len(rows) == SAMPLE_ROWS  # type: ignore[arg-type]
+    assert [row["id"] for row in rows] == table["id"].to_pylist()  # type: ignore[attr-defined]
+    assert headers["content-type"] == "application/vnd.apache.parquet"
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "manifest.jws", "croissant.json", "README.md"])
+def test_what_describes_an_export_is_free(market: Market, name: str) -> None:
+    assert market.export.path is not None
+    _, _, body = get(market, f"/market/datasets/web_text/0.1.0/{name}")
+    assert body == (market.export.path / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/market/datasets/nothing/latest", 404),
+        ("/market/datasets/web_text/9.9.9", 404),
+        ("/market/datasets/web_text/..%2f..", 404),
+        ("/market/datasets/web_text/0.1.0/provenance.parquet", 404),
+        ("/market/datasets/web_text/0.1.0/data", 404),
+        ("/market/datasets/web_text/0.1.0/sample?format=exe", 400),
+        ("/market/Nothing", 404),
+    ],
+)
+def test_what_is_not_there_or_not_free_is_refused_with_a_remedy(
+    market: Market, path: str, status: int
+) -> None:
+    from urllib.error import HTTPError
+
+    with pytest.raises(HTTPError) as refusal:
+        get(market, path)
+    assert refusal.value.code == status
+    assert msgspec.json.decode(refusal.value.read())["remedy"]
+
+
+def test_pages_load_nothing_from_elsewhere(market: Market) -> None:
+    for path in ("/market", "/market/web_text"):
+        _, headers, body = get(market, path)
+        assert "default-src 'none'" in headers["content-security-policy"]
+        page = body.decode()
+        assert not re.findall(r"<(?:script|img|link|iframe)\b", page)
+        assert all(target.startswith("/") for target in re.findall(r'(?:href|src)="([^"]*)"', page))
+        assert "url(" not in page
+
+
+async def test_what_strangers_wrote_is_shown_as_text(tmp_path: Path) -> None:
+    world = await PublishedWorld(tmp_path).open()
+    hostile = (
+        "<script>alert(1)</script> ![x](http://evil.example/x.png) [go](javascript:alert(1)) {{ 7 * 7 }}"
+    )
+    await world.feed({"http://evil.example/%3Cscript%3E": f"{hostile}\n\n{manual('calendar')}"})
+    publish(world.house, RECIPES, "web_text")
+    catalogue = Catalogue(world.house)
+    offer = catalogue.offer("web_text")
+    page = render_dataset(
+        offer,
+        versions=[offer],
+        sample=sample_rows(offer.folder),
+        card=catalogue.card(offer) + hostile,
+        times_sold=0,
+    )
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script" not in page
+    assert "<img" not in page
+    assert 'href="javascript' not in page
+    assert "{{ 7 * 7 }}" in page
+
+
+def test_an_empty_market_says_so() -> None:
+    assert "Nothing is for sale yet" in render_market([])
+
+
+def test_a_changed_manifest_is_no_offer(tmp_path: Path) -> None:
+    from published_world import open_world
+
+    world = open_world(tmp_path)
+    export = publish(world.house, RECIPES, "web_text")
+    assert export.path is not None
+    manifest = export.path / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b'"rows": 20', b'"rows": 99'))
+    with pytest.raises(WindrowError) as refusal:
+        Catalogue(world.house).datasets()
+    assert refusal.value.code == "export_corrupt"
+
+
+def test_amounts_and_sizes_read_well() -> None:
+    assert [wei_text(n) for n in (0, 1, 10**18, 15 * 10**17, 1234 * 10**18)] == [
+        *("0", "0.000000000000000001", "1", "1.5", "1,234")
+    ]
+    assert [bytes_text(n) for n in (0, 999, 1_500, 2_500_000)] == ["0 B", "999 B", "1.5 kB", "2.5 MB"]
+    counts = {f"host{i:02}": 20 - i for i in range(12)}
+    shown = bars(counts)
+    assert shown[-1][0] == "others"
+    assert sum(count for _, count, _ in shown) == sum(counts.values())
