@@ -28,6 +28,11 @@ def wei_text(wei: int | str) -> str:
     return f"{amount.normalize():,f}"
 
 
+def wei_about_text(wei: int | str) -> str:
+    """Return an amount of wei as tokens to four significant digits, where the exact one would only distract."""
+    return f"{Decimal(f'{Decimal(int(wei)) / Decimal(10**18):.4g}').normalize():,f}"
+
+
 def bytes_text(count: int) -> str:
     """Return a size in the unit that suits it."""
     value = float(count)
@@ -71,6 +76,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "wei": wei_text,
+        "wei_about": wei_about_text,
         "size": bytes_text,
         "time": time_text,
         "cell": cell_text,
