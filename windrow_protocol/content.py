@@ -23,7 +23,12 @@ from windrow_protocol.limits import SHINGLE_WORDS
 
 _BLANKS = re.compile(r"[^\S\n]+")
 _BREAKS = re.compile(r"\n{3,}")
-_WORD = re.compile(r"\w+")
+# Scripts that are written without blanks: Thai, Lao, Myanmar, Khmer, kana, Han.
+_UNSPACED = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff"
+    r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufeff\ufffe\uffff]")
 
 
@@ -32,9 +37,8 @@ def normalise_text(text: str) -> str:
 
     Control characters and lone surrogates are removed, so that the result always encodes as UTF-8.
     """
-    text = text.encode("utf-8", "ignore").decode("utf-8")
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = _CONTROLS.sub("", text)
+    text = text.encode("utf-8", "ignore").decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    text = unicodedata.normalize("NFC", _CONTROLS.sub("", text))
     lines = (line.strip() for line in _BLANKS.sub(" ", text).split("\n"))
     return _BREAKS.sub("\n\n", "\n".join(lines)).strip()
 
@@ -44,13 +48,8 @@ def text_sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def folded_sha256(text: str) -> str:
-    """Return the digest that two exact duplicates share: of the case-folded words alone."""
-    return hashlib.sha256(" ".join(words(text)).encode("utf-8")).hexdigest()
-
-
 def words(text: str) -> list[str]:
-    """Return the case-folded words of a text (Unicode letters, digits and underscores)."""
+    """Return the case-folded words of a text; in scripts without blanks each character is a word."""
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 

@@ -247,7 +247,12 @@ REASONS: dict[str, Reason] = _table(
         2,
     ),
     # --- the house -----------------------------------------------------------------------------------------------------
-    Reason("demo_failed", "The demo could not go on", "read the log named; `windrow doctor` checks this machine", 500),
+    Reason(
+        "demo_failed",
+        "The demo could not go on",
+        "read the log named; `windrow doctor` checks this machine",
+        500,
+    ),
     Reason(
         "home_locked",
         "Another process is using this home",

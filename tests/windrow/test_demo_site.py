@@ -27,7 +27,7 @@ from windrow.demo_site.machine_traces import Traces, machine_traces
 from windrow.demo_site.manifest import SiteEntry, save_manifest
 from windrow.demo_site.markup import document_html
 from windrow.demo_site.serve import SiteTable, bind_hosts
-from windrow_protocol.content import folded_sha256, normalise_text, shingle_hashes, words
+from windrow_protocol.content import normalise_text, shingle_hashes, text_sha256, words
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.optout import denies_training, optout_signals
 from windrow_protocol.robots_rules import RobotsRules
@@ -207,7 +207,7 @@ def test_duplicates_come_about_by_themselves(site: tuple[Path, SiteManifest]) ->
     assert min(len(words(text)) for text in texts.values()) >= 40
     by_text: dict[str, set[int]] = {}
     for (host_index, _path), text in texts.items():
-        by_text.setdefault(folded_sha256(text), set()).add(host_index)
+        by_text.setdefault(text_sha256(" ".join(words(text))), set()).add(host_index)
     assert sum(len(hosts) - 1 for hosts in by_text.values()) >= 5
     licences = [
         shingle_hashes(texts[entry.host_index, entry.path])
