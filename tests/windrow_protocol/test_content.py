@@ -1,0 +1,42 @@
+"""The normal form is a form: doing it twice is doing it once, and it always encodes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from windrow_protocol.content import normalise_text, shingle_hashes, text_sha256, words
+
+
+@given(st.text())
+@example("a\x01\u0301")
+@example("e\ufeff\u0301")
+@example("\r\r\n \ud800 x")
+@example("a\n \n\n\nb")
+def test_normal_form_of_normal_form_is_itself(text: str) -> None:
+    once = normalise_text(text)
+    assert normalise_text(once) == once
+    assert len(text_sha256(once)) == 64
+    assert once == once.strip()
+    assert "\n\n\n" not in once
+
+
+@given(st.text())
+def test_case_and_blanks_do_not_make_other_shingles(text: str) -> None:
+    assert shingle_hashes(text) == shingle_hashes("  " + text.replace(" ", " \n ") + "\t")
+
+
+def test_scripts_without_blanks_are_compared_by_character() -> None:
+    one = "窗外的风把草晒干了农夫把它们收成一行一行"
+    other = one.replace("农夫", "工人")
+    shared = len(shingle_hashes(one) & shingle_hashes(other)) / len(shingle_hashes(one))
+    assert 0.4 < shared < 1
+    assert words("windrow 晒干 2026") == ["windrow", "晒", "干", "2026"]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("", 0), ("...", 0), ("one", 1), ("a b c d", 1), ("a b c d e f", 2)]
+)
+def test_short_texts_are_one_shingle(text: str, count: int) -> None:
+    assert len(shingle_hashes(text)) == count
