@@ -40,19 +40,19 @@ class CompileError(Exception):
     """The compiler found an error or a warning; the message is its own."""
 
 
-def node_modules() -> Path:
-    """The folder with solc and OpenZeppelin, installed if need be. Raises CompilerMissingError."""
+def node_modules(package: Path = _CONTRACTS) -> Path:
+    """The folder with what a `package.json` names, installed if need be. Raises CompilerMissingError."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise CompilerMissingError("node and npm are not installed")
-    digest = hashlib.sha256((_CONTRACTS / "package.json").read_bytes()).hexdigest()[:16]
+    digest = hashlib.sha256((package / "package.json").read_bytes()).hexdigest()[:16]
     cache = Path(os.environ.get("WINDROW_NPM_CACHE", user_cache_path("windrow") / "npm")) / digest
     modules = cache / "node_modules"
     if (cache / "complete").exists():
         return modules
     cache.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", ".npmrc"):
-        shutil.copy(_CONTRACTS / name, cache / name)
+    shutil.copy(package / "package.json", cache)
+    shutil.copy(_CONTRACTS / ".npmrc", cache)
     try:
         done = subprocess.run(
             [npm, "install", "--ignore-scripts"],
@@ -62,10 +62,10 @@ def node_modules() -> Path:
             timeout=_INSTALL_S_MAX,
         )
     except subprocess.TimeoutExpired as error:
-        raise CompilerMissingError("npm did not finish installing solc") from error
+        raise CompilerMissingError("npm did not finish installing") from error
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-        raise CompilerMissingError(f"npm could not install solc: {last[0][:200]}")
+        raise CompilerMissingError(f"npm could not install: {last[0][:200]}")
     (cache / "complete").touch()
     return modules
 

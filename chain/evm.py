@@ -15,7 +15,7 @@ Usage::
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from eth.abc import BlockHeaderAPI, ComputationAPI, SignedTransactionAPI, StateAPI
 from eth.chains.base import Chain
@@ -35,7 +35,10 @@ from chain.evm_values import Call, Genesis, Mined, RefusalError
 from windrow_protocol.limits import BLOCK_GAS_MAX, TX_BYTES_MAX
 from windrow_protocol.merkle import keccak256
 
-_TYPES_TAKEN = (0, 1, 2)  # legacy, access list, dynamic fee; blobs and delegations have no use here
+_TYPES_TAKEN: Final = (
+    1,
+    2,
+)  # access list and dynamic fee; a legacy one has no type; blobs and delegations have no use here
 
 
 class _DevnetVM(PragueVM):

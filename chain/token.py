@@ -19,6 +19,7 @@ from web3 import Web3
 from chain.bound import BoundContract
 from chain.sender import TxDone
 from chain.typed_data import Authorization, TokenDomain, permit, transfer_authorization
+from windrow_protocol.merkle import checksum_address
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -42,7 +43,7 @@ class TokenOps:
 
     def minter(self) -> str:
         """The only address that may mint."""
-        return str(self._contract.read("minter"))
+        return checksum_address(self._contract.read("minter"))
 
     def allowance(self, owner: str, spender: str) -> int:
         """What `spender` may take from `owner`, in wei."""

@@ -31,6 +31,7 @@ CHILD_MEMORY_BYTES_MAX: Final = 2_000_000_000
 CHILD_PAGES_MAX: Final = 2_000  # a crawl child is replaced after so many leases
 CHILD_IDLE_S_MAX: Final = 60  # and leaves when it has had nothing to do for so long
 CHILD_SILENT_S_MAX: Final = 30  # no sign of life for so long means it hangs (a page that cannot be parsed)
+CHILD_START_S_MAX: Final = 60  # from its start to its first word, on a busy machine
 CHILD_DEATHS_MAX: Final = 3  # a lease that was open at so many deaths of the child is left unanswered
 CHILD_LINE_BYTES_MAX: Final = 48_000_000  # one message between node and child
 FETCH_RATIO_FLOOR_BYTES: Final = 1_000_000  # below this decoded size no ratio makes a bomb

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from chain_lab import House
+from chain_nodes import Devnet
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +19,10 @@ def house(built_house: House) -> Iterator[House]:
     """The contracts as they are just after creation; what a test does is undone."""
     with built_house.lab.undone():
         yield built_house
+
+
+@pytest.fixture(scope="session")
+def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
+    """A devnet in a process of its own, shared by tests that do not kill it."""
+    with Devnet(tmp_path_factory.mktemp("devnet")) as running:
+        yield running
