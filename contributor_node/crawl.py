@@ -21,12 +21,12 @@ Usage::
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
 
 import msgspec
-import structlog
 
 from contributor_node.chromium import find_chromium
 from contributor_node.crawl_batch import CrawlBatch, CrawlSettings, Job, grant_of, work_of
@@ -51,12 +51,15 @@ from windrow_protocol.limits import (
     BROWSER_IDLE_S_MAX,
     CHILD_DEATHS_MAX,
     CHILD_SILENT_S_MAX,
+    CHILD_START_S_MAX,
 )
 from windrow_protocol.messages import Lease, Outcome
 
+CHILD_LOG = "crawl_child.log"
+
 __all__ = ["CrawlBatch", "CrawlEngine", "CrawlSettings"]
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)  # structlog would import Twisted where Scrapy is installed
 
 
 class CrawlEngine:
@@ -80,7 +83,7 @@ class CrawlEngine:
         self._given: dict[str, Job] = {}
         self._wake = asyncio.Event()
         self._child: CrawlProcess | None = None
-        self._heard_s = 0.0
+        self._heard_s, self._spoke, self._false_starts = 0.0, False, 0
         self._supervisor: asyncio.Task[None] | None = None
 
     @property
@@ -111,9 +114,19 @@ class CrawlEngine:
         if len(set(ids)) != len(ids) or known.intersection(ids):
             raise ValueError("a lease can be worked on only once at a time")
         batch = CrawlBatch(self.give_up, set(ids))
-        self._waiting.extend(Job(lease, batch) for lease in leases)
+        for lease in leases:
+            self._begin(Job(lease, batch))
         self._wake.set()
         return batch
+
+    def _begin(self, job: Job) -> None:
+        try:
+            target_of(job.lease.url)
+        except WindrowError as error:
+            log.warning("lease %s cannot be fetched: %s", job.lease.lease_id, error)
+            job.batch.finish(job.lease.lease_id, None)
+        else:
+            self._waiting.append(job)
 
     def give_up(self, lease_ids: set[str]) -> None:
         """Close the road of leases that nobody waits for any more."""
@@ -131,14 +144,22 @@ class CrawlEngine:
             self._wake.clear()
             if not self._waiting:
                 continue
-            self._child = await CrawlProcess.start(self._hello(), self._settings.home / "crawl_child.log")
-            self._heard_s = _loop_s()
+            self._heard_s, self._spoke = _loop_s(), False
+            try:
+                self._child = await CrawlProcess.start(self._hello(), self._settings.home / CHILD_LOG)
+            except OSError as error:
+                log.warning("the crawl child cannot be started: %s", error)
+                self._after_false_start()
+                continue
             try:
                 await self._work(self._child)
             finally:
                 await self._child.stop()
                 self._child = None
-                self._after_death()
+                if self._spoke:
+                    self._after_death()
+                else:
+                    self._after_false_start()
 
     def _hello(self) -> Hello:
         try:
@@ -164,14 +185,15 @@ class CrawlEngine:
                 busy = bool(self._given)
                 if not busy and child.sent >= self._settings.child_pages_max:
                     return
-                patience_s = CHILD_SILENT_S_MAX if busy else self._settings.child_idle_s
+                silent_s_max = CHILD_SILENT_S_MAX if self._spoke else CHILD_START_S_MAX
+                patience_s = silent_s_max if busy else self._settings.child_idle_s
                 waking = asyncio.create_task(self._wake.wait())
                 await asyncio.wait({listening, waking}, timeout=patience_s, return_when="FIRST_COMPLETED")
                 woken = waking.done()
                 waking.cancel()
                 self._wake.clear()
-                if busy and _loop_s() - self._heard_s > CHILD_SILENT_S_MAX:
-                    log.warning("the crawl child fell silent", pid=child.pid)
+                if busy and _loop_s() - self._heard_s > silent_s_max:
+                    log.warning("crawl child %s fell silent", child.pid)
                     child.kill()
                 elif not busy and not woken and not self._waiting:
                     return
@@ -181,16 +203,36 @@ class CrawlEngine:
 
     async def _feed(self, child: CrawlProcess) -> None:
         while self._waiting and child.sent < self._settings.child_pages_max:
-            job = self._waiting.popleft()
-            try:
-                self.proxy.grants.add(grant_of(job.lease))
-            except WindrowError as error:
-                log.warning("a lease cannot be fetched", lease_id=job.lease.lease_id, error=str(error))
-                job.batch.finish(job.lease.lease_id, None)
-                continue
+            job = self._next()
+            if job is None:
+                return
+            self.proxy.grants.add(grant_of(job.lease))
             self._given[job.lease.lease_id] = job
             child.sent += 1
             await child.send(work_of(job.lease))
+
+    def _next(self) -> Job | None:
+        """Return the next lease to give out; one that may be deadly goes last, and alone, so that no other suffers."""
+        if any(job.deaths == CHILD_DEATHS_MAX - 1 for job in self._given.values()):
+            return None
+        for job in self._waiting:
+            if job.deaths < CHILD_DEATHS_MAX - 1:
+                self._waiting.remove(job)
+                return job
+        return None if self._given else self._waiting.popleft()
+
+    def _after_false_start(self) -> None:
+        """A child that never said a word is no lease's fault; after three of them nothing will get better."""
+        self._false_starts += 1
+        hopeless = self._false_starts >= CHILD_DEATHS_MAX
+        for job in list(self._given.values()):
+            self._again(job)
+        if hopeless:
+            log.error("no crawl child will run: see %s", self._settings.home / CHILD_LOG)
+            self._false_starts = 0
+        while hopeless and self._waiting:
+            self._end(self._waiting.popleft(), None)
+        self._wake.set()
 
     def _after_death(self) -> None:
         """Begin again what the child left open; what was open at too many deaths is left unanswered."""
@@ -201,20 +243,27 @@ class CrawlEngine:
         for job in left:
             job.parsing = False
             if job.deaths >= CHILD_DEATHS_MAX:
-                log.warning("a lease outlived too many crawl children", lease_id=job.lease.lease_id)
+                log.warning(
+                    "lease %s was open at %s deaths of the crawl child", job.lease.lease_id, job.deaths
+                )
                 self._end(job, None)
             else:
-                del self._given[job.lease.lease_id]
-                self.proxy.grants.revoke(job.lease.lease_id)
-                self._waiting.append(job)
-        if self._waiting:
-            self._wake.set()
+                self._again(job)
+        self._false_starts = 0
+        self._wake.set()
+
+    def _again(self, job: Job) -> None:
+        del self._given[job.lease.lease_id]
+        self.proxy.grants.revoke(job.lease.lease_id)
+        self._waiting.append(job)
 
     # --- what it says ----------------------------------------------------------------------------------
 
     async def _listen(self, child: CrawlProcess) -> None:
         async for message in child.messages():
-            self._heard_s = _loop_s()
+            if not self._spoke:
+                self._wake.set()  # from now on less patience is due
+            self._heard_s, self._spoke = _loop_s(), True
             await self._hear(child, message)
 
     async def _hear(self, child: CrawlProcess, message: ToParent) -> None:
@@ -234,7 +283,9 @@ class CrawlEngine:
         if isinstance(message, Parsing):
             job.parsing = True
         elif isinstance(message, Broken):
-            log.warning("a lease ended in our own fault", lease_id=message.lease_id, code=message.code)
+            log.warning(
+                "lease %s ended in our own fault: %s %s", message.lease_id, message.code, message.detail
+            )
             self._end(job, None)
         else:
             self._end(job, message)

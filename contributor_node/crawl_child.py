@@ -25,15 +25,15 @@ from scrapy.crawler import AsyncCrawlerRunner
 from scrapy.utils.reactorless import install_reactor_import_hook
 
 from contributor_node.crawl_wire import Alive, Close, Granted, Hello, Work, decode_to_child
+from contributor_node.page import FetchPart, Page, Rendered, Renders
 from contributor_node.parent_link import ParentLink
-from contributor_node.render import Renderer
 from contributor_node.road import Road
 from contributor_node.robots import RobotsCache
 from contributor_node.spider import LeaseSpider, scrapy_settings
 from contributor_node.visit import Crew
 from windrow_protocol.limits import CHILD_LINE_BYTES_MAX
 
-ALIVE_EVERY_S = 5
+ALIVE_EVERY_S = 2
 
 
 def main() -> int:
@@ -53,10 +53,29 @@ def main() -> int:
     return 0
 
 
+class _LateRenderer:
+    """Imports Playwright with the first page that needs it: most children never do."""
+
+    def __init__(self, hello: Hello) -> None:
+        self._hello = hello
+        self._renderer: Renders | None = None
+
+    async def render(self, page: Page, fetch_part: FetchPart) -> Rendered:
+        if self._renderer is None:
+            from contributor_node.render import Renderer
+
+            self._renderer = Renderer(self._hello)
+        return await self._renderer.render(page, fetch_part)
+
+    async def close(self) -> None:
+        if self._renderer is not None:
+            await self._renderer.close()
+
+
 async def _run(hello: Hello, orders: io.FileIO, link: ParentLink) -> None:
     queue: asyncio.Queue[Work | None] = asyncio.Queue()
     cache = RobotsCache(Path(hello.home) / "robots.sqlite3")
-    renderer = Renderer(hello)
+    renderer = _LateRenderer(hello)
     crawler = AsyncCrawlerRunner(scrapy_settings()).create_crawler(LeaseSpider)
     side = [asyncio.create_task(_listen(orders, link, queue)), asyncio.create_task(_stay_alive(link))]
     try:

@@ -19,9 +19,7 @@ import asyncio
 import contextlib
 import os
 import resource
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, Playwright, Route, WebSocketRoute, async_playwright
@@ -29,44 +27,13 @@ from playwright.async_api import Error as PlaywrightError
 
 from contributor_node.chromium import switches
 from contributor_node.crawl_wire import Hello
+from contributor_node.page import FetchPart, Page, Rendered
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import RENDER_SETTLE_S_MAX
 
 PAGES_AT_ONCE = 2
 LAUNCH_TIME_S_MAX = 20
 _FETCHED_KINDS = frozenset(["script", "xhr", "fetch"])
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page that has been fetched and is to be rendered."""
-
-    url: str
-    body: bytes
-    content_type: str
-    time_s_max: int
-    markup_bytes_max: int
-
-
-class Part(NamedTuple):
-    """The answer to a sub-request."""
-
-    status: int
-    content_type: str
-    body: bytes
-
-
-@dataclass(slots=True)
-class Rendered:
-    """What the browser made of a page, and how many of its requests were fetched and refused."""
-
-    markup: str = ""
-    parts: int = 0
-    blocked: list[str] = field(default_factory=list)
-
-
-FetchPart = Callable[[str], Awaitable[Part | None]]
-"""Fetch a sub-resource, or return None when it may not or could not be fetched."""
 
 
 class Renderer:

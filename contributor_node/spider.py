@@ -30,7 +30,7 @@ from contributor_node.crawl_wire import Broken, CrawlResult, Parsing
 from contributor_node.egress_grants import Purpose
 from contributor_node.extract import EXTRACTOR_VERSION, Extracted, extract, extract_markup, is_html
 from contributor_node.outcomes import outcome_of_refusal, outcome_of_status
-from contributor_node.render import Page, Part
+from contributor_node.page import Page, Part
 from contributor_node.road import REDIRECTS, header, refusal_of_error, refusal_of_response
 from contributor_node.visit import Crew, RoadRefused, RobotsDenied, Visit, download, now_ms
 from windrow_protocol.errors import REASONS, WindrowError

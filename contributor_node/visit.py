@@ -26,8 +26,8 @@ from scrapy.http import Response
 
 from contributor_node.content_coding import undo_content_encoding
 from contributor_node.crawl_wire import Work
+from contributor_node.page import Renders
 from contributor_node.parent_link import ParentLink
-from contributor_node.render import Renderer
 from contributor_node.road import REDIRECTS, Road, header, refusal_of_error, refusal_of_response
 from contributor_node.robots import ROBOTS_TOKEN, RobotsAnswer, RobotsCache, RobotsGate
 from windrow_protocol.errors import WindrowError
@@ -76,7 +76,7 @@ class Crew:
     road: Road
     link: ParentLink
     cache: RobotsCache
-    renderer: Renderer
+    renderer: Renders
 
 
 def now_ms() -> int:
