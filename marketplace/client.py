@@ -16,8 +16,6 @@ Usage::
 from __future__ import annotations
 
 import hashlib
-import secrets
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +25,8 @@ import msgspec
 
 from marketplace.orders import Order, OrderDomain, sign_order
 from marketplace.resuming import HttpClient
+from storage.env import Env
+from storage.real_env import real_env
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import (
     MANIFEST_JWS_NAME,
@@ -113,8 +113,14 @@ class MarketClient:
     """One market as a buyer sees it. Synchronous."""
 
     def __init__(
-        self, market_url: str, *, coordinator_id: str | None = None, timeout_s: float = 30.0
+        self,
+        market_url: str,
+        *,
+        coordinator_id: str | None = None,
+        timeout_s: float = 30.0,
+        env: Env | None = None,
     ) -> None:
+        self._env = env or real_env()
         self._http = HttpClient(market_url, timeout_s)
         self._coordinator_id = coordinator_id
 
@@ -214,8 +220,8 @@ class MarketClient:
             export_id=quote.export_id,
             tx_hash=tx_hash,
             buyer=key.address,
-            nonce="0x" + secrets.token_hex(32),
-            expires_at_s=int(time.time()) + ORDER_LIFE_S_MAX // 2,
+            nonce="0x" + self._env.randomness.token(32).hex(),
+            expires_at_s=self._env.clock.now_ms() // 1000 + ORDER_LIFE_S_MAX // 2,
         )
         signed = sign_order(key, OrderDomain(quote.chain.chain_id, quote.chain.market), order)
         body = self._http.post("/market/orders", msgspec.json.encode(signed), _SMALL_BYTES_MAX)
@@ -234,7 +240,7 @@ class MarketClient:
             network=quote.network,
             purpose=MANIFEST_PURPOSE,
             subject=manifest.subject,
-            now_ms=time.time_ns() // 1_000_000,
+            now_ms=self._env.clock.now_ms(),
         )
         for file in manifest.files:
             path = out_dir / file.path

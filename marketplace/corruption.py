@@ -1,13 +1,12 @@
 """Names the rows that a changed shard lost, so that a buyer knows what to fetch again.
 
-Rules: provenance must be intact (its digest is the manifest's); it holds each row's own digest. Pages carry checksums,
-so a changed byte stops the reading of its column; rows before the broken page still count as read.
+Rules: provenance must be intact (its digest is the manifest's); it holds each row's own digest. What still decodes is
+compared row by row, page checksums aside, since that names rows where a checksum only condemns a page; what does not
+decode is named from the first row of its page on.
 
 Does not: repair, or say who changed it.
 
 Usage: `sentence = describe_damage(folder, "data/train-00000-of-00001.parquet", shard=0)`.
-
-Source: Apache Parquet format, page checksums.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
 def describe_damage(folder: Path, path: str, shard: int) -> str:
     """Return which rows of a damaged shard are changed or cannot be read, as far as that can be told."""
     try:
-        file = pq.ParquetFile(folder / path, page_checksum_verification=True)
+        file = pq.ParquetFile(folder / path)
     except _FAULTS:
         return "its footer cannot be read, so no row can"
     rows, unreadable = _readable_rows(file)
@@ -66,6 +65,10 @@ def _readable_rows(file: pq.ParquetFile) -> tuple[list[dict[str, Any]], tuple[st
 
 def _read_until_fault(file: pq.ParquetFile, group: int, column: str) -> list[Any]:
     values: list[Any] = []
+    try:
+        return list(file.read_row_group(group, columns=[column]).column(0).to_pylist())
+    except _FAULTS:
+        pass  # one by one, then, up to the fault
     try:
         for batch in file.iter_batches(batch_size=1, row_groups=[group], columns=[column]):
             values += batch.column(0).to_pylist()

@@ -13,7 +13,6 @@ Usage::
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any, Final
 from marketplace.export_checks import ExportChecks
 from marketplace.questions import Check, Report
 from marketplace.settlement_checks import SettlementChecks
+from storage.real_env import SystemClock
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import MANIFEST_NAME
 
@@ -80,7 +80,7 @@ def verify_export(
     """
     if not (folder / MANIFEST_NAME).is_file():
         raise WindrowError("not_found", f"{folder} holds no {MANIFEST_NAME}")
-    now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+    now = SystemClock().now_ms() if now_ms is None else now_ms
     if epochs is None and (folder / PROOFS_FOLDER).is_dir():
         epochs = folder / PROOFS_FOLDER
     report = Report()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,14 +76,30 @@ def test_what_was_not_checked_is_said(folder: Path) -> None:
     assert "no published epochs" in detail(result, "epoch signature")
 
 
-def test_a_flipped_byte_in_the_data_names_shard_and_row(folder: Path) -> None:
+@pytest.mark.parametrize("part", [0.2, 0.5, 0.8])
+def test_a_flipped_byte_in_the_data_names_shard_and_row(folder: Path, part: float) -> None:
     shard = shard_of(folder)
     column = pq.ParquetFile(shard).metadata.row_group(0).column(1)  # the text
-    flip(shard, column.data_page_offset + column.total_compressed_size // 2)
+    flip(shard, column.data_page_offset + int(column.total_compressed_size * part))
+    said = detail(verify_export(folder), "files")
+    assert f"data/{shard.name} was changed" in said
+    assert re.search(r"row \d+ \(c[0-9a-f]{31}\)", said)
+
+
+def test_a_row_range_that_cannot_be_decoded_is_named(folder: Path) -> None:
+    shard = shard_of(folder)
+    column = pq.ParquetFile(shard).metadata.row_group(0).column(1)
+    data = bytearray(shard.read_bytes())
+    start = column.data_page_offset + column.total_compressed_size // 2
+    data[start : start + 400] = b"\xff" * 400
+    shard.write_bytes(bytes(data))
     result = verify_export(folder)
-    assert states(result)["files"] == "failed"
-    assert f"data/{shard.name} was changed" in detail(result, "files")
-    assert "cannot be read in column `text`, from row" in detail(result, "files")
+    assert re.search(
+        r"rows \d+ to 19 cannot be read in column `text`, from row \d+ \(c[0-9a-f]{31}\)",
+        detail(result, "files"),
+    )
+    assert states(result)["rows"] == "failed"
+    assert states(result)["receipts"] == "not_checked"
 
 
 @pytest.mark.parametrize("place", [2, -2, 40])
@@ -182,8 +200,6 @@ def test_rows_newer_than_the_epoch_are_not_checked_and_unpaid_ones_fail(market: 
 
 
 def _sign_empty_epoch(market: Market, folder: Path, *, closed_before: bool) -> None:
-    import hashlib
-
     epoch = folder / "proofs" / "1"
     created = json.loads((folder / "manifest.json").read_bytes())["created_at_ms"]
     header = json.loads((epoch / "epoch.json").read_bytes())
