@@ -29,7 +29,6 @@ from rewards.ledger import (
     balance_of,
     balances,
     claimed_account,
-    cumulative,
     post,
     posted_account,
 )
@@ -128,10 +127,9 @@ def compare_with_chain(house: House, chain: ChainClient) -> list[Problem]:
             for account, amount in balances(connection).items()
             if account.startswith("claimed:")
         }
-        owed = cumulative(balances(connection))
     return [
         *(Problem("root_on_chain", detail) for detail in _root_differences(chain, closed)),
-        *(Problem("claims_on_chain", detail) for detail in _claim_differences(chain, claimed, owed)),
+        *(Problem("claims_on_chain", detail) for detail in _claim_differences(chain, claimed)),
     ]
 
 
@@ -152,13 +150,15 @@ def _root_differences(chain: ChainClient, closed: list[Epoch]) -> Iterator[str]:
         yield f"a root waits on chain that no epoch here has: {waiting.root}"
 
 
-def _claim_differences(chain: ChainClient, claimed: dict[str, int], owed: dict[str, int]) -> Iterator[str]:
-    if chain.distributor.total_claimed() == sum(claimed.values()):
-        return
-    for account in sorted(owed.keys() | claimed.keys()):
-        on_chain, here = chain.distributor.claimed(account), claimed.get(account, 0)
-        if on_chain != here:
-            yield f"{account}: {on_chain} paid on chain, {here} recorded"
+def _claim_differences(chain: ChainClient, claimed: dict[str, int]) -> Iterator[str]:
+    paid: dict[str, int] = {}
+    for claim in chain.distributor.claims(chain.deployment.block, chain.head()):
+        paid[claim.account] = claim.cumulative_wei
+    for account in sorted(paid.keys() | claimed.keys()):
+        if paid.get(account, 0) != claimed.get(account, 0):
+            yield f"{account}: {paid.get(account, 0)} paid on chain, {claimed.get(account, 0)} recorded"
+    if chain.distributor.total_claimed() != sum(paid.values()):
+        yield f"the chain's payments add up to {sum(paid.values())}, its total is {chain.distributor.total_claimed()}"
 
 
 def _record(house: House, account: str, cumulative_wei: int, tx_hash: str) -> int:

@@ -180,8 +180,8 @@ def new_house(folder: Path) -> House:
     return opened
 
 
-@given(st.integers(0, 2**32), st.integers(1, 60), st.integers(1, 7))
-@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 7))
+@settings(max_examples=8, deadline=None)
 def test_a_replay_gives_the_same_bytes_in_batches_of_any_size(
     tmp_path_factory: pytest.TempPathFactory, seed: int, count: int, batch: int
 ) -> None:

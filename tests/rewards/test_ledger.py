@@ -61,7 +61,7 @@ transfers = st.lists(
 
 
 @given(transfers, st.integers(0, 2**32), st.integers(1, 5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_any_order_and_any_retry_give_the_same_balances(
     tmp_path_factory: pytest.TempPathFactory, wanted: list[Transfer], seed: int, batch: int
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rewards_cases import add_sale, open_house, payout
 
@@ -24,6 +24,7 @@ weights = st.dictionaries(st.text(max_size=8), st.integers(0, 2**70), min_size=1
 
 
 @given(st.integers(0, 2**200), weights)
+@settings(max_examples=60, deadline=None)
 def test_a_split_is_exact_and_within_one_unit_of_the_ideal(amount: int, table: dict[str, int]) -> None:
     parts = split(amount, table)
     whole = sum(table.values())
@@ -35,6 +36,7 @@ def test_a_split_is_exact_and_within_one_unit_of_the_ideal(amount: int, table: d
 
 
 @given(st.integers(0, 2**64), weights, st.randoms(use_true_random=False))
+@settings(max_examples=40, deadline=None)
 def test_a_split_does_not_depend_on_the_order_of_owners(
     amount: int, table: dict[str, int], chance: object
 ) -> None:
@@ -44,6 +46,7 @@ def test_a_split_does_not_depend_on_the_order_of_owners(
 
 
 @given(st.integers(0, 2**64), weights)
+@settings(max_examples=40, deadline=None)
 def test_owning_more_never_pays_less(amount: int, table: dict[str, int]) -> None:
     parts = split(amount, table)
     ranked = sorted(table, key=lambda owner: table[owner])
