@@ -105,7 +105,7 @@ class Lab:
     def create(self, name: str, *arguments: Any) -> Contract:
         """Create one of ours, or a hostile one."""
         if name in NAMES:
-            code, calls = creation_code(name, *arguments), dict(functions(name))  # type: ignore[arg-type]
+            code, calls = creation_code(name, *arguments), dict(functions(name))
         else:
             artifact = hostile_artifact(name)
             inputs = [

@@ -29,11 +29,12 @@ MANIFEST = "cd" * 32
 SALT = b"\x05" * 32
 PRICE_WEI = 1_000_000_000_000_000_003
 TIMELOCK_S = 2
+SHORT_S = 1
 FAR_S = 2**40
 
 
-def terms(network: str) -> DeployTerms:
-    return DeployTerms(network=network, treasury=TREASURY, timelock_s=TIMELOCK_S)
+def terms(network: str, timelock_s: int = SHORT_S) -> DeployTerms:
+    return DeployTerms(network=network, treasury=TREASURY, timelock_s=timelock_s)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def any_node(request: pytest.FixtureRequest, devnet: Devnet) -> Iterator[str]:
 
 def test_the_whole_road_on_two_different_evms(any_node: str) -> None:
     client = ChainClient.connect(any_node, CHAIN_ID)
-    client.deploy(OWNER, terms("whole road"))
+    client.deploy(OWNER, terms("whole road", TIMELOCK_S))
     tree = tree_of(5 * COIN, 7 * COIN, 1)
     client.token.mint(OWNER, BUYER.address, PRICE_WEI)
     client.market.list_export(OWNER, "web_text/1", MANIFEST, PRICE_WEI, 8_000)
@@ -139,7 +140,8 @@ def test_deploying_again_finds_everything(client: ChainClient, devnet: Devnet) -
 
 def test_interrupted_deployment_goes_on_where_it_was(devnet: Devnet, monkeypatch: pytest.MonkeyPatch) -> None:
     client = ChainClient.connect(devnet.url, CHAIN_ID)
-    send, sent = client.sender.send, []
+    send = client.sender.send
+    sent: list[Any] = []
 
     def only_once(*arguments: Any) -> Any:
         if sent:

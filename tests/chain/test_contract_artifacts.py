@@ -46,7 +46,7 @@ def test_changed_source_gives_another_artifact(modules: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", NAMES)
 def test_contracts_fit_a_chain(name: str) -> None:
-    assert len(artifact(name).bytecode) < EIP170_BYTES_MAX  # type: ignore[arg-type]
+    assert len(artifact(name).bytecode) < EIP170_BYTES_MAX
 
 
 def test_create2_address_of_the_standard() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from chain_lab import (
     BUYER,
@@ -46,7 +48,7 @@ def offer(house: House, export: bytes = EXPORT, price: int = PRICE, bps: int = 8
     house.lab.send(OWNER, house.market, "list", export, MANIFEST, price, bps)
 
 
-def purchase(house: House, sent: Sent) -> tuple[int, str, bytes, tuple]:
+def purchase(house: House, sent: Sent) -> tuple[int, str, bytes, tuple[Any, ...]]:
     topic = event_topic("Purchased(uint256,address,bytes32,bytes32,uint256,uint256,uint256)")
     event = next(e for e in sent.events if e.topics[0] == topic and e.emitter == house.market.address)
     fields = decoded(event, "bytes32", "uint256", "uint256", "uint256")
@@ -59,7 +61,7 @@ def buy(house: House, price: int = PRICE) -> Sent:
     return house.lab.send(BUYER, house.market, "buy", EXPORT)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(price=st.integers(1, 2**128 - 1), bps=st.integers(1, 9_999))
 def test_price_is_split_exactly(contracts: House, price: int, bps: int) -> None:
     house = contracts
@@ -130,7 +132,7 @@ def test_what_is_not_listed_cannot_be_bought_opened_or_split(house: House) -> No
         ("renounceOwnership", ()),
     ],
 )
-def test_only_the_owner_sells(house: House, function: str, arguments: tuple) -> None:
+def test_only_the_owner_sells(house: House, function: str, arguments: tuple[Any, ...]) -> None:
     with pytest.raises(RevertedError, match="OwnableUnauthorizedAccount"):
         house.lab.send(STRANGER, house.market, function, *arguments)
 

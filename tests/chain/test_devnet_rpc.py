@@ -157,7 +157,7 @@ def test_web3_works_unmodified(devnet: Devnet) -> None:
         token.functions.transfer(SINK, 10**30).transact()
     sent = w3.eth.get_transaction(receipt["transactionHash"])
     assert (sent["chainId"], sent["type"], sent["blockNumber"]) == (CHAIN_ID, 2, receipt["blockNumber"])
-    block = w3.eth.get_block(receipt["blockNumber"], full_transactions=True)
+    block: Any = w3.eth.get_block(receipt["blockNumber"], full_transactions=True)
     assert block["transactions"][0]["hash"] == receipt["transactionHash"]
     assert w3.eth.get_block(block["hash"])["number"] == block["number"]
     assert w3.eth.get_storage_at(token.address, 2)[-1] == 7  # total supply

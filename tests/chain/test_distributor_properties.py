@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from chain_lab import House, RevertedError, address, raw32
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +15,7 @@ ACCOUNTS = [address(0x5000 + n) for n in range(6)]
 GROWTH = st.dictionaries(st.sampled_from(ACCOUNTS), st.integers(0, 10**24), min_size=1)
 EPOCHS = st.lists(st.tuples(GROWTH, st.lists(st.sampled_from(ACCOUNTS), max_size=6)), min_size=1, max_size=4)
 CHECKED = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -28,7 +30,9 @@ def claimed(house: House, account: str) -> int:
 
 @CHECKED
 @given(epochs=EPOCHS)
-def test_claims_pay_the_difference_and_never_more_than_was_funded(contracts: House, epochs: list) -> None:
+def test_claims_pay_the_difference_and_never_more_than_was_funded(
+    contracts: House, epochs: list[Any]
+) -> None:
     house, cumulative, funded = contracts, dict.fromkeys(ACCOUNTS, 0), 0
     with house.lab.undone():
         for growth, claimants in epochs:
@@ -63,7 +67,7 @@ def test_claims_pay_the_difference_and_never_more_than_was_funded(contracts: Hou
     bit=st.integers(0, 255),
 )
 def test_only_a_well_formed_path_gives_a_right(
-    contracts: House, amounts: dict, place: int, kind: str, bit: int
+    contracts: House, amounts: dict[str, int], place: int, kind: str, bit: int
 ) -> None:
     house = contracts
     tree = MerkleTree.from_amounts(amounts)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from chain_nodes import BUYER, CHAIN_ID, COIN, OWNER, POOR
+from eth_typing import Address
 
 from chain.abi import creation_code, describe_revert, functions
 from chain.create2 import FACTORY_ADDRESS, create2_address
@@ -19,7 +20,7 @@ from windrow_protocol.merkle import checksum_address
 
 START_S = 1_800_000_000
 SINK = "0x" + "11" * 20
-BALANCES = {OWNER.address: 1_000 * COIN}
+BALANCES: dict[str, int] = {OWNER.address: 1_000 * COIN}
 
 
 def transaction(nonce: int, **changes: Any) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def test_reverting_transaction_is_mined_as_failed(chain: EmbeddedChain) -> None:
     token = deploy_token(chain)
     mint = functions("WindToken")["mint"].encode([SINK, 1])
     assert not send(chain, signed(1, to=token, data=mint, value=0, gas=100_000)).succeeded
-    assert chain.state().get_nonce(bytes.fromhex(OWNER.address[2:])) == 2
+    assert chain.state().get_nonce(Address(bytes.fromhex(OWNER.address[2:]))) == 2
 
 
 def deploy_token(chain: EmbeddedChain) -> str:
@@ -188,7 +189,7 @@ def test_plain_transfer_is_estimated_at_21000(chain: EmbeddedChain) -> None:
 
 
 def test_history_can_be_asked(chain: EmbeddedChain) -> None:
-    sink = bytes.fromhex(SINK[2:])
+    sink = Address(bytes.fromhex(SINK[2:]))
     for nonce in range(3):
         send(chain, signed(nonce, value=10))
     assert [chain.state(number).get_balance(sink) for number in range(4)] == [0, 10, 20, 30]
@@ -199,7 +200,7 @@ def test_contract_that_calls_itself_for_ever_ends(chain: EmbeddedChain) -> None:
     creation = bytes.fromhex(f"60{len(recurse):02x}8060095f395ff3") + recurse
     made = send(chain, signed(0, to=b"", value=0, data=creation, gas=200_000))
     assert made.created is not None
-    assert chain.state().get_code(made.created) == recurse
+    assert chain.state().get_code(Address(made.created)) == recurse
     deep = signed(1, to=checksum_address("0x" + made.created.hex()), value=0, gas=20_000_000)
     assert send(chain, deep).succeeded
 

@@ -323,7 +323,7 @@ def test_only_single_proofs_exist() -> None:
 def test_no_contract_knows_the_transaction_origin_or_runs_foreign_code() -> None:
     forbidden = {0x32: "ORIGIN", 0xF2: "CALLCODE", 0xF4: "DELEGATECALL", 0xFF: "SELFDESTRUCT"}
     for name in ("WindToken", "RewardDistributor", "DatasetMarket"):
-        assert not {forbidden[code] for code in opcodes(artifact(name).bytecode) if code in forbidden}, name  # type: ignore[arg-type]
+        assert not {forbidden[code] for code in opcodes(artifact(name).bytecode) if code in forbidden}, name
 
 
 def opcodes(code: bytes) -> list[int]:

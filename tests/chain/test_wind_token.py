@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from chain_lab import BUYER, CHAIN_ID, OWNER, RELAYER, STRANGER, House, RevertedError
@@ -52,12 +53,12 @@ def arguments(given: Authorization) -> tuple[object, ...]:
     )
 
 
-def vrs(key: LocalAccount, message: dict) -> tuple[int, bytes, bytes]:
+def vrs(key: LocalAccount, message: dict[str, Any]) -> tuple[int, bytes, bytes]:
     signed = key.sign_typed_data(full_message=message)
     return signed.v, signed.r.to_bytes(32, "big"), signed.s.to_bytes(32, "big")
 
 
-def signature(key: LocalAccount, message: dict) -> bytes:
+def signature(key: LocalAccount, message: dict[str, Any]) -> bytes:
     return bytes(key.sign_typed_data(full_message=message).signature)
 
 
