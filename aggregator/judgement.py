@@ -9,17 +9,14 @@ Does not: verify, price, or publish.
 Usage: `judged = Judgement(house, segments, lake).judge(batch=64)`.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from aggregator.curation import Annotations, annotate
-from aggregator.dedup.seen import Duplicate, SeenIndex
-from aggregator.dedup.seen_in_sql import SqlSeenStore
-from aggregator.dedup.tables import define_tables
+from aggregator.dedup import Duplicate, SeenIndex, SqlSeenStore, dedup_tables
+from aggregator.dedup.minhash import sketch
 from aggregator.ingest import read_text
 from storage.house import House
 from storage.lake import Lake
@@ -28,8 +25,6 @@ from storage.state import get_cursor, set_cursor
 from storage.tables import annotations, audits, contributions, duplicates, nodes, verdicts
 
 CURSOR = "judged"
-dedup_metadata = sa.MetaData()
-dedup_tables = define_tables(dedup_metadata)
 
 
 class Judgement:
@@ -51,11 +46,12 @@ class Judgement:
         if not rows:
             return 0
         notes = {row.seq: _annotate(row, texts[row.seq]) for row in rows if row.seq in texts}
+        sketches = {seq: sketch(text) for seq, text in texts.items()}
         with self._house.state.write() as connection:
             index = SeenIndex(SqlSeenStore(connection, dedup_tables))
             lake_rows = []
             for row in (row for row in rows if row.seq in texts):
-                duplicate = index.judge(row.contribution_id, texts[row.seq])
+                duplicate = index.judge_sketch(row.contribution_id, sketches[row.seq])
                 _record(connection, row, duplicate, notes[row.seq])
                 lake_rows.append(_lake_row(row, texts[row.seq], duplicate, notes[row.seq]))
             if lake_rows:

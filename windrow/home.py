@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from aggregator.judgement import dedup_metadata
+from aggregator.dedup import dedup_metadata
 from storage.env import Env
 from storage.house import House
 from storage.lake import Lake

@@ -7,7 +7,8 @@ Does not: read files or the environment (the caller hands over what it read), no
 
 Usage::
 
-    resolved = resolve(HouseSettings, [("windrow.toml", table), ("environment", env_layer(os.environ, "WINDROW_", HouseSettings))])
+    layers = [("windrow.toml", table), ("environment", env_layer(os.environ, "WINDROW_", HouseSettings))]
+    resolved = resolve(HouseSettings, layers)
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ Usage::
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
@@ -87,7 +87,7 @@ def reopen_after_rejection(connection: sa.Connection, url_id: str) -> None:
 
 
 def candidates(
-    connection: sa.Connection, node_id: str, renders: list[str], count: int
+    connection: sa.Connection, node_id: str, renders: Sequence[str], count: int
 ) -> list[sa.Row[tuple[str, ...]]]:
     """Return open URLs for a node, spread over hosts, none of which it had before (url_id, url, render)."""
     had = sa.select(leases.c.url_id).where(leases.c.node_id == node_id)

@@ -11,12 +11,15 @@ Usage: `tokens = issue_leases(house, connection, node_id, role, LeaseRequest(cou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import sqlalchemy as sa
 
 from aggregator.assignment import frontier
 from storage.house import House
 from storage.tables import audits, contributions, leases, verdicts
+from storage.tables import frontier as urls
 from windrow_protocol.limits import (
     FETCH_BODY_BYTES_MAX,
     FETCH_DECODED_BYTES_MAX,
@@ -74,7 +77,7 @@ def outstanding(connection: sa.Connection, node_id: str) -> int:
 
 
 def _audits_wanted(
-    connection: sa.Connection, node_id: str, renders: list[str], count: int
+    connection: sa.Connection, node_id: str, renders: Sequence[str], count: int
 ) -> list[tuple[str, str, str, str | None]]:
     work = leases.alias("work")
     statement = (
@@ -158,7 +161,7 @@ def close_lease(
     if lease.audit_of is not None:
         _answer_audit(connection, lease.audit_of, outcome)
         return
-    attempts = sa.select(frontier.frontier.c.attempts).where(frontier.frontier.c.url_id == lease.url_id)
+    attempts = sa.select(urls.c.attempts).where(urls.c.url_id == lease.url_id)
     used = connection.execute(attempts).scalar() or 0
     frontier.advance(connection, lease.url_id, frontier.event_for(outcome, used))
 
