@@ -98,7 +98,9 @@ class CrawlEngine:
         self._supervisor = asyncio.create_task(self._supervise())
 
     async def close(self) -> None:
-        """End the child and close the road. Leases under way stay without a result."""
+        """End the child and close the road at once. Leases under way stay without a result."""
+        if self._child is not None:
+            self._child.kill()
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
