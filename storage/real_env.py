@@ -16,8 +16,13 @@ import shutil
 import time
 from pathlib import Path
 
+import structlog
+
 from storage.env import AppendFile, Env
 from storage.http_server import HttpNetwork
+
+log = structlog.get_logger(__name__)
+DISK_FAILED_EXIT = 74  # EX_IOERR of sysexits(3)
 
 
 class SystemClock:
@@ -56,8 +61,12 @@ class PosixAppendFile:
         return offset
 
     def sync(self) -> None:
-        """Flush to the disk."""
-        os.fsync(self._descriptor)
+        """Flush to the disk. A failure ends the process: the kernel may have dropped what it could not write."""
+        try:
+            os.fsync(self._descriptor)
+        except OSError:
+            log.critical("fsync_failed", exc_info=True)
+            os._exit(DISK_FAILED_EXIT)
 
     def close(self) -> None:
         """Close the file."""

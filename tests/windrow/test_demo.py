@@ -1,0 +1,160 @@
+"""The whole road, small: every process is killed once on the way, and the sums still agree to the last wei."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from contributor_node.chromium import find_chromium
+from windrow_protocol.errors import WindrowError
+
+DEADLINE_S = 540.0
+
+
+class Onlooker:
+    """Watches a running demo and kills its processes, each once, while there is work under way."""
+
+    def __init__(self, home: Path, demo: subprocess.Popen[bytes]) -> None:
+        self._home = home
+        self._demo = demo
+        self._until = time.monotonic() + DEADLINE_S
+
+    def wait_for(self, what: str, condition: Callable[[], Any]) -> Any:
+        """Return the first true value of a condition that the demo will bring about."""
+        while time.monotonic() < self._until and self._demo.poll() is None:
+            try:
+                value = condition()
+            except (OSError, ValueError, KeyError, psutil.Error):
+                value = None
+            if value:
+                return value
+            time.sleep(0.05)
+        pytest.fail(f"never came about: {what} (demo exit code {self._demo.poll()})")
+
+    def pid(self, name: str) -> int:
+        """Return the id of one of the demo's processes."""
+        return int(json.loads((self._home / "processes.json").read_text())[name])
+
+    def devnet(self) -> int:
+        """Return the id of the house's devnet."""
+        children = psutil.Process(self.pid("house")).children()
+        return next((child.pid for child in children if "chain.devnet" in child.cmdline()), 0)
+
+    def crawl_child(self, name: str) -> int:
+        """Return the id of a node's crawl child, 0 while it has none."""
+        children = psutil.Process(self.pid(name)).children(recursive=True)
+        return next((child.pid for child in children if "contributor_node.crawl_child" in child.cmdline()), 0)
+
+    def pages(self, name: str) -> int:
+        """Return one figure of the house's public status."""
+        said = re.findall(r"windrow ready (\S+)", (self._home / "logs" / "house.log").read_text())
+        with urllib.request.urlopen(f"{said[-1]}/status.json", timeout=10) as answer:
+            return int(json.load(answer)["pages"][name])
+
+
+def kill(pid: int) -> None:
+    """As if the power had gone for this process alone."""
+    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Run the demo, kill each kind of process once, and return its JSON object."""
+    try:
+        find_chromium("", os.environ)
+    except WindrowError:
+        pytest.skip("no Chromium on this machine: the demo's scripted page cannot be shown")
+    home = tmp_path_factory.mktemp("demo")
+    command = [sys.executable, "-m", "windrow.cli", "demo", "--small", "--json", "--home", str(home)]
+    with (home / "stderr.log").open("wb") as error:
+        demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=error)
+    watch = Onlooker(home, demo)
+    try:
+        kill(
+            watch.wait_for(
+                "hazel's crawl child at work",
+                lambda: watch.pages("leased") > 40 and watch.crawl_child("hazel"),
+            )
+        )
+        watch.wait_for("hazel's next crawl child", lambda: watch.crawl_child("hazel"))
+        kill(watch.pid("hazel"))
+        kill(watch.wait_for("the devnet", watch.devnet))
+        watch.wait_for("pages fetched", lambda: watch.pages("fetched") > 10)
+        kill(watch.pid("house"))
+        out, _ = demo.communicate(timeout=DEADLINE_S)
+    finally:
+        demo.kill()
+    assert demo.returncode == 0, (home / "stderr.log").read_text()[-3000:]
+    return dict(json.loads(out.decode().strip().splitlines()[-1]))
+
+
+def test_every_lease_has_one_outcome(figures: dict[str, Any]) -> None:
+    pages = figures["pages"]
+    assert pages["leased"] == sum(value for name, value in pages.items() if name != "leased")
+    assert pages["fetched"] >= 80
+    for name in ("rendered", "robots_denied", "optout_denied", "unsafe_address"):
+        assert pages[name] >= 1, name
+
+
+def test_every_contribution_has_one_verdict_and_one_judgement(figures: dict[str, Any]) -> None:
+    work, novelty = figures["contributions"], figures["dedup"]
+    assert work["received"] == work["accepted"] + work["rejected"] + work["no_evidence"]
+    assert work["accepted"] == sum(novelty.values()) >= 80
+    assert novelty["exact"] >= 3
+    assert novelty["near"] >= 3
+    assert figures["personal"] == {"received": 1, "accepted": 1}
+
+
+def test_the_cheat_is_paid_nothing_and_the_honest_lose_nothing(figures: dict[str, Any]) -> None:
+    assert figures["cheat"]["submitted"] >= 30
+    assert figures["cheat"]["paid_wei"] == "0"
+    assert figures["honest_rejected"] == 0
+
+
+def test_the_money_agrees_from_ledger_to_chain(figures: dict[str, Any]) -> None:
+    epoch, claims, sale = figures["epoch"], figures["claims"], figures["sale"]
+    assert figures["ledger"]["balanced"] is True
+    assert epoch["id"] == 2
+    assert epoch["root"] == epoch["onchain_root"]
+    assert len(claims) >= 2
+    assert all(int(claim["amount_wei"]) > 0 for claim in claims)
+    assert all(claim["amount_wei"] == claim["balance_wei"] for claim in claims)
+    assert sum(int(claim["amount_wei"]) for claim in claims) == int(epoch["total_wei"])
+    assert int(sale["royalties_wei"]) + int(sale["fees_wei"]) == int(sale["price_wei"])
+    assert min(int(sale["royalties_wei"]), int(sale["fees_wei"])) > 0
+
+
+def test_the_export_is_proven_row_by_row_and_a_flipped_byte_is_found(figures: dict[str, Any]) -> None:
+    export = figures["export"]
+    assert export["verified"] is True
+    assert export["rows"] >= 60
+    (shard,) = Path(export["path"]).glob("data/*.parquet")
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    command = [sys.executable, "-m", "windrow.cli", "verify", export["path"]]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said.returncode == 1
+    assert shard.name in said.stdout
+
+
+def test_nothing_was_fetched_that_robots_txt_denies(figures: dict[str, Any]) -> None:
+    """The site's own log is the witness: no node asked for the disallowed section or sent cookies."""
+    lines = (Path(figures["home"]) / "site" / "access.ndjson").read_text().splitlines()
+    asked = [json.loads(line) for line in lines]
+    assert len(asked) > 100
+    assert not [row for row in asked if row["path"].startswith("/private/")]
+    assert all("WindrowBot" in row["user_agent"] for row in asked)
+    assert {row["client"] for row in asked} <= {"127.0.30.1", "127.0.31.1", "127.0.32.1"}
