@@ -264,7 +264,7 @@ exports = sa.Table(
     sa.Column("version", sa.Text, primary_key=True),
     sa.Column(
         "export_id", sa.Text, nullable=False, unique=True
-    ),  # 0x and 64 hex digits; its SHA-256 is its name on chain
+    ),  # its SHA-256 is its name on chain
     sa.Column("manifest_sha256", sa.Text, nullable=False),
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("tokens", sa.BigInteger, nullable=False),
