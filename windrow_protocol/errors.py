@@ -80,6 +80,8 @@ REASONS: dict[str, Reason] = _table(
     Reason("bad_answer", "The host's answer is not valid HTTP", "nothing to do: the lease is reported as it is", 502),
     Reason("fetch_timeout", "The host took longer than the lease allows", "nothing to do: the lease is reported as it is", 504),
     Reason("budget_exhausted", "The caps set by the node's owner leave no room for this request", "raise the caps, or wait for the next day or month", 403),
+    Reason("bad_coordinator_answer", "The coordinator's answer is not what the protocol says", "check the address; tell its operator if it stays so", 502),
+    Reason("node_running", "Another node is using this home", "stop it, or give this one another --home", 409),
     Reason("coordinator_changed", "The coordinator is not the one this node pinned on first contact", "ask its operator; delete coordinator.json in the node's home only if you trust the new key", 403),
     Reason("no_browser", "No Chromium was found", "install one (Debian: apt-get install chromium) or set WINDROW_CHROMIUM", 500, 2),
     # --- the house -----------------------------------------------------------------------------------------------------
