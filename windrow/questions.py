@@ -25,16 +25,17 @@ def ask(settings: HouseSettings, statement: str, form: str) -> tuple[str, str]:
     home = Path(settings.home)
     if not settings.database_url and not (home / "state.db").exists():
         raise WindrowError("not_found", f"no house has run in {home} yet")
+    began = time.monotonic()
+    moment = datetime.now(UTC).isoformat(
+        timespec="seconds"
+    )  # before anything is read: never fresher than said
     state = State.open_readonly(database_url(settings))
     with state.read() as connection:
         files = listed_files(connection, home / "lake")
     state.close()
-    began = time.monotonic()
-    moment = datetime.now(UTC).isoformat(timespec="seconds")
     answer = run_query(database_url(settings), files, statement)
+    count = f"{len(answer.rows)} row" + ("" if len(answer.rows) == 1 else "s")
     cut = ", cut at the row limit" if answer.truncated else ""
-    note = (
-        f"{len(answer.rows)} rows{cut} as of {moment}, log entry {answer.log_seq}, "
-        f"in {time.monotonic() - began:.2f} s"
-    )
+    seconds = time.monotonic() - began
+    note = f"{count}{cut} as of {moment}, log entry {answer.log_seq}, in {seconds:.2f} s"
     return show(answer, form), note

@@ -1,7 +1,7 @@
 """The process in which one statement runs: `python -m aggregator.sql.child`, job on stdin, answer on stdout.
 
-Rules: it reads what the statement names, from one snapshot, read-only; gives up its rights; then runs exactly one
-SELECT in a DuckDB that can reach no file, no network and no setting.
+Rules: it reads the views whose names stand in the statement, from one snapshot, read-only; gives up its rights; and
+only then parses the statement and runs exactly one SELECT in a DuckDB that can reach no file, no network, no setting.
 
 Does not: trust the statement, format answers, or live longer than one question.
 
@@ -10,127 +10,132 @@ Usage: see `sandbox.run_query`.
 
 from __future__ import annotations
 
+import datetime  # noqa: F401  DuckDB imports these for values, when no file can be opened any more
+import math
 import os
 import sys
-from pathlib import Path
+import uuid  # noqa: F401
+from contextlib import suppress
 from typing import Any
 
 import duckdb
 import msgspec
-import pyarrow as pa
-import pyarrow.dataset as pads
-import sqlalchemy as sa
 
 from aggregator.sql.containment import contain
 from aggregator.sql.job import Answer, Job, Refusal
-from aggregator.sql.statements import check_statement
-from aggregator.sql.views import CONVERTERS, VIEWS, View
-from storage.lake import LAKE_SCHEMA
-from storage.state import State
-from storage.tables import submissions
+from aggregator.sql.loading import import_arrow, load_sources, open_documents
+from aggregator.sql.printable import one_sentence
+from aggregator.sql.statements import DOCUMENTS, check_statement
 from windrow_protocol.errors import WindrowError
 
-DOCUMENTS = "documents"
-_ARROW = {
-    "VARCHAR": pa.string(),
-    "BIGINT": pa.int64(),
-    "DOUBLE": pa.float64(),
-    "BOOLEAN": pa.bool_(),
-    "TIMESTAMP": pa.timestamp("us"),
-    "DECIMAL(38,0)": pa.decimal128(38, 0),
-}
+with suppress(ImportError):
+    import pytz  # type: ignore[import-untyped]  # noqa: F401
 
-
-def load_view(connection: sa.Connection, view: View) -> pa.Table:
-    """Read one view into memory. Raises WindrowError `sql_failed` when an amount exceeds 38 digits."""
-    rows = connection.execute(view.select).all()
-    arrays, fields = [], []
-    for place, column in enumerate(view.columns):
-        convert = CONVERTERS.get(column.kind)
-        values = [row[place] if convert is None else convert(row[place]) for row in rows]
-        try:
-            arrays.append(pa.array(values, _ARROW[column.kind]))
-        except pa.ArrowInvalid as error:
-            raise WindrowError("sql_failed", f"{view.name}.{column.name}: {error}") from error
-        fields.append(pa.field(column.name, _ARROW[column.kind]))
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
-
-
-def open_documents(files: list[str]) -> pads.Dataset:
-    """Open the lake's files now and name them by descriptor, so that they stay readable after rights are given up."""
-    if not files:
-        return pads.InMemoryDataset(LAKE_SCHEMA.empty_table())
-    if not Path("/proc/self/fd").is_dir():
-        return pads.dataset(files, schema=LAKE_SCHEMA, format="parquet")
-    names = [f"/proc/self/fd/{os.open(file, os.O_RDONLY)}" for file in files]
-    return pads.dataset(names, schema=LAKE_SCHEMA, format="parquet")
+_EXACT_MAX = 2**53
+_SETTINGS = (
+    "threads = 2",
+    "TimeZone = 'UTC'",
+    "enable_external_access = false",
+    "autoinstall_known_extensions = false",
+    "autoload_known_extensions = false",
+    "python_enable_replacements = false",
+    "lock_configuration = true",
+)
 
 
 def run(job: Job) -> Answer:
     """Answer one job. Raises WindrowError `sql_refused`, `sql_failed` or `sql_limits`."""
-    engine = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": f"{job.memory_bytes_max}B"})
-    names = check_statement(engine, job.statement)
-    unknown = sorted(names - VIEWS.keys() - {DOCUMENTS})
-    if unknown:
-        known = ", ".join([*VIEWS, DOCUMENTS])
-        raise WindrowError("sql_refused", f"there is no view `{unknown[0]}`; there are {known}")
-    state = State.open_readonly(job.state_url)
-    with state.read() as connection:
-        log_seq = connection.execute(sa.select(sa.func.max(submissions.c.seq))).scalar() or 0
-        for name in sorted(names & VIEWS.keys()):
-            engine.register(name, load_view(connection, VIEWS[name]))
-    if DOCUMENTS in names:
-        engine.register(DOCUMENTS, open_documents(job.lake_files))
-    state.close()
-    for setting in (
-        "enable_external_access = false",
-        "autoinstall_known_extensions = false",
-        "autoload_known_extensions = false",
-        "python_enable_replacements = false",
-        "lock_configuration = true",
-    ):
-        engine.execute(f"SET {setting}")
+    with_documents = bool(job.document_columns)
+    if job.sources or with_documents:
+        import_arrow()
+    tables, log_seq = load_sources(job)
+    if with_documents:
+        tables[DOCUMENTS] = open_documents(job)
+    # One thread until the process is contained: the ones that follow inherit what it may not do.
+    engine = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": f"{job.memory_bytes_max}B"})
     contain(job.memory_bytes_max, job.time_s_max)
-    return _execute(engine, job, log_seq)
+    lock(engine, tables)
+    unknown = sorted(check_statement(engine, job.statement) - tables.keys())
+    if unknown:
+        raise WindrowError(
+            "sql_refused", f"there is no view `{one_sentence(unknown[0])}`; there are {', '.join(job.known)}"
+        )
+    return execute(engine, job, log_seq)
 
 
-def _execute(engine: Any, job: Job, log_seq: int) -> Answer:
+def lock(engine: Any, tables: dict[str, Any]) -> None:
+    """Give an engine its tables and its settings, and lock them."""
+    for name, table in tables.items():
+        engine.register(name, table)
+    for setting in _SETTINGS:
+        engine.execute(f"SET {setting}")
+
+
+def execute(engine: Any, job: Job, log_seq: int) -> Answer:
+    """Run the statement and take its first rows."""
+    memory = WindrowError("sql_limits", f"it needs more than {job.memory_bytes_max // 10**6} MB of memory")
     try:
         result = engine.execute(job.statement)
-        columns = [column[0] for column in result.description]
+        columns = _distinct([column[0] for column in result.description])
         kinds = [str(column[1]) for column in result.description]
         rows = result.fetchmany(job.rows_max + 1)
-    except (duckdb.OutOfMemoryException, MemoryError, pa.ArrowMemoryError) as error:
-        raise WindrowError("sql_limits", f"memory: {str(error)[:200]}") from error
-    except (duckdb.Error, pa.ArrowException) as error:
-        raise WindrowError("sql_failed", str(error).strip()[:1000]) from error
-    shown = [[_plain(value) for value in row] for row in rows[: job.rows_max]]
+    except (duckdb.OutOfMemoryException, MemoryError) as error:
+        raise memory from error
+    except Exception as error:  # DuckDB passes on errors of Arrow, and of Python's own types
+        if "out of memory" in str(error).lower() or "bad_alloc" in str(error) or "malloc" in str(error):
+            raise memory from error
+        raise WindrowError("sql_failed", one_sentence(str(error))) from error
+    shown = [[plain(value) for value in row] for row in rows[: job.rows_max]]
     return Answer(columns, kinds, shown, log_seq=log_seq, truncated=len(rows) > job.rows_max)
 
 
-def _plain(value: Any) -> Any:
-    """Return a value that JSON can hold without loss: numbers that doubles cannot hold become strings."""
-    if value is None or isinstance(value, bool | str | float):
+def _distinct(names: list[str]) -> list[str]:
+    """Number the columns that share a name, so that an object of JSON loses none."""
+    seen: set[str] = set()
+    for place, name in enumerate(names):
+        number = 1
+        while names[place] in seen:
+            number += 1
+            names[place] = f"{name}_{number}"
+        seen.add(names[place])
+    return names
+
+
+def plain(value: Any) -> Any:
+    """Return a value that JSON can hold without loss: what a double cannot hold becomes a string."""
+    if value is None or isinstance(value, bool | str):
         return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
     if isinstance(value, int):
-        return value if abs(value) <= 2**53 else str(value)
+        return value if abs(value) <= _EXACT_MAX else str(value)
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
-    return str(value)
+        return {str(key): plain(each) for key, each in value.items()}
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def reply_to(job: Job) -> bytes:
+    """Return the encoded answer, or the encoded reason why there is none."""
+    try:
+        encoded = msgspec.json.encode(run(job))
+    except WindrowError as error:
+        return msgspec.json.encode(Refusal(error.code, error.detail))
+    except MemoryError:
+        return msgspec.json.encode(Refusal("sql_limits", "its answer needs more memory than is allowed"))
+    except RecursionError:
+        return msgspec.json.encode(Refusal("sql_refused", "it is nested too deeply"))
+    if len(encoded) <= job.answer_bytes_max:
+        return encoded
+    detail = f"the answer has {len(encoded) // 10**6} MB, {job.answer_bytes_max // 10**6} MB are allowed"
+    return msgspec.json.encode(Refusal("sql_limits", detail))
 
 
 def main() -> None:
     """Read the job, write the answer or the refusal."""
-    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
-    try:
-        reply: Answer | Refusal = run(job)
-    except WindrowError as error:
-        reply = Refusal(error.code, error.detail)
-    except MemoryError:
-        reply = Refusal("sql_limits", "memory")
-    sys.stdout.buffer.write(msgspec.json.encode(reply))
+    reply = reply_to(msgspec.json.decode(sys.stdin.buffer.read(), type=Job))
+    sys.stdout.buffer.write(reply)
     sys.stdout.buffer.flush()
     os._exit(0)  # nothing is left to tidy, and DuckDB's threads may be in the middle of something large
 

@@ -1,12 +1,14 @@
-"""Takes from a child process everything a query does not need, before the query runs.
+"""Takes from a child process everything a query does not need, before a stranger's statement is even parsed.
 
-Rules: limits on memory, CPU, files written and open files; no new privileges; another user where this one is root; no
-network, because DuckDB's access is off and no socket is open. What the system cannot do is skipped, since the others
-still hold; the parent kills at the deadline whatever happens.
+Rules: no file can be opened (Landlock) or written (RLIMIT_FSIZE), no network is there (an empty namespace, Landlock),
+no privilege can be gained or is left (another user where this one is root), memory, CPU and open files end at limits.
+What a system cannot do is skipped, since the others still hold; the parent kills at the deadline whatever happens.
 
-Does not: parse statements (see `statements`). Usage: `contain(memory_bytes_max, time_s_max)`.
+Does not: parse statements (see `statements`), or bind threads that already run: call it while DuckDB has one.
 
-Source: setrlimit(2), prctl(2).
+Usage: `contain(memory_bytes_max, time_s_max)`.
+
+Source: setrlimit(2), prctl(2), unshare(2), landlock(7).
 """
 
 from __future__ import annotations
@@ -15,38 +17,72 @@ import ctypes
 import os
 import resource
 import sys
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
-_PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
+_CLONE_NEWNET: Final = 0x4000_0000
 _NOBODY: Final = 65_534
-_ENGINE_BYTES: Final = (
-    2_500_000_000  # address space that DuckDB's and Arrow's threads reserve without using it
+_ENGINE_BYTES: Final = 200_000_000  # stacks and arenas of DuckDB's and Arrow's threads, Python's rows
+_OPEN_FILES_MAX: Final = 16
+_LANDLOCK_CREATE: Final = 444  # the same number on every architecture
+_LANDLOCK_RESTRICT: Final = 446
+# What each version of Landlock can deny: version → (file rights, network rights, scopes, bytes of the struct).
+_LANDLOCK: Final = (
+    (6, 16, 2, 2, 24),
+    (5, 16, 2, 0, 16),
+    (4, 15, 2, 0, 16),
+    (3, 15, 0, 0, 8),
+    (2, 14, 0, 0, 8),
 )
-_OPEN_FILES_MAX: Final = 512
+_LANDLOCK_FIRST: Final = (1, 13, 0, 0, 8)
 
 
 def contain(memory_bytes_max: int, time_s_max: int) -> None:
-    """Give up rights and set limits; from here on nothing can be written, and memory ends with an error."""
+    """Give up rights and set limits; from here on nothing can be opened, and memory ends with an error."""
     os.chdir("/")
     os.umask(0o777)
     os.environ.clear()
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_CPU, time_s_max * 2 + 1)  # two threads
-    _limit(resource.RLIMIT_DATA, memory_bytes_max + _ENGINE_BYTES)
-    _limit(resource.RLIMIT_NOFILE, _OPEN_FILES_MAX)
+    _limit(resource.RLIMIT_DATA, _data_bytes() + memory_bytes_max + _ENGINE_BYTES)
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
+        libc.unshare(_CLONE_NEWNET)  # only root may
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         if os.getuid() == 0:
             os.setgroups([])
             os.setresgid(_NOBODY, _NOBODY, _NOBODY)
             os.setresuid(_NOBODY, _NOBODY, _NOBODY)
-            libc.prctl(
-                _PR_SET_DUMPABLE, 1, 0, 0, 0
-            )  # or /proc/self/fd, through which files are opened, is closed
-        _limit(resource.RLIMIT_NPROC, _OPEN_FILES_MAX)
+        _deny_files(libc)
+    _limit(resource.RLIMIT_NOFILE, _OPEN_FILES_MAX)
+
+
+def _deny_files(libc: Any) -> None:
+    """Let Landlock deny all it can, with no exception: an empty set of rules."""
+    version = libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
+    if version < 1:
+        return
+    known = next((row for row in _LANDLOCK if row[0] <= version), _LANDLOCK_FIRST)
+    _, files, network, scopes, size = known
+    attributes = (ctypes.c_uint64 * 3)((1 << files) - 1, (1 << network) - 1, (1 << scopes) - 1)
+    ruleset = libc.syscall(
+        _LANDLOCK_CREATE, ctypes.byref(attributes), ctypes.c_size_t(size), ctypes.c_uint32(0)
+    )
+    if ruleset >= 0:
+        libc.syscall(_LANDLOCK_RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint32(0))
+        os.close(ruleset)
+
+
+def _data_bytes() -> int:
+    """Return the private memory this process has reserved so far: the libraries and the rows it read."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return 2_500_000_000  # without /proc it is not known: as much as was ever seen
+    (line,) = [line for line in status.splitlines() if line.startswith("VmData:")]
+    return int(line.split()[1]) * 1024
 
 
 def _limit(kind: int, value: int) -> None:

@@ -1,24 +1,38 @@
 """What goes into the child process that runs a statement, and what comes out of it.
 
-Rules: plain values only. Does not: run anything. Usage: `Job(statement="SELECT 1", …)`.
+Rules: plain values only, so that the child needs neither the tables nor the code that describes them. Does not: run
+anything. Usage: `Job(statement="SELECT 1", …)`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One view as the child fills it: the query over the state, and the name and DuckDB type of each column."""
+
+    name: str
+    query: str
+    columns: list[tuple[str, str]]
 
 
 class Job(msgspec.Struct, frozen=True):
     """One statement, where its data lies, and its limits."""
 
-    state_url: str
+    store: Literal["sqlite", "postgresql"]
+    address: str  # path of the SQLite file, or URL of the database
+    sources: list[Source]  # the views that the statement may read
+    known: list[str]  # every view there is, for an error's text
     lake_files: list[str]
+    document_columns: list[tuple[str, str]]
     statement: str
     time_s_max: int
     rows_max: int
     memory_bytes_max: int
+    answer_bytes_max: int
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):

@@ -1,7 +1,7 @@
 """Runs a stranger's statement in a child process and brings back its rows, or the reason why not.
 
-Rules: the child is killed at its deadline, whatever it does; its answer is bounded; it gets none of this process's
-environment. Whatever happens to it, this process and the data are untouched.
+Rules: the child is killed at its deadline, whatever it does; no more of its answer is read than is allowed; it gets
+none of this process's environment. Whatever happens to it, this process and the data are untouched.
 
 Does not: format (see `console`), or choose what the views are.
 
@@ -10,15 +10,22 @@ Usage: `result = run_query(state_url, lake_files, "SELECT count(*) FROM contribu
 
 from __future__ import annotations
 
-import os
+import re
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import msgspec
+import sqlalchemy as sa
 
-from aggregator.sql.job import Answer, Job, Refusal
+from aggregator.sql.job import Answer, Job, Refusal, Source
+from aggregator.sql.printable import printable
+from aggregator.sql.statements import DOCUMENTS
+from aggregator.sql.views import DOCUMENT_COLUMNS, VIEWS
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import (
     SQL_ANSWER_BYTES_MAX,
@@ -28,12 +35,16 @@ from windrow_protocol.limits import (
     SQL_TIME_S_MAX,
 )
 
-_ENVIRONMENT = {
+_ENVIRONMENT: Final = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",  # the others reserve more than the child may have
     "MALLOC_ARENA_MAX": "2",
     "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
     "PATH": "/usr/bin:/bin",
+    "PYTHONIOENCODING": "utf-8",
 }
+_WORD: Final = re.compile(r"[a-z_]+")
+_COMPLAINT_BYTES_MAX: Final = 2_000
 
 
 def run_query(
@@ -48,31 +59,78 @@ def run_query(
     """Return the rows of one SELECT. Raises WindrowError `sql_refused`, `sql_failed` or `sql_limits`."""
     if len(statement) > SQL_CHARS_MAX:
         raise WindrowError("sql_refused", f"{len(statement)} characters, {SQL_CHARS_MAX} allowed")
-    files = [str(file.resolve()) for file in lake_files]
-    job = Job(state_url, files, statement, time_s_max, rows_max, memory_bytes_max)
-    root = str(Path(__file__).resolve().parent.parent.parent)
-    environment = {**_ENVIRONMENT, "PYTHONPATH": os.pathsep.join([root])}
+    # A view is read when its name stands anywhere in the text: finer reading is left to the contained process.
+    words = set(_WORD.findall(statement.lower()))
+    url = sa.make_url(state_url)
+    lite = url.get_backend_name() == "sqlite"
+    address = str(Path(url.database or "").resolve()) if lite else state_url
+    with_documents = DOCUMENTS in words
+    job = Job(
+        "sqlite" if lite else "postgresql",
+        address,
+        [_source(url.get_dialect()(), name) for name in VIEWS if name in words],
+        [*VIEWS, DOCUMENTS],
+        [str(file.resolve()) for file in lake_files] if with_documents else [],
+        [(column.name, column.kind) for column in DOCUMENT_COLUMNS] if with_documents else [],
+        statement,
+        time_s_max,
+        rows_max,
+        memory_bytes_max,
+        SQL_ANSWER_BYTES_MAX,
+    )
+    return _read(*_run_child(msgspec.json.encode(job), time_s_max), time_s_max)
+
+
+def _source(dialect: sa.Dialect, name: str) -> Source:
+    view = VIEWS[name]
+    query = view.select.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+    return Source(name, str(query), [(column.name, column.kind) for column in view.columns])
+
+
+def _run_child(job: bytes, time_s_max: int) -> tuple[int, bytes, bytes, bool]:
+    """Return the child's code, the first bytes of its answer and of its complaint, and whether it was too slow."""
+    late = threading.Event()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "aggregator.sql.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**_ENVIRONMENT, "PYTHONPATH": str(Path(__file__).resolve().parent.parent.parent)},
+        start_new_session=True,
+    )
+
+    def kill() -> None:
+        late.set()
+        child.kill()
+
+    alarm = threading.Timer(time_s_max, kill)
+    alarm.start()
     try:
-        child = subprocess.run(
-            [sys.executable, "-m", "aggregator.sql.child"],
-            input=msgspec.json.encode(job),
-            capture_output=True,
-            env=environment,
-            timeout=time_s_max,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise WindrowError("sql_limits", f"it ran longer than {time_s_max} s") from error
-    return _read(child)
+        with child:
+            assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+            with suppress(BrokenPipeError), child.stdin:
+                child.stdin.write(job)
+            answer = child.stdout.read(SQL_ANSWER_BYTES_MAX + 1)
+            complaint = child.stderr.read(_COMPLAINT_BYTES_MAX)
+            child.kill()  # it has said all that is heard
+        return child.returncode, answer, complaint, late.is_set()
+    finally:
+        alarm.cancel()
+        child.kill()
+        child.wait()
 
 
-def _read(child: subprocess.CompletedProcess[bytes]) -> Answer:
-    if child.returncode != 0 or not child.stdout:
-        # Killed by a limit (CPU, memory), or fallen over while one was reached.
-        raise WindrowError("sql_limits", f"it was ended by its limits ({child.returncode})")
-    if len(child.stdout) > SQL_ANSWER_BYTES_MAX:
-        raise WindrowError("sql_limits", f"the answer has {len(child.stdout)} bytes")
-    reply = msgspec.json.decode(child.stdout, type=Answer | Refusal)
+def _read(code: int, answer: bytes, complaint: bytes, late: bool, time_s_max: int) -> Answer:
+    if len(answer) > SQL_ANSWER_BYTES_MAX:
+        raise WindrowError("sql_limits", f"the answer has more than {SQL_ANSWER_BYTES_MAX // 10**6} MB")
+    if late:
+        raise WindrowError("sql_limits", f"it ran longer than {time_s_max} s")
+    if code < 0 or not answer:
+        # By a signal: a limit on CPU or memory. By itself: a fault, of which the last line tells most.
+        last = printable(complaint.decode(errors="replace").strip().rpartition("\n")[2])[:200]
+        detail = f"its process ended with {code}" + (f": {last}" if last else "")
+        raise WindrowError("sql_limits" if code < 0 else "sql_failed", detail)
+    reply = msgspec.json.decode(answer, type=Answer | Refusal)
     if isinstance(reply, Refusal):
         raise WindrowError(reply.code, reply.detail)
     return reply

@@ -1,7 +1,8 @@
 """The views an operator may ask: their names, columns, types and meaning. This table is the contract.
 
 Rules: a view or column is never renamed or removed, only added; a test holds names and types. Times are TIMESTAMP in
-UTC, amounts DECIMAL(38,0) in wei so that sums are exact. Personal text is in no view.
+UTC, amounts DECIMAL(38,0) in wei so that sums are exact. Personal text is in no view. `documents` is the lake itself,
+column by column, so its times are the lake's milliseconds.
 
 Does not: run queries or open files (see `child`).
 
@@ -10,10 +11,7 @@ Usage: `VIEWS["contributions"].select`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -51,16 +49,6 @@ class View:
         )
         return query if self.where is None else query.where(self.where)
 
-
-def _moment(value: int | None) -> datetime | None:
-    return None if value is None else datetime.fromtimestamp(value / 1000, UTC).replace(tzinfo=None)
-
-
-def _wei(value: int | None) -> Decimal | None:
-    return None if value is None else Decimal(value)
-
-
-CONVERTERS: Final[dict[str, Callable[[Any], Any]]] = {TIME: _moment, WEI: _wei}
 
 _c, _v, _d, _a = t.contributions.c, t.verdicts.c, t.duplicates.c, t.annotations.c
 _n, _l, _e = t.nodes.c, t.leases.c, t.ledger.c
@@ -243,3 +231,52 @@ _VIEWS = (
     ),
 )
 VIEWS: Final[dict[str, View]] = {view.name: view for view in _VIEWS}
+
+
+@dataclass(frozen=True)
+class DocumentColumn:
+    """One column of the view `documents`: its name, DuckDB type and meaning."""
+
+    name: str
+    kind: str
+    meaning: str
+
+
+_DOCUMENTS = """
+seq BIGINT | place in the append-only log
+contribution_id VARCHAR | id made by the node
+node_id VARCHAR | who handed it in
+payout_address VARCHAR | where its rewards go
+url VARCHAR | URL as leased
+final_url VARCHAR | URL after redirects
+fetched_at_ms BIGINT | when the node fetched it, in milliseconds since 1970
+received_at_ms BIGINT | when it was acknowledged, in milliseconds since 1970
+http_status INTEGER | status of the page
+content_type VARCHAR | type of the page
+robots_state VARCHAR | what robots.txt said
+optout_signals VARCHAR[] | signals on the page against use for training
+raw_sha256 VARCHAR | digest of the page as received
+text_sha256 VARCHAR | digest of the text
+title VARCHAR | the page's title
+text VARCHAR | the text
+extractor_version VARCHAR | what made text of the page
+verdict VARCHAR | accepted, rejected or no_evidence
+verdict_reason VARCHAR | reason code
+similarity DOUBLE | similarity with the truth, 0 to 1
+dup_kind VARCHAR | unique, exact or near
+dup_cluster_id VARCHAR | the cluster, named by its first contribution
+dup_first_id VARCHAR | whose text it repeats, or itself
+dup_similarity DOUBLE | similarity with that text
+unique_bytes BIGINT | bytes that were new
+language VARCHAR | ISO 639 code, `und` when unknown
+language_score DOUBLE | how sure the language is, 0 to 1
+token_count BIGINT | tokens of the pinned tokenizer
+license_detected VARCHAR | licence found in the text
+training_allowed BOOLEAN | no signal forbids training
+rights_reason VARCHAR | why it is or is not allowed
+signals VARCHAR | quality numbers and counts of personal data, as a JSON object
+"""
+DOCUMENT_COLUMNS: Final = tuple(
+    DocumentColumn(head.split()[0], head.split()[1], meaning)
+    for head, _, meaning in (line.partition(" | ") for line in _DOCUMENTS.strip().splitlines())
+)

@@ -1,0 +1,166 @@
+"""Reads the rows that a statement may need, from one read-only snapshot, and maps the lake's files into memory.
+
+Rules: SQLite is opened with `mode=ro`, PostgreSQL in a read-only repeatable-read transaction. The lake's files are
+mapped and closed, so that afterwards nothing has to be opened. A value that its type cannot hold (a time beyond the
+year 9999, which a node may have claimed) becomes null; an amount never does: it fails.
+
+Does not: decide what may be read, or import pandas (and, on SQLite, SQLAlchemy), which costs most of a second.
+
+Usage: `tables, log_seq = load_sources(job)`; `dataset = open_documents(job)`.
+
+Source: SQLite "URI Filenames" (mode=ro), PostgreSQL SET TRANSACTION.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from decimal import Decimal
+from typing import Any, Final
+from urllib.parse import quote
+
+from aggregator.sql.job import Job, Source
+from windrow_protocol.errors import WindrowError
+
+LAST_MOMENT_MS: Final = 253_402_300_799_999  # the end of the year 9999, the last that Python can show
+_WHOLE_MAX: Final = 2**63 - 1
+_AMOUNT_MAX: Final = 10**38 - 1
+_LOG_SEQ: Final = "SELECT coalesce(max(seq), 0) FROM submissions"
+_BUSY_S: Final = 5.0
+
+Read = Callable[[str], list[Any]]
+
+
+class _NoPandas:
+    """Says that pandas is not there: pyarrow would import it, at 0.4 s of CPU, though nothing here uses it."""
+
+    def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError("pandas is not loaded here", name=name)
+
+
+def import_arrow() -> Any:
+    """Import pyarrow with its datasets, few threads and no pandas."""
+    sys.meta_path.insert(0, _NoPandas())
+    import pyarrow as pa
+    import pyarrow.dataset  # DuckDB imports it while it scans, when no file can be opened any more
+
+    pa.set_cpu_count(2)
+    pa.set_io_thread_count(2)
+    return pa
+
+
+def load_sources(job: Job) -> tuple[dict[str, Any], int]:
+    """Return an Arrow table for each source, and the newest entry of the log in the same snapshot.
+
+    Raises WindrowError `sql_failed` when the state cannot be read or an amount has more than 38 digits.
+    """
+    with _snapshot(job) as read:
+        log_seq = int(read(_LOG_SEQ)[0][0])
+        rows = {source.name: read(source.query) for source in job.sources}
+    return {source.name: _table(source, rows.pop(source.name)) for source in job.sources}, log_seq
+
+
+@contextmanager
+def _snapshot(job: Job) -> Iterator[Read]:
+    if job.store == "sqlite":
+        try:
+            with closing(_open_sqlite(job.address)) as lite:
+                yield lambda query: lite.execute(query).fetchall()
+        except sqlite3.Error as error:
+            raise WindrowError("sql_failed", f"the state cannot be read: {error}") from error
+        return
+    import sqlalchemy as sa  # here alone, because it is slow to import and SQLite is the default
+
+    engine = sa.create_engine(job.address, isolation_level="REPEATABLE READ")
+    try:
+        with engine.connect() as plain:
+            served = plain.execution_options(postgresql_readonly=True)
+            yield lambda query: list(served.exec_driver_sql(query))
+    except (sa.exc.SQLAlchemyError, ImportError) as error:
+        raise WindrowError("sql_failed", f"the state cannot be read: {type(error).__name__}") from error
+    finally:
+        engine.dispose()
+
+
+def _open_sqlite(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{quote(path)}?mode=ro", uri=True, timeout=_BUSY_S, isolation_level=None
+    )
+    connection.execute("BEGIN")  # the snapshot begins at the first read
+    return connection
+
+
+def _table(source: Source, rows: list[Any]) -> Any:
+    import pyarrow as pa
+
+    types = arrow_types()
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(source.columns)
+    arrays, fields = [], []
+    for values, (name, kind) in zip(columns, source.columns, strict=True):
+        convert = _CONVERTERS.get(kind)
+        made = values if convert is None else [None if value is None else convert(value) for value in values]
+        arrays.append(pa.array(made, types[kind]))
+        fields.append(pa.field(name, types[kind]))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def arrow_types() -> dict[str, Any]:
+    """Return the Arrow type of each DuckDB type that a view may have."""
+    import pyarrow as pa
+
+    return {
+        "VARCHAR": pa.string(),
+        "VARCHAR[]": pa.list_(pa.string()),
+        "INTEGER": pa.int32(),
+        "BIGINT": pa.int64(),
+        "DOUBLE": pa.float64(),
+        "BOOLEAN": pa.bool_(),
+        "TIMESTAMP": pa.timestamp("us"),
+        "DECIMAL(38,0)": pa.decimal128(38, 0),
+    }
+
+
+def _microseconds(value: int) -> int | None:
+    return value * 1000 if 0 <= value <= LAST_MOMENT_MS else None
+
+
+def _wei(value: Any) -> Decimal:
+    amount = int(value)
+    if amount > _AMOUNT_MAX:
+        raise WindrowError("sql_failed", f"an amount has {len(str(amount))} digits, 38 can be counted")
+    return Decimal(amount)
+
+
+_CONVERTERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "TIMESTAMP": _microseconds,
+    "DECIMAL(38,0)": _wei,
+    "BOOLEAN": bool,
+    "BIGINT": lambda value: value if abs(value) <= _WHOLE_MAX else None,
+}
+
+
+def open_documents(job: Job) -> Any:
+    """Return the lake as a dataset over memory maps. Raises WindrowError `sql_failed` when a file is gone."""
+    import pyarrow as pa
+    import pyarrow.dataset as pads
+
+    types = arrow_types()
+    schema = pa.schema([(name, types[kind]) for name, kind in job.document_columns])
+    if not job.lake_files:
+        return pads.InMemoryDataset(schema.empty_table())
+    form = pads.ParquetFileFormat()
+    try:
+        maps = [_mapped(pa, file) for file in job.lake_files]
+        fragments = [form.make_fragment(buffer) for buffer in maps]
+        return pads.FileSystemDataset(fragments, schema, form)
+    except (OSError, pa.ArrowException) as error:
+        raise WindrowError("sql_failed", "a file of the lake cannot be read; ask again") from error
+
+
+def _mapped(pa: Any, file: str) -> Any:
+    """Map a file; the buffer keeps the map alive when the file is closed."""
+    with pa.memory_map(file) as opened:
+        return opened.read_buffer()
