@@ -19,13 +19,13 @@ import msgspec
 from contributor_node.budget import Budget, Caps
 from contributor_node.coordinator_client import CoordinatorClient
 from contributor_node.crawl import CrawlEngine, CrawlSettings
-from contributor_node.identity import load_or_make_key
+from contributor_node.identity import hold_home, load_or_make_key
 from contributor_node.line_log import LineLog
+from contributor_node.logs import start_logging
 from contributor_node.outbox import Outbox
-from contributor_node.settings import NodeSettings, load_settings
+from contributor_node.settings import NodeSettings, load_settings, require_payout
 from contributor_node.work_cycle import AGENT, WorkCycle
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.merkle import checksum_address
 
 _HELP = {
     "home": "the node's folder (WINDROW_NODE_HOME)",
@@ -73,27 +73,36 @@ async def _run(settings: NodeSettings) -> None:
     )
     engine = CrawlEngine(crawl, line_log, _now_ms, meter=budget)
     client = CoordinatorClient(
-        settings.coordinator, key, line_log, _now_ms, source_address=settings.source_address
+        settings.coordinator,
+        key,
+        line_log,
+        _now_ms,
+        source_address=settings.source_address,
+        count=budget.add,
     )
+    outbox = Outbox(home / "outbox.db")
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await engine.start()
     print(f"{AGENT} node {client.node_id} working for {settings.coordinator}", flush=True)
     try:
-        await WorkCycle(settings, client, engine, Outbox(home / "outbox.db"), budget, _now_ms).run(stop)
+        await WorkCycle(settings, client, engine, outbox, budget, _now_ms).run(stop)
     finally:
         await engine.close()
+        outbox.close()
+        budget.close()
+        line_log.close()
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the node and return the exit code."""
+    start_logging()
     try:
         settings = load_settings(vars(_arguments(argv))).values
-        if not settings.payout:
-            raise WindrowError("bad_payout_address", "give --payout 0x…")
-        checksum_address(settings.payout)
-        asyncio.run(_run(settings))
+        require_payout(settings)
+        with hold_home(Path(settings.home)):
+            asyncio.run(_run(settings))
     except WindrowError as error:
         print(f"windrow: {error}", file=sys.stderr)
         return error.reason.exit_code

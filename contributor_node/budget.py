@@ -106,15 +106,19 @@ class Budget:
         self._refuse_if_spent()
 
     async def count(self, bytes_n: int) -> None:
-        """Count a chunk that went over the line. Raises WindrowError `budget_exhausted` once a cap is reached."""
-        now = self.usage
-        self._usage = Usage(now.day, now.day_bytes + bytes_n, now.month, now.month_bytes + bytes_n)
-        os.pwrite(self._descriptor, msgspec.json.encode(self._usage).ljust(_RECORD_BYTES), 0)
+        """Count a chunk of a page. Raises WindrowError `budget_exhausted` once a cap is exceeded."""
+        self.add(bytes_n)
         if (
             self._usage.day_bytes > self._caps.day_bytes_max
             or self._usage.month_bytes > self._caps.month_bytes_max
         ):
             self._refuse_if_spent()
+
+    def add(self, bytes_n: int) -> None:
+        """Count bytes that went over the line, such as those of a talk with the coordinator, which no cap cuts off."""
+        now = self.usage
+        self._usage = Usage(now.day, now.day_bytes + bytes_n, now.month, now.month_bytes + bytes_n)
+        os.pwrite(self._descriptor, msgspec.json.encode(self._usage).ljust(_RECORD_BYTES), 0)
 
     def _refuse_if_spent(self) -> None:
         decision = self.decision()

@@ -1,7 +1,8 @@
-"""The node's side of the coordinator's doors: signs each request, checks each answer's signature.
+"""The node's side of the coordinator's doors: signs each request, checks each answer's shape and signature.
 
 Rules: a node does nothing that its pinned coordinator did not sign; a lease that is forged, another node's or
-expired is dropped and said. Lost connections and 5xx/429 are tried again with a new nonce; refusals never are.
+expired is dropped and said, and none may ask for more than the protocol's bounds. Lost connections and 5xx/429 are
+tried again with a new nonce; refusals never are. Every request stands in the line log first and counts as traffic.
 
 Does not: fetch pages, keep results, or follow redirects.
 
@@ -14,29 +15,73 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import logging
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
-import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from contributor_node.coordinator_connection import Answer, Coordinate, exchange
 from contributor_node.identity import Pin
 from contributor_node.line_log import LineLog
+from windrow_protocol import limits
 from windrow_protocol.errors import REASONS, WindrowError
-from windrow_protocol.limits import (
-    COORDINATOR_ANSWER_BYTES_MAX,
-    COORDINATOR_TIMEOUT_S,
-    COORDINATOR_TRIES_MAX,
+from windrow_protocol.limits import COORDINATOR_TRIES_MAX
+from windrow_protocol.messages import (
+    Hex64,
+    Lease,
+    LeaseRequest,
+    Receipt,
+    Registration,
+    Submission,
+    encode_batch,
 )
-from windrow_protocol.messages import Lease, LeaseRequest, Registration, Submission, encode_batch
-from windrow_protocol.signing import SIGNATURE_HEADER, Statement, public_id, sign_request, verify
+from windrow_protocol.signing import SIGNATURE_HEADER, public_id, sign_request, verify
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 _RETRY = frozenset({429, 500, 502, 503, 504})
 WAIT_S_MAX = 30.0
+
+
+class NetworkFacts(msgspec.Struct, frozen=True):
+    """What a coordinator says of itself in GET /v1/network; unsigned."""
+
+    network: str
+    coordinator_id: Hex64
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """What a registration was answered with."""
+
+    role: str
+
+
+class RecordAnswer(msgspec.Struct, frozen=True):
+    """What one record of a batch was answered with: a receipt, not yet checked, or the code of a reason."""
+
+    ok: bool
+    receipt: str = ""
+    error: str = ""
+    detail: str = ""
+
+
+class _Leases(msgspec.Struct, frozen=True):
+    leases: list[str]
+
+
+class _Results(msgspec.Struct, frozen=True):
+    results: list[RecordAnswer]
+
+
+class _Ask(NamedTuple):
+    method: Literal["GET", "POST"]
+    path: str
+    purpose: str = ""
+    body: bytes = b""
 
 
 class CoordinatorClient:
@@ -50,140 +95,164 @@ class CoordinatorClient:
         now_ms: Callable[[], int],
         *,
         source_address: str = "",
+        count: Callable[[int], None] = lambda bytes_n: None,
     ) -> None:
-        self._url = urlsplit(coordinator)
-        if self._url.scheme not in ("http", "https") or not self._url.hostname:
+        """Make a client. `count` hears of the bytes of each exchange. Raises WindrowError `bad_config`."""
+        url = urlsplit(coordinator)
+        if url.scheme not in ("http", "https") or not url.hostname:
             raise WindrowError("bad_config", f"`coordinator` is {coordinator!r}, not an http address")
+        self._place = Coordinate(url.scheme, url.hostname, url.port, url.path.rstrip("/"), source_address)
         self._key = key
         self._line_log = line_log
         self._now_ms = now_ms
-        self._source = (source_address, 0) if source_address else None
+        self._count = count
         self.node_id = public_id(key)
         self.pin: Pin | None = None
 
-    async def network(self) -> dict[str, Any]:
-        """Return what the coordinator says of itself; unsigned, to be pinned."""
-        return dict(await self._ask("GET", "/v1/network", "", b""))
+    async def network(self) -> NetworkFacts:
+        """Return what the coordinator says of itself, to be pinned."""
+        return await self._ask(_Ask("GET", "/v1/network"), NetworkFacts)
 
-    async def register(self, payout_address: str, agent: str, region: str) -> dict[str, Any]:
+    async def register(self, payout_address: str, agent: str, region: str) -> Registered:
         """Register under a payout address and return the node's role."""
         wish = Registration(payout_address=payout_address, agent=agent, region=region)
-        return dict(await self._ask("POST", "/v1/nodes", "register", msgspec.json.encode(wish)))
+        return await self._ask(_Ask("POST", "/v1/nodes", "register", msgspec.json.encode(wish)), Registered)
 
     async def leases(self, count: int, renders: Sequence[Literal["http", "browser"]]) -> list[Lease]:
         """Return verified leases, perhaps none."""
         wish = LeaseRequest(count=count, render=list(renders))
-        answer = await self._ask("POST", "/v1/leases", "lease_request", msgspec.json.encode(wish))
-        opened = (self._open_lease(token) for token in answer["leases"][:count])
-        return [lease for lease in opened if lease is not None]
+        ask = _Ask("POST", "/v1/leases", "lease_request", msgspec.json.encode(wish))
+        answer = await self._ask(ask, _Leases)
+        opened = (self._open_lease(token) for token in answer.leases[:count])
+        return list({lease.lease_id: lease for lease in opened if lease is not None}.values())
 
-    async def submit(self, records: Sequence[Submission]) -> list[dict[str, Any]]:
+    async def submit(self, records: Sequence[Submission]) -> list[RecordAnswer]:
         """Submit a batch and return the answer to each record, receipts not yet checked."""
-        answer = await self._ask("POST", "/v1/submissions", "submit", encode_batch(records))
-        return list(answer["results"])
+        ask = _Ask("POST", "/v1/submissions", "submit", encode_batch(records))
+        answer = await self._ask(ask, _Results)
+        if len(answer.results) != len(records):
+            raise WindrowError(
+                "bad_coordinator_answer", f"{len(answer.results)} answers to {len(records)} records"
+            )
+        return answer.results
 
-    def check(self, token: str, purpose: str) -> Statement:
-        """Return a statement the coordinator signed for this node. Raises WindrowError as `verify` does."""
-        if self.pin is None:
-            raise WindrowError("lease_forged", "no coordinator is pinned yet")
-        return verify(
+    def open_receipt(self, token: str, lease_id: str, content_sha256: str) -> Receipt:
+        """Return a receipt that the coordinator signed for this node, this lease and this text.
+
+        Raises WindrowError `bad_signature` or what `verify` raises.
+        """
+        receipt = self._open(token, "receipt", Receipt)
+        if (receipt.lease_id, receipt.content_sha256) != (lease_id, content_sha256):
+            raise WindrowError("bad_signature", f"the receipt for {lease_id} is for something else")
+        return receipt
+
+    def _open_lease(self, token: str) -> Lease | None:
+        """Return a lease within our own bounds, or None when it is not a valid lease for this node."""
+        try:
+            lease = self._open(token, "lease", Lease)
+            if lease.node_id != self.node_id:
+                raise WindrowError("not_your_lease", lease.lease_id)
+            if lease.expires_at_ms <= self._now_ms():
+                raise WindrowError("lease_expired", lease.lease_id)
+        except WindrowError as error:
+            log.error("lease refused", extra={"reason": error.code, "detail": error.detail})
+            return None
+        return msgspec.structs.replace(
+            lease,
+            body_bytes_max=min(lease.body_bytes_max, limits.FETCH_BODY_BYTES_MAX),
+            decoded_bytes_max=min(lease.decoded_bytes_max, limits.FETCH_DECODED_BYTES_MAX),
+            time_s_max=min(lease.time_s_max, limits.FETCH_TIME_S_MAX),
+            redirects_max=min(lease.redirects_max, limits.FETCH_REDIRECTS_MAX),
+        )
+
+    def _open(self, token: str, purpose: str, kind: type[T]) -> T:
+        pin = self._pinned()
+        signer, network = pin.coordinator_id, pin.network
+        statement = verify(
             token,
-            signer=self.pin.coordinator_id,
-            network=self.pin.network,
+            signer=signer,
+            network=network,
             purpose=purpose,
             subject=self.node_id,
             now_ms=self._now_ms(),
         )
-
-    def _open_lease(self, token: str) -> Lease | None:
         try:
-            return msgspec.convert(self.check(token, "lease").content, Lease)
-        except (WindrowError, msgspec.ValidationError) as error:
-            log.error("lease_refused", reason="lease_forged", detail=str(error))
-            return None
+            return msgspec.convert(statement.content, kind)
+        except msgspec.ValidationError as error:
+            raise WindrowError("wrong_schema", f"a {purpose}: {error}") from error
 
-    async def _ask(self, method: str, path: str, purpose: str, body: bytes) -> Any:
+    def _pinned(self) -> Pin:
+        if self.pin is None:
+            raise WindrowError("lease_forged", "no coordinator is pinned yet")
+        return self.pin
+
+    async def _ask(self, ask: _Ask, kind: type[T]) -> T:
+        """Send until answered and return the answer. Raises WindrowError: the refusal, or `not_running`."""
         wait_s = 0.5
-        for attempt in range(1, COORDINATOR_TRIES_MAX + 1):
-            last = attempt == COORDINATOR_TRIES_MAX
+        for tries_left in range(COORDINATOR_TRIES_MAX - 1, -1, -1):
             try:
-                status, retry_after_s, answer = await asyncio.to_thread(
-                    self._send, method, path, purpose, body
-                )
+                answer = await self._exchange(ask)
             except (OSError, http.client.HTTPException) as error:
-                if last:
-                    raise WindrowError("not_running", f"{self._url.geturl()}: {error}") from error
+                if not tries_left:
+                    raise WindrowError("not_running", f"{self._place}: {error}") from error
                 retry_after_s = 0.0
             else:
-                if status == 200:
-                    return answer
-                if last or status not in _RETRY:
-                    raise _refusal(status, answer)
+                if answer.status == 200:
+                    return _decode(answer.body, kind, ask.path)
+                if not tries_left or answer.status not in _RETRY:
+                    raise _refusal(answer)
+                retry_after_s = answer.retry_after_s
             await asyncio.sleep(min(max(wait_s, retry_after_s), WAIT_S_MAX))
             wait_s *= 2
         raise AssertionError("unreachable")
 
-    def _send(self, method: str, path: str, purpose: str, body: bytes) -> tuple[int, float, Any]:
+    async def _exchange(self, ask: _Ask) -> Answer:
+        """Send one request, newly signed, between its two rows of the line log."""
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if purpose:
-            headers[SIGNATURE_HEADER] = self._sign(purpose, body)
+        if ask.purpose:
+            headers[SIGNATURE_HEADER] = self._sign(ask)
         request_id = self._line_log.sent(
-            url=f"{self._url.scheme}://{self._url.netloc}{path}",
-            purpose="coordinator",
-            client="node",
-            method=method,
+            url=f"{self._place}{ask.path}", purpose="coordinator", client="node", method=ask.method
         )
-        status, received, error = 0, b"", "connection failed"
+        answer, error = Answer(), "connection failed"
         try:
-            connection = self._connect()
-            try:
-                connection.request(method, self._url.path.rstrip("/") + path, body or None, headers)
-                response = connection.getresponse()
-                received = response.read(COORDINATOR_ANSWER_BYTES_MAX + 1)
-                status, error = response.status, ""
-            finally:
-                connection.close()
+            answer = await asyncio.to_thread(exchange, self._place, ask.method, ask.path, ask.body, headers)
+            error = ""
         finally:
+            self._count(answer.bytes_up + answer.bytes_down)
             self._line_log.done(
-                request_id, status=status, bytes_up=len(body), bytes_down=len(received), error=error
+                request_id,
+                status=answer.status,
+                bytes_up=answer.bytes_up,
+                bytes_down=answer.bytes_down,
+                error=error,
             )
-        if len(received) > COORDINATOR_ANSWER_BYTES_MAX:
-            raise WindrowError("too_large", f"the coordinator's answer to {path}")
-        return status, _seconds(response.getheader("Retry-After")), _decode(received)
+        return answer
 
-    def _connect(self) -> http.client.HTTPConnection:
-        kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
-        assert self._url.hostname is not None
-        return kind(
-            self._url.hostname, self._url.port, timeout=COORDINATOR_TIMEOUT_S, source_address=self._source
-        )
-
-    def _sign(self, purpose: str, body: bytes) -> str:
-        if self.pin is None:
-            raise WindrowError("lease_forged", "no coordinator is pinned yet")
+    def _sign(self, ask: _Ask) -> str:
         return sign_request(
             self._key,
-            network=self.pin.network,
-            purpose=purpose,
-            body=body,
+            network=self._pinned().network,
+            purpose=ask.purpose,
+            body=ask.body,
             nonce=secrets.token_hex(16),
             now_ms=self._now_ms(),
         )
 
 
-def _seconds(value: str | None) -> float:
-    return float(value) if value and value.isdecimal() else 0.0
-
-
-def _decode(body: bytes) -> Any:
+def _decode(body: bytes, kind: type[T], path: str) -> T:
     try:
-        return msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        return None
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise WindrowError("bad_coordinator_answer", f"{path}: {error}") from error
 
 
-def _refusal(status: int, answer: Any) -> WindrowError:
-    code = answer.get("error") if isinstance(answer, dict) else None
-    if code in REASONS:
-        return WindrowError(code, str(answer.get("detail", ""))[:500])
-    return WindrowError("not_running", f"the coordinator answered {status}")
+def _refusal(answer: Answer) -> WindrowError:
+    try:
+        said: Any = msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        said = None
+    code = said.get("error") if isinstance(said, dict) else None
+    if isinstance(code, str) and code in REASONS:
+        return WindrowError(code, str(said.get("detail", ""))[:500])
+    return WindrowError("not_running", f"the coordinator answered {answer.status}")

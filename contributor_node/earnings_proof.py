@@ -38,7 +38,7 @@ def check_proof(
         epoch_id, amount_wei = int(answer["epoch_id"]), int(answer["amount_wei"])
         proof, token = list(answer["proof"]), str(answer["epoch_jws"])
         named = checksum_address(str(answer["account"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, WindrowError) as error:
         raise WindrowError("bad_proof", "the answer is malformed") from error
     if named != account:
         raise WindrowError("bad_proof", f"it is for {named}")

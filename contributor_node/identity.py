@@ -1,7 +1,7 @@
-"""Who this node is: its Ed25519 key, and the coordinator it pinned on first contact.
+"""Who this node is: its Ed25519 key, the coordinator it pinned on first contact, and its hold on its own home.
 
 Rules: files are written whole and durably, the key readable by its owner alone. A coordinator whose key changed is
-refused; only the owner may remove the pin.
+refused; only the owner may remove the pin. One home, one running node.
 
 Does not: hold the payout key, which never comes near a node.
 
@@ -10,7 +10,10 @@ Usage: `key = load_or_make_key(home)`, `pin = pin_coordinator(home, url, network
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -21,6 +24,7 @@ from windrow_protocol.signing import dump_private_key, load_private_key
 
 KEY_FILE = "node_key"
 PIN_FILE = "coordinator.json"
+LOCK_FILE = "node.lock"
 
 
 class Pin(msgspec.Struct, frozen=True):
@@ -31,8 +35,36 @@ class Pin(msgspec.Struct, frozen=True):
     coordinator_id: str
 
 
-def write_durably(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a whole file so that a crash leaves the old one or the new one. Raises WindrowError `home_unwritable`."""
+@contextmanager
+def hold_home(home: Path) -> Iterator[None]:
+    """Keep other nodes out of this home until the block, or this process, ends.
+
+    Raises WindrowError `node_running` or `home_unwritable`.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(home / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise WindrowError("home_unwritable", f"{home}: {error.strerror}") from error
+    try:
+        _lock(descriptor, home)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, home: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise WindrowError("node_running", str(home)) from error
+
+
+def write_whole(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
+    """Write a file so that a kill leaves the old one or the new one, and a power cut too where `durable`.
+
+    Raises WindrowError `home_unwritable`.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,23 +72,34 @@ def write_durably(path: Path, data: bytes, mode: int = 0o600) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        if durable:
+            _sync_folder(path.parent)
     except OSError as error:
         raise WindrowError("home_unwritable", f"{path}: {error.strerror}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def load_or_make_key(home: Path) -> Ed25519PrivateKey:
     """Load this node's key, making it the first time. Raises WindrowError `bad_config` or `home_unwritable`."""
     path = home / KEY_FILE
     if not path.exists():
-        write_durably(path, dump_private_key(Ed25519PrivateKey.generate()).encode())
-    return load_private_key(path.read_bytes())
+        write_whole(path, dump_private_key(Ed25519PrivateKey.generate()).encode())
+    try:
+        return load_private_key(path.read_bytes())
+    except OSError as error:
+        raise WindrowError("home_unwritable", f"{path}: {error.strerror}") from error
+    except WindrowError as error:
+        raise WindrowError("bad_config", f"{path}: {error.detail}; restore it from your backup") from error
 
 
 def read_pin(home: Path) -> Pin | None:
@@ -74,7 +117,7 @@ def pin_coordinator(home: Path, coordinator: str, network: str, coordinator_id: 
     pin = Pin(coordinator, network, coordinator_id)
     known = read_pin(home)
     if known is None:
-        write_durably(home / PIN_FILE, msgspec.json.encode(pin))
+        write_whole(home / PIN_FILE, msgspec.json.encode(pin))
         return pin
     if (known.network, known.coordinator_id) != (network, coordinator_id):
         raise WindrowError("coordinator_changed", f"{coordinator} has key {coordinator_id[:16]}…")

@@ -1,7 +1,8 @@
 """A node's settings: defaults, then `node.toml` in its home, then WINDROW_NODE_* variables, then flags.
 
 Rules: only the payout *address* is known here, never its key. Endpoints in `allow_private` are exact loopback addresses
-with their ports; nothing else private can ever be listed.
+with their ports; nothing else private can ever be listed. A wrong value is refused with its name, where it came from
+and what would be right.
 
 Does not: read the coordinator's answer or keep state.
 
@@ -11,10 +12,13 @@ Usage: `settings = load_settings({"coordinator": "http://127.0.0.1:8420"}).value
 from __future__ import annotations
 
 import os
+import shutil
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -23,10 +27,14 @@ from platformdirs import user_data_path
 from windrow_protocol.addresses import AllowedEndpoint, parse_allowed
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import HOST_PACE_OWNER_S_MIN, HOST_PACE_S_MIN, LEASES_PER_REQUEST_MAX
+from windrow_protocol.merkle import checksum_address
 from windrow_protocol.settings import Resolved, env_layer, resolve
 
 PREFIX = "WINDROW_NODE_"
+SETTINGS_FILE = "node.toml"
 Megabytes = Annotated[int, Meta(ge=1, le=10_000_000)]
+Render = Literal["http", "browser"]
+Contact = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,256}$")]  # it becomes part of a header
 
 
 class NodeSettings(msgspec.Struct, frozen=True):
@@ -35,9 +43,9 @@ class NodeSettings(msgspec.Struct, frozen=True):
     home: str = ""
     coordinator: str = "http://127.0.0.1:8420"
     payout: str = ""
-    contact: str = "https://windrow.example/bot"
+    contact: Contact = "https://windrow.example/bot"
     region: Annotated[str, Meta(max_length=32)] = ""
-    renders: list[Literal["http", "browser"]] = msgspec.field(default_factory=lambda: ["http", "browser"])
+    renders: list[Render] = msgspec.field(default_factory=lambda: ["http", "browser"])
     allow_private: list[str] = []
     pace_private_s: Annotated[float, Meta(ge=HOST_PACE_OWNER_S_MIN)] = HOST_PACE_S_MIN
     source_address: str = ""
@@ -53,26 +61,91 @@ class NodeSettings(msgspec.Struct, frozen=True):
 
 
 def load_settings(flags: Mapping[str, Any] | None = None) -> Resolved[NodeSettings]:
-    """Read every layer. Raises WindrowError `bad_config`."""
+    """Read every layer. Raises WindrowError `bad_config`, naming the setting and its source."""
     given = {name: value for name, value in (flags or {}).items() if value is not None}
-    environment = env_layer(os.environ, PREFIX, NodeSettings)
+    environment = _environment()
     chosen = given.get("home") or environment.get("home") or user_data_path("windrow", False) / "node"
     home = Path(chosen).expanduser().resolve()
     layers = [
         ("default", {"home": str(home)}),
-        (str(home / "node.toml"), _read_toml(home / "node.toml")),
+        (str(home / SETTINGS_FILE), _read_toml(home / SETTINGS_FILE)),
         ("environment", environment),
         ("flag", given),
     ]
     resolved = resolve(NodeSettings, layers)
-    resolved.values.endpoints()
-    return Resolved(msgspec.structs.replace(resolved.values, home=str(home)), resolved.sources)
+    values = msgspec.structs.replace(resolved.values, home=str(home))
+    for name, check in _CHECKS.items():
+        try:
+            check(values)
+        except (WindrowError, ValueError) as error:
+            why = error.detail if isinstance(error, WindrowError) else str(error)
+            raise WindrowError("bad_config", f"`{name}` from {resolved.sources[name]}: {why}") from error
+    return Resolved(values, resolved.sources)
+
+
+def require_payout(settings: NodeSettings) -> None:
+    """Refuse to work for nobody. Raises WindrowError `bad_config`."""
+    if not settings.payout:
+        raise WindrowError(
+            "bad_config",
+            f"`payout` is not set: give --payout 0x…, {PREFIX}PAYOUT, or `payout` in {SETTINGS_FILE}",
+        )
+
+
+def _environment() -> dict[str, Any]:
+    layer = env_layer(os.environ, PREFIX, NodeSettings)
+    if isinstance(layer.get("renders"), str):
+        layer["renders"] = [part.strip() for part in layer["renders"].split(",") if part.strip()]
+    return layer
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise WindrowError("bad_config", f"{path}: {error}") from error
+    if "home" in table:
+        raise WindrowError("bad_config", f"{path} names `home`, which it lies in: use --home or {PREFIX}HOME")
+    return table
+
+
+def _check_coordinator(settings: NodeSettings) -> None:
+    url = urlsplit(settings.coordinator)
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or url.username:
+        raise ValueError(f"{settings.coordinator!r} is not an address such as http://127.0.0.1:8420")
+    _ = url.port  # raises ValueError for a port that is none
+
+
+def _check_payout(settings: NodeSettings) -> None:
+    if settings.payout:
+        try:
+            checksum_address(settings.payout)
+        except WindrowError as error:
+            raise ValueError(f"{settings.payout[:60]!r}: {error.reason.remedy}") from error
+
+
+def _check_source_address(settings: NodeSettings) -> None:
+    if settings.source_address and not ip_address(settings.source_address).is_loopback:
+        raise ValueError(f"{settings.source_address} is not a loopback address (127.0.0.0/8)")
+
+
+def _check_renders(settings: NodeSettings) -> None:
+    if not settings.renders:
+        raise ValueError("name `http`, `browser` or both")
+
+
+def _check_chromium(settings: NodeSettings) -> None:
+    if settings.chromium and shutil.which(settings.chromium) is None:
+        raise ValueError(f"{settings.chromium!r} cannot be run; give the path of a Chromium, or nothing")
+
+
+_CHECKS = {
+    "coordinator": _check_coordinator,
+    "payout": _check_payout,
+    "source_address": _check_source_address,
+    "renders": _check_renders,
+    "chromium": _check_chromium,
+    "allow_private": NodeSettings.endpoints,
+}

@@ -1,10 +1,10 @@
 """The node's day: ask whether it may work, take leases, fetch, keep the result, hand it over, keep the receipt.
 
-Rules: everything is on disk before it leaves and until its receipt is verified; a killed node goes on where it was. A
-page without text is reported as `not_found`, because there is nothing to give. What the engine could not finish by
-our own fault is left to expire: nothing is made up.
+Rules: everything is on disk before it leaves and until its receipt is verified; a killed node goes on where it was.
+What the engine could not finish by our own fault is left to expire: nothing is made up. A receipt that does not
+match is no receipt: its result is kept and sent again.
 
-Does not: fetch (see `crawl`) or know HTTP (see `coordinator_client`).
+Does not: fetch (see `crawl`), know HTTP (see `coordinator_client`) or shape records (see `submission`).
 
 Usage: `await WorkCycle(settings, ...).run(stop)`.
 """
@@ -12,79 +12,36 @@ Usage: `await WorkCycle(settings, ...).run(stop)`.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
-
-import msgspec
-import structlog
+from typing import Literal
 
 from contributor_node.budget import Budget
 from contributor_node.chromium import find_chromium
-from contributor_node.coordinator_client import CoordinatorClient
+from contributor_node.coordinator_client import CoordinatorClient, RecordAnswer
 from contributor_node.crawl import CrawlEngine
-from contributor_node.crawl_wire import CrawlResult
-from contributor_node.identity import pin_coordinator, write_durably
-from contributor_node.outbox import Outbox
+from contributor_node.identity import pin_coordinator
+from contributor_node.outbox import Outbox, Refused, Settled
 from contributor_node.settings import NodeSettings
-from windrow_protocol.content import normalise_text, text_sha256
+from contributor_node.status import read_status, write_status
+from contributor_node.submission import submission_for
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import BATCH_RECORDS_MAX, BATCH_WIRE_BYTES_MAX, TEXT_BYTES_MAX, TITLE_CHARS_MAX
-from windrow_protocol.messages import (
-    Contribution,
-    Lease,
-    Outcome,
-    Receipt,
-    Report,
-    Submission,
-    contribution_id_for,
-)
+from windrow_protocol.limits import BATCH_RECORDS_MAX, BATCH_WIRE_BYTES_MAX
+from windrow_protocol.messages import Contribution, Lease, Submission
 
-log = structlog.get_logger(__name__)
+__all__ = ["AGENT", "WorkCycle", "read_status"]
+
+log = logging.getLogger(__name__)
 AGENT = "windrow/0.1"
-STATUS_FILE = "status.json"
 SUBMIT_AT = 25  # results, or whenever nothing is being fetched
+TELL_EVERY_S = 1.0  # while pages come in by the dozen
+FINISH_S_MAX = 5.0  # what is not handed over by then stays in the outbox
 LATER_CODES = frozenset(
     {"busy", "too_many_requests", "clock_skew", "signature_expired", "not_running", "replayed"}
 )
-
-
-def submission_for(result: CrawlResult, node_id: str) -> Submission:
-    """Return the record that a crawl result becomes: a contribution where there is text, else a report."""
-    text = normalise_text(result.text)
-    has_text = result.outcome is Outcome.FETCHED and bool(text)
-    if not has_text:
-        outcome = Outcome.NOT_FOUND if result.outcome is Outcome.FETCHED else result.outcome
-        detail = result.detail if result.outcome is not Outcome.FETCHED else "the page has no text"
-        return Report(
-            lease_id=result.lease_id,
-            url=result.url,
-            outcome=outcome,
-            fetched_at_ms=result.fetched_at_ms,
-            http_status=result.http_status,
-            detail=detail[:256],
-            bytes_wire=result.bytes_wire,
-        )
-    if len(text.encode()) > TEXT_BYTES_MAX:
-        text = normalise_text(text.encode()[:TEXT_BYTES_MAX].decode("utf-8", "ignore"))
-    return Contribution(
-        contribution_id=contribution_id_for(result.lease_id, node_id),
-        lease_id=result.lease_id,
-        url=result.url,
-        final_url=result.final_url,
-        http_status=result.http_status,
-        content_type=result.content_type[:256],
-        fetched_at_ms=result.fetched_at_ms,
-        robots_state=result.robots_state,
-        optout_signals=result.optout_signals,
-        raw_sha256=result.raw_sha256,
-        text=text,
-        text_sha256=text_sha256(text),
-        title=result.title[:TITLE_CHARS_MAX],
-        extractor_version=result.extractor_version,
-        bytes_wire=result.bytes_wire,
-    )
+PATIENT_CODES = LATER_CODES | {"bad_coordinator_answer"}
 
 
 class WorkCycle:
@@ -108,24 +65,30 @@ class WorkCycle:
         self._in_flight: set[str] = set()
         self._batches: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
-        self._last_error = ""
+        self._ask_at_s = 0.0
+        self._told_at_s = float("-inf")
+        self._last_error: dict[str, object] = {}
         self.role = ""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; what is unsent then stays in the outbox."""
+        """Work until `stop` is set; what is unsent then stays in the outbox. Raises WindrowError at the start only."""
         await self._introduce(stop)
         self._begin(self._outbox.open_leases(self._now_ms()))
         while not stop.is_set():
-            try:
-                await self._hand_over()
-                worked = await self._take_work()
-            except WindrowError as error:
-                worked = False
-                self._last_error = str(error)
-                log.warning("round_failed", error=str(error))
-            self._tell()
-            await self._wait(stop, worked)
+            await self._round()
+            await self._wait(stop)
         await self._finish()
+
+    async def _round(self) -> None:
+        try:
+            await self._hand_over()
+            await self._take_work()
+            now_s = asyncio.get_running_loop().time()
+            if not self._in_flight or now_s - self._told_at_s >= TELL_EVERY_S:
+                self._told_at_s = now_s
+                self._tell()
+        except WindrowError as error:
+            self._say_error(error)
 
     async def _introduce(self, stop: asyncio.Event) -> None:
         """Pin the coordinator and register, for as long as it takes."""
@@ -133,30 +96,26 @@ class WorkCycle:
             try:
                 facts = await self._client.network()
                 home, coordinator = Path(self._settings.home), self._settings.coordinator
-                self._client.pin = pin_coordinator(
-                    home, coordinator, str(facts["network"]), str(facts["coordinator_id"])
-                )
-                answer = await self._client.register(self._settings.payout, AGENT, self._settings.region)
+                self._client.pin = pin_coordinator(home, coordinator, facts.network, facts.coordinator_id)
+                registered = await self._client.register(self._settings.payout, AGENT, self._settings.region)
             except WindrowError as error:
-                if error.code not in LATER_CODES:
+                if error.code not in PATIENT_CODES:
                     raise
-                self._last_error = str(error)
-                self._tell()
-                await self._wait(stop, worked=False)
+                self._say_error(error)
+                await self._wait(stop)
             else:
-                self.role = str(answer["role"])
+                self.role = registered.role
                 return
 
-    def _begin(self, leases: list[Lease]) -> None:
-        fresh = [lease for lease in leases if lease.lease_id not in self._in_flight]
-        if not fresh:
+    def _begin(self, leases: Sequence[Lease]) -> None:
+        if not leases:
             return
-        self._in_flight.update(lease.lease_id for lease in fresh)
-        task = asyncio.create_task(self._fetch(fresh))
+        self._in_flight.update(lease.lease_id for lease in leases)
+        task = asyncio.create_task(self._fetch(leases))
         self._batches.add(task)
-        task.add_done_callback(self._batches.discard)
+        task.add_done_callback(self._batch_ended)
 
-    async def _fetch(self, leases: list[Lease]) -> None:
+    async def _fetch(self, leases: Sequence[Lease]) -> None:
         """Crawl some leases, keeping each result as it comes."""
         try:
             async for result in self._engine.crawl(leases):
@@ -167,17 +126,25 @@ class WorkCycle:
             self._in_flight.difference_update(lease.lease_id for lease in leases)
             self._news.set()
 
-    async def _take_work(self) -> bool:
-        """Ask for leases when there is room for them; returns whether there was any work."""
+    def _batch_ended(self, task: asyncio.Task[None]) -> None:
+        self._batches.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a batch was given up", exc_info=error)
+            self._note(str(error))
+
+    async def _take_work(self) -> None:
+        """Ask for leases when there is room for them, work may be done, and the last answer was not empty just now."""
         room = self._settings.batch - len(self._in_flight)
-        if room < max(1, self._settings.batch // 2):
-            return True
+        now_s = asyncio.get_running_loop().time()
+        if room < max(1, self._settings.batch // 2) or now_s < self._ask_at_s:
+            return
         if not self._budget.decision().allowed or self._outbox.is_full():
-            return bool(self._in_flight)
+            return
+        self._outbox.forget_expired(self._now_ms())
         leases = await self._client.leases(room, self._renders())
-        self._outbox.take(leases)
-        self._begin(leases)
-        return bool(leases)
+        fresh = self._outbox.take(leases)
+        self._ask_at_s = 0.0 if fresh else now_s + self._settings.poll_s
+        self._begin(fresh)
 
     def _renders(self) -> list[Literal["http", "browser"]]:
         """Return how this node can show pages: in a browser only where one is installed."""
@@ -185,44 +152,42 @@ class WorkCycle:
             try:
                 find_chromium(self._settings.chromium, os.environ)
             except WindrowError as error:
-                self._last_error = str(error)
+                self._note(str(error))
                 return [render for render in self._settings.renders if render != "browser"]
         return list(self._settings.renders)
 
     async def _hand_over(self) -> None:
         """Submit what waits and store verified receipts."""
-        while True:
+        while self._outbox.unsent_count() >= (SUBMIT_AT if self._in_flight else 1):
             records = self._outbox.unsent(BATCH_RECORDS_MAX, BATCH_WIRE_BYTES_MAX)
-            if not records or (len(records) < SUBMIT_AT and self._in_flight):
-                return
             answers = await self._client.submit(records)
-            kept = [self._settle(record, answer) for record, answer in zip(records, answers, strict=True)]
-            if not any(kept):
+            ends = [self._end_of(record, answer) for record, answer in zip(records, answers, strict=True)]
+            settled = [end for end in ends if end is not None]
+            self._outbox.settle(settled)
+            if not settled:
                 return
 
-    def _settle(self, record: Submission, answer: dict[str, Any]) -> bool:
-        """Store one answer and say whether the record is done with."""
-        if not answer.get("ok"):
-            code = str(answer.get("error", "not_running"))
-            log.warning(
-                "submission_refused", lease_id=record.lease_id, reason=code, detail=answer.get("detail")
-            )
-            if code in LATER_CODES:
-                return False
-            self._outbox.refuse(record.lease_id, code)
-            return True
-        receipt = msgspec.convert(self._client.check(str(answer["receipt"]), "receipt").content, Receipt)
+    def _end_of(self, record: Submission, answer: RecordAnswer) -> Settled | Refused | None:
+        """Return what an answer ends a record with, or None when it must be sent again."""
+        if not answer.ok:
+            facts = {"lease_id": record.lease_id, "reason": answer.error, "detail": answer.detail}
+            log.warning("submission refused", extra=facts)
+            return None if answer.error in LATER_CODES else Refused(record.lease_id, answer.error)
         digest = record.text_sha256 if isinstance(record, Contribution) else ""
-        if (receipt.lease_id, receipt.content_sha256) != (record.lease_id, digest):
-            raise WindrowError("bad_signature", f"the receipt for {record.lease_id} is for something else")
-        self._outbox.settle(record.lease_id, receipt.outcome.value, str(answer["receipt"]))
-        return True
+        try:
+            receipt = self._client.open_receipt(answer.receipt, record.lease_id, digest)
+        except WindrowError as error:
+            log.error("receipt refused", extra={"lease_id": record.lease_id, "reason": error.code})
+            self._note(str(error))
+            return None
+        return Settled(record.lease_id, receipt.outcome.value, answer.receipt)
 
-    async def _wait(self, stop: asyncio.Event, worked: bool) -> None:
+    async def _wait(self, stop: asyncio.Event) -> None:
         """Wait for news, for the next poll, or for the end."""
-        busy = worked or bool(self._in_flight)
         waits = [asyncio.create_task(stop.wait()), asyncio.create_task(self._news.wait())]
-        timeout = min(1.0, self._settings.poll_s) if busy else self._settings.poll_s
+        left_s = self._ask_at_s - asyncio.get_running_loop().time()
+        idle_s = left_s if left_s > 0 else self._settings.poll_s
+        timeout = min(1.0, idle_s) if self._in_flight else idle_s
         await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
@@ -235,10 +200,22 @@ class WorkCycle:
         await asyncio.gather(*self._batches, return_exceptions=True)
         self._in_flight.clear()
         try:
-            await self._hand_over()
-        except WindrowError as error:
-            self._last_error = str(error)
-        self._tell()
+            async with asyncio.timeout(FINISH_S_MAX):
+                await self._hand_over()
+            self._tell()
+        except (WindrowError, TimeoutError) as error:
+            log.warning("left for the next start", extra={"error": str(error)})
+
+    def _note(self, error: str) -> None:
+        self._last_error = {"error": error, "at_ms": self._now_ms()}
+
+    def _say_error(self, error: WindrowError) -> None:
+        self._note(str(error))
+        log.warning("will try again", extra={"reason": error.code, "error": str(error)})
+        try:
+            self._tell()
+        except WindrowError as unwritable:
+            log.error("the status cannot be written", extra={"error": str(unwritable)})
 
     def _tell(self) -> None:
         """Write the status that dashboards and demos read."""
@@ -247,22 +224,14 @@ class WorkCycle:
             "node_id": self._client.node_id,
             "role": self.role,
             "payout": self._settings.payout,
+            "may_work": self._budget.decision().reason or "yes",
             "in_flight": len(self._in_flight),
             "outbox": self._outbox.counts(),
             "day_bytes": usage.day_bytes,
             "month_bytes": usage.month_bytes,
             "crawl_child_pid": self._engine.child_pid,
-            "last_error": self._last_error,
+            "last_error": self._last_error.get("error", ""),
+            "last_error_at_ms": self._last_error.get("at_ms"),
             "at_ms": self._now_ms(),
         }
-        write_durably(Path(self._settings.home) / STATUS_FILE, msgspec.json.encode(status))
-
-
-def read_status(home: Path) -> dict[str, Any]:
-    """Return what a node last said of itself; empty when it never ran. Raises WindrowError `bad_config`."""
-    try:
-        return dict(msgspec.json.decode((home / STATUS_FILE).read_bytes()))
-    except FileNotFoundError:
-        return {}
-    except (OSError, msgspec.DecodeError) as error:
-        raise WindrowError("bad_config", f"{home / STATUS_FILE}: {error}") from error
+        write_status(Path(self._settings.home), status)

@@ -1,0 +1,62 @@
+"""What a crawl result becomes: a contribution where there is text, else a report.
+
+Rules: pure. A page without text is reported as `not_found`, because there is nothing to give. What the protocol bounds
+is cut here, so that one odd page cannot have a whole batch refused.
+
+Does not: send or keep. Usage: `record = submission_for(result, node_id)`.
+"""
+
+from __future__ import annotations
+
+from contributor_node.crawl_wire import CrawlResult
+from windrow_protocol.content import normalise_text, text_sha256
+from windrow_protocol.limits import OPTOUT_SIGNALS_MAX, TEXT_BYTES_MAX, TITLE_CHARS_MAX
+from windrow_protocol.messages import Contribution, Outcome, Report, Submission, contribution_id_for
+
+_SHORT = 256
+
+
+def submission_for(result: CrawlResult, node_id: str) -> Submission:
+    """Return the record for one lease's result."""
+    text = _bounded(result.text) if result.outcome is Outcome.FETCHED else ""
+    return _contribution(result, node_id, text) if text else _report(result)
+
+
+def _bounded(text: str) -> str:
+    text = normalise_text(text)
+    if len(text.encode()) <= TEXT_BYTES_MAX:
+        return text
+    return normalise_text(text.encode()[:TEXT_BYTES_MAX].decode("utf-8", "ignore"))
+
+
+def _report(result: CrawlResult) -> Report:
+    is_empty = result.outcome is Outcome.FETCHED
+    return Report(
+        lease_id=result.lease_id,
+        url=result.url,
+        outcome=Outcome.NOT_FOUND if is_empty else result.outcome,
+        fetched_at_ms=result.fetched_at_ms,
+        http_status=result.http_status,
+        detail="the page has no text" if is_empty else result.detail[:_SHORT],
+        bytes_wire=result.bytes_wire,
+    )
+
+
+def _contribution(result: CrawlResult, node_id: str, text: str) -> Contribution:
+    return Contribution(
+        contribution_id=contribution_id_for(result.lease_id, node_id),
+        lease_id=result.lease_id,
+        url=result.url,
+        final_url=result.final_url,
+        http_status=result.http_status,
+        content_type=result.content_type[:_SHORT],
+        fetched_at_ms=result.fetched_at_ms,
+        robots_state=result.robots_state,
+        optout_signals=[signal[:_SHORT] for signal in result.optout_signals[:OPTOUT_SIGNALS_MAX]],
+        raw_sha256=result.raw_sha256,
+        text=text,
+        text_sha256=text_sha256(text),
+        title=result.title[:TITLE_CHARS_MAX],
+        extractor_version=result.extractor_version,
+        bytes_wire=result.bytes_wire,
+    )
