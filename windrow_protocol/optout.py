@@ -206,15 +206,17 @@ def _html_signals(html: str | bytes) -> Iterator[Signal]:
     document = HTMLTree.parse(_decoded_html(html[:FETCH_DECODED_BYTES_MAX])).document
     if document is None:
         return
-    for meta in document.get_elements_by_tag_name("meta"):
-        name = (meta.getattr("name") or meta.getattr("http-equiv") or "").strip().lower()
-        yield from _meta_signals(name, meta.getattr("content") or "")
-    for link in document.get_elements_by_tag_name("link"):
-        if _is_rsl(link.getattr("type")) and "license" in (link.getattr("rel") or "").lower().split():
-            yield Signal("rsl-license", clean_value(link.getattr("href") or ""), "html:link")
-    for script in document.get_elements_by_tag_name("script"):
-        if _is_rsl(script.getattr("type")):
+    # Sliced, because iterating the collection itself searches the whole page again for each element.
+    for element in document.query_selector_all("meta, link, script")[:]:
+        if element.tag == "meta":
+            name = (element.getattr("name") or element.getattr("http-equiv") or "").strip().lower()
+            yield from _meta_signals(name, element.getattr("content") or "")
+        elif not _is_rsl(element.getattr("type")):
+            continue
+        elif element.tag == "script":
             yield Signal("rsl-license", "inline", "html:script")
+        elif "license" in (element.getattr("rel") or "").lower().split():
+            yield Signal("rsl-license", clean_value(element.getattr("href") or ""), "html:link")
 
 
 def _meta_signals(name: str, content: str) -> Iterator[Signal]:

@@ -369,6 +369,12 @@ def test_too_many_signals_are_cut_but_never_the_deciding_ones() -> None:
     assert signals[-1] == Signal("invalid", "72 more signals", "text")
 
 
+def test_a_page_of_nothing_but_tags_is_read_in_linear_work() -> None:
+    # The parser's live collections search the page again for every element: iterating one would take hours here.
+    signals = optout_signals(URL, [], "<meta name=robots content=noai>" * 30_000)
+    assert signals == (Signal("noai", "*", "meta:robots"),)
+
+
 def test_signals_travel_as_lines() -> None:
     signal = Signal("content-usage", "train-ai=n, search=y", "header:content-usage")
     assert signal.as_text() == "header:content-usage content-usage=train-ai=n, search=y"
