@@ -3,7 +3,7 @@
 Rules: the same code drives both. The devnet dies with this process and is started again when it dies first; what it
 acknowledged is in its journal. The operator's key owns the contracts, the relayer's key only pays for gas.
 
-Does not: decide what is sent. Usage: `async with open_chain(settings, env) as chain: await chain.client()`.
+Does not: decide what is sent. Usage: `async with open_chain(settings) as chain: await chain.client()`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from windrow.ports import require_free
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 GAS_COINS_WEI: Final = 10**22
 GRANT_WEI: Final = 10_000 * 10**18
 READY_WAIT_S: Final = 60.0
+START_PATIENCE_S: Final = 2.0
 
 
 class ChainLink:
@@ -48,9 +50,31 @@ class ChainLink:
     async def client(self) -> ChainClient:
         """Return the connected client, with the contracts deployed. Raises WindrowError of the chain."""
         async with self._lock:
+            if not self.rpc_url:
+                await self.start_devnet()
             if self._client is None:
                 self._client = await asyncio.to_thread(self._connect)
             return self._client
+
+    async def start(self) -> None:
+        """Start the devnet, or make sure that a configured RPC serves the chain that is meant.
+
+        An RPC that is silent for now is only logged, because nodes can be served without it. Raises WindrowError
+        `port_taken`, `wrong_chain`, `bad_config`, or `chain_unreachable` when the devnet does not start.
+        """
+        if not self._settings.rpc_url:
+            await self.start_devnet()
+            return
+        from chain.rpc import connect
+
+        try:
+            await asyncio.to_thread(
+                connect, self.rpc_url, self._settings.chain_id, patience_s=START_PATIENCE_S
+            )
+        except WindrowError as error:
+            if error.code != "chain_unreachable":
+                raise
+            log.warning("chain_silent", error=str(error))
 
     def connected(self) -> ChainClient:
         """Return the client if it is connected already. Raises WindrowError `chain_unreachable`."""
@@ -97,6 +121,7 @@ class ChainLink:
 
     async def start_devnet(self) -> None:
         """Start the embedded devnet and keep it running. Raises WindrowError `port_taken` or `chain_unreachable`."""
+        await require_free("127.0.0.1", self._settings.devnet_port)
         await self._spawn(self._settings.devnet_port)
         self._watcher = asyncio.create_task(self._keep_running())
 
@@ -143,14 +168,15 @@ class ChainLink:
 
 @asynccontextmanager
 async def open_chain(settings: HouseSettings) -> AsyncIterator[ChainLink]:
-    """Open the link to the chain until the block ends. Raises WindrowError of the chain or its port."""
+    """Open the link to the chain until the block ends.
+
+    Nothing is started before `start`, or before the first `client`. Raises WindrowError of the keys.
+    """
     from chain.keys import load_or_make_key
 
     keys = Path(settings.home) / "keys"
     link = ChainLink(settings, load_or_make_key(keys / "operator"), load_or_make_key(keys / "relayer"))
     try:
-        if not settings.rpc_url:
-            await link.start_devnet()
         yield link
     finally:
         await link.close()

@@ -28,13 +28,14 @@ def claim_rewards(
     no epoch owes the account anything, `bad_proof`, and what the chain refuses.
     """
     pin = read_pin(node_home) if node_home is not None else None
-    network = pin.network if pin else str(get_json(coordinator, "/v1/network")["network"])
     signer = coordinator_id or (pin.coordinator_id if pin else "")
     if not signer:
+        missing = f"the node in {node_home} has met no coordinator yet" if node_home else "give --node-home"
         raise WindrowError(
-            "bad_config", "give --node-home, or --coordinator-id from GET /v1/network as you trust it"
+            "bad_config", f"{missing}, or give --coordinator-id from GET /v1/network as you trust it"
         )
     payee = checksum_address(account or _payout_of(node_home))
+    network = pin.network if pin else str(get_json(coordinator, "/v1/network")["network"])
     answer = get_json(coordinator, f"/v1/epochs/latest/proof/{payee}")
     now_ms = time.time_ns() // 1_000_000
     owed = check_proof(answer, payee, coordinator_id=signer, network=network, now_ms=now_ms)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 
 import typer
+from typer.exceptions import TyperException
 
 from windrow.commands import buyer, house, network, node, operator
 from windrow_protocol.errors import WindrowError
@@ -29,15 +30,27 @@ for room in (house, node, operator, buyer, network):
 def main() -> None:
     """Run the command line; a refusal prints its sentence and sets the exit code."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
     except WindrowError as error:
-        print(f"windrow: {error}", file=sys.stderr)
-        sys.exit(error.reason.exit_code)
+        _refuse(error)
+    except TyperException as error:
+        if not error.format_message():  # no argument was given, so the help is on the screen already
+            sys.exit(error.exit_code)
+        _refuse(WindrowError("bad_usage", error.format_message().rstrip(".")))
+    except typer.Abort:
+        _refuse(WindrowError("not_confirmed"))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        _refuse(WindrowError("disk_failed", f"{error.filename or 'this machine'}: {error.strerror or error}"))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _refuse(error: WindrowError) -> None:
+    print(f"windrow: {error}", file=sys.stderr)
+    sys.exit(error.reason.exit_code)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from contributor_node.chromium import find_chromium
 from rewards.ledger_checks import verify_ledger
 from storage.state import State
 from windrow.home import database_url
+from windrow.ports import port_problem
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 
@@ -58,8 +59,10 @@ def check_home(settings: HouseSettings) -> Iterator[Finding]:
     """The home can be written and the disk has room."""
     home = Path(settings.home)
     place = next(folder for folder in (home, *home.parents) if folder.exists())
-    if not os.access(place, os.W_OK):
-        yield Finding("home", "failed", str(WindrowError("home_unwritable", str(home))))
+    try:
+        tempfile.TemporaryFile(dir=place).close()  # root may write where access(2) and modes say nothing
+    except OSError as error:
+        yield Finding("home", "failed", str(WindrowError("home_unwritable", f"{home}: {error.strerror}")))
         return
     yield Finding("home", "passed", f"{home} can be written")
     free = shutil.disk_usage(place).free
@@ -80,15 +83,11 @@ def check_ports(settings: HouseSettings) -> Iterator[Finding]:
     if not settings.rpc_url:
         wanted.append(("devnet port", "127.0.0.1", settings.devnet_port))
     for name, host, port in wanted:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError as error:
-                detail = f"{host}:{port}: {error.strerror}; a running `windrow up` is no fault"
-                yield Finding(name, "not checked", detail)
-            else:
-                yield Finding(name, "passed", f"{host}:{port} is free")
+        problem = port_problem(host, port)
+        if problem:
+            yield Finding(name, "not checked", f"{problem}; a running `windrow up` is no fault")
+        else:
+            yield Finding(name, "passed", f"{host}:{port} is free")
 
 
 def check_chain(settings: HouseSettings) -> Iterator[Finding]:

@@ -27,8 +27,10 @@ def purchase(
 ) -> dict[str, Any]:
     """Buy a dataset (`name` or `name/version`) into a folder and return the receipt's facts.
 
-    Raises WindrowError as `MarketClient.buy` does, or `not_agreed` when the person says no.
+    Raises WindrowError as `MarketClient.buy` does, `bad_config` for a key file that is none, or `not_confirmed` when the
+    person says no.
     """
+    key = load_key(key_file)
     name, _, version = dataset.partition("/")
     client = MarketClient(coordinator)
     quote = client.quote(name, version or "latest")
@@ -38,10 +40,10 @@ def purchase(
         f"{quote.title} {quote.version}: {quote.rows} rows for {quote.price_wei} wei of {quote.asset}. Pay?"
     )
     if confirm is not None and not confirm(question):
-        raise WindrowError("not_agreed", "nothing was paid")
+        raise WindrowError("not_confirmed", "nothing was paid")
     folder = out / f"{quote.dataset}-{quote.version}"
     folder.mkdir(parents=True, exist_ok=True)
-    receipt = client.buy(rpc_url, load_key(key_file), quote, folder, price_wei_max=quote.price_wei)
+    receipt = client.buy(rpc_url, key, quote, folder, price_wei_max=quote.price_wei)
     proofs = client.fetch_proofs(folder)
     return {
         "dataset": receipt.dataset,

@@ -68,7 +68,7 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Resolved[HouseSetti
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}  # whether there can be a home at all is seen when it is opened
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise WindrowError("bad_config", f"{path}: {error}") from error

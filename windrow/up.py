@@ -21,12 +21,13 @@ from aggregator.personal import Personal
 from aggregator.routes import Doors, openapi_route
 from marketplace import routes as market_routes
 from rewards import routes as reward_routes
-from storage.env import Route
+from storage.env import Request, Response, Route
 from windrow.chain_link import ChainLink, open_chain
 from windrow.front_page import front_page_routes
 from windrow.home import OpenHome, open_home
 from windrow.operations import Operations
 from windrow.operator_socket import operator_routes, socket_path
+from windrow.ports import require_free
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 
@@ -44,6 +45,8 @@ async def run_house(settings: HouseSettings) -> None:
         loop.add_signal_handler(number, stop.set)
     with open_home(settings) as home:
         async with open_chain(settings) as chain:
+            await require_free(settings.host, settings.port)
+            await chain.start()
             await _serve(settings, home, chain, stop)
 
 
@@ -85,7 +88,11 @@ def _routes(settings: HouseSettings, home: OpenHome, chain: ChainLink, operation
         *market_routes.routes(home.house, chain.client),
         *front_page_routes(settings, operations),
     ]
-    return [*routes, openapi_route(routes)]
+    return [*routes, openapi_route(routes), Route("*", "/{path:.*}", _no_such_door, "Anything else")]
+
+
+async def _no_such_door(request: Request) -> Response:
+    raise WindrowError("not_found", f"{request.method} {request.path}"[:200])
 
 
 async def _repeat(name: str, work: Callable[[], Coroutine[Any, Any, Any]], wait_s: float) -> None:

@@ -91,6 +91,15 @@ REASONS: dict[str, Reason] = _table(
     Reason("port_taken", "The port is already in use", "stop the other program, or choose another port", 500, 2),
     Reason("not_running", "Nothing answers at this address", "start it with `windrow up`, or check the address", 503),
     Reason("bad_config", "The configuration has a mistake", "correct the setting named", 400, 2),
+    Reason("bad_usage", "The command is not written as it should be", "see the command's `--help`", 400, 2),
+    Reason("not_confirmed", "It was not confirmed, so nothing was done", "run it again and say yes, or give --yes", 409),
+    Reason(
+        "disk_failed",
+        "This machine refused to read or write",
+        "check that the path named exists, that this user may use it, and that the disk has room",
+        500,
+        2,
+    ),
     Reason("bad_url", "The URL cannot be used", "give an absolute http or https URL", 400),
     Reason("not_found", "There is nothing of this name", "check the name", 404),
     # --- data -----------------------------------------------------------------------------------------------------------
