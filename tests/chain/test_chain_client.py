@@ -169,10 +169,6 @@ def test_settlement_may_be_repeated_at_every_step(fresh: ChainClient) -> None:
     waiting = distributor.pending()
     assert waiting is not None
     assert (waiting.root, waiting.total_wei, waiting.inputs_hash) == (tree.root, tree.total, INPUTS)
-    early = refused(lambda: distributor.accept_root(OWNER, tree.root))
-    assert (early.code, early.facts["reverted"]) == ("chain_rejected", "TooEarly")
-    impatient = refused(lambda: distributor.wait_valid(tree.root, wait_s_max=0))
-    assert impatient.code == "chain_pending"
     distributor.wait_valid(tree.root)
     assert distributor.accept_root(OWNER, tree.root) is not None
     assert sends_nothing(fresh, lambda: distributor.accept_root(OWNER, tree.root)) is None
@@ -181,6 +177,17 @@ def test_settlement_may_be_repeated_at_every_step(fresh: ChainClient) -> None:
     )
     sends_nothing(fresh, lambda: distributor.wait_valid(tree.root))
     assert (distributor.root(), distributor.pending()) == (tree.root, None)
+
+
+def test_root_is_not_accepted_before_its_time(devnet: Devnet) -> None:
+    client = ChainClient.connect(devnet.url, CHAIN_ID)
+    client.deploy(OWNER, terms("patient", timelock_s=3_600))
+    tree = tree_of(3, 4)
+    client.distributor.propose_root(OWNER, tree.root, tree.total, INPUTS)
+    early = refused(lambda: client.distributor.accept_root(OWNER, tree.root))
+    assert (early.code, early.facts["reverted"]) == ("chain_rejected", "TooEarly")
+    impatient = refused(lambda: client.distributor.wait_valid(tree.root, wait_s_max=0))
+    assert impatient.code == "chain_pending"
 
 
 def test_contracts_refusals_carry_their_name(client: ChainClient) -> None:
@@ -196,20 +203,20 @@ def test_contracts_refusals_carry_their_name(client: ChainClient) -> None:
     assert refused(lambda: client.distributor.accept_root(OWNER, "0x12")).code == "bad_proof"
 
 
-def test_purchase_is_found_instead_of_repeated(fresh: ChainClient) -> None:
-    fresh.token.mint(OWNER, BUYER.address, 3 * PRICE_WEI)
-    fresh.market.list_export(OWNER, "web_text/1", MANIFEST, PRICE_WEI, 8_000)
+def test_purchase_is_found_instead_of_repeated(client: ChainClient) -> None:
+    client.token.mint(OWNER, BUYER.address, 3 * PRICE_WEI)
+    client.market.list_export(OWNER, "found/1", MANIFEST, PRICE_WEI, 8_000)
     offer = sends_nothing(
-        fresh, lambda: fresh.market.list_export(OWNER, "web_text/1", MANIFEST, PRICE_WEI, 8_000)
+        client, lambda: client.market.list_export(OWNER, "found/1", MANIFEST, PRICE_WEI, 8_000)
     )
     assert offer is None
-    other_terms = refused(lambda: fresh.market.list_export(OWNER, "web_text/1", MANIFEST, 1, 8_000))
+    other_terms = refused(lambda: client.market.list_export(OWNER, "found/1", MANIFEST, 1, 8_000))
     assert other_terms.facts["reverted"] == "AlreadyListed"
-    first = fresh.market.buy(BUYER, "web_text/1")
+    first = client.market.buy(BUYER, "found/1")
     assert first == Purchase(
-        sale_id=1,
+        sale_id=first.sale_id,
         buyer=BUYER.address,
-        export_sha256=export_sha256("web_text/1"),
+        export_sha256=export_sha256("found/1"),
         manifest_sha256=MANIFEST,
         price_wei=PRICE_WEI,
         royalties_wei=PRICE_WEI * 8 // 10,
@@ -217,107 +224,104 @@ def test_purchase_is_found_instead_of_repeated(fresh: ChainClient) -> None:
         tx=first.tx,
         block=first.block,
     )
-    assert sends_nothing(fresh, lambda: fresh.market.buy(BUYER, "web_text/1")) == first
-    second = fresh.market.buy(BUYER, "web_text/1", again=True)
-    assert fresh.market.purchases(fresh.deployment.block) == [first, second]
-    assert fresh.market.purchases(second.block) == [second]
-    assert fresh.market.purchases(0, buyer=OWNER.address) == []
-    assert fresh.market.purchases(0, export_id="web_text/2") == []
+    assert sends_nothing(client, lambda: client.market.buy(BUYER, "found/1")) == first
+    second = client.market.buy(BUYER, "found/1", again=True)
+    assert second.sale_id == first.sale_id + 1
+    assert client.market.purchases(client.deployment.block, export_id="found/1") == [first, second]
+    assert client.market.purchases(second.block) == [second]
+    assert client.market.purchases(0, buyer=OWNER.address) == []
+    assert client.market.purchases(0, export_id="found/1.other") == []
 
 
-def test_purchase_is_read_from_its_transaction(fresh: ChainClient) -> None:
-    fresh.token.mint(OWNER, BUYER.address, PRICE_WEI)
-    fresh.market.list_export(OWNER, "web_text/1", MANIFEST, PRICE_WEI, 8_000)
-    bought = fresh.market.buy(BUYER, "web_text/1")
-    assert fresh.market.purchase_by_tx(bought.tx, "web_text/1") == bought
-    unrelated = fresh.token.approve(BUYER, TREASURY, 5)
+def test_purchase_is_read_from_its_transaction(client: ChainClient, devnet: Devnet) -> None:
+    client.token.mint(OWNER, BUYER.address, PRICE_WEI)
+    client.market.list_export(OWNER, "read/1", MANIFEST, PRICE_WEI, 8_000)
+    bought = client.market.buy(BUYER, "read/1")
+    assert client.market.purchase_by_tx(bought.tx, "read/1") == bought
+    elsewhere = replace(client.deployment, market=client.deployment.token)
+    other_market = ChainClient.connect(devnet.url, CHAIN_ID, elsewhere).market
+    assert other_market.purchases_in(bought.tx) == []  # a sale that another contract reports is none of ours
+    unrelated = client.token.approve(BUYER, TREASURY, 5)
     assert unrelated is not None
     for tx, export in (
-        (bought.tx, "web_text/2"),
-        (unrelated.tx, "web_text/1"),
-        ("0x" + "00" * 32, "web_text/1"),
-        ("rubbish", "web_text/1"),
-        ("0x" + "zz" * 32, "web_text/1"),
+        (bought.tx, "read/1.other"),
+        (unrelated.tx, "read/1"),
+        ("0x" + "00" * 32, "read/1"),
+        ("rubbish", "read/1"),
+        ("0x" + "zz" * 32, "read/1"),
     ):
-        assert refused(lambda tx=tx, export=export: fresh.market.purchase_by_tx(tx, export)).code == (  # type: ignore[misc]
+        assert refused(lambda tx=tx, export=export: client.market.purchase_by_tx(tx, export)).code == (  # type: ignore[misc]
             "unknown_payment"
         )
 
 
-def test_sale_in_another_market_is_no_payment_here(fresh: ChainClient, client: ChainClient) -> None:
-    fresh.token.mint(OWNER, BUYER.address, PRICE_WEI)
-    fresh.market.list_export(OWNER, "web_text/1", MANIFEST, PRICE_WEI, 8_000)
-    bought = fresh.market.buy(BUYER, "web_text/1")
-    assert client.market.purchases_in(bought.tx) == []
-
-
-def test_signed_payment_buys_once_and_is_found_after(fresh: ChainClient) -> None:
-    fresh.token.mint(OWNER, POOR.address, PRICE_WEI)  # the buyer has WIND and no coin for gas
-    fresh.market.list_export(OWNER, "web_text/1", MANIFEST, PRICE_WEI, 8_000)
-    payment = fresh.market.payment(POOR.address, "web_text/1", SALT, 0, FAR_S)
-    signature = fresh.market.sign_payment(POOR, payment)
-    bought = fresh.market.buy_with_authorization(RELAYER, "web_text/1", SALT, payment, signature)
+def test_signed_payment_buys_once_and_is_found_after(client: ChainClient) -> None:
+    client.token.mint(OWNER, POOR.address, PRICE_WEI)  # the buyer has WIND and no coin for gas
+    client.market.list_export(OWNER, "signed/1", MANIFEST, PRICE_WEI, 8_000)
+    payment = client.market.payment(POOR.address, "signed/1", SALT, 0, FAR_S)
+    signature = client.market.sign_payment(POOR, payment)
+    bought = client.market.buy_with_authorization(RELAYER, "signed/1", SALT, payment, signature)
     assert (bought.buyer, bought.price_wei) == (POOR.address, PRICE_WEI)
     again = sends_nothing(
-        fresh,
-        lambda: fresh.market.buy_with_authorization(RELAYER, "web_text/1", SALT, payment, signature),
+        client,
+        lambda: client.market.buy_with_authorization(RELAYER, "signed/1", SALT, payment, signature),
     )
     assert again == bought
-    assert refused(lambda: fresh.market.payment(POOR.address, "none/1", SALT, 0, FAR_S)).code == "not_found"
+    assert refused(lambda: client.market.payment(POOR.address, "none/1", SALT, 0, FAR_S)).code == "not_found"
 
 
-def test_expired_payment_is_refused(fresh: ChainClient) -> None:
-    fresh.token.mint(OWNER, POOR.address, PRICE_WEI)
-    fresh.market.list_export(OWNER, "web_text/1", MANIFEST, PRICE_WEI, 8_000)
-    payment = fresh.market.payment(POOR.address, "web_text/1", SALT, 0, fresh.time_s() - 1)
-    signature = fresh.market.sign_payment(POOR, payment)
+def test_expired_payment_is_refused(client: ChainClient) -> None:
+    client.token.mint(OWNER, POOR.address, PRICE_WEI)
+    client.market.list_export(OWNER, "expired/1", MANIFEST, PRICE_WEI, 8_000)
+    payment = client.market.payment(POOR.address, "expired/1", SALT, 0, client.time_s() - 1)
+    signature = client.market.sign_payment(POOR, payment)
     late = refused(
-        lambda: fresh.market.buy_with_authorization(RELAYER, "web_text/1", SALT, payment, signature)
+        lambda: client.market.buy_with_authorization(RELAYER, "expired/1", SALT, payment, signature)
     )
     assert late.facts["reverted"] == "ERC3009InvalidAuthorizationTime"
 
 
-def test_token_by_signature(fresh: ChainClient) -> None:
-    fresh.token.mint(OWNER, POOR.address, 10)
-    deadline_s = fresh.time_s() + 60
-    fresh.token.permit(RELAYER, POOR, TREASURY, 4, deadline_s)
-    assert fresh.token.allowance(POOR.address, TREASURY) == 4
-    payment = Authorization(POOR.address, TREASURY, 3, 0, deadline_s, b"\x01" * 32)
-    signature = fresh.token.sign_transfer(POOR, payment)
-    assert fresh.token.transfer_with_authorization(RELAYER, payment, signature) is not None
-    assert fresh.token.balance_of(POOR.address) == 7
-    again = sends_nothing(fresh, lambda: fresh.token.transfer_with_authorization(RELAYER, payment, signature))
+def test_token_by_signature(client: ChainClient) -> None:
+    payer = key(800)
+    client.token.mint(OWNER, payer.address, 10)
+    deadline_s = client.time_s() + 60
+    client.token.permit(RELAYER, payer, TREASURY, 4, deadline_s)
+    assert client.token.allowance(payer.address, TREASURY) == 4
+    payment = Authorization(payer.address, TREASURY, 3, 0, deadline_s, b"\x01" * 32)
+    signature = client.token.sign_transfer(payer, payment)
+    assert client.token.transfer_with_authorization(RELAYER, payment, signature) is not None
+    assert client.token.balance_of(payer.address) == 7
+    again = sends_nothing(
+        client, lambda: client.token.transfer_with_authorization(RELAYER, payment, signature)
+    )
     assert again is None
 
 
-def test_amounts_of_any_size_come_back_exactly(fresh: ChainClient) -> None:
+def test_amounts_of_any_size_come_back_exactly_and_the_minter_is_set_once(fresh: ChainClient) -> None:
     amount = 2**200 + 999_999_999_999_999_999
     fresh.token.mint(OWNER, BUYER.address, amount)
     fresh.token.transfer(BUYER, TREASURY, 1)
     fresh.token.burn(BUYER, 2)
     assert fresh.token.balance_of(BUYER.address) == amount - 3
     assert fresh.token.total_supply() == amount - 2
-
-
-def test_minter_is_set_once(fresh: ChainClient) -> None:
     assert fresh.token.set_minter(OWNER, RELAYER.address) is not None
     assert sends_nothing(fresh, lambda: fresh.token.set_minter(OWNER, RELAYER.address)) is None
     assert fresh.token.minter() == RELAYER.address
 
 
-def test_one_key_in_many_threads_loses_nothing(fresh: ChainClient, devnet: Devnet) -> None:
+def test_one_key_in_many_threads_loses_nothing(client: ChainClient, devnet: Devnet) -> None:
     """Two clients, as two processes would have, and eight threads send with one key at once."""
-    fresh.token.mint(OWNER, BUYER.address, 1_000)
-    other = ChainClient.connect(devnet.url, CHAIN_ID, fresh.deployment)
+    client.token.mint(OWNER, BUYER.address, 1_000)
+    other = ChainClient.connect(devnet.url, CHAIN_ID, client.deployment)
     with ThreadPoolExecutor(8) as pool:
         sent = list(
             pool.map(
-                lambda n: (fresh if n % 2 else other).token.transfer(BUYER, key(700 + n).address, n + 1),
+                lambda n: (client if n % 2 else other).token.transfer(BUYER, key(700 + n).address, n + 1),
                 range(8),
             )
         )
     assert len({done.tx for done in sent}) == 8
-    assert [fresh.token.balance_of(key(700 + n).address) for n in range(8)] == list(range(1, 9))
+    assert [client.token.balance_of(key(700 + n).address) for n in range(8)] == list(range(1, 9))
 
 
 def test_relayer_refuses_what_it_should_not_pay_for(fresh: ChainClient) -> None:
