@@ -14,7 +14,9 @@ from typing import Final
 SENTENCE_CHARS_MAX: Final = 300
 _CATEGORY: Final = re.compile(r"^[A-Z][A-Za-z -]* (Error|exception): ")
 # Where DuckDB begins to quote the statement, to propose settings that are locked here, or to show its own stack.
-_TAIL: Final = re.compile(r"\n\s*\n|\nLINE \d+:|\nPossible solutions|\nStack Trace", re.IGNORECASE)
+_TAIL: Final = re.compile(
+    r"\n\s*\n| Use \"SET |\nLINE \d+:|\nPossible solutions|\nStack Trace", re.IGNORECASE
+)
 _WIDE: Final = ("W", "F")
 
 

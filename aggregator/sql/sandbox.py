@@ -107,7 +107,9 @@ def _run_child(job: bytes, time_s_max: int) -> tuple[int, bytes, bytes, bool]:
     alarm.start()
     try:
         with child:
-            assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+            assert child.stdin is not None
+            assert child.stdout is not None
+            assert child.stderr is not None
             with suppress(BrokenPipeError), child.stdin:
                 child.stdin.write(job)
             answer = child.stdout.read(SQL_ANSWER_BYTES_MAX + 1)

@@ -10,12 +10,12 @@ Does not: run anything. Usage: `names = check_statement(engine, text)`.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 import duckdb
-import msgspec
 
 from aggregator.sql.printable import one_sentence
 from windrow_protocol.errors import WindrowError
@@ -60,7 +60,10 @@ def check_statement(engine: Any, statement: str) -> frozenset[str]:
 
 def _tree(engine: Any, statement: str) -> Any:
     (text,) = engine.execute("SELECT json_serialize_sql(?::VARCHAR)", [statement]).fetchone()
-    tree = msgspec.json.decode(text)
+    try:
+        tree = json.loads(text, strict=False)  # numbers beyond a double are written as Infinity
+    except ValueError as error:
+        raise WindrowError("sql_refused", "it holds a value that cannot be read back") from error
     if tree.get("error"):
         # What the serialiser does not know (PRAGMA that expands to a SELECT, SUMMARIZE, PIVOT …) is not let in.
         raise WindrowError("sql_refused", "only a plain SELECT is understood here")
