@@ -20,6 +20,7 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -66,6 +67,16 @@ def header_bytes(header: Mapping[str, Any]) -> bytes:
 def read_tree(home: Path, epoch_id: int, tree_sha256: str) -> MerkleTree:
     """Return a published tree. Raises WindrowError `bad_proof` when the file is missing or not the one published."""
     return _read_tree(epoch_folder(home, epoch_id) / TREE, tree_sha256)
+
+
+def read_leaves(home: Path, epoch_id: int, tree_sha256: str) -> Mapping[str, int]:
+    """Return a published tree's amounts in wei by account. Raises as `read_tree` does."""
+    return _read_leaves(epoch_folder(home, epoch_id) / TREE, tree_sha256)
+
+
+@lru_cache(maxsize=2)
+def _read_leaves(path: Path, tree_sha256: str) -> Mapping[str, int]:
+    return MappingProxyType({account: amount for account, amount, _ in _read_tree(path, tree_sha256).leaves})
 
 
 @lru_cache(maxsize=2)

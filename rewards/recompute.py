@@ -86,13 +86,11 @@ def _followed(lines: list[dict[str, Any]]) -> str:
 
 
 def _allotted(lines: list[dict[str, Any]]) -> dict[str, int]:
-    """Count what entered an address's `posted` account and what left it for anywhere but its own payment."""
+    """Count what flowed to an address, posted or claimed, less what flowed away from it."""
     flows: defaultdict[str, int] = defaultdict(int)
     for row in lines:
         came, went = row["credit"].split(":"), row["debit"].split(":")
         amount = int(row["amount"])
-        if went[0] == "posted" and came == ["claimed", went[1]]:
-            continue
         if came[0] in ("posted", "claimed"):
             flows[came[1].lower()] += amount
         if went[0] in ("posted", "claimed"):

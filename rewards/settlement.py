@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from rewards.epoch import NO_ROOT
-from rewards.epoch_files import read_tree
+from rewards.epoch_files import read_leaves, read_tree
 from rewards.epoch_rows import Epoch, all_epochs, latest_accepted
 from rewards.ledger import (
     ASSET,
@@ -180,8 +180,8 @@ def _epoch_allotting(house: House, closed: list[Epoch], payee: str, cumulative_w
     """Return the newest epoch whose leaf for this account is exactly what it was paid in all."""
     for epoch in closed:
         if epoch.state in ("proposed", "accepted"):  # a kill may leave `proposed` what the chain has accepted
-            tree = read_tree(house.home, epoch.epoch_id, epoch.tree_sha256)
-            if (payee, cumulative_wei) in {(account, amount) for account, amount, _ in tree.leaves}:
+            leaves = read_leaves(house.home, epoch.epoch_id, epoch.tree_sha256)
+            if leaves.get(payee) == cumulative_wei:
                 return epoch.epoch_id
     raise WindrowError(
         "unbalanced", f"the chain paid {payee} {cumulative_wei} in all, which no epoch here allots"

@@ -97,6 +97,20 @@ def test_a_million_times_a_million_wind_is_exact(state: State) -> None:
         assert cumulative(balances(connection)) == {ALICE: 100 * amount}
 
 
+def test_assets_rules_and_causes_are_kept_apart(state: State) -> None:
+    """Same cause, another asset or another rule: another entry, and each balance is its own."""
+    wanted = [
+        transfer("emission", NODE, 1, "c1"),
+        transfer("emission", NODE, 2, "c1", asset="USDC"),
+        transfer("emission", NODE, 4, "c1", rule="novelty"),
+        transfer("emission", NODE, 8, "c2"),
+    ]
+    with state.write() as connection:
+        assert post(connection, wanted) == 4
+        assert balances(connection, "WIND")[NODE] == 13
+        assert balances(connection, "USDC")[NODE] == 2
+
+
 def test_the_same_cause_with_another_amount_is_refused(state: State) -> None:
     with state.write() as connection:
         post(connection, [transfer("emission", NODE, 5, "c1")])
