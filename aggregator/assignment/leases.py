@@ -27,6 +27,7 @@ from windrow_protocol.limits import (
     FETCH_TIME_S_MAX,
     LEASE_LIFE_MS,
     LEASES_OUTSTANDING_MAX,
+    SUBMISSION_GRACE_MS,
     TRUTH_ATTEMPTS_MAX,
 )
 from windrow_protocol.messages import Lease, LeaseRequest, Outcome
@@ -178,9 +179,11 @@ def _answer_audit(connection: sa.Connection, contribution_id: str, outcome: Outc
 
 
 def expire_leases(house: House, connection: sa.Connection) -> int:
-    """Expire every lease whose time is over and return how many there were."""
+    """Expire every lease whose time, and the grace for answers on their way, is over; return how many there were."""
     now = house.now_ms()
-    overdue = sa.select(leases).where(leases.c.state == "leased", leases.c.expires_at_ms < now)
+    overdue = sa.select(leases).where(
+        leases.c.state == "leased", leases.c.expires_at_ms < now - SUBMISSION_GRACE_MS
+    )
     rows = list(connection.execute(overdue))
     for row in rows:
         close_lease(connection, row, "expire", Outcome.EXPIRED, now)

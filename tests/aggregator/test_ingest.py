@@ -207,6 +207,17 @@ async def test_an_expired_lease_goes_to_somebody_else(tmp_path: Path) -> None:
     assert len((await quick.ask(world.doors.leases, "lease_request", LeaseRequest(count=1)))["leases"]) == 1
 
 
+async def test_an_answer_on_its_way_when_its_lease_ends_is_taken(world: World) -> None:
+    world.seed(1)
+    node = await world.node()
+    answer = await node.ask(world.doors.leases, "lease_request", LeaseRequest(count=1))
+    (lease,) = node.open_leases(answer["leases"])
+    with world.house.state.write() as connection:
+        connection.execute(sa.update(leases).values(expires_at_ms=world.house.now_ms() - 5_000))
+        assert expire_leases(world.house, connection) == 0
+    assert (await node.submit(world.doors.submissions, [node.contribution(lease, words_of(1))]))[0]["ok"]
+
+
 async def test_refusals_by_the_site_close_a_url_and_failures_open_it(world: World) -> None:
     world.seed(2)
     node = await world.node()
