@@ -74,7 +74,7 @@ class CrawlEngine:
         resolve: Resolve = system_resolve,
         meter: Meter | None = None,
     ) -> None:
-        self._settings = settings
+        self._settings, self._now_ms = settings, now_ms
         egress = EgressSettings(
             settings.allow_private, settings.pace_s, settings.pace_private_s, settings.source_address
         )
@@ -197,6 +197,7 @@ class CrawlEngine:
                 if busy and _loop_s() - self._heard_s > silent_s_max:
                     log.warning("crawl child %s fell silent", child.pid)
                     child.kill()
+                    self._give_up_parsing()
                 elif not busy and not woken and not self._waiting:
                     return
         finally:
@@ -222,6 +223,20 @@ class CrawlEngine:
                 self._waiting.remove(job)
                 return job
         return None if self._given else self._waiting.popleft()
+
+    def _give_up_parsing(self) -> None:
+        """A page that keeps the parser busy for so long does so everywhere: that is what is said of it."""
+        for job in [job for job in self._given.values() if job.parsing]:
+            lease = job.lease
+            result = CrawlResult(
+                lease_id=lease.lease_id,
+                url=lease.url,
+                outcome=Outcome.TOO_LARGE,
+                final_url=lease.url,
+                fetched_at_ms=self._now_ms(),
+                detail=f"the page could not be parsed within {CHILD_SILENT_S_MAX} s",
+            )
+            self._end(job, result)
 
     def _after_false_start(self) -> None:
         """A child that never said a word is no lease's fault; after three of them nothing will get better."""

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import version
-from typing import NamedTuple
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import detect_encoding
@@ -31,12 +32,17 @@ EXTRACTOR_VERSION = f"windrow-1/resiliparse-{version('resiliparse')}"
 MAIN_CHARS_MIN = 250
 MAIN_SHARE_MIN = 0.15
 SHELL_CHARS_MAX = 400
+NESTING_MAX = 1_000
 
 _HTML_TYPES = frozenset(["text/html", "application/xhtml+xml"])
 _PASSED_TYPES = frozenset(["text/plain", "text/markdown", "text/x-markdown", "text/x-rst", "text/asciidoc"])
 _SHELL_MARKS = re.compile(
     r"""<(?:app-root|div[^>]{0,200}\bid\s*=\s*["']?(?:root|app|__next|___gatsby|main-app|q-app)\b)"""
     r"""|<noscript[^>]{0,200}>[^<]{0,400}(?:<[a-z0-9]+[^<>]{0,200}>[^<]{0,400}){0,6}\bjavascript\b""",
+    re.IGNORECASE,
+)
+_NESTING_TAG = re.compile(
+    r"<(/?)(?!(?:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr|p|li|td|th|tr|dt|dd|option)\b)[a-z]",
     re.IGNORECASE,
 )
 _SCRIPT = re.compile(r"<script\b", re.IGNORECASE)
@@ -88,10 +94,10 @@ def extract_markup(markup: str) -> Extracted:
     """Return title and text of decoded HTML, such as what a browser has rendered."""
     tree = HTMLTree.parse(markup)
     title = " ".join((tree.title or "").split())[:TITLE_CHARS_MAX]
-    main = extract_plain_text(tree, main_content=True, alt_texts=False, preserve_formatting=True)
+    main = "" if _too_deep(markup, tree) else _plain(tree, main_content=True)
     text = main
     if len(main) < MAIN_CHARS_MIN:
-        whole = extract_plain_text(tree, main_content=False, alt_texts=False, preserve_formatting=True)
+        whole = _plain(tree, main_content=False)
         if len(main) < MAIN_SHARE_MIN * len(whole) or not main.strip():
             text = whole
     return Extracted(title, bounded(text.strip()), markup, _is_shell(markup, text))
@@ -105,6 +111,30 @@ def bounded(text: str) -> str:
     cut = encoded[:TEXT_BYTES_MAX].decode("utf-8", "ignore")
     end = cut.rfind("\n")
     return cut[:end] if end > len(cut) // 2 else cut
+
+
+def _plain(tree: HTMLTree, main_content: bool) -> str:
+    return str(extract_plain_text(tree, main_content=main_content, alt_texts=False, preserve_formatting=True))
+
+
+def _too_deep(markup: str, tree: HTMLTree) -> bool:
+    """Whether elements nest deeper than `NESTING_MAX`; finding main content takes time in the square of the depth.
+
+    Counting tags is quick and never too low, but takes scripts for elements; only what it suspects is walked.
+    """
+    steps = map({"": 1, "/": -1}.__getitem__, _NESTING_TAG.findall(markup))
+    if max(accumulate(steps), default=0) <= NESTING_MAX:
+        return False
+    depth = 0
+    node: Any = tree.body
+    while node is not None and depth <= NESTING_MAX:
+        if node.first_child is not None:
+            node, depth = node.first_child, depth + 1
+            continue
+        while node is not None and node.next is None:
+            node, depth = node.parent, depth - 1
+        node = node.next if node is not None and depth > 0 else None
+    return depth > NESTING_MAX
 
 
 def _is_shell(markup: str, text: str) -> bool:

@@ -123,6 +123,22 @@ async def test_a_child_that_hangs_is_ended(open_engine: Opening, monkeypatch: py
     assert site.hits.count("/freeze") == 2
 
 
+async def test_a_page_that_the_parser_chokes_on_is_said_to_be_too_large(
+    open_engine: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crawl, "CHILD_SILENT_S_MAX", 3.5)
+    choking = "<p " + " ".join(f"a{number}=1" for number in range(400_000)) + ">x</p>"
+
+    async def choke(request: web.Request) -> web.StreamResponse:
+        return html(choking) if request.path == "/choke" else await prose(request)
+
+    async with serve(choke) as site, open_engine(site) as engine:
+        leases = [lease(f"{site.base}/choke"), lease(f"{site.base}/fine")]
+        outcomes = {result.url: result.outcome async for result in engine.crawl(leases)}
+    assert outcomes == {f"{site.base}/choke": Outcome.TOO_LARGE, f"{site.base}/fine": Outcome.FETCHED}
+    assert site.hits.count("/choke") == 1
+
+
 async def test_a_worn_out_child_is_replaced_without_losing_a_lease(open_engine: Opening) -> None:
     async with serve(prose) as site, open_engine(site, child_pages_max=4) as engine:
         pids, results = set(), []
