@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 
+import structlog
 import typer
 from typer.exceptions import TyperException
 
@@ -29,6 +30,7 @@ for room in (house, node, operator, buyer, network):
 
 def main() -> None:
     """Run the command line; a refusal prints its sentence and sets the exit code."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for answers
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except WindrowError as error:

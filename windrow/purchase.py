@@ -27,8 +27,8 @@ def purchase(
 ) -> dict[str, Any]:
     """Buy a dataset (`name` or `name/version`) into a folder and return the receipt's facts.
 
-    Raises WindrowError as `MarketClient.buy` does, `bad_config` for a key file that is none, or `not_confirmed` when the
-    person says no.
+    Raises WindrowError as `MarketClient.buy` does, `bad_config` for a key file that is none, or `not_confirmed`
+    when the person says no.
     """
     key = load_key(key_file)
     name, _, version = dataset.partition("/")

@@ -110,6 +110,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("checks_failed", "The export does not pass its own checks", "see the failing check's rows; nothing was published", 409),
     Reason("bad_recipe", "The dataset's recipe has a mistake", "correct the file named in `datasets/`; nothing was published", 400, 2),
     Reason("nothing_to_publish", "The recipe selects no rows", "wait for accepted contributions, or lower the recipe's thresholds", 409),
+    Reason("not_verified", "The export does not pass every check", "see the failed checks; do not rely on it before it is whole", 409),
     Reason("export_corrupt", "The export does not match its manifest", "download the named file again", 409),
     Reason("bad_consent", "The consent receipt does not cover what was sent", "give consent again for exactly these items; nothing was kept", 403),
     Reason("not_redacted", "The text still holds personal data that redaction removes", "use a current bridge, or remove the kinds named from the text", 422),

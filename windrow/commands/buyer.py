@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from windrow.commands.house import AsJson
+from windrow_protocol.errors import WindrowError
 
 Coordinator = Annotated[
     str, typer.Option(help="address of the network's house", envvar="WINDROW_COORDINATOR")
@@ -61,7 +62,8 @@ def verify(
             print(f"{check['state']:<12} {check['name']}: {check['detail']}")
         print("verified" if result["ok"] else "NOT verified")
     if not result["ok"]:
-        raise typer.Exit(1)
+        failed = [check["name"] for check in result["checks"] if check["state"] == "failed"]
+        raise WindrowError("not_verified", f"{export}: {', '.join(failed)}")
 
 
 def claim(
