@@ -11,44 +11,15 @@ Usage: `statement = account_statement(connection, "0xAbc…", limit=100)`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from rewards.ledger import ASSET, Entry, balances, claimed_account, posted_account
+from rewards.ledger import ASSET, Entry, claimed_account, posted_account
 from rewards.rates import sentence_of
 from storage.tables import ledger, nodes
 from windrow_protocol.limits import ACCOUNT_ENTRIES_MAX
 from windrow_protocol.merkle import checksum_address
-
-
-@dataclass(frozen=True)
-class LedgerTotals:
-    """Where all money of the asset lies, in wei. `emitted` and `bought` came in; the others hold just that."""
-
-    emitted_wei: int
-    bought_wei: int
-    pending_wei: int
-    posted_wei: int
-    claimed_wei: int
-    treasury_wei: int
-
-
-def ledger_totals(connection: sa.Connection) -> LedgerTotals:
-    """Sum the balances by kind of account."""
-    held: dict[str, int] = {}
-    for account, amount in balances(connection).items():
-        kind = account.partition(":")[0]
-        held[kind] = held.get(kind, 0) + amount
-    return LedgerTotals(
-        emitted_wei=-held.get("emission", 0),
-        bought_wei=-held.get("buyers", 0),
-        pending_wei=held.get("pending", 0),
-        posted_wei=held.get("posted", 0),
-        claimed_wei=held.get("claimed", 0),
-        treasury_wei=held.get("treasury", 0),
-    )
 
 
 def account_statement(

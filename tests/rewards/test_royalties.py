@@ -45,6 +45,19 @@ def test_a_split_does_not_depend_on_the_order_of_owners(
     assert split(amount, {owner: table[owner] for owner in owners}) == split(amount, table)
 
 
+@given(st.permutations(["0xAa", "0xB0", "0xb1", "0xC2", "0xd3"]), st.integers(0, 4))
+@settings(max_examples=40, deadline=None)
+def test_leftover_units_go_by_id_where_remainders_are_equal(owners: list[str], left: int) -> None:
+    parts = split(5 + left, dict.fromkeys(owners, 7))
+    assert [owner for owner, part in sorted(parts.items(), key=lambda one: one[0].lower()) if part == 2] == [
+        "0xAa",
+        "0xB0",
+        "0xb1",
+        "0xC2",
+        "0xd3",
+    ][:left]
+
+
 @given(st.integers(0, 2**64), weights)
 @settings(max_examples=40, deadline=None)
 def test_owning_more_never_pays_less(amount: int, table: dict[str, int]) -> None:
