@@ -125,7 +125,9 @@ class CrawlEngine:
         try:
             target_of(job.lease.url)
         except WindrowError as error:
-            log.warning("lease %s cannot be fetched: %s", job.lease.lease_id, error)
+            log.warning(
+                "a lease cannot be fetched", extra={"lease_id": job.lease.lease_id, "error": str(error)}
+            )
             job.batch.finish(job.lease.lease_id, None)
         else:
             self._waiting.append(job)
@@ -150,7 +152,7 @@ class CrawlEngine:
             try:
                 self._child = await CrawlProcess.start(self._hello(), self._settings.home / CHILD_LOG)
             except OSError as error:
-                log.warning("the crawl child cannot be started: %s", error)
+                log.warning("the crawl child cannot be started", extra={"error": str(error)})
                 self._after_false_start()
                 continue
             try:
@@ -195,7 +197,7 @@ class CrawlEngine:
                 waking.cancel()
                 self._wake.clear()
                 if busy and _loop_s() - self._heard_s > silent_s_max:
-                    log.warning("crawl child %s fell silent", child.pid)
+                    log.warning("the crawl child fell silent", extra={"child_pid": child.pid})
                     child.kill()
                     self._give_up_parsing()
                 elif not busy and not woken and not self._waiting:
@@ -245,7 +247,7 @@ class CrawlEngine:
         for job in list(self._given.values()):
             self._again(job)
         if hopeless:
-            log.error("no crawl child will run: see %s", self._settings.home / CHILD_LOG)
+            log.error("no crawl child will run", extra={"see": str(self._settings.home / CHILD_LOG)})
             self._false_starts = 0
         while hopeless and self._waiting:
             self._end(self._waiting.popleft(), None)
@@ -260,9 +262,7 @@ class CrawlEngine:
         for job in left:
             job.parsing = False
             if job.deaths >= CHILD_DEATHS_MAX:
-                log.warning(
-                    "lease %s was open at %s deaths of the crawl child", job.lease.lease_id, job.deaths
-                )
+                log.warning("a lease was open at too many deaths", extra={"lease_id": job.lease.lease_id})
                 self._end(job, None)
             else:
                 self._again(job)
@@ -300,9 +300,8 @@ class CrawlEngine:
         if isinstance(message, Parsing):
             job.parsing = True
         elif isinstance(message, Broken):
-            log.warning(
-                "lease %s ended in our own fault: %s %s", message.lease_id, message.code, message.detail
-            )
+            facts = {"lease_id": message.lease_id, "code": message.code, "detail": message.detail}
+            log.warning("a lease ended in our own fault", extra=facts)
             self._end(job, None)
         else:
             self._end(job, message)
