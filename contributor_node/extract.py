@@ -32,6 +32,7 @@ EXTRACTOR_VERSION = f"windrow-1/resiliparse-{version('resiliparse')}"
 MAIN_CHARS_MIN = 250
 MAIN_SHARE_MIN = 0.15
 SHELL_CHARS_MAX = 400
+EMPTY_MARKUP_CHARS_MIN = 1_000
 NESTING_MAX = 1_000
 
 _HTML_TYPES = frozenset(["text/html", "application/xhtml+xml"])
@@ -138,9 +139,12 @@ def _too_deep(markup: str, tree: HTMLTree) -> bool:
 
 
 def _is_shell(markup: str, text: str) -> bool:
-    if len(text.strip()) > SHELL_CHARS_MAX:
+    chars = len(text.strip())
+    if chars > SHELL_CHARS_MAX:
         return False
-    return bool(_SHELL_MARKS.search(markup)) or (len(text.strip()) < 80 and len(_SCRIPT.findall(markup)) >= 2)
+    if chars == 0 and len(markup) > EMPTY_MARKUP_CHARS_MIN:
+        return True  # much markup and not a word
+    return bool(_SHELL_MARKS.search(markup)) or (chars < 80 and len(_SCRIPT.findall(markup)) >= 2)
 
 
 def _first_line(text: str) -> str:
