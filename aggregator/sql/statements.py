@@ -91,6 +91,8 @@ def _common_names(node: dict[str, Any]) -> list[str]:
 
 
 def _check_node(node: dict[str, Any]) -> None:
+    if node.get("type") == "SHOW_REF":  # SHOW, DESCRIBE and SUMMARIZE, which the parser turns into a SELECT
+        raise WindrowError("sql_refused", "it is not exactly one SELECT")
     name = str(node.get("function_name", "")).lower()
     if node.get("type") == "TABLE_FUNCTION":
         name = str((node.get("function") or {}).get("function_name", "")).lower()

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -81,8 +82,8 @@ def test_the_manual_lists_every_view_and_column() -> None:
 def test_the_examples_of_the_manual_run(world: SqlWorld) -> None:
     examples = re.findall(r"```sql\n(.+?)```", (ROOT / "docs" / "sql.md").read_text(), re.DOTALL)
     assert len(examples) == 3
-    for example in examples:
-        assert ask_world(world, example).columns
+    with ThreadPoolExecutor(3) as several:
+        assert all(several.map(lambda example: ask_world(world, example).columns, examples))
 
 
 def test_amounts_times_and_freshness_are_exact(world: SqlWorld) -> None:
@@ -123,26 +124,33 @@ def test_rows_are_cut_and_names_kept_apart(world: SqlWorld) -> None:
     assert answer.rows[1][4:] == ["ff", [1, None]]
 
 
-@pytest.mark.parametrize(
-    ("statement", "code", "sentence"),
-    [
-        ("SELEC", "sql_failed", 'syntax error at or near "SELEC"'),
-        ("SELECT nope FROM nodes", "sql_failed", "nope"),
-        ("SELECT * FROM node", "sql_refused", "there is no view `node`; there are contributions, verdicts"),
-        ("SELECT * FROM glob('/*')", "sql_refused", "the table function `glob` is not available here"),
-        ("SELECT 1; SELECT 2", "sql_refused", "it is not exactly one SELECT"),
-        ("SELECT " + "1+" * 12_000 + "1", "sql_refused", "24008 characters, 20000 allowed"),
-        ("SELECT repeat('a', 4000000000)", "sql_limits", "it needs more than 512 MB of memory"),
-    ],
+FAULTS = (
+    ("SELEC", "sql_failed", 'syntax error at or near "SELEC"'),
+    ("SELECT nope FROM nodes", "sql_failed", "nope"),
+    ("SELECT * FROM node", "sql_refused", "there is no view `node`; there are contributions, verdicts"),
+    ("SELECT * FROM glob('/*')", "sql_refused", "the table function `glob` is not available here"),
+    ("SELECT 1; SELECT 2", "sql_refused", "it is not exactly one SELECT"),
+    ("SELECT " + "1+" * 12_000 + "1", "sql_refused", "24008 characters, 20000 allowed"),
+    ("SELECT repeat('a', 4000000000)", "sql_limits", "it needs more than 512 MB of memory"),
 )
-def test_errors_are_one_sentence(world: SqlWorld, statement: str, code: str, sentence: str) -> None:
+
+
+def test_errors_are_one_sentence(world: SqlWorld) -> None:
+    with ThreadPoolExecutor(4) as several:
+        errors = list(several.map(lambda fault: refusal_of(world, fault[0]), FAULTS))
+    for (_, code, sentence), error in zip(FAULTS, errors, strict=True):
+        assert error.code == code
+        assert sentence in error.detail
+        assert "\n" not in error.detail
+        assert "LINE 1" not in error.detail
+        assert "olutions" not in error.detail
+
+
+def refusal_of(world: SqlWorld, statement: str) -> WindrowError:
+    """Return why a statement gets no answer."""
     with pytest.raises(WindrowError) as caught:
         ask_world(world, statement)
-    assert caught.value.code == code
-    assert sentence in caught.value.detail
-    assert "\n" not in caught.value.detail
-    assert "LINE 1" not in caught.value.detail
-    assert "olutions" not in caught.value.detail
+    return caught.value
 
 
 def test_an_error_cannot_write_to_the_terminal() -> None:
