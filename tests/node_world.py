@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 import sqlalchemy as sa
 from aiohttp import web
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from crawl_sites import Site, html, serve, wall_ms
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from real_data import ROOT
 from real_house import NETWORK, PAYOUT, open_house, open_segments
 

@@ -1,0 +1,266 @@
+"""The cycle's decisions, against a real coordinator: what a result becomes, and which receipt counts."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import msgspec
+import pytest
+import pytest_asyncio
+from crawl_sites import wall_ms
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from node_world import NETWORK, PAYOUT, Coordinator, client_of, coordinator, until
+
+from contributor_node import coordinator_client
+from contributor_node.budget import Budget, Caps
+from contributor_node.coordinator_client import CoordinatorClient
+from contributor_node.crawl import CrawlEngine, CrawlSettings
+from contributor_node.crawl_wire import CrawlResult
+from contributor_node.line_log import LineLog, read_rows
+from contributor_node.outbox import Outbox
+from contributor_node.settings import NodeSettings
+from contributor_node.status import read_status
+from contributor_node.submission import submission_for
+from contributor_node.work_cycle import WorkCycle
+from storage.env import Request, Response, json_response
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import TEXT_BYTES_MAX
+from windrow_protocol.messages import Contribution, Lease, Outcome, Report, decode_batch, encode_batch
+from windrow_protocol.signing import sign
+
+NODE_ID = "a" * 64
+
+
+def result(**fields: Any) -> CrawlResult:
+    values: dict[str, Any] = {
+        "lease_id": "l" + "0" * 31,
+        "url": "http://a.example/",
+        "outcome": Outcome.FETCHED,
+        "final_url": "http://a.example/",
+        "fetched_at_ms": 1,
+        "http_status": 200,
+        "raw_sha256": "0" * 64,
+        "text": "A row of hay.",
+    }
+    return CrawlResult(**{**values, **fields})
+
+
+@pytest.mark.parametrize("text", ["", " \n\t ", "\ufeff", "\x00\x01"])
+def test_a_page_without_text_is_reported_as_not_found(text: str) -> None:
+    record = submission_for(result(text=text), NODE_ID)
+    assert isinstance(record, Report)
+    assert (record.outcome, record.detail) == (Outcome.NOT_FOUND, "the page has no text")
+
+
+@pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.FETCHED])
+def test_what_was_not_fetched_is_reported_as_it_is_and_carries_no_text(outcome: Outcome) -> None:
+    record = submission_for(result(outcome=outcome, detail="d" * 999), NODE_ID)
+    assert isinstance(record, Report)
+    assert (record.outcome, len(record.detail)) == (outcome, 256)
+
+
+@given(
+    text=st.text(min_size=1),
+    title=st.text(max_size=600),
+    signals=st.lists(st.text(max_size=300), max_size=40),
+    content_type=st.text(max_size=300),
+)
+def test_every_result_becomes_a_record_that_the_protocol_takes(
+    text: str, title: str, signals: list[str], content_type: str
+) -> None:
+    odd = result(text=text, title=title, optout_signals=signals, content_type=content_type)
+    record = submission_for(odd, NODE_ID)
+    assert list(decode_batch(encode_batch([record]))) == [record]
+
+
+def test_an_endless_text_is_cut_and_still_in_normal_form() -> None:
+    record = submission_for(result(text="é " * TEXT_BYTES_MAX), NODE_ID)
+    assert isinstance(record, Contribution)
+    assert TEXT_BYTES_MAX - 4 <= len(record.text.encode()) <= TEXT_BYTES_MAX
+    assert list(decode_batch(encode_batch([record]))) == [record]
+
+
+@dataclass
+class World:
+    """A coordinator that may be made to lie, and one node's parts in this process; no lease is ever fetched."""
+
+    house: Coordinator
+    client: CoordinatorClient
+    outbox: Outbox
+    home: Path
+    engine: CrawlEngine
+
+    async def taken(self, count: int) -> list[Lease]:
+        """Lease some pages and hold their results ready, as after a kill -9 just before they were sent."""
+        self.house.seed([f"http://h{n}.example/" for n in range(count)])
+        leases = self.outbox.take(await self.client.leases(count, ["http"]))
+        for each in leases:
+            page = result(lease_id=each.lease_id, url=each.url, final_url=each.url, text=f"Page {each.url}")
+            self.outbox.put(submission_for(page, self.client.node_id))
+        return leases
+
+    async def lie(self, pattern: str, handle: Any) -> None:
+        self.house.swap(pattern, handle)
+        await self.house.down()
+        await self.house.up()
+
+    async def tell_the_truth(self) -> None:
+        self.house.routes = []
+        await self.house.down()
+        await self.house.up()
+
+    def cycle(self) -> WorkCycle:
+        settings = NodeSettings(
+            home=str(self.home), coordinator=self.house.url, payout=PAYOUT, renders=["http"], poll_s=0.1
+        )
+        budget = Budget(self.home, Caps(10**9, 10**9), wall_ms)
+        return WorkCycle(settings, self.client, self.engine, self.outbox, budget, wall_ms)
+
+    def last_error(self) -> str:
+        return str(read_status(self.home).get("last_error", ""))
+
+
+@pytest_asyncio.fixture
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.setattr(coordinator_client, "WAIT_S_MAX", 0.01)
+    home = tmp_path / "node"
+    async with coordinator(tmp_path / "house") as house:
+        client = await client_of(house, home)
+        log = LineLog(home / "line_log.ndjson", wall_ms)
+        engine = CrawlEngine(CrawlSettings(home=home, user_agent="T/1"), log, wall_ms)
+        await engine.start()
+        outbox = Outbox(home / "outbox.db")
+        try:
+            yield World(house, client, outbox, home, engine)
+        finally:
+            await engine.close()
+            outbox.close()
+
+
+class Running:
+    """A cycle that runs until the block ends."""
+
+    def __init__(self, world: World) -> None:
+        self._stop = asyncio.Event()
+        self._cycle = world.cycle()
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.create_task(self._cycle.run(self._stop))
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stop.set()
+        await self._task
+
+
+def _signed(world: World, lease: Lease, key: Ed25519PrivateKey, **changes: Any) -> str:
+    content = {
+        "lease_id": lease.lease_id,
+        "contribution_id": "",
+        "url": lease.url,
+        "outcome": "fetched",
+        "content_sha256": "0" * 64,
+        "seq": 1,
+        "head": "0" * 64,
+        "received_at_ms": wall_ms(),
+    }
+    subject = changes.pop("subject", world.client.node_id)
+    return sign(
+        key,
+        network=NETWORK,
+        purpose="receipt",
+        subject=subject,
+        now_ms=wall_ms(),
+        content={**content, **changes},
+    )
+
+
+@pytest.mark.parametrize(
+    "lie", ["another text", "another lease", "another key", "another node", "no receipt", "nonsense"]
+)
+async def test_a_receipt_that_does_not_match_is_no_receipt_and_costs_the_others_nothing(
+    world: World, lie: str
+) -> None:
+    leases = await world.taken(3)
+    real = world.house.doors.submissions
+    stranger = Ed25519PrivateKey.generate()
+
+    async def lying(request: Request) -> Response:
+        rows = msgspec.json.decode((await real(request)).body)["results"]
+        for row in rows:
+            if row["lease_id"] != leases[0].lease_id:
+                continue
+            own = world.house.house.key
+            digest = (
+                "" if "receipt" not in row else world.client._open(row["receipt"], "receipt", dict[str, Any])
+            )
+            digest = digest["content_sha256"] if digest else ""
+            row["receipt"] = {
+                "another text": _signed(world, leases[0], own),
+                "another lease": _signed(world, leases[1], own, content_sha256=digest),
+                "another key": _signed(world, leases[0], stranger, content_sha256=digest),
+                "another node": _signed(world, leases[0], own, content_sha256=digest, subject=NODE_ID),
+                "no receipt": "",
+                "nonsense": "x.y.z",
+            }[lie]
+        return json_response({"results": rows})
+
+    await world.lie("/v1/submissions", lying)
+    async with Running(world):
+        await until(lambda: world.outbox.counts().get("fetched") == 2, "the two honest receipts")
+        await until(world.last_error, "the complaint")
+        assert world.outbox.unsent_count() == 1, "the result is kept"
+        await world.tell_the_truth()
+        await until(lambda: world.outbox.counts().get("fetched") == 3, "the true receipt")
+    assert world.outbox.unsent_count() == 0
+    assert len(world.house.submitted()) == 3
+
+
+async def test_a_refusal_for_good_is_kept_with_its_reason_and_trouble_is_not_one(world: World) -> None:
+    leases = await world.taken(2)
+    codes = {leases[0].lease_id: "lease_expired", leases[1].lease_id: "busy"}
+
+    async def refusing(request: Request) -> Response:
+        records = [each for each in decode_batch(request.body) if not isinstance(each, WindrowError)]
+        rows = [{"lease_id": r.lease_id, "ok": False, "error": codes[r.lease_id]} for r in records]
+        return json_response({"results": rows})
+
+    await world.lie("/v1/submissions", refusing)
+    async with Running(world):
+        await until(lambda: world.outbox.counts()["refused"] == 1, "the refusal")
+        assert [record.lease_id for record in world.outbox.unsent(9, 10**6)] == [leases[1].lease_id]
+        await world.tell_the_truth()
+        await until(lambda: world.outbox.counts().get("fetched") == 1, "the receipt")
+
+
+@pytest.mark.parametrize("pattern", ["/v1/network", "/v1/nodes", "/v1/leases", "/v1/submissions"])
+async def test_nonsense_from_the_coordinator_ends_nothing(world: World, pattern: str) -> None:
+    await world.taken(1)
+
+    async def odd(_request: Request) -> Response:
+        return Response(body=b"<html>Log in to the hotel's network</html>")
+
+    await world.lie(pattern, odd)
+    async with Running(world):
+        await until(lambda: "[bad_coordinator_answer]" in world.last_error(), "the complaint")
+        await world.tell_the_truth()
+        await until(lambda: world.outbox.counts().get("fetched") == 1, "the receipt")
+        asked = len(world.house.asked)
+        await until(lambda: "/v1/leases" in world.house.asked[asked:], "the next question for work")
+
+
+async def test_without_work_it_asks_once_a_poll_and_never_faster(world: World) -> None:
+    async with Running(world):
+        await until(lambda: world.house.asked.count("/v1/leases") >= 5, "five questions")
+    times = [row.sent_at_ms for row in _rows(world) if row.url.endswith("/v1/leases")]
+    assert min(b - a for a, b in itertools.pairwise(times)) >= 90
+
+
+def _rows(world: World) -> list[Any]:
+    return list(read_rows(world.home / "line_log.ndjson"))
