@@ -126,12 +126,12 @@ class HandNode:
     def signature(self, purpose: str, body: bytes, *, age_ms: int = 0, network: str = NETWORK) -> str:
         now_ms = time.time_ns() // 1_000_000 - age_ms
         nonce = secrets.token_hex(16)
-        return sign_request(
-            self.key, network=network, purpose=purpose, body=body, nonce=nonce, now_ms=now_ms
-        )
+        return sign_request(self.key, network=network, purpose=purpose, body=body, nonce=nonce, now_ms=now_ms)
 
     def post(self, path: str, purpose: str, body: bytes, **changes: Any) -> Answered:
-        return self.house.ask("POST", path, body, {SIGNATURE_HEADER: self.signature(purpose, body, **changes)})
+        return self.house.ask(
+            "POST", path, body, {SIGNATURE_HEADER: self.signature(purpose, body, **changes)}
+        )
 
     def register(self, payout: str) -> Answered:
         return self.post("/v1/nodes", "register", json.dumps({"payout_address": payout}).encode())

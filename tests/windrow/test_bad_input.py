@@ -1,0 +1,518 @@
+"""Every kind of bad input, at a running house's doors and on the command line: one sentence, one remedy, one code.
+
+The tables are the list of what a stranger, a hurried operator or a broken machine can do wrong.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+from running_house import Answered, HandNode, RunningHouse, Said, windrow
+
+from contributor_node.__main__ import main as run_node
+from windrow.shipped import shipped_folder
+from windrow_protocol.errors import REASONS
+from windrow_protocol.limits import BATCH_DECODED_BYTES_MAX, BATCH_RECORDS_MAX, BATCH_WIRE_BYTES_MAX
+from windrow_protocol.messages import contribution_id_for
+from windrow_protocol.signing import SIGNATURE_HEADER
+
+PAYOUT = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+MISTYPED = PAYOUT[:-1] + "E"
+OTHER_PAYOUT = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"
+NOBODY = "http://127.0.0.1:9"  # a loopback port that nothing listens on
+WISH = b'{"count": 1}'
+HEX = "0" * 64
+PAGE = f"{NOBODY}/page.html"
+
+
+# --- the house's doors ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The house, a registered node that holds one lease, and another registered node."""
+
+    house: RunningHouse
+    node: HandNode
+    other: HandNode
+    lease: dict[str, Any]
+
+    def contribution(self, **changes: Any) -> dict[str, Any]:
+        text = changes.get("text", "A page")
+        return {
+            "kind": "contribution",
+            "contribution_id": contribution_id_for(self.lease["lease_id"], self.node.node_id),
+            "lease_id": self.lease["lease_id"],
+            "url": self.lease["url"],
+            "final_url": self.lease["url"],
+            "http_status": 200,
+            "content_type": "text/html",
+            "fetched_at_ms": self.lease["issued_at_ms"],
+            "robots_state": "allowed",
+            "optout_signals": [],
+            "raw_sha256": HEX,
+            "text": text,
+            "text_sha256": hashlib.sha256(text.encode()).hexdigest(),
+            **changes,
+        }
+
+    def report(self, **changes: Any) -> dict[str, Any]:
+        facts = {"lease_id": self.lease["lease_id"], "url": self.lease["url"], "outcome": "timeout"}
+        return {"kind": "report", **facts, "fetched_at_ms": 1, **changes}
+
+    def submit(self, *records: dict[str, Any], node: HandNode | None = None) -> Answered:
+        lines = b"\n".join(json.dumps(record).encode() for record in records)
+        return (node or self.node).post("/v1/submissions", "submit", zstandard.compress(lines))
+
+
+@pytest.fixture(scope="module")
+def bench(house: RunningHouse) -> Bench:
+    assert windrow("frontier", "add", PAGE, env=house.env).code == 0
+    node, other = HandNode(house), HandNode(house)
+    for each in (node, other):
+        assert each.register(PAYOUT).status == 200
+    token = node.post("/v1/leases", "lease_request", WISH).json["leases"][0]
+    statement = json.loads(_unbase64(token.split(".")[1]))
+    return Bench(house, node, other, statement["content"])
+
+
+def _unbase64(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _signed_for_another_body(at: Bench) -> Answered:
+    token = at.node.signature("lease_request", b'{"count": 2}')
+    return at.house.ask("POST", "/v1/leases", WISH, {SIGNATURE_HEADER: token})
+
+
+def _replayed(at: Bench) -> Answered:
+    headers = {SIGNATURE_HEADER: at.node.signature("lease_request", WISH)}
+    assert at.house.ask("POST", "/v1/leases", WISH, headers).status == 200
+    return at.house.ask("POST", "/v1/leases", WISH, headers)
+
+
+def _signed_by_another_key(at: Bench) -> Answered:
+    mine = at.node.signature("lease_request", WISH).split(".")[0]
+    theirs = at.other.signature("lease_request", WISH).split(".", 1)[1]
+    return at.house.ask("POST", "/v1/leases", WISH, {SIGNATURE_HEADER: f"{mine}.{theirs}"})
+
+
+def _announced(size_bytes: int, path: str) -> Callable[[Bench], Answered]:
+    """Announce a body that is never sent: it must be refused before it is read."""
+    return lambda at: at.house.ask("POST", path, headers={"Content-Length": str(size_bytes)})
+
+
+def _chunked(at: Bench) -> Answered:
+    """Send more than is allowed without announcing how much."""
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (70_000, b"x" * 70_000)
+    with socket.create_connection(("127.0.0.1", at.house.port), timeout=60) as sender:
+        sender.sendall(b"POST /v1/leases HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+        with sender.makefile("rb") as answer:
+            status = int(answer.readline().split()[1])
+            size = 0
+            while (line := answer.readline().strip()) != b"":
+                name, _, value = line.partition(b":")
+                size = int(value) if name.lower() == b"content-length" else size
+            return Answered(status, {}, answer.read(size))
+
+
+def _batch(body: bytes) -> Callable[[Bench], Answered]:
+    return lambda at: at.node.post("/v1/submissions", "submit", body)
+
+
+def _wish(body: bytes, **changes: Any) -> Callable[[Bench], Answered]:
+    return lambda at: at.node.post("/v1/leases", changes.pop("purpose", "lease_request"), body, **changes)
+
+
+def _get(path: str) -> Callable[[Bench], Answered]:
+    return lambda at: at.house.ask("GET", path)
+
+
+def _post(path: str, body: bytes) -> Callable[[Bench], Answered]:
+    return lambda at: at.house.ask("POST", path, body)
+
+
+LINE = b'{"kind":"report"}\n'
+DOORS: list[tuple[str, Callable[[Bench], Answered], str]] = [
+    ("unsigned", _post("/v1/leases", WISH), "unsigned"),
+    ("unsigned submission", _post("/v1/submissions", b""), "unsigned"),
+    (
+        "noise as signature",
+        lambda at: at.house.ask("POST", "/v1/leases", WISH, {SIGNATURE_HEADER: "noise"}),
+        "bad_signature",
+    ),
+    ("signed by another key", _signed_by_another_key, "bad_signature"),
+    ("signed for another body", _signed_for_another_body, "wrong_digest"),
+    ("signed for another purpose", _wish(WISH, purpose="submit"), "wrong_purpose"),
+    ("signed for another network", _wish(WISH, network="elsewhere"), "wrong_network"),
+    ("expired", _wish(WISH, age_ms=600_000), "signature_expired"),
+    ("dated in the future", _wish(WISH, age_ms=-600_000), "clock_skew"),
+    ("replayed", _replayed, "replayed"),
+    ("oversized request", _announced(65_537, "/v1/leases"), "too_large"),
+    ("oversized request, size not announced", _chunked, "too_large"),
+    ("oversized batch", _announced(BATCH_WIRE_BYTES_MAX + 1, "/v1/submissions"), "too_large"),
+    ("too many records", _batch(zstandard.compress(LINE * (BATCH_RECORDS_MAX + 1))), "too_large"),
+    ("zip bomb", _batch(zstandard.compress(bytes(BATCH_DECODED_BYTES_MAX + 1))), "decompression_bomb"),
+    ("not zstd", _batch(b"plain text"), "bad_compression"),
+    ("not JSON", _wish(b"count=1"), "not_json"),
+    ("not UTF-8", lambda at: at.node.post("/v1/nodes", "register", b'{"payout_address": "\xff"}'), "not_json"),
+    ("deeply nested JSON", _wish(b"[" * 60_000), "wrong_schema"),
+    ("wrong schema", _wish(b'{"count": "many"}'), "wrong_schema"),
+    ("unknown field", _wish(b'{"count": 1, "url": "http://example.org/"}'), "wrong_schema"),
+    ("out of bounds", _wish(b'{"count": 100000}'), "wrong_schema"),
+    ("a node nobody knows", lambda at: HandNode(at.house).post("/v1/leases", "lease_request", WISH), "unknown_node"),
+    ("payout address without checksum", lambda at: HandNode(at.house).register(MISTYPED), "bad_payout_address"),
+    ("another payout address", lambda at: at.node.register(OTHER_PAYOUT), "payout_fixed"),
+    ("personal data of wrong shape", lambda at: at.node.post("/v1/personal", "personal", b"{}"), "wrong_schema"),
+    ("unknown dataset", _get("/market/datasets/nosuch"), "unknown_dataset"),
+    ("unknown dataset's page", _get("/market/nosuch"), "unknown_dataset"),
+    ("an order of wrong shape", _post("/market/orders", b"{}"), "wrong_schema"),
+    ("an order that is no JSON", _post("/market/orders", b"order"), "not_json"),
+    ("an invented download token", _get("/market/download/token/manifest.json"), "bad_signature"),
+    ("unknown epoch", _get("/v1/epochs/7/tree.json"), "not_found"),
+    ("a path out of the house", _get("/v1/epochs/..%2f..%2fkeys/coordinator"), "not_found"),
+    ("proof for nobody", _get(f"/v1/epochs/latest/proof/{PAYOUT}"), "not_found"),
+    ("proof for no address", _get("/v1/epochs/latest/proof/0x12"), "bad_payout_address"),
+    ("entries with a wrong limit", _get(f"/v1/accounts/{PAYOUT}/entries?limit=-1"), "wrong_schema"),
+    ("claim for nobody", _post("/v1/claims", json.dumps({"account": PAYOUT}).encode()), "not_found"),
+    ("claim that is no JSON", _post("/v1/claims", b"pay me"), "not_json"),
+    ("a door that is none", _get("/v2/leases"), "not_found"),
+    ("a method that is none", _get("/v1/leases"), "not_found"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("send", "code"), [row[1:] for row in DOORS], ids=[row[0] for row in DOORS])
+def test_a_door_refuses_with_its_reason(bench: Bench, send: Callable[[Bench], Answered], code: str) -> None:
+    answer = send(bench)
+    assert answer.json["error"] == code, answer.json
+    assert answer.status == REASONS[code].http_status
+    assert 400 <= answer.status < 500
+    assert answer.json["sentence"] == REASONS[code].sentence
+    assert answer.json["remedy"]
+    _no_traceback(answer.body.decode(), bench.house.log.read_text())
+
+
+RECORDS: list[tuple[str, Callable[[Bench], Answered], str]] = [
+    ("another node's lease", lambda at: at.submit(at.contribution(), node=at.other), "not_your_lease"),
+    ("unknown lease", lambda at: at.submit(at.report(lease_id="l" + "0" * 31)), "unknown_lease"),
+    ("another URL", lambda at: at.submit(at.contribution(url=f"{NOBODY}/other.html")), "url_mismatch"),
+    ("another id", lambda at: at.submit(at.contribution(contribution_id="c" + "0" * 31)), "wrong_contribution_id"),
+    ("no text", lambda at: at.submit(at.contribution(text="")), "empty_text"),
+    ("another digest", lambda at: at.submit(at.contribution(text_sha256=HEX)), "wrong_digest"),
+    ("text not in normal form", lambda at: at.submit(at.contribution(text="a  \r\n b")), "wrong_digest"),
+    ("fetched without text", lambda at: at.submit(at.report(outcome="fetched")), "unknown_outcome"),
+    ("an outcome that is none", lambda at: at.submit(at.report(outcome="bored")), "wrong_schema"),
+    ("a kind that is none", lambda at: at.submit(at.report(kind="rumour")), "wrong_schema"),
+    ("a line that is no JSON", _batch(zstandard.compress(b"a line")), "not_json"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("send", "code"), [row[1:] for row in RECORDS], ids=[row[0] for row in RECORDS])
+def test_a_record_is_refused_with_its_reason(
+    bench: Bench, send: Callable[[Bench], Answered], code: str
+) -> None:
+    answer = send(bench)
+    assert answer.status == 200  # the batch was read; each of its records has its own answer
+    [result] = answer.json["results"]
+    assert (result["ok"], result["error"]) == (False, code)
+    assert result["remedy"]
+    _no_traceback(answer.body.decode(), bench.house.log.read_text())
+
+
+# --- the command line ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Place:
+    """A running house, and a folder for what a case needs."""
+
+    house: RunningHouse
+    folder: Path
+
+    def home_with(self, toml: str) -> Path:
+        (self.folder / "windrow.toml").write_text(toml)
+        return self.folder
+
+    def key_file(self, text: str, mode: int) -> Path:
+        path = self.folder / "key"
+        path.write_text(text)
+        path.chmod(mode)
+        return path
+
+    def away(self, *arguments: object, **env: str) -> Said:
+        """Run a command in a home of its own that no house has."""
+        return windrow(*arguments, env={"WINDROW_HOME": str(self.folder / "home"), **env})
+
+    def here(self, *arguments: object, **env: str) -> Said:
+        """Run a command beside the running house."""
+        return windrow(*arguments, env={**self.house.env, **env})
+
+    def buy(self, *arguments: object, **env: str) -> Said:
+        return self.here("buy", "web_text", "--yes", "--out", self.folder / "bought", *arguments, **env)
+
+
+@pytest.fixture
+def place(house: RunningHouse, tmp_path: Path) -> Place:
+    return Place(house, tmp_path)
+
+
+def _file_in_the_way(at: Place) -> Path:
+    (at.folder / "file").write_text("")
+    return at.folder / "file" / "home"
+
+
+def _port_taken(at: Place, name: str) -> Said:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = {"WINDROW_PORT": "0", "WINDROW_DEVNET_PORT": "0", name: str(taken.getsockname()[1])}
+        return at.away("up", **ports)
+
+
+def _other_chain(at: Place, *arguments: object) -> Said:
+    return at.away(*arguments, WINDROW_PORT="0", WINDROW_RPC_URL=at.house.rpc_url, WINDROW_CHAIN_ID="424242")
+
+
+def _quick_claim(at: Place, *arguments: object) -> Said:
+    return at.here("claim", "--coordinator-id", HEX, *arguments)
+
+
+def _claim_from(at: Place, coordinator: str) -> Said:
+    return _quick_claim(at, "--account", PAYOUT, "--coordinator", coordinator)
+
+
+COMMANDS: list[tuple[str, Callable[[Place], Said], str]] = [
+    ("no such command", lambda at: at.away("harvest"), "bad_usage"),
+    ("no such option", lambda at: at.away("sql", "SELECT 1", "--fast"), "bad_usage"),
+    ("an argument is missing", lambda at: at.away("verify"), "bad_usage"),
+    ("a port that is no number", lambda at: at.away("up", "--port", "http"), "bad_usage"),
+    ("settings are no TOML", lambda at: windrow("up", "--home", at.home_with("port = = 1")), "bad_config"),
+    ("an unknown setting", lambda at: windrow("up", "--home", at.home_with("colour = 1")), "bad_config"),
+    ("a setting of wrong type", lambda at: windrow("up", "--home", at.home_with('port = "x"')), "bad_config"),
+    ("a port out of range", lambda at: at.away("up", WINDROW_PORT="70000"), "bad_config"),
+    ("an unknown format", lambda at: at.away("sql", "SELECT 1", "--format", "xml"), "bad_config"),
+    ("the home cannot be made", lambda at: windrow("up", "--home", "/proc/windrow"), "home_unwritable"),
+    ("a file is in the home's way", lambda at: windrow("up", "--home", _file_in_the_way(at)), "home_unwritable"),
+    ("the home cannot be written offline", lambda at: at.away("frontier", "add", PAGE, "--home", "/proc/w"), "home_unwritable"),
+    ("the home is in use", lambda at: at.here("up"), "home_locked"),
+    ("the house's port is taken", lambda at: _port_taken(at, "WINDROW_PORT"), "port_taken"),
+    ("the devnet's port is taken", lambda at: _port_taken(at, "WINDROW_DEVNET_PORT"), "port_taken"),
+    ("an address of another machine", lambda at: at.away("up", "--host", "192.0.2.1", "--port", "0"), "port_taken"),
+    ("another chain", lambda at: _other_chain(at, "up"), "wrong_chain"),
+    ("an RPC that is no address", lambda at: at.away("up", "--port", "0", WINDROW_RPC_URL="ftp://chain"), "bad_config"),
+    ("an RPC that is silent", lambda at: at.away("epoch", "close", WINDROW_RPC_URL=NOBODY), "chain_unreachable"),
+    ("a URL that is none", lambda at: at.here("frontier", "add", "example"), "bad_url"),
+    ("a URL of another scheme", lambda at: at.here("frontier", "add", PAGE, "ftp://127.0.0.1/"), "bad_url"),
+    ("no URL at all", lambda at: at.here("frontier", "add"), "bad_url"),
+    ("a list that is not there", lambda at: at.here("frontier", "add", "--file", at.folder / "none"), "not_found"),
+    ("a way to render that is none", lambda at: at.here("frontier", "add", PAGE, "--render", "eyes"), "bad_config"),
+    ("SQL in a home without state", lambda at: at.away("sql", "SELECT 1"), "not_found"),
+    ("SQL that is no SELECT", lambda at: at.here("sql", "DELETE FROM leases"), "sql_refused"),
+    ("two statements", lambda at: at.here("sql", "SELECT 1; SELECT 2"), "sql_refused"),
+    ("an unknown view", lambda at: at.here("sql", "SELECT * FROM wallets"), "sql_refused"),
+    ("a file read by SQL", lambda at: at.here("sql", "SELECT * FROM read_text('/etc/hosts')"), "sql_refused"),
+    ("SQL with a mistake", lambda at: at.here("sql", "SELECT nothing FROM leases"), "sql_failed"),
+    ("a dataset without recipe", lambda at: at.here("publish", "nosuch"), "unknown_dataset"),
+    ("nothing to publish", lambda at: at.here("publish", "web_text"), "nothing_to_publish"),
+    ("nothing to settle", lambda at: at.here("epoch", "close"), "nothing_to_settle"),
+    ("an export that is not there", lambda at: at.away("verify", at.folder / "none"), "not_found"),
+    ("a folder that is no export", lambda at: at.away("verify", at.folder), "not_found"),
+    ("a claim without anything known", lambda at: at.away("claim"), "bad_config"),
+    ("a claim from a node that never ran", lambda at: at.here("claim", "--node-home", at.folder), "bad_config"),
+    ("a claim without an account", lambda at: _quick_claim(at), "bad_config"),
+    ("a claim for no address", lambda at: _quick_claim(at, "--account", "0x12"), "bad_payout_address"),
+    ("a claim before any epoch", lambda at: _quick_claim(at, "--account", PAYOUT), "not_found"),
+    ("a house that does not answer", lambda at: _claim_from(at, NOBODY), "not_running"),
+    ("a house that is no address", lambda at: _claim_from(at, "house"), "bad_config"),
+    ("a key file that is not there", lambda at: at.buy("--key-file", at.folder / "none"), "not_found"),
+    ("a key file that is no key", lambda at: at.buy("--key-file", at.key_file("secret", 0o600)), "bad_config"),
+    ("a key file others can read", lambda at: at.buy("--key-file", at.key_file("1" * 64, 0o644)), "bad_config"),
+    ("a dataset that is not for sale", lambda at: at.buy("--key-file", at.key_file("1" * 64, 0o600)), "unknown_dataset"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("run", "code"), [row[1:] for row in COMMANDS], ids=[row[0] for row in COMMANDS])
+def test_a_command_refuses_in_one_sentence(place: Place, run: Callable[[Place], Said], code: str) -> None:
+    said = run(place)
+    assert said.code == REASONS[code].exit_code, said
+    _one_sentence(said.err, code)
+    assert said.out == ""
+    _no_traceback(said.out, said.err, place.house.log.read_text())
+
+
+NODE_COMMANDS: list[tuple[str, list[str], str]] = [
+    ("a node without a payout address", [], "bad_config"),
+    ("a node with a mistyped payout address", ["--payout", MISTYPED], "bad_config"),
+    ("a node without a writable home", ["--payout", PAYOUT, "--home", "/proc/node"], "home_unwritable"),
+    ("a node that takes no work", ["--payout", PAYOUT, "--batch", "0"], "bad_config"),
+    ("a node let into the home network", ["--payout", PAYOUT, "--allow-private", "192.168.1.1:80"], "bad_config"),
+    ("a node that is too fast", ["--payout", PAYOUT, "--pace-private-s", "0.01"], "bad_config"),
+]  # fmt: skip
+
+
+@contextmanager
+def _node(home: Path, *flags: str, **env: str) -> Iterator[subprocess.Popen[str]]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WINDROW_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "windrow.cli", "node", "run", *flags],
+        env={**kept, "WINDROW_NODE_HOME": str(home), **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("flags", "code"), [row[1:] for row in NODE_COMMANDS], ids=[row[0] for row in NODE_COMMANDS]
+)
+def test_a_node_refuses_in_one_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    flags: list[str],
+    code: str,
+) -> None:
+    monkeypatch.setenv("WINDROW_NODE_HOME", str(tmp_path))
+    assert run_node(flags) == REASONS[code].exit_code
+    said = capfd.readouterr()
+    assert said.out == ""
+    _one_sentence(said.err, code)
+
+
+def test_a_node_started_by_the_command_line_ends_with_the_reasons_code(tmp_path: Path) -> None:
+    with _node(tmp_path, "--payout", PAYOUT, "--home", "/proc/node") as process:
+        out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (2, "")
+    _one_sentence(err, "home_unwritable")
+
+
+# --- machines and exports that are not whole ------------------------------------------------------------------
+
+
+def test_without_chromium_a_node_says_so_and_takes_no_page_that_needs_one(
+    house: RunningHouse, tmp_path: Path
+) -> None:
+    assert windrow("frontier", "add", f"{NOBODY}/app", "--render", "browser", env=house.env).code == 0
+    nowhere = {"PATH": str(tmp_path), "HOME": str(tmp_path), "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path)}
+    flags = ["--coordinator", house.url, "--payout", PAYOUT, "--poll-s", "0.1"]
+    status: dict[str, Any] = {}
+    with _node(tmp_path, *flags, **nowhere) as process:
+        deadline = time.monotonic() + 120
+        while "no_browser" not in status.get("last_error", "") and time.monotonic() < deadline:
+            assert process.poll() is None, process.communicate()
+            status = _status(tmp_path)
+            time.sleep(0.05)
+    assert "[no_browser]" in status["last_error"]
+    asked = "SELECT count(*) AS leases FROM leases WHERE url LIKE '%/app'"
+    assert windrow("sql", asked, "--format", "json", env=house.env).json == [{"leases": 0}]
+
+
+def _status(home: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((home / "status.json").read_text()))
+    except FileNotFoundError:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("name", "env", "code"),
+    [
+        ("chromium", {"PATH": "/nonexistent", "HOME": "/nonexistent"}, "no_browser"),
+        ("chromium", {"WINDROW_CHROMIUM": "/nonexistent/chrome"}, "no_browser"),
+        ("home", {"WINDROW_HOME": "/proc/windrow"}, "home_unwritable"),
+        ("chain", {"WINDROW_RPC_URL": NOBODY}, "chain_unreachable"),
+    ],
+)
+def test_the_doctor_names_what_is_wrong(tmp_path: Path, name: str, env: dict[str, str], code: str) -> None:
+    said = windrow("doctor", "--json", env={"WINDROW_HOME": str(tmp_path), **env})
+    assert said.code == 1
+    [finding] = [finding for finding in said.json if finding["name"] == name]
+    assert finding["state"] == "failed"
+    assert finding["detail"].endswith(f"[{code}]")
+    assert "Remedy: " in finding["detail"]
+    _no_traceback(said.out, said.err)
+
+
+def test_a_house_lives_without_its_chain_and_says_so(tmp_path: Path) -> None:
+    said = windrow(
+        "frontier", "add", PAGE, "--json", env={"WINDROW_HOME": str(tmp_path), "WINDROW_RPC_URL": NOBODY}
+    )
+    assert said.json == {"added": 1, "known": 0}  # what needs no chain works without
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real export, published by a real house."""
+    from published_world import open_world
+
+    from aggregator.publish import publish
+
+    world = open_world(tmp_path_factory.mktemp("world"))
+    path = publish(world.house, shipped_folder("datasets"), "web_text").path
+    world.close()
+    assert path is not None
+    return path
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+DAMAGE: list[tuple[str, Callable[[Path], None]]] = [
+    ("a byte of a shard", lambda folder: _flip(next((folder / "data").glob("*.parquet")))),
+    ("a shard is gone", lambda folder: next((folder / "data").glob("*.parquet")).unlink()),
+    ("a byte of the manifest", lambda folder: _flip(folder / "manifest.json")),
+    ("an empty manifest", lambda folder: (folder / "manifest.json").write_bytes(b"")),
+    ("a signature that is none", lambda folder: (folder / "manifest.jws").write_text("signed")),
+]
+
+
+@pytest.mark.parametrize("damage", [row[1] for row in DAMAGE], ids=[row[0] for row in DAMAGE])
+def test_a_corrupt_export_does_not_verify(
+    export: Path, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / "export"
+    shutil.copytree(export, folder)
+    damage(folder)
+    said = windrow("verify", folder)
+    assert said.code == 1
+    assert "NOT verified" in said.out
+    _one_sentence(said.err, "not_verified")
+    _no_traceback(said.out, said.err)
+
+
+# --- what every refusal has in common -------------------------------------------------------------------------
+
+
+def _one_sentence(err: str, code: str) -> None:
+    lines = err.strip().splitlines()
+    assert len(lines) == 1, err
+    assert lines[0].startswith(f"windrow: {REASONS[code].sentence}")
+    assert f"Remedy: {REASONS[code].remedy}" in lines[0]
+    assert lines[0].endswith(f"[{code}]")
+
+
+def _no_traceback(*texts: str) -> None:
+    assert not any("Traceback" in text for text in texts)
