@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sql_world import SqlWorld
 
 from aggregator.sql import sandbox
@@ -36,9 +38,9 @@ while True:
 """
 
 
-@pytest.fixture
-def busy(tmp_path: Path) -> Iterator[tuple[SqlWorld, subprocess.Popen[str]]]:
-    world = SqlWorld(tmp_path / "house")
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SqlWorld, subprocess.Popen[str]]]:
+    world = SqlWorld(tmp_path_factory.mktemp("busy"))
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITER, world.url],
         stdout=subprocess.PIPE,
@@ -54,7 +56,7 @@ def busy(tmp_path: Path) -> Iterator[tuple[SqlWorld, subprocess.Popen[str]]]:
 
 def test_hundreds_of_reads_meet_no_lock(busy: tuple[SqlWorld, subprocess.Popen[str]]) -> None:
     world, writer = busy
-    sources = [sandbox._source(sandbox.sa.make_url(world.url).get_dialect()(), "contributions")]
+    sources = [sandbox._source(sa.make_url(world.url).get_dialect()(), "contributions")]
     path = world.url.removeprefix("sqlite:///")
     job = Job("sqlite", path, sources, [], [], [], "", 10, 10, 10**8, 10**6)
     seen = []
@@ -71,7 +73,9 @@ def test_hundreds_of_reads_meet_no_lock(busy: tuple[SqlWorld, subprocess.Popen[s
 
 def test_whole_queries_meet_no_lock(busy: tuple[SqlWorld, subprocess.Popen[str]]) -> None:
     world, writer = busy
-    for _ in range(4):
-        answer = run_query(world.url, world.files, "SELECT max(seq), count(*) FROM contributions")
+    question = "SELECT max(seq), count(*) FROM contributions"
+    with ThreadPoolExecutor(3) as several:
+        answers = list(several.map(lambda _: run_query(world.url, world.files, question), range(6)))
+    for answer in answers:
         assert answer.rows == [[answer.log_seq, answer.log_seq - 7]]
     assert writer.poll() is None
