@@ -135,7 +135,7 @@ def test_bombs_end_at_their_limits_and_refusals_come_through(trap: Trap) -> None
 
 
 BARE = """
-import json, os, socket, subprocess, sys
+import encodings.idna, json, os, socket, subprocess, sys  # idna: a call must not fail for want of a file
 import duckdb
 from aggregator.sql.child import lock
 from aggregator.sql.containment import contain
