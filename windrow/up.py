@@ -54,7 +54,7 @@ async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop
     operations = Operations(settings, home, chain)
     network = home.house.env.network
     public = await network.serve(
-        _routes(settings, home, chain, operations), host=settings.host, port=settings.port
+        house_routes(settings, home, chain, operations), host=settings.host, port=settings.port
     )
     local = await network.serve_local(operator_routes(operations), socket_path(Path(settings.home)))
     tasks = [
@@ -73,7 +73,10 @@ async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop
         socket_path(Path(settings.home)).unlink(missing_ok=True)
 
 
-def _routes(settings: HouseSettings, home: OpenHome, chain: ChainLink, operations: Operations) -> list[Route]:
+def house_routes(
+    settings: HouseSettings, home: OpenHome, chain: ChainLink, operations: Operations
+) -> list[Route]:
+    """Return every public door of the house: those of the rooms, the pages, their description, and a last one."""
     doors = Doors(
         home.house,
         Ingest(home.house, home.contributions),
@@ -92,7 +95,7 @@ def _routes(settings: HouseSettings, home: OpenHome, chain: ChainLink, operation
 
 
 async def _no_such_door(request: Request) -> Response:
-    raise WindrowError("not_found", f"{request.method} {request.path}"[:200])
+    raise WindrowError("not_found", f"no door {request.method} {request.path}"[:200])
 
 
 async def _repeat(name: str, work: Callable[[], Coroutine[Any, Any, Any]], wait_s: float) -> None:

@@ -307,7 +307,7 @@ COMMANDS: list[tuple[str, Callable[[Place], Said], str]] = [
     ("an unknown format", lambda at: at.away("sql", "SELECT 1", "--format", "xml"), "bad_config"),
     ("the home cannot be made", lambda at: windrow("up", "--home", "/proc/windrow"), "home_unwritable"),
     ("a file is in the home's way", lambda at: windrow("up", "--home", _file_in_the_way(at)), "home_unwritable"),
-    ("the home cannot be written offline", lambda at: at.away("frontier", "add", PAGE, "--home", "/proc/w"), "home_unwritable"),
+    ("the home is closed offline", lambda at: at.away("frontier", "add", PAGE, "--home", "/proc/w"), "home_unwritable"),
     ("the home is in use", lambda at: at.here("up"), "home_locked"),
     ("the house's port is taken", lambda at: _port_taken(at, "WINDROW_PORT"), "port_taken"),
     ("the devnet's port is taken", lambda at: _port_taken(at, "WINDROW_DEVNET_PORT"), "port_taken"),
@@ -341,7 +341,7 @@ COMMANDS: list[tuple[str, Callable[[Place], Said], str]] = [
     ("a key file that is not there", lambda at: at.buy("--key-file", at.folder / "none"), "not_found"),
     ("a key file that is no key", lambda at: at.buy("--key-file", at.key_file("secret", 0o600)), "bad_config"),
     ("a key file others can read", lambda at: at.buy("--key-file", at.key_file("1" * 64, 0o644)), "bad_config"),
-    ("a dataset that is not for sale", lambda at: at.buy("--key-file", at.key_file("1" * 64, 0o600)), "unknown_dataset"),
+    ("a dataset not for sale", lambda at: at.buy("--key-file", at.key_file("1" * 64, 0o600)), "unknown_dataset"),
 ]  # fmt: skip
 
 

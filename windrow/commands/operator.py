@@ -50,7 +50,7 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
 
 def config_show(home: Home = None, as_json: AsJson = False) -> None:
     """Show every setting, its value and which source won."""
-    rows = load_settings({"home": home}).explain(secrets=["database_url"])
+    rows = load_settings({"home": home}).explain(secrets=["database_url", "rpc_url"])
     if as_json:
         print(
             json.dumps([{"setting": name, "value": value, "source": source} for name, value, source in rows])

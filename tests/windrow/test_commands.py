@@ -1,0 +1,267 @@
+"""The commands as a person or a script uses them: beside a running house, and in a home where none runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from running_house import RunningHouse, windrow
+
+from chain.keys import load_or_make_key
+from windrow.chain_link import ChainLink
+from windrow.cli import app
+from windrow.home import open_home
+from windrow.operations import Operations
+from windrow.settings import HouseSettings
+from windrow.up import house_routes
+
+SITE = "http://127.0.0.1:9"  # nothing listens there, and nothing here fetches
+COMMANDS = [
+    *("up", "publish", "sql", "doctor", "buy", "verify", "claim", "demo"),
+    *("frontier add", "epoch close", "node run", "config show"),
+]
+
+
+def urls(name: str, count: int) -> list[str]:
+    return [f"{SITE}/{name}/{number}" for number in range(count)]
+
+
+# --- beside a running house -----------------------------------------------------------------------------------
+
+
+def test_frontier_add_takes_arguments(house: RunningHouse) -> None:
+    said = windrow("frontier", "add", *urls("arguments", 3), env=house.env)
+    assert (said.code, said.out) == (0, "3 added, 0 known already\n")
+
+
+def test_frontier_add_takes_a_file_with_blank_lines_and_remarks(house: RunningHouse, tmp_path: Path) -> None:
+    path = tmp_path / "urls.txt"
+    path.write_text("# a list\n\n" + "\n".join(urls("file", 4)) + "\n")
+    said = windrow("frontier", "add", "--file", path, "--json", env=house.env)
+    assert said.json == {"added": 4, "known": 0}
+
+
+def test_frontier_add_takes_standard_input_and_knows_what_it_has(house: RunningHouse) -> None:
+    command = ("frontier", "add", "--file", "-", "--json")
+    first = windrow(*command, env=house.env, stdin="\n".join(urls("stdin", 2)))
+    again = windrow(*command, env=house.env, stdin="\n".join(urls("stdin", 5)))
+    assert (first.json, again.json) == ({"added": 2, "known": 0}, {"added": 3, "known": 2})
+
+
+def test_one_bad_url_adds_nothing(house: RunningHouse) -> None:
+    bad = windrow("frontier", "add", f"{SITE}/mixed/1", "mixed", env=house.env)
+    good = windrow("frontier", "add", f"{SITE}/mixed/1", "--json", env=house.env)
+    assert (bad.code, good.json["added"]) == (1, 1)
+
+
+QUESTION = "SELECT 1 AS number, 'a, \"b\"' AS text, NULL AS nothing"
+
+
+def test_sql_answers_in_json_csv_and_table(house: RunningHouse) -> None:
+    answers = {form: windrow("sql", QUESTION, "--format", form, env=house.env) for form in FORMS}
+    assert {said.code for said in answers.values()} == {0}
+    assert answers["json"].json == [{"number": 1, "text": 'a, "b"', "nothing": None}]
+    assert list(csv.reader(io.StringIO(answers["csv"].out))) == [
+        ["number", "text", "nothing"],
+        ["1", 'a, "b"', ""],
+    ]
+    head, rule, row = answers["table"].out.splitlines()
+    assert head.split() == ["number", "text", "nothing"]
+    assert set(rule) == {"─", " "}
+    assert row.split() == ["1", "a,", '"b"', "∅"]
+    assert all(
+        re.match("1 rows? as of 20", said.err) for said in answers.values()
+    )  # how fresh it is, apart from the answer
+
+
+FORMS = ("json", "csv", "table")
+
+
+def test_sql_reads_its_statement_from_standard_input(house: RunningHouse) -> None:
+    said = windrow("sql", "-", "--format", "json", env=house.env, stdin="SELECT count(*) AS n FROM epochs")
+    assert said.json == [{"n": 0}]
+
+
+VIEWS = (
+    *("contributions", "verdicts", "duplicates", "nodes", "leases", "ledger"),
+    *("epochs", "payouts", "consents", "exports", "sales"),
+)
+
+
+def test_every_promised_view_answers(house: RunningHouse) -> None:
+    counts = " UNION ALL ".join(f"SELECT '{view}' AS view, count(*) AS n FROM {view}" for view in VIEWS)
+    said = windrow("sql", counts, "--format", "json", env=house.env)
+    assert said.code == 0, said.err
+    assert {row["view"] for row in said.json} == set(VIEWS)
+
+
+def test_publish_can_be_tried_without_publishing(house: RunningHouse) -> None:
+    said = windrow("publish", "web_text", "--dry-run", "--json", env=house.env)
+    assert (said.code, said.json["rows"], said.json["path"]) == (0, 0, "")
+    assert windrow("sql", "SELECT * FROM exports", "--format", "json", env=house.env).json == []
+
+
+# --- what the house serves -------------------------------------------------------------------------------------
+
+
+def served(tmp_path: Path) -> set[tuple[str, str]]:
+    """Return (method, path) of every route of the house's own table."""
+    settings = HouseSettings(home=str(tmp_path / "home"))
+    with open_home(settings) as home:
+        key = load_or_make_key(tmp_path / "key")
+        chain = ChainLink(settings, key, key)
+        routes = house_routes(settings, home, chain, Operations(settings, home, chain))
+        return {(route.method, re.sub(r"{(\w+):[^}]*}", r"{\1}", route.pattern)) for route in routes}
+
+
+def test_the_api_description_lists_exactly_what_is_served(house: RunningHouse, tmp_path: Path) -> None:
+    paths = house.ask("GET", "/openapi.json").json["paths"]
+    listed = {(method.upper(), path) for path, operations in paths.items() for method in operations}
+    assert listed == served(tmp_path) - {("GET", "/openapi.json"), ("*", "/{path}")}
+
+
+def test_every_listed_door_is_open(house: RunningHouse) -> None:
+    paths = house.ask("GET", "/openapi.json").json["paths"]
+    for path, operations in paths.items():
+        for method in operations:
+            answer = house.ask(method.upper(), re.sub(r"{\w+}", "x", path))
+            assert answer.status < 500
+            if answer.headers["Content-Type"] == "application/json" and answer.status == 404:
+                assert "door" not in answer.json["detail"], (method, path)
+
+
+def test_the_api_description_is_whole(house: RunningHouse) -> None:
+    description = house.ask("GET", "/openapi.json").json
+    assert description["openapi"].startswith("3.1.")
+    schemas = description["components"]["schemas"]
+    references = set(re.findall(r'"\$ref": "#/components/schemas/(\w+)"', json.dumps(description)))
+    assert references <= set(schemas)
+    assert json.dumps(description).count('"$ref"') == len(
+        re.findall(r'"\$ref": "#/components/schemas/\w+"', json.dumps(description))
+    )
+    for path, operations in description["paths"].items():
+        for operation in operations.values():
+            named = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
+            assert named == set(re.findall(r"{(\w+)}", path))
+            assert {"200", "4XX", "5XX"} <= set(operation["responses"])
+            assert operation["summary"]
+
+
+@pytest.mark.parametrize(("path", "says"), [("/", "<h1>Windrow</h1>"), ("/market", "<h1")])
+def test_the_pages_are_html_that_loads_nothing_from_elsewhere(
+    house: RunningHouse, path: str, says: str
+) -> None:
+    answer = house.ask("GET", path)
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    page = answer.body.decode()
+    assert says in page
+    assert not re.search(r"""(src|href)=["'](https?:)?//""", page)
+
+
+def test_the_status_page_names_no_node(house: RunningHouse) -> None:
+    assert "nodes" not in house.ask("GET", "/status.json").json
+
+
+# --- where no house runs ------------------------------------------------------------------------------------------
+
+
+def test_frontier_add_works_without_a_house_and_leaves_the_home_free(tmp_path: Path) -> None:
+    env = {"WINDROW_HOME": str(tmp_path / "home")}
+    assert windrow("frontier", "add", *urls("offline", 2), "--json", env=env).json == {"added": 2, "known": 0}
+    assert windrow("frontier", "add", *urls("offline", 3), "--json", env=env).json == {"added": 1, "known": 2}
+    assert not (tmp_path / "home" / "devnet").exists()  # no chain was needed, so none was started
+
+
+def test_sql_answers_without_a_house(tmp_path: Path) -> None:
+    env = {"WINDROW_HOME": str(tmp_path)}
+    windrow("frontier", "add", SITE, env=env)
+    said = windrow("sql", "SELECT count(*) AS n FROM leases", "--format", "json", env=env)
+    assert said.json == [{"n": 0}]
+
+
+# --- settings and the doctor -----------------------------------------------------------------------------------
+
+
+def test_config_show_names_the_source_that_won(tmp_path: Path) -> None:
+    (tmp_path / "windrow.toml").write_text('network = "from-file"\nport = 1000\ntimelock_s = 9\n')
+    env = {"WINDROW_PORT": "2000", "WINDROW_CHAIN_ID": "7"}
+    said = windrow("config", "show", "--json", "--home", tmp_path, env=env)
+    shown = {row["setting"]: (row["value"], row["source"]) for row in said.json}
+    assert shown["home"] == (str(tmp_path), "flag")
+    assert shown["port"] == ("2000", "environment")  # over the file
+    assert shown["chain_id"] == ("7", "environment")
+    assert shown["network"] == ("from-file", str(tmp_path / "windrow.toml"))
+    assert shown["royalty_bps"][1] == "default"
+    assert set(shown) == set(HouseSettings.__struct_fields__)
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_config_show_keeps_secrets(tmp_path: Path, flags: list[str]) -> None:
+    env = {
+        "WINDROW_HOME": str(tmp_path),
+        "WINDROW_DATABASE_URL": "postgresql://windrow:hunter2@db/windrow",
+        "WINDROW_RPC_URL": "https://rpc.example/v3/hunter2",
+    }
+    said = windrow("config", "show", *flags, env=env)
+    assert said.code == 0
+    assert "hunter2" not in said.out + said.err
+    assert "********" in said.out
+
+
+def test_doctor_tells_passed_from_not_checked(tmp_path: Path) -> None:
+    said = windrow("doctor", "--json", env={"WINDROW_HOME": str(tmp_path)})
+    states = {finding["name"]: finding["state"] for finding in said.json}
+    assert states["python"] == states["home"] == "passed"
+    assert states["chain"] == states["ledger"] == "not checked"
+    assert said.code == (1 if "failed" in states.values() else 0)
+    assert list(tmp_path.iterdir()) == []  # it changed nothing
+
+
+def test_doctor_looks_at_a_running_house(house: RunningHouse) -> None:
+    env = {**house.env, "WINDROW_PORT": str(house.port), "WINDROW_RPC_URL": house.rpc_url}
+    said = windrow("doctor", env=env)
+    lines = dict(re.findall(r"^(?:passed|failed|not checked) +([\w ]+): (.*)$", said.out, re.MULTILINE))
+    assert lines["chain"] == f"{house.rpc_url} serves chain 31337"
+    assert lines["ledger"] == "it balances"
+    assert "is no fault" in lines["port"]
+
+
+# --- help ----------------------------------------------------------------------------------------------------------
+
+
+def _tree(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    children = getattr(command, "commands", None)
+    if children is None:
+        return [path]
+    return [leaf for name, child in children.items() for leaf in _tree(child, (*path, name))]
+
+
+def test_all_commands_are_there() -> None:
+    assert {" ".join(path) for path in _tree(typer.main.get_command(app))} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", ["", *(name for name in COMMANDS if name != "node run")])
+def test_every_command_explains_itself(command: str) -> None:
+    said = windrow(*command.split(), "--help")
+    assert said.code == 0
+    assert f"windrow {command}".strip() in said.out
+    assert "--help" in said.out
+
+
+def test_a_node_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    from contributor_node.__main__ import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert "windrow node run" in shown
+    assert "--payout" in shown
