@@ -15,7 +15,7 @@ Usage::
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,8 @@ class State:
 
     @classmethod
     def open_readonly(cls, url: str) -> State:
-        """Open an existing database of a house that may be running; only `read` may be used."""
-        reader = _engine(url, "BEGIN")
+        """Open an existing database of a house that may be running; whoever tries to write is refused by SQLite."""
+        reader = _engine(url, "BEGIN", ("query_only=ON", "busy_timeout=10000"))
         return cls(reader, reader)
 
     @contextmanager
@@ -80,14 +80,14 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def _engine(url: str, begin: str) -> sa.Engine:
+def _engine(url: str, begin: str, pragmas: Sequence[str] = _PRAGMAS) -> sa.Engine:
     engine = sa.create_engine(url)
     if engine.dialect.name == "sqlite":
 
         @sa.event.listens_for(engine, "connect")
         def _configure(connection: Any, _record: Any) -> None:
             connection.isolation_level = None  # the driver must not begin transactions by itself
-            for pragma in _PRAGMAS:
+            for pragma in pragmas:
                 connection.execute(f"PRAGMA {pragma}").close()
 
         @sa.event.listens_for(engine, "begin")
