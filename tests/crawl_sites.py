@@ -57,7 +57,8 @@ async def serve(handler: Handler, address: str = "127.0.0.1", ssl: object = None
         site.heads.append({name.lower(): value for name, value in request.headers.items()})
         return await handler(request)
 
-    runner = web.ServerRunner(web.Server(keep), handle_signals=False, shutdown_timeout=0.1)
+    server = web.Server(keep)  # type: ignore[arg-type]  # it hands over what the handlers need
+    runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.1)
     await runner.setup()
     place = web.TCPSite(runner, address, 0, ssl_context=ssl)  # type: ignore[arg-type]
     await place.start()
@@ -68,7 +69,7 @@ async def serve(handler: Handler, address: str = "127.0.0.1", ssl: object = None
         await runner.cleanup()
 
 
-def html(body: str, head: str = "", status: int = 200, **headers: str) -> web.Response:
+def html(body: str, head: str = "", status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """An HTML answer."""
     page = f"<!doctype html><html><head><title>A page</title>{head}</head><body>{body}</body></html>"
     return web.Response(text=page, content_type="text/html", status=status, headers=headers)

@@ -69,18 +69,20 @@ async def test_a_leased_page_comes_through_and_is_a_row(open_proxy: Opening, tmp
 
 
 REFUSED_ASKS = [
-    ("no credentials", {"auth": None}, "/x"),
-    ("another lease", {"auth": ("l2", "page")}, "/x"),
-    ("no purpose", {"auth": ("l1", "whatever")}, "/x"),
-    ("another path", {"auth": ("l1", "page")}, "/y"),
-    ("another query", {"auth": ("l1", "page")}, "/x?a=1"),
-    ("a redirect nobody saw", {"auth": ("l1", "redirect")}, "/y"),
-    ("a sub-resource of an http lease", {"auth": ("l1", "subresource")}, "/x"),
-    ("robots of another path", {"auth": ("l1", "robots")}, "/y/robots.txt"),
+    ("no credentials", None, "/x"),
+    ("another lease", ("l2", "page"), "/x"),
+    ("no purpose", ("l1", "whatever"), "/x"),
+    ("another path", ("l1", "page"), "/y"),
+    ("another query", ("l1", "page"), "/x?a=1"),
+    ("a redirect nobody saw", ("l1", "redirect"), "/y"),
+    ("a sub-resource of an http lease", ("l1", "subresource"), "/x"),
+    ("robots of another path", ("l1", "robots"), "/y/robots.txt"),
 ]
 
 
-@pytest.mark.parametrize(("auth", "path"), [(ask[1]["auth"], ask[2]) for ask in REFUSED_ASKS])
+@pytest.mark.parametrize(
+    ("auth", "path"), [ask[1:] for ask in REFUSED_ASKS], ids=[ask[0] for ask in REFUSED_ASKS]
+)
 async def test_what_no_lease_covers_does_not_leave(
     auth: tuple[str, str] | None, path: str, open_proxy: Opening, tmp_path: Path
 ) -> None:
@@ -363,7 +365,9 @@ async def test_the_owners_cap_stops_requests_and_breaks_off_answers(open_proxy: 
 
 async def test_cookies_credentials_and_forged_refusals_pass_neither_way(open_proxy: Opening) -> None:
     async def telling(request: web.Request) -> web.StreamResponse:
-        return html("x", **{"Set-Cookie": "a=b", "Windrow-Refused": "unsafe_address", "Alt-Svc": 'h3=":443"'})
+        return html(
+            "x", headers={"Set-Cookie": "a=b", "Windrow-Refused": "unsafe_address", "Alt-Svc": 'h3=":443"'}
+        )
 
     async with serve(telling) as site, open_proxy(site) as proxy:
         proxy.grants.add(grant(f"{site.base}/x"))

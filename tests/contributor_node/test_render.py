@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import pytest
 import pytest_asyncio
 from aiohttp import web
@@ -213,7 +213,7 @@ async def test_an_endless_script_costs_its_time_and_no_more(stage: Stage) -> Non
 
 
 def descendants(pid: int | None) -> list[psutil.Process]:
-    return psutil.Process(pid).children(recursive=True)
+    return list(psutil.Process(pid).children(recursive=True))
 
 
 async def gone(processes: list[psutil.Process]) -> None:

@@ -73,8 +73,8 @@ async def main_site(request: web.Request) -> web.StreamResponse:
     fixed: dict[str, Any] = {
         "/robots.txt": lambda: web.Response(text=ROBOTS),
         "/noai-meta": lambda: html(PROSE, head='<meta name="robots" content="noai">'),
-        "/noai-header": lambda: html(PROSE, **{"X-Robots-Tag": "noai"}),
-        "/tdm": lambda: html(PROSE, **{"TDM-Reservation": "1"}),
+        "/noai-header": lambda: html(PROSE, headers={"X-Robots-Tag": "noai"}),
+        "/tdm": lambda: html(PROSE, headers={"TDM-Reservation": "1"}),
         "/bomb": lambda: encoded(gzip.compress(b"0" * 10_000_000), "gzip"),
         "/nested": lambda: encoded(gzip.compress(gzip.compress(PROSE.encode())), "gzip, gzip"),
         "/members": lambda: encoded(gzip.compress(b"<p>one</p>") + gzip.compress(b"<p>two</p>"), "gzip"),
@@ -85,7 +85,7 @@ async def main_site(request: web.Request) -> web.StreamResponse:
         "/plain": lambda: web.Response(text="# Plain words\n\nkept as they are\n", content_type="text/plain"),
         "/image": lambda: web.Response(body=b"\x89PNG", content_type="image/png"),
         "/latin": lambda: web.Response(body=LATIN, headers={"Content-Type": "text/html; charset=latin-1"}),
-        "/forged": lambda: html(PROSE, **{"Windrow-Refused": "unsafe_address"}),
+        "/forged": lambda: html(PROSE, headers={"Windrow-Refused": "unsafe_address"}),
         "/shell": lambda: html('<div id="root"></div><script src="/app.js"></script>'),
     }  # fmt: skip
     if path in fixed:
