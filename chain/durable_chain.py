@@ -64,7 +64,7 @@ class DurableChain:
         """
         prepared = self.chain.prepare(raw, now_s)
         header = prepared.block.header
-        self._journal.append(Record(header.timestamp, header.hash, raw))
+        self._journal.append(Record(header.timestamp, header.hash, prepared.sender, raw))
         return self.chain.commit(prepared)
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ def _write_genesis(path: Path, genesis: Genesis) -> None:
 
 def _replay(chain: EmbeddedChain, record: Record, place: int) -> None:
     try:
-        prepared = chain.prepare(record.raw, record.timestamp_s)
+        prepared = chain.prepare(record.raw, record.timestamp_s, record.sender)
     except RefusalError as error:
         raise WindrowError("chain_journal_corrupt", f"transaction {place}: {error.message}") from error
     if prepared.block.header.hash != record.block_hash:

@@ -131,12 +131,15 @@ class EmbeddedChain:
         header = self.head if number is None else self.header(number)
         return self._chain.get_vm(header).state
 
-    def prepare(self, raw: bytes, timestamp_s: int) -> Mined:
+    def prepare(self, raw: bytes, timestamp_s: int, known_sender: bytes | None = None) -> Mined:
         """Execute a raw signed transaction on top of the head, without making it part of the chain.
+
+        `known_sender` spares recovering the signer in a replay, where the block's hash is compared afterwards and
+        would betray a wrong one. Give it nowhere else.
 
         Raises RefusalError when the transaction cannot be mined. One that reverts is mined, as on any chain.
         """
-        transaction = self._decode(raw)
+        transaction = _decode(raw, known_sender)
         header = self.next_header(timestamp_s)
         self._check(transaction, header)
         vm = self._chain.get_vm(header)
@@ -219,21 +222,6 @@ class EmbeddedChain:
         except RecursionError as error:
             raise RefusalError("call depth is beyond what this devnet can run") from error
 
-    def _decode(self, raw: bytes) -> SignedTransactionAPI:
-        if not raw or len(raw) > TX_BYTES_MAX:
-            raise RefusalError(f"a raw transaction has 1 to {TX_BYTES_MAX} bytes")
-        if raw[0] < 0xC0 and raw[0] not in _TYPES_TAKEN:
-            raise RefusalError(f"transaction type {raw[0]} is not supported here")
-        try:
-            transaction = _DevnetVM.get_transaction_builder().decode(raw)
-            transaction.validate()
-            _ = transaction.sender
-        except (RLPException, ValidationError, BadSignature) as error:
-            raise RefusalError(f"not a signed transaction: {error}") from error
-        except (ValueError, TypeError, IndexError, AssertionError) as error:
-            raise RefusalError("not a signed transaction") from error
-        return transaction
-
     def _check(self, transaction: SignedTransactionAPI, header: BlockHeaderAPI) -> None:
         """The refusals a wallet must be able to tell apart, in the words other nodes use."""
         if transaction.hash in self._by_hash:
@@ -278,3 +266,21 @@ def _raise_if_failed(computation: ComputationAPI) -> None:
         data = bytes(error.args[0]) if error.args and isinstance(error.args[0], bytes) else b""
         raise RefusalError("execution reverted", data)
     raise RefusalError(f"execution failed: {type(error).__name__} {error}".strip())
+
+
+def _decode(raw: bytes, known_sender: bytes | None) -> SignedTransactionAPI:
+    if not raw or len(raw) > TX_BYTES_MAX:
+        raise RefusalError(f"a raw transaction has 1 to {TX_BYTES_MAX} bytes")
+    if raw[0] < 0xC0 and raw[0] not in _TYPES_TAKEN:
+        raise RefusalError(f"transaction type {raw[0]} is not supported here")
+    try:
+        transaction = _DevnetVM.get_transaction_builder().decode(raw)
+        transaction.validate()
+        if known_sender is not None:
+            vars(transaction)["sender"] = known_sender  # where the property keeps what it found
+        _ = transaction.sender
+    except (RLPException, ValidationError, BadSignature) as error:
+        raise RefusalError(f"not a signed transaction: {error}") from error
+    except (ValueError, TypeError, IndexError, AssertionError) as error:
+        raise RefusalError("not a signed transaction") from error
+    return transaction

@@ -10,7 +10,7 @@ Usage::
 
     with Journal.open(path) as journal:
         for record in journal.records: ...
-        journal.append(Record(timestamp_s, block_hash, raw))
+        journal.append(Record(timestamp_s, block_hash, sender, raw))
 """
 
 from __future__ import annotations
@@ -28,20 +28,24 @@ from windrow_protocol.limits import TX_BYTES_MAX
 
 _MAGIC: Final = b"WTX1"
 _HEAD: Final = struct.Struct(">4sII")
-_BODY: Final = struct.Struct(">Q32s")
+_BODY: Final = struct.Struct(">Q32s20s")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One mined transaction: its block's time in seconds, its block's hash, and its raw bytes."""
+    """One mined transaction: its block's time in seconds and hash, who signed it, and its raw bytes.
+
+    The sender follows from the raw bytes; it is kept because finding it again is more than half of a replay's work.
+    """
 
     timestamp_s: int
     block_hash: bytes
+    sender: bytes
     raw: bytes
 
     def encode(self) -> bytes:
         """The record as it lies on disk."""
-        body = _BODY.pack(self.timestamp_s, self.block_hash) + self.raw
+        body = _BODY.pack(self.timestamp_s, self.block_hash, self.sender) + self.raw
         return _HEAD.pack(_MAGIC, len(body), zlib.crc32(body)) + body
 
 
@@ -57,8 +61,8 @@ def decode_at(data: bytes, offset: int) -> tuple[Record, int] | None:
     body = data[start:end]
     if zlib.crc32(body) != check:
         return None
-    timestamp_s, block_hash = _BODY.unpack_from(body)
-    return Record(timestamp_s, block_hash, body[_BODY.size :]), end
+    timestamp_s, block_hash, sender = _BODY.unpack_from(body)
+    return Record(timestamp_s, block_hash, sender, body[_BODY.size :]), end
 
 
 def decode_all(data: bytes) -> tuple[list[Record], int]:

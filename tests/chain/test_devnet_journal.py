@@ -16,9 +16,10 @@ from windrow_protocol.limits import TX_BYTES_MAX
 RECORDS = st.lists(
     st.builds(
         Record,
-        st.integers(0, 2**40),
-        st.binary(min_size=32, max_size=32),
-        st.binary(min_size=1, max_size=200),
+        timestamp_s=st.integers(0, 2**40),
+        block_hash=st.binary(min_size=32, max_size=32),
+        sender=st.binary(min_size=20, max_size=20),
+        raw=st.binary(min_size=1, max_size=200),
     ),
     min_size=1,
     max_size=6,
@@ -40,7 +41,7 @@ def test_a_cut_at_any_byte_keeps_exactly_the_whole_records(
 
 @given(records=RECORDS, data=st.data())
 def test_damage_before_the_last_record_is_refused(records: list[Record], data: st.DataObject) -> None:
-    last = Record(1, bytes(32), b"the last one, sound")
+    last = Record(1, bytes(32), bytes(20), b"the last one, sound")
     parts = [record.encode() for record in records]
     damaged = bytearray(b"".join(parts))
     at = data.draw(st.integers(0, len(damaged) - 1))
@@ -52,7 +53,7 @@ def test_damage_before_the_last_record_is_refused(records: list[Record], data: s
 
 def test_torn_tail_is_cut_off_and_writing_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "journal.bin"
-    first, second, third = (Record(n, bytes([n]) * 32, b"raw%d" % n) for n in range(3))
+    first, second, third = (Record(n, bytes([n]) * 32, bytes(20), b"raw%d" % n) for n in range(3))
     with Journal.open(path) as journal:
         journal.append(first)
         journal.append(second)
@@ -67,7 +68,7 @@ def test_torn_tail_is_cut_off_and_writing_goes_on(tmp_path: Path) -> None:
 
 def test_zeros_left_by_a_power_cut_are_a_torn_tail(tmp_path: Path) -> None:
     path = tmp_path / "journal.bin"
-    record = Record(7, b"\x07" * 32, b"raw")
+    record = Record(7, b"\x07" * 32, bytes(20), b"raw")
     path.write_bytes(record.encode() + bytes(500))
     with Journal.open(path) as journal:
         assert (journal.records, journal.torn_bytes) == ([record], 500)
@@ -76,7 +77,7 @@ def test_zeros_left_by_a_power_cut_are_a_torn_tail(tmp_path: Path) -> None:
 
 def test_corrupt_journal_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "journal.bin"
-    records = [Record(n, bytes(32), b"raw") for n in range(3)]
+    records = [Record(n, bytes(32), bytes(20), b"raw") for n in range(3)]
     content = bytearray(b"".join(record.encode() for record in records))
     content[20] ^= 1
     path.write_bytes(content)
@@ -86,7 +87,7 @@ def test_corrupt_journal_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 def test_record_of_the_largest_transaction_fits(tmp_path: Path) -> None:
-    record = Record(1, bytes(32), os.urandom(TX_BYTES_MAX))
+    record = Record(1, bytes(32), bytes(20), os.urandom(TX_BYTES_MAX))
     with Journal.open(tmp_path / "journal.bin") as journal:
         journal.append(record)
     with Journal.open(tmp_path / "journal.bin") as journal:

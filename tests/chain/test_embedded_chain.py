@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from chain.create2 import FACTORY_ADDRESS, create2_address
 from chain.durable_chain import DurableChain
 from chain.evm import EmbeddedChain
 from chain.evm_values import Call, Genesis, Mined, RefusalError
+from chain.journal import decode_all
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.merkle import checksum_address
 
@@ -236,6 +238,17 @@ def test_replay_gives_the_very_same_blocks(tmp_path: Path) -> None:
         assert [header.hash for header in after] == [header.hash for header in before]
         assert [header.state_root for header in after] == [header.state_root for header in before]
         durable.send(signed(5), START_S + 9)
+
+
+def test_journal_that_names_another_sender_is_noticed(tmp_path: Path) -> None:
+    balances = {**BALANCES, BUYER.address: 1_000 * COIN}
+    with opened(tmp_path, balances_wei=balances) as durable:
+        durable.send(signed(0), START_S)
+    path = tmp_path / "journal.bin"
+    (record,), _ = decode_all(path.read_bytes())
+    path.write_bytes(replace(record, sender=bytes.fromhex(BUYER.address[2:])).encode())
+    with pytest.raises(WindrowError, match="gives another block"):
+        opened(tmp_path, balances_wei=balances)
 
 
 def test_refused_transaction_is_not_journalled(tmp_path: Path) -> None:
