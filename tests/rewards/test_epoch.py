@@ -305,6 +305,18 @@ async def test_a_ledger_that_was_changed_is_not_settled(settled: Settled) -> Non
     assert settled.chain.distributor.pending() is None
 
 
+async def test_money_that_came_from_nowhere_is_not_settled(settled: Settled) -> None:
+    """Every head is right and both folds agree, yet the account that paid was empty."""
+    earn(settled.house, 1, 4)
+    with settled.house.state.write() as connection:
+        post(
+            connection, [Transfer(f"pending:{node_id(1)}", f"posted:{payout(1)}", 5, "x", "r", "released", 1)]
+        )
+    with pytest.raises(WindrowError, match="nothing_overdrawn"):
+        await close(settled)
+    assert settled.chain.distributor.pending() is None
+
+
 async def test_a_ledger_that_was_changed_after_the_freeze_is_not_published(settled: Settled) -> None:
     earn(settled.house, 1, 4)
     house, chain = dying(settled, 1)

@@ -111,6 +111,10 @@ async def test_epochs_and_files_are_served_as_published(settled: Settled, doors:
     assert hashlib.sha256(body).hexdigest() == epoch.tree_sha256
     assert MerkleTree.load(json.loads(body)).root == epoch.root
     assert (await doors.file("/v1/epochs/1/ledger.ndjson"))[1] == "application/x-ndjson"
+    (settled.house.home / "epochs" / "1" / "notes.txt").write_text("not for strangers")
+    for name in ("notes.txt", "..%2F1%2Ftree.json", "..%2F..%2Fstate.db", "tree.json%00", "TREE.JSON"):
+        status, said = await doors.get(f"/v1/epochs/1/{name}")
+        assert (status, said["error"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize(

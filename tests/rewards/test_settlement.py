@@ -81,6 +81,8 @@ async def test_a_second_claim_pays_nothing_and_sends_nothing(settled: Settled) -
     assert (again.paid_wei, again.tx_hash) == (0, "")
     assert settled.chain.head() == head
     assert len(recorded(settled, payout(1))) == 1
+    without_chain: Any = None
+    assert relay_claim(settled.house, without_chain, without_chain, payout(1)) == again
 
 
 @dataclass
