@@ -17,12 +17,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import sqlalchemy as sa
-
 from contributor_node.chromium import find_chromium
 from rewards.ledger_checks import verify_ledger
 from storage.state import State
-from windrow.home import database_url
+from windrow.home import database_url, usable_database
 from windrow.ports import port_problem
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
@@ -110,15 +108,17 @@ def check_ledger(settings: HouseSettings) -> Iterator[Finding]:
     if not settings.database_url and not (Path(settings.home) / "state.db").exists():
         yield Finding("ledger", "not checked", "this home has no state yet")
         return
-    state = State.open_readonly(database_url(settings))
     try:
-        with state.read() as connection:
-            problems = verify_ledger(connection)
-    except sa.exc.SQLAlchemyError as error:
-        yield Finding("ledger", "failed", f"the state cannot be read: {error}")
+        with usable_database():
+            state = State.open_readonly(database_url(settings))
+            try:
+                with state.read() as connection:
+                    problems = verify_ledger(connection)
+            finally:
+                state.close()
+    except WindrowError as error:
+        yield Finding("ledger", "failed", str(error))
         return
-    finally:
-        state.close()
     if not problems:
         yield Finding("ledger", "passed", "it balances")
     for problem in problems:

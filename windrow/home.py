@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregator.dedup import dedup_metadata
@@ -43,11 +44,13 @@ class OpenHome:
 def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenHome]:
     """Open a home for writing until the block ends.
 
-    Raises WindrowError `home_locked` when another process has it, `home_unwritable` when it cannot be written.
+    Raises WindrowError `home_locked` when another process has it, `home_unwritable` when it cannot be written, and
+    `database_failed`.
     """
     path, env = Path(settings.home), env or real_env()
     with _locked(path):
-        state = State.open(database_url(settings), dedup_metadata)
+        with usable_database():
+            state = State.open(database_url(settings), dedup_metadata)
         house = House(env, state, path, settings.network, coordinator_key(env, path))
         with state.read() as connection:
             contributions = Segments(env.disk, path / "segments", "contributions", connection)
@@ -66,6 +69,16 @@ def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenH
 def database_url(settings: HouseSettings) -> str:
     """Return where the state lies: the configured database, or SQLite in the home."""
     return settings.database_url or sqlite_url(Path(settings.home) / "state.db")
+
+
+@contextmanager
+def usable_database() -> Iterator[None]:
+    """Turn what a database or its driver says against being used into WindrowError `database_failed`, in one line."""
+    try:
+        yield
+    except (sa.exc.SQLAlchemyError, ImportError) as error:
+        said = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        raise WindrowError("database_failed", str(said).strip().splitlines()[0]) from error
 
 
 def coordinator_key(env: Env, home: Path) -> Ed25519PrivateKey:

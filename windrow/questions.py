@@ -15,13 +15,15 @@ from aggregator.sql.console import show
 from aggregator.sql.sandbox import run_query
 from storage.lake import listed_files
 from storage.state import State
-from windrow.home import database_url
+from windrow.home import database_url, usable_database
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 
 
 def ask(settings: HouseSettings, statement: str, form: str) -> tuple[str, str]:
-    """Return the shown answer and the line that states its freshness. Raises WindrowError of the sandbox."""
+    """Return the shown answer and the line that states its freshness. Raises WindrowError of the sandbox, or
+    `not_found` and `database_failed`.
+    """
     home = Path(settings.home)
     if not settings.database_url and not (home / "state.db").exists():
         raise WindrowError("not_found", f"no house has run in {home} yet")
@@ -29,10 +31,11 @@ def ask(settings: HouseSettings, statement: str, form: str) -> tuple[str, str]:
     moment = datetime.now(UTC).isoformat(
         timespec="seconds"
     )  # before anything is read: never fresher than said
-    state = State.open_readonly(database_url(settings))
-    with state.read() as connection:
-        files = listed_files(connection, home / "lake")
-    state.close()
+    with usable_database():
+        state = State.open_readonly(database_url(settings))
+        with state.read() as connection:
+            files = listed_files(connection, home / "lake")
+        state.close()
     answer = run_query(database_url(settings), files, statement)
     count = f"{len(answer.rows)} row" + ("" if len(answer.rows) == 1 else "s")
     cut = ", cut at the row limit" if answer.truncated else ""

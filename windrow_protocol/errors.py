@@ -91,6 +91,13 @@ REASONS: dict[str, Reason] = _table(
     Reason("port_taken", "The port is already in use", "stop the other program, or choose another port", 500, 2),
     Reason("not_running", "Nothing answers at this address", "start it with `windrow up`, or check the address", 503),
     Reason("bad_config", "The configuration has a mistake", "correct the setting named", 400, 2),
+    Reason(
+        "database_failed",
+        "The database cannot be used",
+        "correct WINDROW_DATABASE_URL, or let this user read and write the home and its state.db",
+        500,
+        2,
+    ),
     Reason("bad_usage", "The command is not written as it should be", "see the command's `--help`", 400, 2),
     Reason("not_confirmed", "It was not confirmed, so nothing was done", "run it again and say yes, or give --yes", 409),
     Reason(

@@ -277,6 +277,11 @@ def _file_in_the_way(at: Place) -> Path:
     return at.folder / "file" / "home"
 
 
+def _damaged_home(at: Place) -> Path:
+    (at.folder / "state.db").write_bytes(b"no database" * 1_000)
+    return at.folder
+
+
 def _port_taken(at: Place, name: str) -> Said:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = {"WINDROW_PORT": "0", "WINDROW_DEVNET_PORT": "0", name: str(taken.getsockname()[1])}
@@ -308,6 +313,9 @@ COMMANDS: list[tuple[str, Callable[[Place], Said], str]] = [
     ("the home cannot be made", lambda at: windrow("up", "--home", "/proc/windrow"), "home_unwritable"),
     ("a file is in the home's way", lambda at: windrow("up", "--home", _file_in_the_way(at)), "home_unwritable"),
     ("the home is closed offline", lambda at: at.away("frontier", "add", PAGE, "--home", "/proc/w"), "home_unwritable"),
+    ("a database that is none", lambda at: at.away("up", WINDROW_DATABASE_URL="sqlite"), "database_failed"),
+    ("a damaged database", lambda at: windrow("up", "--home", _damaged_home(at)), "database_failed"),
+    ("SQL over damage", lambda at: windrow("sql", "SELECT 1", "--home", _damaged_home(at)), "database_failed"),
     ("the home is in use", lambda at: at.here("up"), "home_locked"),
     ("the house's port is taken", lambda at: _port_taken(at, "WINDROW_PORT"), "port_taken"),
     ("the devnet's port is taken", lambda at: _port_taken(at, "WINDROW_DEVNET_PORT"), "port_taken"),
@@ -435,6 +443,27 @@ def _status(home: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (["frontier", "add", PAGE], "home_unwritable"),
+        (["sql", "SELECT count(*) FROM leases"], "database_failed"),
+    ],
+)
+def test_a_read_only_disk_is_named(tmp_path: Path, command: list[str], code: str) -> None:
+    """On a bind mount that is really read-only, because root writes whatever the modes say."""
+    home = tmp_path / "home"
+    assert windrow("frontier", "add", PAGE, "--home", home).code == 0
+    mount = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+    inside = ["unshare", "-m", "sh", "-c", mount, str(home)]
+    if shutil.which("unshare") is None or subprocess.run([*inside, "true"], capture_output=True).returncode:
+        pytest.skip("this user cannot make a mount namespace")
+    run = [*inside, sys.executable, "-m", "windrow.cli", *command, "--home", str(home)]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (REASONS[code].exit_code, "")
+    _one_sentence(done.stderr, code)
+
+
+@pytest.mark.parametrize(
     ("name", "env", "code"),
     [
         ("chromium", {"PATH": "/nonexistent", "HOME": "/nonexistent"}, "no_browser"),
@@ -480,7 +509,7 @@ def _flip(path: Path) -> None:
     path.write_bytes(data)
 
 
-DAMAGE: list[tuple[str, Callable[[Path], None]]] = [
+DAMAGE: list[tuple[str, Callable[[Path], object]]] = [
     ("a byte of a shard", lambda folder: _flip(next((folder / "data").glob("*.parquet")))),
     ("a shard is gone", lambda folder: next((folder / "data").glob("*.parquet")).unlink()),
     ("a byte of the manifest", lambda folder: _flip(folder / "manifest.json")),
@@ -491,7 +520,7 @@ DAMAGE: list[tuple[str, Callable[[Path], None]]] = [
 
 @pytest.mark.parametrize("damage", [row[1] for row in DAMAGE], ids=[row[0] for row in DAMAGE])
 def test_a_corrupt_export_does_not_verify(
-    export: Path, tmp_path: Path, damage: Callable[[Path], None]
+    export: Path, tmp_path: Path, damage: Callable[[Path], object]
 ) -> None:
     folder = tmp_path / "export"
     shutil.copytree(export, folder)
