@@ -227,7 +227,7 @@ async def _wait_for_timelock(office: _Office, epoch: Epoch) -> None:
 def _require_intact(connection: sa.Connection) -> None:
     problems = verify_ledger(connection)
     if problems:
-        found = "; ".join(f"{problem.check}: {problem.detail}" for problem in problems[:3])
+        found = "; ".join(str(problem) for problem in problems[:3])
         raise WindrowError("unbalanced", f"{len(problems)} problems: {found}")
 
 

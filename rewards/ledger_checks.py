@@ -30,6 +30,9 @@ class Problem:
     check: str
     detail: str
 
+    def __str__(self) -> str:
+        return f"{self.check}: {self.detail}"
+
 
 def verify_ledger(connection: sa.Connection) -> list[Problem]:
     """Run every check and return what they found."""
