@@ -209,6 +209,7 @@ def scrapy_settings() -> dict[str, Any]:
         "REMOTE_CONTROL_ENABLED": False,
         "DOWNLOAD_VERIFY_CERTIFICATES": True,
         "DOWNLOAD_DELAY": 0,
+        "CONCURRENT_ITEMS": 1,  # Scrapy starts that many tasks for each result; ours has nothing left to do
         "CONCURRENT_REQUESTS": 256,
         "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
         "DUPEFILTER_CLASS": "scrapy.dupefilters.BaseDupeFilter",

@@ -262,9 +262,7 @@ exports = sa.Table(
     metadata,
     sa.Column("dataset", sa.Text, primary_key=True),
     sa.Column("version", sa.Text, primary_key=True),
-    sa.Column(
-        "export_id", sa.Text, nullable=False, unique=True
-    ),  # its SHA-256 is its name on chain
+    sa.Column("export_id", sa.Text, nullable=False, unique=True),  # its SHA-256 is its name on chain
     sa.Column("manifest_sha256", sa.Text, nullable=False),
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("tokens", sa.BigInteger, nullable=False),

@@ -1,8 +1,19 @@
-"""What all tests share: no property test asserts a time, because machines are noisy."""
+"""What all tests share: no property test asserts a time, and Python's recursion limit stays what it is in a house.
+
+py-evm lifts that limit to 100,000 on import, for its own process. A house never imports it; here, where a chain may run
+in the same process as parsers of hostile input, the limit is put back, or a C parser would run off its stack.
+"""
 
 from __future__ import annotations
 
+import sys
+
 from hypothesis import settings
 
-settings.register_profile("windrow", deadline=None, derandomize=False)
+_limit = sys.getrecursionlimit()
+import eth  # noqa: E402, F401
+
+sys.setrecursionlimit(_limit)
+
+settings.register_profile("windrow", deadline=None)
 settings.load_profile("windrow")

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from real_house import Node, open_house, open_segments
 
 from aggregator.assignment.frontier import add_urls
+from aggregator.dedup import dedup_metadata
 from aggregator.ingest import Ingest
-from aggregator.judgement import dedup_metadata
 from aggregator.personal import Personal
 from aggregator.pipeline import Pipeline
 from aggregator.routes import Doors

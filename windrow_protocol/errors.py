@@ -67,7 +67,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("unknown_outcome", "The outcome is not in the protocol's vocabulary", "use one of the outcomes in docs/protocol.md", 400),
     # --- verdicts ----------------------------------------------------------------------------------------------------
     Reason("matches_truth", "The text agrees with what a validator fetched", "nothing to do", 200),
-    Reason("differs_from_truth", "The text differs from what validators fetched", "fetch the page itself; `windrow node appeal` if it had changed", 200),
+    Reason("differs_from_truth", "The text differs from what validators fetched", "fetch the page itself; if it had changed, send the operator your receipt", 200),
     Reason("truths_disagree", "Validators saw different pages, so nothing can be said", "nothing to do: this is never held against the node", 200),
     Reason("inconclusive", "The text differs from what validators fetched, but too little to prove anything", "nothing to do: this is never held against the node", 200),
     Reason("truth_unavailable", "No validator could fetch the page", "nothing to do: this is never held against the node", 200),

@@ -21,7 +21,9 @@ URL_INPUT_CHARS_MAX: Final = 8_192  # before tracking, fragment and the like are
 HOST_CHARS_MAX: Final = 253  # RFC 1035, 2.3.4
 HOST_LABEL_CHARS_MAX: Final = 63
 URL_PATH_DEPTH_MAX: Final = 32
-ROBOTS_BYTES_MAX: Final = 1_000_000  # RFC 9309 asks for at least 500 KiB; the largest real one seen has 852,930
+ROBOTS_BYTES_MAX: Final = (
+    1_000_000  # RFC 9309 asks for at least 500 KiB; the largest real one seen has 852,930
+)
 ROBOTS_LINE_BYTES_MAX: Final = 16_663  # what Google's parser keeps of one line
 ROBOTS_CACHE_S: Final = 86_400
 HOST_PACE_S_MIN: Final = 2.0  # one request per host, whatever the coordinator says

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_origin
 
 import msgspec
 
@@ -47,7 +47,7 @@ def env_layer(environ: Mapping[str, str], prefix: str, kind: type[msgspec.Struct
         raw = environ.get(prefix + field.name.upper())
         if raw is None:
             continue
-        is_list = isinstance(field.default_factory, type) and issubclass(field.default_factory, list)
+        is_list = get_origin(field.type) is list
         layer[field.name] = [part.strip() for part in raw.split(",") if part.strip()] if is_list else raw
     return layer
 

@@ -1,4 +1,4 @@
-"""Commands of a contributor: `node run`.
+"""Commands of a contributor: `node run`, `bridge install`, `bridge uninstall`.
 
 Rules: the node runs in a process that has shed the command line, so that it stays small while it idles.
 
@@ -9,8 +9,13 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from extension_bridge.install import Planned
 
 
 def node_run(context: typer.Context) -> None:
@@ -19,9 +24,48 @@ def node_run(context: typer.Context) -> None:
     os.execv(sys.executable, command)
 
 
+NodeHome = Annotated[Path | None, typer.Option(help="the node's folder (WINDROW_NODE_HOME)")]
+
+
+def bridge_install(
+    node_home: NodeHome = None,
+    coordinator: Annotated[
+        str, typer.Option(help="address of the network's house")
+    ] = "http://127.0.0.1:8420",
+) -> None:
+    """Tell this machine's browsers where the bridge is, so that the extension can hand over what you picked."""
+    from extension_bridge.install import install
+    from extension_bridge.settings import BridgeSettings, write_settings
+
+    home, plan = _bridge_plan(node_home)
+    write_settings(home, BridgeSettings(coordinator_url=coordinator))
+    for path in install(plan):
+        print(path)
+
+
+def bridge_uninstall(node_home: NodeHome = None) -> None:
+    """Remove exactly what `bridge install` wrote for the browsers; donations and receipts stay."""
+    from extension_bridge.install import uninstall
+
+    for path in uninstall(_bridge_plan(node_home)[1]):
+        print(f"removed {path}")
+
+
+def _bridge_plan(node_home: Path | None) -> tuple[Path, list[Planned]]:
+    from extension_bridge.install import install_plan
+    from extension_bridge.settings import bridge_home
+
+    home = bridge_home(str(node_home) if node_home else None, os.environ)
+    return home, install_plan(sys.platform, Path.home(), home, sys.executable)
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     node = typer.Typer(help="A contributor's node.", no_args_is_help=True)
     passing = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
     node.command("run", context_settings=passing)(node_run)
     app.add_typer(node, name="node")
+    bridge = typer.Typer(help="The browser extension's way to this machine.", no_args_is_help=True)
+    bridge.command("install")(bridge_install)
+    bridge.command("uninstall")(bridge_uninstall)
+    app.add_typer(bridge, name="bridge")
