@@ -54,6 +54,8 @@ class CrawlSettings:
 
 @dataclass(slots=True, eq=False)
 class Job:
+    """One lease being worked on; `deaths` counts the crawl children that ended while it was open."""
+
     lease: Lease
     batch: CrawlBatch
     deaths: int = 0

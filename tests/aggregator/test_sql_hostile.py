@@ -120,7 +120,7 @@ def test_bombs_end_at_their_limits_and_refusals_come_through(trap: Trap) -> None
         bombs = several.map(
             lambda each: _outcome(trap, each, time_s_max=BOMB_TIME_S, memory_bytes_max=BOMB_BYTES), BOMBS
         )
-        refused = several.map(lambda each: _outcome(trap, each), sample)
+        refused = several.map(lambda each: _outcome(trap, each, memory_bytes_max=BOMB_BYTES), sample)
         ended = list(zip(BOMBS, bombs, strict=True))
         said = list(zip(sample, refused, strict=True))
     assert [(each[:80], out) for each, out in ended if out[0] == "answered"] == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -197,6 +199,16 @@ def test_history_can_be_asked(chain: EmbeddedChain) -> None:
     assert [chain.state(number).get_balance(sink) for number in range(4)] == [0, 10, 20, 30]
 
 
+@pytest.fixture
+def deep_python() -> Iterator[None]:
+    """The limit that py-evm sets in the devnet's own process: contracts may call 1,024 deep."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)
+    yield
+    sys.setrecursionlimit(limit)
+
+
+@pytest.mark.usefixtures("deep_python")
 def test_contract_that_calls_itself_for_ever_ends(chain: EmbeddedChain) -> None:
     recurse = bytes.fromhex("6000600060006000600030" + "5a" + "f1" + "00")  # call(gas, this, 0, 0, 0, 0, 0)
     creation = bytes.fromhex(f"60{len(recurse):02x}8060095f395ff3") + recurse

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from windrow.up import house_routes
 SITE = "http://127.0.0.1:9"  # nothing listens there, and nothing here fetches
 COMMANDS = [
     *("up", "publish", "sql", "doctor", "buy", "verify", "claim", "demo"),
-    *("frontier add", "epoch close", "node run", "config show"),
+    *("frontier add", "epoch close", "node run", "config show", "bridge install", "bridge uninstall"),
 ]
 
 
@@ -254,6 +256,22 @@ def test_every_command_explains_itself(command: str) -> None:
     assert said.code == 0
     assert f"windrow {command}".strip() in said.out
     assert "--help" in said.out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks where browsers look on Linux")
+def test_the_bridge_is_installed_for_the_browsers_and_removed_without_a_trace(tmp_path: Path) -> None:
+    home, node_home = tmp_path / "person", tmp_path / "node"
+    home.mkdir()
+    said = windrow("bridge", "install", "--node-home", node_home, env={"HOME": str(home)})
+    assert said.code == 0
+    manifests = list(home.rglob("org.windrow.bridge.json"))
+    assert len(manifests) == 5
+    launchers = {json.loads(manifest.read_text())["path"] for manifest in manifests}
+    assert launchers == {str(node_home / "bridge_host")}
+    assert os.access(node_home / "bridge_host", os.X_OK)
+    assert windrow("bridge", "uninstall", "--node-home", node_home, env={"HOME": str(home)}).code == 0
+    assert [path for path in home.rglob("*") if path.is_file()] == []
+    assert not (node_home / "bridge_host").exists()
 
 
 def test_a_node_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:

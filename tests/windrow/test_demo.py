@@ -36,7 +36,7 @@ class Onlooker:
         while time.monotonic() < self._until and self._demo.poll() is None:
             try:
                 value = condition()
-            except (OSError, ValueError, KeyError, psutil.Error):
+            except (OSError, ValueError, LookupError, psutil.Error):
                 value = None
             if value:
                 return value
