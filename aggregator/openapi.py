@@ -10,27 +10,30 @@ Source: OpenAPI Specification 3.1.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from storage.env import Route
 from windrow_protocol.errors import REASONS
-from windrow_protocol.messages import json_schema
+from windrow_protocol.messages import STATEMENTS
 from windrow_protocol.signing import SIGNATURE_HEADER
 
+_REFUSAL: Final = {"$ref": "#/components/schemas/Refusal"}
 _PARAMETER = re.compile(r"{(\w+)(?::[^}]*)?}")
 
 
 def describe(routes: list[Route]) -> dict[str, Any]:
     """Return the OpenAPI description of some routes."""
+    spoken = [route for route in routes if route.message is not None]
+    kinds = [*(route.message for route in spoken), *STATEMENTS]
+    bodies, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    body_of = {id(route): body for route, body in zip(spoken, bodies, strict=False)}
+    schemas["Refusal"] = _refusal_schema()
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         path = _PARAMETER.sub(r"{\1}", route.pattern)
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route)
-    schemas = json_schema()
-    schemas["Submission"] = {
-        "oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("Contribution", "Report")]
-    }
-    schemas["Refusal"] = _refusal_schema()
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route, body_of.get(id(route)))
     return {
         "openapi": "3.1.0",
         "info": {"title": "Windrow", "version": "1", "description": "See docs/protocol.md for signatures."},
@@ -39,8 +42,8 @@ def describe(routes: list[Route]) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route) -> dict[str, Any]:
-    refusal = {"description": "Refused, with a reason", "content": _json("Refusal")}
+def _operation(route: Route, body: dict[str, Any] | None) -> dict[str, Any]:
+    refusal = {"description": "Refused, with a reason", "content": {"application/json": {"schema": _REFUSAL}}}
     operation: dict[str, Any] = {
         "summary": route.summary,
         "responses": {"200": {"description": "Done"}, "4XX": refusal, "5XX": refusal},
@@ -56,14 +59,9 @@ def _operation(route: Route) -> dict[str, Any]:
         )
     if parameters:
         operation["parameters"] = parameters
-    if route.message:
-        media = "application/zstd" if route.message == "Submission" else "application/json"
-        operation["requestBody"] = {"required": True, "content": _json(route.message, media)}
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": {route.media: {"schema": body}}}
     return operation
-
-
-def _json(schema: str, media: str = "application/json") -> dict[str, Any]:
-    return {media: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
 
 
 def _refusal_schema() -> dict[str, Any]:

@@ -28,7 +28,13 @@ from windrow_protocol import limits
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import BATCH_WIRE_BYTES_MAX, PERSONAL_BYTES_MAX
 from windrow_protocol.merkle import checksum_address
-from windrow_protocol.messages import LeaseRequest, Registration, decode_json
+from windrow_protocol.messages import (
+    LeaseRequest,
+    PersonalContribution,
+    Registration,
+    Submission,
+    decode_json,
+)
 
 Chain = Callable[[], Mapping[str, Any]]
 
@@ -57,10 +63,8 @@ class Doors:
         """Return the table of doors."""
         return [
             Route("GET", "/v1/network", self.network, "The network's name, keys, contracts and limits"),
-            Route("POST", "/v1/nodes", self.register, "Register a node", "register", message="Registration"),
-            Route(
-                "POST", "/v1/leases", self.leases, "Ask for leases", "lease_request", message="LeaseRequest"
-            ),
+            Route("POST", "/v1/nodes", self.register, "Register a node", "register", message=Registration),
+            Route("POST", "/v1/leases", self.leases, "Ask for leases", "lease_request", message=LeaseRequest),
             Route(
                 "POST",
                 "/v1/submissions",
@@ -68,7 +72,8 @@ class Doors:
                 "Submit a zstd NDJSON batch of contributions and reports",
                 "submit",
                 BATCH_WIRE_BYTES_MAX,
-                "Submission",
+                Submission,
+                "application/zstd",
             ),
             Route(
                 "POST",
@@ -77,7 +82,7 @@ class Doors:
                 "Give opted-in personal data",
                 "personal",
                 PERSONAL_BYTES_MAX,
-                "PersonalContribution",
+                PersonalContribution,
             ),
         ]
 

@@ -160,6 +160,7 @@ def routes(house: House, chain_getter: ChainGetter) -> list[Route]:
             doors.order,
             "A payment, and an EIP-712 order signed by the account that paid, for a download token",
             body_bytes_max=4_096,
+            message=Order,
         ),
         Route(
             "GET",

@@ -163,6 +163,7 @@ def routes(
             doors.claim,
             "Have an account paid what it may claim; anyone may ask, only the account is paid",
             body_bytes_max=1_024,
+            message=ClaimRequest,
         ),
         Route(
             "GET",

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -142,7 +142,8 @@ class Route:
     summary: str
     purpose: str = ""
     body_bytes_max: int = REQUEST_BYTES_MAX
-    message: str = ""  # schema name of the request's body in docs and OpenAPI
+    message: Any = None  # type of the request's body (a struct or a union of them), for the API's description
+    media: str = "application/json"
 
 
 class Server(Protocol):

@@ -24,7 +24,7 @@ need_apt() { # need_apt WHY PACKAGE...
 python=
 for candidate in "${PYTHON:-}" python3.13 python3.12 python3.11 python3; do
     [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 || continue
-    if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'; then python=$candidate; break; fi
+    if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then python=$candidate; break; fi
 done
 if [ -z "$python" ]; then
     need_apt "Python 3.11, 3.12 or 3.13 is missing" python3 python3-venv
@@ -39,7 +39,7 @@ else
         need_apt "Python's venv module is missing" "python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
     fi
     [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-    install() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
+    install() { "$venv/bin/python" -m pip install -qq --disable-pip-version-check "$@"; }
 fi
 
 echo "setup: installing Python packages into $venv (a few minutes the first time)"

@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 GAS_COINS_WEI: Final = 10**22
 GRANT_WEI: Final = 10_000 * 10**18
 READY_WAIT_S: Final = 60.0
+RESTART_WAIT_S: Final = 1.0
 START_PATIENCE_S: Final = 2.0
 
 
@@ -144,12 +145,16 @@ class ChainLink:
         raise WindrowError("port_taken" if code == 2 else "chain_unreachable", f"devnet on port {port}")
 
     async def _keep_running(self) -> None:
-        while self.devnet is not None:
-            code = await self.devnet.wait()
-            log.warning("devnet_died", code=code)
-            port = int(self.rpc_url.rsplit(":", 1)[1])
-            with suppress(WindrowError):
+        """Start the devnet again at the same port whenever it dies, however often that takes."""
+        port = int(self.rpc_url.rsplit(":", 1)[1])
+        while True:
+            if self.devnet is not None:
+                log.warning("devnet_died", code=await self.devnet.wait())
+            try:
                 await self._spawn(port)
+            except WindrowError as error:
+                log.warning("devnet_not_started", error=str(error))
+                await asyncio.sleep(RESTART_WAIT_S)
 
     async def _stop_devnet(self) -> int:
         devnet, self.devnet = self.devnet, None
@@ -163,6 +168,7 @@ class ChainLink:
         """Stop the embedded devnet, if this link started one."""
         if self._watcher is not None:
             self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
         await self._stop_devnet()
 
 

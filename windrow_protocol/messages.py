@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 import zstandard
@@ -252,8 +252,5 @@ def canonical_record(record: Submission) -> bytes:
     return msgspec.json.encode(record, order="sorted")
 
 
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema components of all messages, for the OpenAPI description."""
-    kinds = [Registration, LeaseRequest, Lease, Contribution, Report, PersonalContribution, Receipt, Verdict]
-    _, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
-    return dict(components)
+# What the coordinator signs: statements that travel as the content of a JWS, described beside the doors.
+STATEMENTS = (Lease, Receipt, Verdict)
