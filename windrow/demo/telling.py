@@ -50,6 +50,7 @@ class Telling:
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
+            disable=not self._console.is_terminal,  # a log wants lines, not a moving bar
         )
 
     def __enter__(self) -> Telling:
