@@ -26,7 +26,7 @@ from storage.state import get_cursor, get_meta, set_cursor, set_meta
 from storage.tables import audits, contributions, leases, submissions
 from windrow_protocol.content import normalise_text, text_sha256
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import SUBMISSION_GRACE_MS
+from windrow_protocol.limits import CLOCK_SKEW_MS_MAX, SUBMISSION_GRACE_MS
 from windrow_protocol.messages import (
     Contribution,
     Outcome,
@@ -109,6 +109,9 @@ class Ingest:
             raise WindrowError("lease_expired", f"{record.lease_id} ended at {lease.expires_at_ms}")
         if record.url != lease.url:
             raise WindrowError("url_mismatch", record.lease_id)
+        latest_ms = self._house.now_ms() + CLOCK_SKEW_MS_MAX
+        if not lease.issued_at_ms - CLOCK_SKEW_MS_MAX <= record.fetched_at_ms <= latest_ms:
+            raise WindrowError("wrong_time", str(record.fetched_at_ms))
         if isinstance(record, Contribution):
             _check_content(record, node_id)
         elif record.outcome is Outcome.FETCHED:

@@ -63,6 +63,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("wrong_digest", "A digest does not match the content", "compute the SHA-256 over the bytes that are sent", 400),
     Reason("wrong_contribution_id", "The contribution id is not the one its lease gives", "derive it as docs/protocol.md says", 400),
     Reason("url_mismatch", "The contribution is for another URL than its lease", "submit the URL exactly as leased", 400),
+    Reason("wrong_time", "The time of the fetch lies outside its lease", "set this machine's clock", 400),
     Reason("empty_text", "The contribution has no text", "report the outcome without text when a page has none", 400),
     Reason("unknown_outcome", "The outcome is not in the protocol's vocabulary", "use one of the outcomes in docs/protocol.md", 400),
     # --- verdicts ----------------------------------------------------------------------------------------------------

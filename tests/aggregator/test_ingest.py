@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -117,10 +118,12 @@ async def test_a_stranger_cannot_answer_another_nodes_lease(world: World) -> Non
         ({"contribution_id": "c" + "0" * 31}, "wrong_contribution_id"),
         ({"url": "http://elsewhere.example/"}, "url_mismatch"),
         ({"lease_id": "l" + "0" * 31}, "unknown_lease"),
+        ({"fetched_at_ms": 1_000}, "wrong_time"),
+        ({"fetched_at_ms": 2**52}, "wrong_time"),
     ],
 )
 async def test_a_bent_record_is_refused_with_its_reason(
-    world: World, changes: dict[str, str], reason: str
+    world: World, changes: dict[str, Any], reason: str
 ) -> None:
     world.seed(2)
     node = await world.node()

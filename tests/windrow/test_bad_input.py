@@ -74,7 +74,7 @@ class Bench:
 
     def report(self, **changes: Any) -> dict[str, Any]:
         facts = {"lease_id": self.lease["lease_id"], "url": self.lease["url"], "outcome": "timeout"}
-        return {"kind": "report", **facts, "fetched_at_ms": 1, **changes}
+        return {"kind": "report", **facts, "fetched_at_ms": self.lease["issued_at_ms"], **changes}
 
     def submit(self, *records: dict[str, Any], node: HandNode | None = None) -> Answered:
         lines = b"\n".join(json.dumps(record).encode() for record in records)
