@@ -23,6 +23,7 @@ from contributor_node.identity import hold_home, load_or_make_key
 from contributor_node.line_log import LineLog
 from contributor_node.logs import start_logging
 from contributor_node.outbox import Outbox
+from contributor_node.parent_watch import stop_with_parent
 from contributor_node.settings import NodeSettings, load_settings, require_payout
 from contributor_node.work_cycle import AGENT, WorkCycle
 from windrow_protocol.errors import WindrowError
@@ -54,10 +55,11 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     for field in msgspec.structs.fields(NodeSettings):
         count = "*" if field.name in ("renders", "allow_private") else None
         parser.add_argument("--" + field.name.replace("_", "-"), help=_HELP[field.name], nargs=count)
+    parser.add_argument("--die-with-parent", action="store_true", help="end when standard input ends")
     return parser.parse_args(argv)
 
 
-async def _run(settings: NodeSettings) -> None:
+async def _run(settings: NodeSettings, *, die_with_parent: bool) -> None:
     home = Path(settings.home)
     key = load_or_make_key(home)
     line_log = LineLog(home / "line_log.ndjson", _now_ms)
@@ -84,6 +86,8 @@ async def _run(settings: NodeSettings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if die_with_parent:
+        stop_with_parent(stop)
     await engine.start()
     print(f"{AGENT} node {client.node_id} working for {settings.coordinator}", flush=True)
     try:
@@ -99,10 +103,12 @@ def main(argv: list[str] | None = None) -> int:
     """Run the node and return the exit code."""
     start_logging()
     try:
-        settings = load_settings(vars(_arguments(argv))).values
+        flags = vars(_arguments(argv))
+        die_with_parent = bool(flags.pop("die_with_parent"))
+        settings = load_settings(flags).values
         require_payout(settings)
         with hold_home(Path(settings.home)):
-            asyncio.run(_run(settings))
+            asyncio.run(_run(settings, die_with_parent=die_with_parent))
     except WindrowError as error:
         print(f"windrow: {error}", file=sys.stderr)
         return error.reason.exit_code

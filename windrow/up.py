@@ -19,6 +19,7 @@ import structlog
 from aggregator.ingest import Ingest
 from aggregator.personal import Personal
 from aggregator.routes import Doors, openapi_route
+from contributor_node.parent_watch import stop_with_parent
 from marketplace import routes as market_routes
 from rewards import routes as reward_routes
 from storage.env import Request, Response, Route
@@ -32,17 +33,19 @@ from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 
 log = structlog.get_logger(__name__)
-IDLE_WAIT_S = 0.2
-SALES_WAIT_S = 1.0
+IDLE_WAIT_S = 0.5
+SALES_WAIT_S = 3.0
 FAILURE_WAIT_S = 2.0
 
 
-async def run_house(settings: HouseSettings) -> None:
-    """Run the house until SIGTERM or SIGINT. Raises WindrowError when it cannot start."""
+async def run_house(settings: HouseSettings, *, die_with_parent: bool = False) -> None:
+    """Run the house until SIGTERM, SIGINT or, when asked, its parent's end. Raises WindrowError if it cannot start."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if die_with_parent:
+        stop_with_parent(stop)
     with open_home(settings) as home:
         async with open_chain(settings) as chain:
             await require_free(settings.host, settings.port)

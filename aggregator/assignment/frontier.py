@@ -28,7 +28,7 @@ STEPS: dict[tuple[str, str], str] = {
     ("leased", "answered"): "done",
     ("leased", "retry"): "open",
     ("leased", "exhausted"): "given_up",
-    ("done", "rejected"): "open",
+    ("done", "not_accepted"): "open",
     ("done", "exhausted"): "given_up",
 }
 
@@ -78,12 +78,12 @@ def advance(connection: sa.Connection, url_id: str, event: str) -> None:
         )
 
 
-def reopen_after_rejection(connection: sa.Connection, url_id: str) -> None:
-    """Give a page whose contribution was rejected to another node, unless its attempts are used up."""
+def reopen(connection: sa.Connection, url_id: str) -> None:
+    """Give a page whose contribution was not accepted to another node, unless its attempts are used up."""
     attempts = (
         connection.execute(sa.select(frontier.c.attempts).where(frontier.c.url_id == url_id)).scalar() or 0
     )
-    advance(connection, url_id, "rejected" if attempts < LEASE_ATTEMPTS_MAX else "exhausted")
+    advance(connection, url_id, "not_accepted" if attempts < LEASE_ATTEMPTS_MAX else "exhausted")
 
 
 def candidates(

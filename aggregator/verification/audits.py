@@ -1,7 +1,7 @@
 """Audits: compares a contribution with the truth that validators fetched, and writes its verdict.
 
 Rules: an audit's life is the table `STEPS`. What the verifier could not check is *no evidence*, never a fault of the
-node. A rejected page goes back to the frontier for somebody else.
+node. A page whose text was not accepted goes back to the frontier for somebody else.
 
 Does not: fetch, draw samples (in this version every contribution is audited), or pay.
 
@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 import sqlalchemy as sa
 
-from aggregator.assignment.frontier import reopen_after_rejection
+from aggregator.assignment.frontier import reopen
 from aggregator.ingest import read_text
 from aggregator.verification.comparison import Decision, decide
 from storage.house import House
@@ -101,9 +101,9 @@ def _conclude(house: House, connection: sa.Connection, case: _Case) -> None:
         decided_at_ms=house.now_ms(),
     )
     _write(house, connection, case, verdict)
-    if verdict.verdict == "rejected":
+    if verdict.verdict != "accepted":
         lease = sa.select(leases.c.url_id).where(leases.c.lease_id == case.contribution.lease_id)
-        reopen_after_rejection(connection, connection.execute(lease).scalar_one())
+        reopen(connection, connection.execute(lease).scalar_one())
 
 
 def _write(house: House, connection: sa.Connection, case: _Case, verdict: Verdict) -> None:

@@ -10,47 +10,16 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 import zstandard
-from real_house import NETWORK, PAYOUT, Node, open_house, open_segments, words_of
+from aggregator_world import World
+from real_house import NETWORK, PAYOUT, Node, open_segments, words_of
 
-from aggregator.assignment.frontier import add_urls
 from aggregator.assignment.leases import expire_leases
-from aggregator.ingest import GENESIS_HEAD, Ingest, next_head, read_text
-from aggregator.personal import Personal
-from aggregator.routes import Doors
+from aggregator.ingest import GENESIS_HEAD, next_head, read_text
 from storage.tables import audits, contributions, frontier, leases, submissions
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import BATCH_DECODED_BYTES_MAX, LEASES_OUTSTANDING_MAX
 from windrow_protocol.messages import LeaseRequest, Outcome, Receipt, Registration, encode_batch
 from windrow_protocol.signing import verify
-
-
-class World:
-    """One house with its doors, and a registered node."""
-
-    def __init__(self, home: Path, lease_life_ms: int = 600_000) -> None:
-        self.house = open_house(home)
-        self.segments = open_segments(self.house)
-        self.validator = Node(self.house)
-        self.doors = Doors(
-            self.house,
-            Ingest(self.house, self.segments),
-            Personal(self.house, open_segments(self.house, "personal")),
-            validators=[self.validator.node_id],
-            lease_life_ms=lease_life_ms,
-        )
-
-    async def node(self) -> Node:
-        node = Node(self.house)
-        await node.ask(self.doors.register, "register", Registration(payout_address=PAYOUT))
-        return node
-
-    def seed(self, count: int) -> None:
-        with self.house.state.write() as connection:
-            add_urls(
-                connection,
-                [(f"http://h{i % 3}.example/p{i}", "http") for i in range(count)],
-                self.house.now_ms(),
-            )
 
 
 @pytest.fixture

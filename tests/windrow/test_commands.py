@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -283,3 +284,35 @@ def test_a_node_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert "windrow node run" in shown
     assert "--payout" in shown
+
+
+async def test_a_killed_demo_leaves_no_process_behind(tmp_path: Path) -> None:
+    """What the demo starts watches the pipe that the demo holds; closing it is what a kill does."""
+    house = await asyncio.create_subprocess_exec(
+        *(
+            sys.executable,
+            "-m",
+            "windrow.cli",
+            "up",
+            "--home",
+            str(tmp_path),
+            "--port",
+            "0",
+            "--die-with-parent",
+        ),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "WINDROW_DEVNET_PORT": "0"},
+    )
+    assert house.stdin is not None
+    assert house.stdout is not None
+    assert b"windrow ready" in await house.stdout.readline()
+    house.stdin.close()
+    assert await house.wait() == 0
+
+
+def test_a_demo_does_not_mix_with_an_earlier_one(tmp_path: Path) -> None:
+    (tmp_path / "processes.json").write_text("{}")
+    said = windrow("demo", "--home", tmp_path)
+    assert said.code != 0
+    assert "holds an earlier demo" in said.err

@@ -41,11 +41,15 @@ def up(
     rpc_url: Annotated[
         str | None, typer.Option(help="JSON-RPC of the chain; none: an embedded devnet")
     ] = None,
+    die_with_parent: Annotated[
+        bool, typer.Option("--die-with-parent", help="end when standard input ends")
+    ] = False,
 ) -> None:
     """Run a network's house: aggregator, rewards and marketplace in one process, and a devnet beside it."""
     from windrow.up import run_house
 
-    asyncio.run(run_house(settings_for(home=home, host=host, port=port, rpc_url=rpc_url)))
+    settings = settings_for(home=home, host=host, port=port, rpc_url=rpc_url)
+    asyncio.run(run_house(settings, die_with_parent=die_with_parent))
 
 
 def frontier_add(

@@ -102,7 +102,9 @@ async def start_house(
         recipes=str(shipped_folder("datasets")),
     )
     environment = _as_environment(settings)
-    await supervisor.start("house", [sys.executable, "-m", "windrow.cli", "up"], environment)
+    await supervisor.start(
+        "house", [sys.executable, "-m", "windrow.cli", "up", "--die-with-parent"], environment
+    )
     coordinator = f"http://127.0.0.1:{port}"
     log = home / "logs" / "house.log"
     await _until(lambda: "windrow ready" in log.read_text(errors="replace"), supervisor, "house")
@@ -136,7 +138,8 @@ async def start_node(network: DemoNetwork, supervisor: Supervisor, name: str) ->
             "--poll-s",
             "0.5",
         ),
-        *("--day-mb-max", "500", "--month-gb-max", "2", "--allow-private", *endpoints),
+        *("--day-mb-max", "500", "--month-gb-max", "2", "--die-with-parent"),
+        *("--allow-private", *endpoints),
     ]
     await supervisor.start(name, command)
 

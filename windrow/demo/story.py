@@ -75,7 +75,14 @@ async def run_demo(plan: DemoPlan) -> dict[str, Any]:
     """Run the whole story and return its figures. Raises WindrowError `demo_failed`."""
     started = time.monotonic()
     home = (plan.home or Path(tempfile.mkdtemp(prefix="windrow-demo-"))).expanduser().resolve()
-    home.mkdir(parents=True, exist_ok=True)
+    if (home / "processes.json").exists():
+        raise WindrowError(
+            "demo_failed", f"{home} holds an earlier demo: give another folder, or none for a new one"
+        )
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WindrowError("home_unwritable", f"{home}: {error.strerror}") from error
     with Telling(home) as telling:
         async with Supervisor(home) as supervisor:
             network = await _set_up(plan, home, supervisor, telling)
