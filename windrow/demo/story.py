@@ -199,6 +199,8 @@ async def _asked(network: DemoNetwork, name: str, arguments: dict[str, Any]) -> 
         try:
             return await ask_running(network.settings, name, arguments)
         except WindrowError as error:
+            if error.code == "nothing_to_settle" and attempt:
+                return {}  # the answer to the first call was lost, its work was not
             if error.code not in ("not_running", "chain_unreachable", "chain_pending") or attempt == 59:
                 raise
         await asyncio.sleep(0.5)
