@@ -8,15 +8,22 @@ Does not: hold logic; each command calls one function. Usage: `windrow --help`.
 
 from __future__ import annotations
 
+import importlib.util
 import sys
+from typing import NoReturn
 
-import structlog
 import typer
 from typer.exceptions import TyperException
 
 from windrow.commands import buyer, house, network, node, operator
 from windrow_protocol.errors import WindrowError
 
+OUR_ROOMS = frozenset(
+    {
+        *("windrow", "windrow_protocol", "storage", "chain", "contributor_node"),
+        *("aggregator", "rewards", "marketplace", "extension_bridge"),
+    }
+)
 app = typer.Typer(
     name="windrow",
     help="An open network that turns idle bandwidth and opted-in personal data into training sets.",
@@ -30,7 +37,7 @@ for room in (house, node, operator, buyer, network):
 
 def main() -> None:
     """Run the command line; a refusal prints its sentence and sets the exit code."""
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for answers
+    _log_to_stderr()
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except WindrowError as error:
@@ -41,6 +48,10 @@ def main() -> None:
         _refuse(WindrowError("bad_usage", error.format_message().rstrip(".")))
     except typer.Abort:
         _refuse(WindrowError("not_confirmed"))
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in OUR_ROOMS:
+            raise
+        _refuse(WindrowError("part_missing", str(error.name)))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
@@ -50,7 +61,15 @@ def main() -> None:
         sys.exit(130)
 
 
-def _refuse(error: WindrowError) -> None:
+def _log_to_stderr() -> None:
+    """Keep stdout for answers; a contributor's install has no structlog, and needs none."""
+    if importlib.util.find_spec("structlog"):
+        import structlog
+
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+
+
+def _refuse(error: WindrowError) -> NoReturn:
     print(f"windrow: {error}", file=sys.stderr)
     sys.exit(error.reason.exit_code)
 

@@ -87,6 +87,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("no_browser", "No Chromium was found", "install one (Debian: apt-get install chromium) or set WINDROW_CHROMIUM", 500, 2),
     # --- the house -----------------------------------------------------------------------------------------------------
     Reason("demo_failed", "The demo could not go on", "read the log named; `windrow doctor` checks this machine", 500),
+    Reason("part_missing", "A part that this command needs is not installed", "pip install 'windrow[node,browser,server]', or the one extra you need", 500, 2),
     Reason("home_locked", "Another process is using this home", "stop the other `windrow up`, or use another WINDROW_HOME", 409),
     Reason("home_unwritable", "The home folder cannot be written", "give this user write access, or set WINDROW_HOME", 500, 2),
     Reason("port_taken", "The port is already in use", "stop the other program, or choose another port", 500, 2),

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -316,3 +317,31 @@ def test_a_demo_does_not_mix_with_an_earlier_one(tmp_path: Path) -> None:
     said = windrow("demo", "--home", tmp_path)
     assert said.code != 0
     assert "holds an earlier demo" in said.err
+
+
+WITHOUT_SERVER = """
+import sys
+class NotInstalled:
+    names = set("structlog duckdb jinja2 markdown_it numpy py3langid pyarrow rs_bpe sqlalchemy web3".split())
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in self.names:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, NotInstalled())
+import importlib.util
+importlib.util.find_spec = lambda name: None
+import contributor_node.__main__, extension_bridge.native_host, windrow.claiming
+from windrow.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("command", "says"), [("config show", "timelock_s"), ("up", "part_missing")])
+def test_a_contributors_install_needs_no_server_parts(tmp_path: Path, command: str, says: str) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", WITHOUT_SERVER, *command.split(), "--home", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert says in said.stdout + said.stderr
+    assert "Traceback" not in said.stderr
