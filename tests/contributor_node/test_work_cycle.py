@@ -44,7 +44,7 @@ def result(**fields: Any) -> CrawlResult:
         "url": "http://a.example/",
         "outcome": Outcome.FETCHED,
         "final_url": "http://a.example/",
-        "fetched_at_ms": 1,
+        "fetched_at_ms": wall_ms(),
         "http_status": 200,
         "raw_sha256": "0" * 64,
         "text": "A row of hay.",
