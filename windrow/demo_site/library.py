@@ -175,6 +175,8 @@ def _child_answers(names: list[str], folder: Path, traces: Traces) -> Iterator[t
         child.stdin.write(json.dumps(task))
         child.stdin.close()
         if child.stdout.readline() != "ready\n":
+            if child.wait() < 0:
+                return  # killed before it began: no worse than killed at its first module
             raise RuntimeError(f"pydoc's child process did not start: {child.stderr.read()[-500:]}")
         for line in child.stdout:
             name, answer = line.split()
