@@ -1,10 +1,11 @@
 """Durable ingest: from a batch of submissions to signed receipts.
 
 Rules: check → append to the segment → fsync → one transaction {index, lease, audit, watermark, nonce} → only then
-answer. A record that cannot be accepted is answered with its reason and never silently dropped. The same submission
-again gets the same receipt; another one for the same lease is refused.
+answer. Batches that arrive together share one fsync and one transaction; each stands in a savepoint of its own, so
+that one that fails costs the others nothing. A record that cannot be accepted is answered with its reason and never
+silently dropped. The same submission again gets the same receipt; another one for the same lease is refused.
 
-Does not: judge content, pay, or read the clock except through the house.
+Does not: judge content, pay, wait for others (see `shared_commit`), or read the clock except through the house.
 
 Usage: `answers = ingest.accept(caller, body)`.
 """
@@ -12,6 +13,7 @@ Usage: `answers = ingest.accept(caller, body)`.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,12 +47,30 @@ def next_head(head: str, record_sha256: str) -> str:
     return hashlib.sha256(bytes.fromhex(head) + bytes.fromhex(record_sha256)).hexdigest()
 
 
+Answers = list[dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class _Accepted:
     record: Submission
     lease: Any
     data: bytes
     sha256: str
+
+
+@dataclass(frozen=True)
+class _Batch:
+    caller: Caller
+    checked: list[_Accepted | dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Logged:
+    """What one group has logged so far: the log's end, and (digest, receipt) of each lease it closed."""
+
+    seq: int
+    head: str
+    receipts: dict[str, tuple[str, str]]
 
 
 class Ingest:
@@ -60,26 +80,73 @@ class Ingest:
         self._house = house
         self._segments = segments
 
-    def accept(self, caller: Caller, body: bytes) -> list[dict[str, Any]]:
+    def accept(self, caller: Caller, body: bytes) -> Answers:
         """Make a batch durable and return one answer for each record, in order.
 
         An answer is `{lease_id, ok: true, receipt}` or `{lease_id, ok: false, error, sentence, …}`. Raises
         WindrowError for the batch as a whole (`too_large`, `bad_compression`, `decompression_bomb`, `replayed`).
         """
-        records = list(decode_batch(body))
+        (answers,) = self.accept_together([(caller, body)])
+        if isinstance(answers, Exception):
+            raise answers
+        return answers
+
+    def accept_together(self, batches: Sequence[tuple[Caller, bytes]]) -> list[Answers | Exception]:
+        """Make batches durable with one fsync and one commit; each gets its answers, or the exception it alone caused.
+
+        What fails for all of them (the disk, the database) is raised, and then none of them is acknowledged.
+        """
         with self._house.state.read() as connection:
-            checked = [self._check(connection, caller.node_id, record) for record in records]
-        fresh = _first_of_each_lease([each for each in checked if isinstance(each, _Accepted)])
-        places = [self._segments.append(each.data) for each in fresh]
-        self._segments.sync()
+            checked = [self._open(connection, caller, body) for caller, body in batches]
+        places = self._append([batch for batch in checked if isinstance(batch, _Batch)])
+        results: list[Answers | Exception] = []
         with self._house.state.write() as connection:
-            spend(connection, caller)
-            receipts = {
-                each.lease.lease_id: self._log(connection, each, place)
-                for each, place in zip(fresh, places, strict=True)
-            }
+            logged = _logged_before(connection)
+            for batch in checked:
+                if isinstance(batch, _Batch):
+                    answers, logged = self._log_batch(connection, batch, places, logged)
+                    results.append(answers)
+                else:
+                    results.append(batch)
+            set_cursor(connection, "submissions", logged.seq)
+            set_meta(connection, "submissions/head", logged.head)
             self._segments.commit(connection)
-        return [_answer(each, receipts) for each in checked]
+        return results
+
+    def _open(self, connection: sa.Connection, caller: Caller, body: bytes) -> _Batch | WindrowError:
+        try:
+            records = list(decode_batch(body))
+        except WindrowError as error:
+            return error
+        return _Batch(caller, [self._check(connection, caller.node_id, record) for record in records])
+
+    def _append(self, batches: list[_Batch]) -> dict[tuple[str, str], Place]:
+        """Write each different record once, durably, and return where by (lease, digest)."""
+        accepted = [each for batch in batches for each in batch.checked if isinstance(each, _Accepted)]
+        fresh = {(each.lease.lease_id, each.sha256): each.data for each in accepted}
+        places = {key: self._segments.append(data) for key, data in fresh.items()}
+        if places:
+            self._segments.sync()
+        return places
+
+    def _log_batch(
+        self,
+        connection: sa.Connection,
+        batch: _Batch,
+        places: dict[tuple[str, str], Place],
+        before: _Logged,
+    ) -> tuple[Answers | Exception, _Logged]:
+        logged, answers = _Logged(before.seq, before.head, dict(before.receipts)), []
+        try:
+            with connection.begin_nested():
+                spend(connection, batch.caller)
+                for each in batch.checked:
+                    if isinstance(each, _Accepted) and each.lease.lease_id not in logged.receipts:
+                        logged = self._log(connection, each, places[each.lease.lease_id, each.sha256], logged)
+                    answers.append(_answer(each, logged.receipts))
+        except Exception as error:  # of this batch alone: its savepoint is rolled back, the others stand
+            return error, before
+        return answers, logged
 
     def _check(
         self, connection: sa.Connection, node_id: str, record: Submission | WindrowError
@@ -118,10 +185,9 @@ class Ingest:
             raise WindrowError("unknown_outcome", "`fetched` needs a contribution with its text")
         return _Accepted(record, lease, data, digest)
 
-    def _log(self, connection: sa.Connection, each: _Accepted, place: Place) -> str:
+    def _log(self, connection: sa.Connection, each: _Accepted, place: Place, before: _Logged) -> _Logged:
         record, lease, now = each.record, each.lease, self._house.now_ms()
-        seq = get_cursor(connection, "submissions") + 1
-        head = next_head(get_meta(connection, "submissions/head") or GENESIS_HEAD, each.sha256)
+        seq, head = before.seq + 1, next_head(before.head, each.sha256)
         is_text = isinstance(record, Contribution)
         outcome = Outcome.FETCHED if isinstance(record, Contribution) else record.outcome
         receipt = Receipt(
@@ -150,24 +216,28 @@ class Ingest:
                 receipt=token,
             )
         )
-        set_cursor(connection, "submissions", seq)
-        set_meta(connection, "submissions/head", head)
         if isinstance(record, Contribution):
             _index(connection, record, lease, seq, now)
         facts = {"http_status": record.http_status, "bytes_wire": record.bytes_wire}
         detail = "" if isinstance(record, Contribution) else record.detail
         close_lease(connection, lease, "answer", outcome, now, detail=detail, **facts)
-        return token
+        before.receipts[lease.lease_id] = (each.sha256, token)
+        return _Logged(seq, head, before.receipts)
 
 
-def _first_of_each_lease(accepted: list[_Accepted]) -> list[_Accepted]:
-    return list({each.lease.lease_id: each for each in reversed(accepted)}.values())[::-1]
+def _logged_before(connection: sa.Connection) -> _Logged:
+    head = get_meta(connection, "submissions/head") or GENESIS_HEAD
+    return _Logged(get_cursor(connection, "submissions"), head, {})
 
 
-def _answer(each: _Accepted | dict[str, Any], receipts: dict[str, str]) -> dict[str, Any]:
+def _answer(each: _Accepted | dict[str, Any], receipts: dict[str, tuple[str, str]]) -> dict[str, Any]:
     if isinstance(each, dict):
         return each
-    return {"lease_id": each.lease.lease_id, "ok": True, "receipt": receipts[each.lease.lease_id]}
+    lease_id = each.lease.lease_id
+    sha256, receipt = receipts[lease_id]
+    if sha256 != each.sha256:
+        return {"lease_id": lease_id, "ok": False, **WindrowError("lease_closed", lease_id).as_dict()}
+    return {"lease_id": lease_id, "ok": True, "receipt": receipt}
 
 
 def _earlier_receipt(connection: sa.Connection, lease_id: str, digest: str) -> dict[str, Any]:

@@ -77,7 +77,8 @@ SHINGLE_WORDS: Final = 5
 MATCH_SIMILARITY_MIN: Final = 0.60
 TRUTH_AGREEMENT_MIN: Final = 0.70
 MISMATCH_MARGIN: Final = 0.25
-TRUTHS_PER_AUDIT_MAX: Final = 2
+TRUTHS_PER_AUDIT_MAX: Final = 3
+NEW_SHINGLES_MIN: Final = 20  # fewer shingles new since an earlier version prove nothing about a copy of it
 TRUTH_ATTEMPTS_MAX: Final = 3
 
 # --- near-duplicates --------------------------------------------------------------------------------------------

@@ -1,15 +1,18 @@
 """How alike two texts of one page are, and what follows for a contribution.
 
 Similarity counts distinct five-word shingles: `s = min(|A∩B|/|A|, |A∩B|/|B|)`, so leaving out and adding both lower it.
-The decision is this table, read from the top; `s` is the contribution against each truth and `s12` the two truths
-against each other. A truth without words is none (a block page, an empty answer) and is set aside first.
+Where an earlier version of the page is known, the shingles that all truths have and the earlier version has not are
+scored by themselves, and the lower score counts: a stale copy fails on what is new. The decision is this table, read
+from the top; `s` is the contribution against each truth and `agreement` the least similarity of two truths. A truth
+without words is none (a block page, an empty answer) and is set aside first.
 
-    truths   condition                                  kind         reason code
-    any      some s ≥ MATCH_SIMILARITY_MIN              match        matches_truth
-    0 or 1   -                                          need_truth   (empty: nothing is decided)
-    2        s12 < TRUTH_AGREEMENT_MIN                  no_evidence  truths_disagree
-    2        every s < s12 − MISMATCH_MARGIN            mismatch     differs_from_truth
-    2        otherwise                                  no_evidence  inconclusive
+    truths   condition                                   kind         reason code
+    any      some s ≥ MATCH_SIMILARITY_MIN               match        matches_truth
+    0 or 1   -                                           need_truth   (empty: nothing is decided)
+    2 or 3   agreement < TRUTH_AGREEMENT_MIN             no_evidence  truths_disagree
+    2 or 3   some s ≥ agreement − MISMATCH_MARGIN        no_evidence  inconclusive
+    2        otherwise                                   need_truth   (a mismatch takes a third truth)
+    3        otherwise                                   mismatch     differs_from_truth
 
 Rules: a pure function of the texts, so anybody can recompute a verdict; the doubt is the contributor's. Texts are
 bounded by `TEXT_BYTES_MAX` before they come here.
@@ -28,15 +31,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from math import fsum
 from typing import Literal
 
 from windrow_protocol.content import shingle_hashes
 from windrow_protocol.limits import (
     MATCH_SIMILARITY_MIN,
     MISMATCH_MARGIN,
+    NEW_SHINGLES_MIN,
     TRUTH_AGREEMENT_MIN,
     TRUTHS_PER_AUDIT_MAX,
 )
+
+Shingles = frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +60,18 @@ class Similarity:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the truths say about a contribution. `score` is the best `s`; `reason_code` is empty until decided."""
+    """What the truths say about a contribution.
+
+    `score` is the best `s`; `confirmed` the largest share of the contribution's shingles that one truth has too;
+    `truth_excess` the same truths' own mean excess over each other (None with fewer than two); `reason_code` is
+    empty until decided.
+    """
 
     kind: Literal["match", "need_truth", "mismatch", "no_evidence"]
     score: float
     reason_code: str
+    confirmed: float = 0.0
+    truth_excess: float | None = None
 
 
 def similarity(a_text: str, b_text: str) -> Similarity:
@@ -68,27 +83,59 @@ def similarity(a_text: str, b_text: str) -> Similarity:
     return _similarity(shingle_hashes(a_text), shingle_hashes(b_text))
 
 
-def decide(contribution_text: str, truths: Sequence[str]) -> Decision:
-    """Decide by the module's table. Raises ValueError for more than `TRUTHS_PER_AUDIT_MAX` truths."""
+def decide(contribution_text: str, truths: Sequence[str], earlier_text: str | None = None) -> Decision:
+    """Decide by the module's table. Raises ValueError for more than `TRUTHS_PER_AUDIT_MAX` truths.
+
+    `earlier_text` is an accepted text of the same URL from before its lease, where there is one.
+    """
     if len(truths) > TRUTHS_PER_AUDIT_MAX:
         raise ValueError(f"{len(truths)} truths, at most {TRUTHS_PER_AUDIT_MAX}")
     claimed = shingle_hashes(contribution_text)
     known = [shingles for shingles in map(shingle_hashes, truths) if shingles]
-    scores = [_similarity(claimed, truth).two_sided for truth in known]
+    earlier = shingle_hashes(earlier_text) if earlier_text is not None else None
+    found = [_similarity(claimed, truth) for truth in known]
+    ceiling = _score_of_news(claimed, known, earlier)
+    scores = [min(each.two_sided, ceiling) for each in found]
     best = max(scores, default=0.0)
+    kind, reason = _judged(scores, best, known)
+    confirmed = max((each.a_in_b for each in found), default=0.0)
+    return Decision(kind, best, reason, confirmed, _mean_excess(known))
+
+
+def _judged(
+    scores: Sequence[float], best: float, known: Sequence[Shingles]
+) -> tuple[Literal["match", "need_truth", "mismatch", "no_evidence"], str]:
     if best >= MATCH_SIMILARITY_MIN:
-        return Decision("match", best, "matches_truth")
-    if len(known) < TRUTHS_PER_AUDIT_MAX:
-        return Decision("need_truth", best, "")
-    agreement = _similarity(*known).two_sided
+        return "match", "matches_truth"
+    if len(known) < 2:
+        return "need_truth", ""
+    agreement = min(_similarity(a, b).two_sided for a, b in combinations(known, 2))
     if agreement < TRUTH_AGREEMENT_MIN:
-        return Decision("no_evidence", best, "truths_disagree")
-    if best < agreement - MISMATCH_MARGIN:
-        return Decision("mismatch", best, "differs_from_truth")
-    return Decision("no_evidence", best, "inconclusive")
+        return "no_evidence", "truths_disagree"
+    if best >= agreement - MISMATCH_MARGIN:
+        return "no_evidence", "inconclusive"
+    if len(scores) < TRUTHS_PER_AUDIT_MAX:
+        return "need_truth", ""
+    return "mismatch", "differs_from_truth"
 
 
-def _similarity(a: frozenset[int], b: frozenset[int]) -> Similarity:
+def _score_of_news(claimed: Shingles, known: Sequence[Shingles], earlier: Shingles | None) -> float:
+    """Return the share of the page's news that was claimed; 1.0 where nothing earlier is known or nothing is new."""
+    if earlier is None or not known:
+        return 1.0
+    news = frozenset.intersection(*known) - earlier
+    return len(claimed & news) / len(news) if len(news) >= NEW_SHINGLES_MIN else 1.0
+
+
+def _mean_excess(known: Sequence[Shingles]) -> float | None:
+    """Return the mean share of one truth's shingles that another has not, over all ordered pairs."""
+    pairs = [_similarity(a, b) for a, b in combinations(known, 2)]
+    if not pairs:
+        return None
+    return fsum(1 - share for pair in pairs for share in (pair.a_in_b, pair.b_in_a)) / (2 * len(pairs))
+
+
+def _similarity(a: Shingles, b: Shingles) -> Similarity:
     if not a and not b:
         return Similarity(1.0, 1.0, 1.0, 0, 0)
     shared = len(a & b)

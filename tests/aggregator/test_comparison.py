@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -70,6 +72,7 @@ LATER = page(125, 229)  # agrees with TRUTH at 0.75
 FAR = page(500, 604)
 ALIKE = ("match", "matches_truth")
 WANTED = ("need_truth", "")
+MISMATCH = ("mismatch", "differs_from_truth")
 TABLE = [
     ("one truth, alike", TRUTH, [TRUTH], ALIKE),
     ("one truth, exactly at the bound", page(140, 244), [TRUTH], ALIKE),
@@ -79,16 +82,20 @@ TABLE = [
     ("two empty truths prove nothing", FAR, ["", "…"], WANTED),
     ("the second truth is the one alike", FAR, [TRUTH, FAR], ALIKE),
     ("truths disagree", FAR, [TRUTH, page(131, 235)], ("no_evidence", "truths_disagree")),
-    ("truths agree, nothing shared", FAR, [TRUTH, LATER], ("mismatch", "differs_from_truth")),
-    ("truths are equal, half shared", page(150, 254), [TRUTH, TRUTH], ("mismatch", "differs_from_truth")),
+    ("two truths agree, nothing shared: a third is asked", FAR, [TRUTH, LATER], WANTED),
+    ("three truths agree, nothing shared", FAR, [TRUTH, LATER, TRUTH], MISMATCH),
+    ("three truths are equal, half shared", page(150, 254), [TRUTH, TRUTH, TRUTH], MISMATCH),
+    ("the third truth is the one alike", FAR, [TRUTH, LATER, FAR], ALIKE),
+    ("the third truth disagrees", FAR, [TRUTH, TRUTH, page(131, 235)], ("no_evidence", "truths_disagree")),
+    ("a third truth without words is none", FAR, [TRUTH, TRUTH, "!"], WANTED),
     (
         "truths agree at 0.75, exactly 0.50 shared",
         page(50, 154),
         [TRUTH, LATER],
         ("no_evidence", "inconclusive"),
     ),
-    ("truths agree at 0.75, 0.49 shared", page(49, 153), [TRUTH, LATER], ("mismatch", "differs_from_truth")),
-    ("a contribution without words", "!", [TRUTH, LATER], ("mismatch", "differs_from_truth")),
+    ("truths agree at 0.75, 0.49 shared", page(49, 153), [TRUTH, LATER, TRUTH], MISMATCH),
+    ("a contribution without words", "!", [TRUTH, LATER, TRUTH], MISMATCH),
 ]
 
 
@@ -103,26 +110,54 @@ def test_the_table_of_decisions(text: str, truths: list[str], expected: tuple[st
     assert decide(text, truths[::-1]) == decision
 
 
-def test_three_truths_are_not_this_protocol() -> None:
-    with pytest.raises(ValueError, match="3 truths"):
-        decide("text", ["a", "b", "c"])
+def test_four_truths_are_not_this_protocol() -> None:
+    with pytest.raises(ValueError, match="4 truths"):
+        decide("text", ["a", "b", "c", "d"])
+
+
+def test_a_stale_copy_fails_on_what_is_new() -> None:
+    earlier, today = page(0, 1_000), page(0, 1_040)
+    assert decide(earlier, [today]).kind == "match"  # nobody knew the earlier version
+    assert decide(earlier, [today, today, today], earlier).kind == "mismatch"
+    assert decide(today, [today], earlier).kind == "match"
+
+
+def test_a_block_that_changes_with_every_fetch_is_no_news() -> None:
+    earlier = page(0, 1_000)
+    truths = [f"{earlier} {page(2_000 + 40 * i, 2_040 + 40 * i)}" for i in range(3)]
+    mine = f"{earlier} {page(5_000, 5_040)}"
+    assert decide(mine, truths[:1], earlier).kind == "need_truth"
+    assert decide(mine, truths[:2], earlier).kind == "match"
+
+
+def test_the_excess_of_padding_and_of_truths_among_themselves_is_told() -> None:
+    padded = decide(f"{page(0, 104)} {page(500, 525)}", [page(0, 104)])
+    assert (padded.kind, padded.confirmed, padded.truth_excess) == ("match", 100 / 125, None)
+    pair = decide(TRUTH, [TRUTH, LATER])
+    assert pair.truth_excess == pytest.approx(0.25)
+
+
+@given(LONG_PAGE, LONG_PAGE, LONG_PAGE)
+def test_knowing_an_earlier_version_never_helps_a_contribution(text: str, truth: str, earlier: str) -> None:
+    assert decide(text, [truth], earlier).score <= decide(text, [truth]).score
 
 
 @given(GARBAGE, LONG_PAGE)
 def test_garbage_is_a_mismatch_when_truths_agree(garbage: str, truth: str) -> None:
-    assert decide(garbage, [truth, truth]).kind == "mismatch"
+    assert decide(garbage, [truth, truth, truth]).kind == "mismatch"
 
 
 @settings(max_examples=200)
-@given(PAGE, PAGE, PAGE)
-def test_a_mismatch_needs_agreeing_truths_that_are_both_far_away(text: str, first: str, second: str) -> None:
-    decision = decide(text, [first, second])
-    agreement = similarity(first, second).two_sided
-    best = max(similarity(text, first).two_sided, similarity(text, second).two_sided)
+@given(PAGE, st.lists(PAGE, min_size=2, max_size=3))
+def test_a_mismatch_needs_three_agreeing_truths_that_are_all_far_away(text: str, truths: list[str]) -> None:
+    decision = decide(text, truths)
+    agreement = min(similarity(a, b).two_sided for a, b in combinations(truths, 2))
+    best = max(similarity(text, truth).two_sided for truth in truths)
     if decision.kind == "mismatch":
+        assert len(truths) == 3
         assert agreement >= TRUTH_AGREEMENT_MIN
         assert best < min(agreement - MISMATCH_MARGIN, MATCH_SIMILARITY_MIN)
-    if first and second and best >= MATCH_SIMILARITY_MIN:
+    if all(truths) and best >= MATCH_SIMILARITY_MIN:
         assert decision.kind == "match"
 
 
@@ -136,5 +171,5 @@ def test_real_versions_of_a_page_match_and_other_pages_never_do() -> None:
     assert all(decide(text, [text]).kind == "match" for text in newest.values())
     names = sorted(newest)
     for name, other in zip(names, names[1:] + names[:1], strict=True):
-        decision = decide(newest[other], [newest[name], newest[name]])
+        decision = decide(newest[other], [newest[name]] * 3)
         assert decision.kind == "mismatch", f"{other} passed for {name} at {decision.score}"

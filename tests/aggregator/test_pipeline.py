@@ -47,7 +47,7 @@ async def test_a_page_that_matches_is_accepted_signed_and_in_the_lake(world: Wor
     assert table.column("text").to_pylist() == [words_of(1)]
 
 
-async def test_invented_text_is_rejected_only_after_two_truths_and_the_page_goes_to_another(
+async def test_invented_text_is_rejected_only_after_three_truths_and_the_page_goes_to_another(
     world: World,
 ) -> None:
     world.seed(1)
@@ -61,7 +61,7 @@ async def test_invented_text_is_rejected_only_after_two_truths_and_the_page_goes
     await world.settle(truth)
     (verdict,) = rows(world, verdicts)
     assert (verdict.verdict, verdict.reason) == ("rejected", "differs_from_truth")
-    assert verdict.truth_sha256.count('"') == 4
+    assert verdict.truth_sha256.count('"') == 6
     assert await world.take(cheat, 1) == []
     (again,) = await world.take(honest, 1)
     assert again.url == lease.url

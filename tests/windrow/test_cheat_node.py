@@ -132,7 +132,7 @@ def test_no_invention_comes_near_the_page_itself() -> None:
     page = normalise_text("\n\n".join([title, *paragraphs]))
     invented = invented_text("http://127.0.20.1/guide/intro", 0)[1]
     assert decide(page, [page]).kind == "match"
-    found_out = decide(invented, [page, page])
+    found_out = decide(invented, [page, page, page])
     assert (found_out.kind, found_out.reason_code) == ("mismatch", "differs_from_truth")
 
 
