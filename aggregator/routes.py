@@ -20,6 +20,7 @@ from aggregator.openapi import describe
 from aggregator.personal import Personal
 from aggregator.prefixes import address_prefix
 from aggregator.requests import Caller, authenticate, role_of, spend
+from aggregator.shared_commit import SharedCommit
 from storage.env import Request, Response, Route, json_response
 from storage.house import House
 from storage.state import insert_once
@@ -53,7 +54,7 @@ class Doors:
         chain_facts: Chain = dict,
     ) -> None:
         self._house = house
-        self._ingest = ingest
+        self._shared_commit = SharedCommit(ingest)
         self._personal = personal
         self._validators = frozenset(validators)
         self._lease_life_ms = lease_life_ms
@@ -147,7 +148,7 @@ class Doors:
     async def submissions(self, request: Request) -> Response:
         """Answer each record of a batch with its receipt or its reason."""
         caller = self._known_caller(request, "submit")
-        results = self._ingest.accept(caller, request.body)
+        results = await self._shared_commit.accept(caller, request.body)
         return json_response({"results": results, "server_time_ms": self._house.now_ms()})
 
     async def personal(self, request: Request) -> Response:

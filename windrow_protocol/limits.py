@@ -58,6 +58,7 @@ REQUEST_BYTES_MAX: Final = 65_536  # any signed JSON request that is not a batch
 BATCH_WIRE_BYTES_MAX: Final = 8_000_000
 BATCH_DECODED_BYTES_MAX: Final = 32_000_000
 BATCH_RECORDS_MAX: Final = 200
+BATCHES_PER_COMMIT_MAX: Final = 16  # submissions that share one fsync and one transaction
 TEXT_BYTES_MAX: Final = 2_000_000
 TITLE_CHARS_MAX: Final = 512
 OPTOUT_SIGNALS_MAX: Final = 32
