@@ -42,8 +42,9 @@ _VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})")
 _PATH = re.compile(r"(?:[a-z0-9][A-Za-z0-9_-]*/)*[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9]+)+")
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Wei = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,77})$")]
-Bytes32 = Annotated[str, Meta(pattern="^0x[0-9a-f]{64}$")]
+# `$` alone also matches before a line end that closes the string.
+Wei = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,77})$(?!\\n)")]
+Bytes32 = Annotated[str, Meta(pattern="^0x[0-9a-f]{64}$", max_length=66)]
 
 
 class ManifestFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

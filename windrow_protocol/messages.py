@@ -35,9 +35,11 @@ from windrow_protocol.limits import (
 )
 
 T = TypeVar("T")
+_SAID_CHARS_MAX = 300  # of a decoder's own words, which repeat names that a stranger chose
 
-Hex64 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-Identifier = Annotated[str, Meta(pattern="^[a-z][0-9a-f]{31}$")]
+# The lengths are said too, because `$` also matches before a line end that closes the string.
+Hex64 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+Identifier = Annotated[str, Meta(pattern="^[a-z][0-9a-f]{31}$", max_length=32)]
 Url = Annotated[str, Meta(min_length=1, max_length=URL_CHARS_MAX)]
 TimeMs = Annotated[int, Meta(ge=0, le=2**53)]
 Short = Annotated[str, Meta(max_length=256)]
@@ -205,9 +207,9 @@ def decode_json(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise WindrowError("wrong_schema", str(error)) from error
+        raise WindrowError("wrong_schema", str(error)[:_SAID_CHARS_MAX]) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise WindrowError("not_json", str(error)) from error
+        raise WindrowError("not_json", str(error)[:_SAID_CHARS_MAX]) from error
 
 
 def encode_batch(records: Iterable[Submission]) -> bytes:

@@ -102,9 +102,10 @@ def signer_of(token: str) -> str:
     if len(token) > JWS_CHARS_MAX:
         raise WindrowError("too_large", f"a signature of {len(token)} characters")
     try:
-        kid = jws.extract_compact(token.encode()).headers().get("kid")
-    except (JoseError, ValueError) as error:
+        header: Any = jws.extract_compact(token.encode()).headers()  # whatever JSON the stranger wrote
+    except (JoseError, ValueError, RecursionError) as error:
         raise WindrowError("bad_signature", "not a compact JWS") from error
+    kid = header.get("kid") if isinstance(header, dict) else None
     if not isinstance(kid, str) or len(kid) != 64:
         raise WindrowError("bad_signature", "`kid` is not a 64-digit hex key")
     return kid
@@ -124,7 +125,7 @@ def verify(
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signer))
         opened = jws.deserialize_compact(token, OKPKey.import_key(public), algorithms=[ALGORITHM])
         statement = msgspec.json.decode(opened.payload, type=Statement)
-    except (JoseError, ValueError, msgspec.DecodeError) as error:
+    except (JoseError, ValueError, msgspec.DecodeError, RecursionError) as error:
         raise WindrowError("bad_signature") from error
     if statement.network != network:
         raise WindrowError("wrong_network", f"{statement.network} instead of {network}")
