@@ -14,6 +14,8 @@ import os
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -45,55 +47,114 @@ class KernelRandomness:
         return secrets.token_bytes(size_bytes)
 
 
+class SystemCalls:
+    """The system calls that durability rests on, one method each; a simulation puts itself in their place."""
+
+    def make_folder(self, path: Path) -> None:
+        """Create one folder; present is fine. Its name is durable only after `sync_folder` of its parent."""
+        path.mkdir(exist_ok=True)
+
+    def open(self, path: Path, flags: int, mode: int = 0o600) -> int:
+        """Open a file, made with that mode if it is not there, and return its descriptor."""
+        return os.open(path, flags | os.O_CLOEXEC, mode)
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        """Write some of the data and return how many bytes that was."""
+        return os.write(descriptor, data)
+
+    def truncate(self, descriptor: int, size_bytes: int) -> None:
+        """Cut a file to a size."""
+        os.ftruncate(descriptor, size_bytes)
+
+    def fsync(self, descriptor: int) -> None:
+        """Bring a file's bytes to the disk."""
+        os.fsync(descriptor)
+
+    def close(self, descriptor: int) -> None:
+        """Close a descriptor."""
+        os.close(descriptor)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Rename at once; durable only after `sync_folder` of the target's folder."""
+        os.replace(source, target)
+
+    def unlink(self, path: Path) -> None:
+        """Delete a file or a folder tree."""
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+    def sync_folder(self, path: Path) -> None:
+        """Make the names in a folder durable."""
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 class PosixAppendFile:
     """A file opened for appending."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, calls: SystemCalls, descriptor: int) -> None:
+        self._calls = calls
         self._descriptor = descriptor
         self._end = os.fstat(descriptor).st_size
 
     def append(self, data: bytes) -> int:
-        """Write all of the data at the end and return where it begins."""
+        """Write all of the data at the end and return where it begins. Raises OSError, the file as it was before."""
         offset, view = self._end, memoryview(data)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
+        try:
+            while view:
+                view = view[self._calls.write(self._descriptor, view) :]
+        except OSError:  # a full disk may have taken a part, and the next record must not begin behind it
+            with _fatal("truncate_failed"):
+                self._calls.truncate(self._descriptor, offset)
+            raise
         self._end += len(data)
         return offset
 
     def sync(self) -> None:
         """Flush to the disk. A failure ends the process: the kernel may have dropped what it could not write."""
-        try:
-            os.fsync(self._descriptor)
-        except OSError:
-            log.critical("fsync_failed", exc_info=True)
-            os._exit(DISK_FAILED_EXIT)
+        with _fatal("fsync_failed"):
+            self._calls.fsync(self._descriptor)
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._descriptor)
+        self._calls.close(self._descriptor)
 
 
-def sync_directory(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+@contextmanager
+def _fatal(event: str) -> Iterator[None]:
+    """End the process when the block fails, because nobody can know what the disk holds then."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        yield
+    except OSError:
+        log.critical(event, exc_info=True)
+        os._exit(DISK_FAILED_EXIT)
 
 
 class PosixDisk:
-    """Files of this machine."""
+    """Files of this machine.
+
+    A folder's own name is made durable before anything in it is relied on, and those above it up to the mount point:
+    a synced file in a folder whose name is lost is lost with it.
+    """
+
+    def __init__(self, calls: SystemCalls | None = None) -> None:
+        self._calls = calls or SystemCalls()
+        self._durable_folders: set[Path] = set()
 
     def open_append(self, path: Path, keep_bytes: int) -> AppendFile:
         """Open for appending after cutting off what no commit vouches for."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self._keep_folder(path.parent)
+        descriptor = self._calls.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         if os.fstat(descriptor).st_size > keep_bytes:
-            os.ftruncate(descriptor, keep_bytes)
-        os.fsync(descriptor)
-        sync_directory(path.parent)
-        return PosixAppendFile(descriptor)
+            self._calls.truncate(descriptor, keep_bytes)
+        self._calls.fsync(descriptor)
+        self._calls.sync_folder(path.parent)
+        return PosixAppendFile(self._calls, descriptor)
 
     def read_range(self, path: Path, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes from `offset`."""
@@ -105,36 +166,56 @@ class PosixDisk:
         return data
 
     def write_durably(self, path: Path, data: bytes) -> None:
-        """Write temporary → fsync → rename → fsync of the directory."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Write temporary → fsync → rename → fsync of the directory. Raises OSError, and then nothing is there."""
+        self._keep_folder(path.parent)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_directory(path.parent)
+        descriptor = self._calls.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[self._calls.write(descriptor, view) :]
+            self._calls.fsync(descriptor)
+        except OSError:
+            self._calls.unlink(temporary)
+            raise
+        finally:
+            self._calls.close(descriptor)
+        self._calls.rename(temporary, path)
+        self._calls.sync_folder(path.parent)
 
     def adopt_durably(self, temporary: Path, path: Path) -> None:
         """Fsync a finished temporary file or folder and rename it."""
         members = [temporary] if temporary.is_file() else [p for p in temporary.rglob("*") if p.is_file()]
         for member in members:
-            with member.open("rb") as file:
-                os.fsync(file.fileno())
+            descriptor = self._calls.open(member, os.O_RDONLY)
+            try:
+                self._calls.fsync(descriptor)
+            finally:
+                self._calls.close(descriptor)
         for folder in {member.parent for member in members}:
-            sync_directory(folder)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(temporary, path)
-        sync_directory(path.parent)
+            self._calls.sync_folder(folder)
+        self._keep_folder(path.parent)
+        self._calls.rename(temporary, path)
+        self._calls.sync_folder(path.parent)
 
     def remove(self, path: Path) -> None:
         """Delete a file or folder tree and make its absence durable."""
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        self._calls.unlink(path)
         if path.parent.is_dir():
-            sync_directory(path.parent)
+            self._calls.sync_folder(path.parent)
+
+    def _keep_folder(self, folder: Path) -> None:
+        """Make a folder, and its name and those above it durable, once in this process and as far as we may look."""
+        if folder in self._durable_folders or folder == folder.parent:
+            return
+        if not folder.is_dir():
+            self._keep_folder(folder.parent)
+            self._calls.make_folder(folder)
+        elif not os.path.ismount(folder):
+            self._keep_folder(folder.parent)
+        if not os.path.ismount(folder) and os.access(folder.parent, os.R_OK):
+            self._calls.sync_folder(folder.parent)
+        self._durable_folders.add(folder)
 
 
 def real_env() -> Env:

@@ -43,26 +43,25 @@ class Segments:
         self._family = family
         self._number = get_cursor(connection, f"segments/{family}/number")
         self._end = get_cursor(connection, f"segments/{family}/bytes")
-        self._file = self._open()
+        self._file = self._open(self._number, self._end)
 
-    def _open(self) -> AppendFile:
-        return self._disk.open_append(self._folder / self._name, self._end)
+    def _open(self, number: int, keep_bytes: int) -> AppendFile:
+        return self._disk.open_append(self._folder / self._name_of(number), keep_bytes)
 
-    @property
-    def _name(self) -> str:
-        return f"{self._family}-{self._number:06d}.zst"
+    def _name_of(self, number: int) -> str:
+        return f"{self._family}-{number:06d}.zst"
 
     def append(self, record: bytes) -> Place:
         """Write one record; it is not durable before `sync`, nor known before `commit`."""
         if self._end >= SEGMENT_BYTES_MAX:
             self._file.sync()
+            following = self._open(self._number + 1, 0)  # may fail, and then the old one is still in use
             self._file.close()
-            self._number, self._end = self._number + 1, 0
-            self._file = self._open()
+            self._file, self._number, self._end = following, self._number + 1, 0
         data = zstandard.compress(record, 3)
         offset = self._file.append(data)
         self._end = offset + len(data)
-        return Place(self._name, offset, len(data))
+        return Place(self._name_of(self._number), offset, len(data))
 
     def sync(self) -> None:
         """Bring everything appended to the disk. A failure here must end the process."""
