@@ -1,4 +1,4 @@
-"""What every server room is handed: the Env port, the state, the home folder, the network's name and its key.
+"""What every server room is handed: the Env port, the state, the home folder, the network's name, its key and rules.
 
 Rules: built once, at the front door; rooms take what they need from it and keep no globals.
 
@@ -8,7 +8,7 @@ Does not: start or stop anything. Usage: `house = House(env, state, home, "windr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from storage.env import Env
 from storage.state import State
 from windrow_protocol.signing import public_id, sign
+from windrow_protocol.trust_rules import TrustRules
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class House:
     home: Path
     network: str
     key: Ed25519PrivateKey
+    rules: TrustRules = field(default_factory=TrustRules)
 
     @property
     def coordinator_id(self) -> str:

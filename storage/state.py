@@ -22,7 +22,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage.tables import cursors, meta, metadata
+from storage.tables import cursors, meta
+from storage.trust_tables import metadata
 from windrow_protocol.errors import WindrowError
 
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON")

@@ -63,7 +63,13 @@ nodes = sa.Table(
     sa.Column("agent", sa.Text, nullable=False),
     sa.Column("region", sa.Text, nullable=False),
     sa.Column("prefix", sa.Text, nullable=False),  # the /24 or /48 it registered from
+    sa.Column(
+        "state", sa.Text, nullable=False, default="active"
+    ),  # active | queued | leaving | left | revoked
+    sa.Column("owner", sa.Text, nullable=False, default=""),  # the wallet that delegated to it
+    sa.Column("operator", sa.Text, nullable=False, default=""),  # whose validator it is
     _time("registered_at_ms"),
+    _time("left_at_ms", nullable=True),
 )
 nonces = sa.Table(
     "nonces",
@@ -93,12 +99,13 @@ leases = sa.Table(
     sa.Column("url_id", sa.Text, nullable=False, index=True),
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("node_id", sa.Text, nullable=False, index=True),
-    sa.Column("kind", sa.Text, nullable=False),  # work | audit
+    sa.Column("kind", sa.Text, nullable=False),  # work | audit | canary
     sa.Column("audit_of", sa.Text, index=True),  # the contribution that an audit lease is about
     sa.Column("state", sa.Text, nullable=False),  # leased | answered | expired
     sa.Column("render", sa.Text, nullable=False),
     sa.Column("nonce", sa.Text, nullable=False),
     _time("issued_at_ms"),
+    _time("not_before_ms", default=0),
     _time("expires_at_ms"),
     sa.Column("outcome", sa.Text),
     sa.Column("http_status", sa.Integer),
@@ -130,7 +137,7 @@ contributions = sa.Table(
     sa.Column("seq", sa.BigInteger, nullable=False, unique=True),
     sa.Column("lease_id", sa.Text, nullable=False),
     sa.Column("node_id", sa.Text, nullable=False, index=True),
-    sa.Column("kind", sa.Text, nullable=False),  # work | truth
+    sa.Column("kind", sa.Text, nullable=False),  # work | truth | canary
     sa.Column("audit_of", sa.Text, index=True),  # what a truth is about
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("final_url", sa.Text, nullable=False),
@@ -162,9 +169,11 @@ verdicts = sa.Table(
     sa.Column("contribution_id", sa.Text, primary_key=True),
     sa.Column("seq", sa.BigInteger, nullable=False, unique=True),  # the contribution's place in the log
     sa.Column("node_id", sa.Text, nullable=False),
-    sa.Column("verdict", sa.Text, nullable=False),  # accepted | rejected | no_evidence
+    sa.Column("verdict", sa.Text, nullable=False),  # accepted | unaudited | rejected | no_evidence
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("similarity", sa.Float, nullable=False),
+    sa.Column("confirmed_ppm", sa.Integer, nullable=False, default=1_000_000),  # of its shingles, by a truth
+    sa.Column("epoch_id", sa.Integer, nullable=False, default=0),
     sa.Column("truth_sha256", sa.Text, nullable=False),  # JSON list
     _time("decided_at_ms"),
     sa.Column("jws", sa.Text, nullable=False),

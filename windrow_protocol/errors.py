@@ -72,6 +72,23 @@ REASONS: dict[str, Reason] = _table(
     Reason("truths_disagree", "Validators saw different pages, so nothing can be said", "nothing to do: this is never held against the node", 200),
     Reason("inconclusive", "The text differs from what validators fetched, but too little to prove anything", "nothing to do: this is never held against the node", 200),
     Reason("truth_unavailable", "No validator could fetch the page", "nothing to do: this is never held against the node", 200),
+    Reason("not_drawn", "Not drawn for an audit: its pay vests once later audits of the node have passed", "nothing to do", 200),
+    Reason("hard_host", "Pages of this host cannot be checked yet, so only the fetch fee is paid", "nothing to do: this is never held against the node", 200),
+    Reason("canary_matched", "A control page, and it was really fetched", "nothing to do", 200),
+    Reason("canary_differs", "A control page whose text only a real fetch could know, and it differs", "fetch the page itself", 200),
+    # --- validators ------------------------------------------------------------------------------------------------------
+    Reason("not_a_validator", "Only validators of this network may ask this", "ask the network's operator to list this node's id", 403),
+    Reason("unknown_epoch", "There is no such epoch, or it is not in that state", "see the open epoch in the answer of POST /v1/audit/log", 409),
+    Reason("commitment_fixed", "Another secret was committed to for this epoch", "keep the secrets file; draw with the secret that was committed", 409),
+    Reason("wrong_secret", "The secret is not the one that was committed to", "reveal the committed secret; without it the epoch pays no dividends", 409),
+    Reason("no_commitment", "No secret was committed to before this epoch began", "commit for the next epoch with POST /v1/audit/commitments", 409),
+    Reason("wrong_draw", "What was said to be drawn is not what the revealed secret draws", "draw with the committed secret over every entry of the log", 409),
+    # --- standing ----------------------------------------------------------------------------------------------------------
+    Reason("node_left", "This node has left the network or its owner revoked it", "register a new node", 403),
+    Reason("node_suspended", "This node is suspended: its mismatches cannot be chance", "appeal the verdicts it rests on (POST /v1/appeals)", 403),
+    Reason("prefix_quarantined", "A node of this address range was suspended, so no new one is taken for now", "come back when the time named is over", 403),
+    Reason("bad_delegation", "The wallet's delegation is not valid", "sign network, node, payout address, scopes and expiry with the wallet as docs/protocol.md says", 403),
+    Reason("not_appealable", "There is nothing to appeal: the verdict is not yours, not disclosed, or appealed already", "see POST /v1/disclosures", 409),
     # --- the node ------------------------------------------------------------------------------------------------------
     Reason("unsafe_address", "The address is private, local or reserved", "only public addresses are fetched; list a loopback test site with `allow_private`", 403),
     Reason("not_leased", "The request is not covered by a signed lease", "the node fetches only what is leased to it", 403),

@@ -81,6 +81,8 @@ MISMATCH_MARGIN: Final = 0.25
 TRUTHS_PER_AUDIT_MAX: Final = 3
 NEW_SHINGLES_MIN: Final = 20  # fewer shingles new since an earlier version prove nothing about a copy of it
 TRUTH_ATTEMPTS_MAX: Final = 3
+DRAW_ENTRIES_MAX: Final = 1_000  # of the audit log in one answer, and drawn ones in one message
+DISCLOSURES_MAX: Final = 500
 
 # --- near-duplicates --------------------------------------------------------------------------------------------
 NEAR_DUPLICATE_JACCARD_MIN: Final = 0.80

@@ -27,6 +27,8 @@ from windrow_protocol.limits import (
     BATCH_DECODED_BYTES_MAX,
     BATCH_RECORDS_MAX,
     BATCH_WIRE_BYTES_MAX,
+    DISCLOSURES_MAX,
+    DRAW_ENTRIES_MAX,
     LEASES_PER_REQUEST_MAX,
     OPTOUT_SIGNALS_MAX,
     TEXT_BYTES_MAX,
@@ -42,6 +44,7 @@ Hex64 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 Identifier = Annotated[str, Meta(pattern="^[a-z][0-9a-f]{31}$", max_length=32)]
 Url = Annotated[str, Meta(min_length=1, max_length=URL_CHARS_MAX)]
 TimeMs = Annotated[int, Meta(ge=0, le=2**53)]
+WaitMs = Annotated[int, Meta(ge=0, le=86_400_000)]
 Short = Annotated[str, Meta(max_length=256)]
 Title = Annotated[str, Meta(max_length=TITLE_CHARS_MAX)]
 Text = Annotated[str, Meta(max_length=TEXT_BYTES_MAX)]
@@ -87,6 +90,7 @@ class Lease(Message, frozen=True):
     want_raw: bool = False
     region: str = ""
     purpose: Literal["fetch"] = "fetch"
+    not_before_ms: TimeMs = 0
 
 
 class Registration(Message, frozen=True):
@@ -124,6 +128,7 @@ class Contribution(Message, frozen=True, tag="contribution", tag_field="kind"):
     title: Title = ""
     extractor_version: Short = ""
     bytes_wire: Annotated[int, Meta(ge=0, le=2**40)] = 0
+    crawl_delay_ms: WaitMs = 0
 
 
 class Report(Message, frozen=True, tag="report", tag_field="kind"):
@@ -136,6 +141,8 @@ class Report(Message, frozen=True, tag="report", tag_field="kind"):
     http_status: Annotated[int, Meta(ge=0, le=599)] = 0
     detail: Short = ""
     bytes_wire: Annotated[int, Meta(ge=0, le=2**40)] = 0
+    crawl_delay_ms: WaitMs = 0
+    retry_after_ms: WaitMs = 0
 
 
 Submission = Contribution | Report
@@ -164,6 +171,72 @@ class PersonalContribution(Message, frozen=True):
     records: Annotated[list[PersonalRecord], Meta(min_length=1, max_length=BATCH_RECORDS_MAX)]
 
 
+class AuditCommitment(Message, frozen=True):
+    """POST /v1/audit/commitments (purpose `audit_commitment`): a validator fixes its secret for an epoch to come."""
+
+    epoch_id: Annotated[int, Meta(ge=0, le=2**31)]
+    commitment: Hex64
+
+
+class AuditLogRequest(Message, frozen=True):
+    """POST /v1/audit/log (purpose `audit_log`): a validator asks for what may be drawn after a place of the log."""
+
+    after_seq: Annotated[int, Meta(ge=0, le=2**53)]
+    count: Annotated[int, Meta(ge=1, le=DRAW_ENTRIES_MAX)] = DRAW_ENTRIES_MAX
+
+
+class AuditDraws(Message, frozen=True):
+    """POST /v1/audit/draws (purpose `audit_draws`): what a validator drew of an epoch's entries up to `upto_seq`."""
+
+    epoch_id: Annotated[int, Meta(ge=0, le=2**31)]
+    upto_seq: Annotated[int, Meta(ge=0, le=2**53)]
+    lease_ids: Annotated[list[Identifier], Meta(max_length=DRAW_ENTRIES_MAX)]
+    doubled: Annotated[list[Identifier], Meta(max_length=DRAW_ENTRIES_MAX)] = []
+
+
+class AuditReveal(Message, frozen=True):
+    """POST /v1/audit/reveals (purpose `audit_reveal`): the secret of an epoch that has ended, in hex."""
+
+    epoch_id: Annotated[int, Meta(ge=0, le=2**31)]
+    secret: Hex64
+
+
+class Departure(Message, frozen=True):
+    """POST /v1/nodes/leave (purpose `leave`): a node wants to end, have its pending pay settled and its bond back."""
+
+    reason: Short = ""
+
+
+class Appeal(Message, frozen=True):
+    """POST /v1/appeals (purpose `appeal`): a node asks once for a verdict to be looked at again."""
+
+    contribution_id: Identifier
+    reason: Short = ""
+
+
+class DisclosureRequest(Message, frozen=True):
+    """POST /v1/disclosures (purpose `disclosures`): a node asks what was decided about it in closed epochs."""
+
+    after_seq: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    count: Annotated[int, Meta(ge=1, le=DISCLOSURES_MAX)] = DISCLOSURES_MAX
+
+
+class Delegation(Message, frozen=True):
+    """POST /v1/delegations: a wallet says (EIP-712) which node works for it, until when, and what it may do.
+
+    `scopes` of `work` (count the node as the wallet's), `payout` (pay this address from now on) and `revoke` (the
+    node's key is lost: it gets no more leases). `signature` is the wallet's, 65 bytes as 0x-hex, over the other fields.
+    """
+
+    network: Short
+    node_id: Hex64
+    payout_address: Short
+    scopes: Annotated[list[Literal["work", "payout", "revoke"]], Meta(min_length=1, max_length=3)]
+    expires_at_ms: TimeMs
+    nonce: Short
+    signature: Short
+
+
 class Receipt(Message, frozen=True):
     """What the coordinator signs (purpose `receipt`, subject `node_id`) once a submission is durable.
 
@@ -181,14 +254,20 @@ class Receipt(Message, frozen=True):
 
 
 class Verdict(Message, frozen=True):
-    """What the coordinator signs (purpose `verdict`, subject `node_id`) about one contribution."""
+    """What the coordinator signs (purpose `verdict`, subject `node_id`) about one contribution.
+
+    `unaudited` is neither pass nor fail: it was not drawn. `confirmed_ppm` is the share of its shingles that a truth
+    has too; what no truth confirms earns nothing.
+    """
 
     contribution_id: str
-    verdict: Literal["accepted", "rejected", "no_evidence"]
+    verdict: Literal["accepted", "unaudited", "rejected", "no_evidence"]
     reason: str
     similarity: float
     truth_sha256: list[str]
     decided_at_ms: TimeMs
+    confirmed_ppm: int = 1_000_000
+    epoch_id: int = 0
 
 
 def contribution_id_for(lease_id: str, node_id: str) -> str:

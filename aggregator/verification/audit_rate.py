@@ -1,0 +1,54 @@
+"""How often a node's contributions are audited: a pure function of what it could gain and what it has done.
+
+    q   = clip(max(minimum, 3 / (0.9·E), 12 / (7·documents a day)), minimum, maximum)
+    q_i = min(1, q · max(1, v))
+
+E is what the node would lose (unvested documents and bond, in mean documents), v the document's value over the mean.
+The first term is a floor, the second catches somebody with little to lose, the third gives everybody the 13 audits
+that vesting waits for within a week. Probation is 1; an escalated node and a hard host raise q to at least theirs.
+
+Does not: draw (`windrow_protocol/audit_draw.py`) or know who the node is.
+
+Usage: `rate = audit_rate_ppm(rules, Exposure(at_stake=200.0, documents_per_day=300.0), value=1.4)`.
+
+Source: docs/protocol.md, "Audit".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from windrow_protocol.trust_rules import PPM, TrustRules
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What bears on a node's audit rate. `at_stake` in mean documents; `documents` counts all it ever handed in."""
+
+    at_stake: float
+    documents_per_day: float
+    documents: int = 10**9
+    escalated: bool = False
+    hard_host: bool = False
+
+
+def audit_rate_ppm(rules: TrustRules, exposure: Exposure, value: float = 1.0) -> int:
+    """Return the probability, in parts per million, that a contribution of a relative value is audited."""
+    if not rules.on("audits"):
+        return 0
+    if rules.on("probation") and exposure.documents < rules.probation_documents:
+        return PPM
+    rate = base_rate_ppm(rules, exposure)
+    if exposure.escalated and rules.on("escalation"):
+        rate = max(rate, rules.escalated_rate_ppm)
+    if exposure.hard_host and rules.on("hard_hosts"):
+        rate = max(rate, rules.hard_rate_ppm)
+    return min(PPM, round(rate * max(1.0, value)))
+
+
+def base_rate_ppm(rules: TrustRules, exposure: Exposure) -> int:
+    """Return q of the module's formula, in parts per million."""
+    little_to_lose = 3 / (0.9 * exposure.at_stake) if exposure.at_stake > 0 else 1.0
+    enough_to_vest = 12 / (7 * exposure.documents_per_day) if exposure.documents_per_day > 0 else 1.0
+    wanted = round(PPM * max(little_to_lose, enough_to_vest))
+    return min(max(wanted, rules.audit_rate_min_ppm), max(rules.audit_rate_max_ppm, rules.audit_rate_min_ppm))

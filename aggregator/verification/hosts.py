@@ -1,0 +1,81 @@
+"""Hosts as audits see them: which are hard to check, and how much their pages differ from fetch to fetch.
+
+    hard   when two audits in an epoch found truths that disagree or could get none, and more than agreed, or when two
+           unrelated nodes mismatched there in one epoch (both mismatches are then void: the page, not they, differs)
+    easy   again after `AGREEMENTS_TO_EASE` audits in a row whose truths agreed
+
+Rules: a pure fold. A hard host earns the fetch fee only. Does not: know tables, or fetch.
+
+Usage: `host, voided = observe_host(HostStanding(), HostEvent("disagree", epoch_id=3))`.
+
+Source: docs/protocol.md, "Hard hosts" and "Consequences".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+AGREEMENTS_TO_EASE: Final = 5
+TROUBLES_TO_HARDEN: Final = 2
+_EXCESS_MEMORY: Final = 0.9  # weight of the past in the running mean of the excess
+
+
+@dataclass(frozen=True, slots=True)
+class HostEvent:
+    """`agree` and `disagree` are about two truths, `unavailable` about none to be had, `mismatch` about a node.
+
+    `group` names the node's owner or prefix: nodes of one group are related. `excess` is the truths' over each other.
+    """
+
+    kind: Literal["agree", "disagree", "unavailable", "mismatch"]
+    epoch_id: int
+    group: str = ""
+    contribution_id: str = ""
+    excess: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class HostStanding:
+    """What audits say about a host. Counts are of `epoch_id`; `mismatches` are (group, contribution id)."""
+
+    epoch_id: int = -1
+    hard: bool = False
+    troubles: int = 0
+    agreements: int = 0
+    agreements_in_a_row: int = 0
+    mismatches: tuple[tuple[str, str], ...] = ()
+    excess: float = 0.0
+
+
+def observe_host(host: HostStanding, event: HostEvent) -> tuple[HostStanding, tuple[str, ...]]:
+    """Fold one event and return the host and the contributions whose mismatch is void because of it."""
+    if event.epoch_id != host.epoch_id:
+        host = replace(host, epoch_id=event.epoch_id, troubles=0, agreements=0, mismatches=())
+    if event.kind == "mismatch":
+        return _mismatched(host, event)
+    if event.kind == "agree":
+        return _agreed(host, event), ()
+    host = replace(host, troubles=host.troubles + 1, agreements_in_a_row=0)
+    if host.troubles >= TROUBLES_TO_HARDEN and host.troubles > host.agreements:
+        host = replace(host, hard=True)
+    return host, ()
+
+
+def _agreed(host: HostStanding, event: HostEvent) -> HostStanding:
+    in_a_row = host.agreements_in_a_row + 1
+    return replace(
+        host,
+        agreements=host.agreements + 1,
+        agreements_in_a_row=in_a_row,
+        hard=host.hard and in_a_row < AGREEMENTS_TO_EASE,
+        excess=_EXCESS_MEMORY * host.excess + (1 - _EXCESS_MEMORY) * event.excess,
+    )
+
+
+def _mismatched(host: HostStanding, event: HostEvent) -> tuple[HostStanding, tuple[str, ...]]:
+    mismatches = (*host.mismatches, (event.group, event.contribution_id))
+    if len({group for group, _ in mismatches}) < 2:
+        return replace(host, mismatches=mismatches), ()
+    hardened = replace(host, hard=True, agreements_in_a_row=0, mismatches=mismatches)
+    return hardened, tuple(contribution_id for _, contribution_id in mismatches)

@@ -1,0 +1,53 @@
+"""The draw of audits: what is checked follows from a secret that was fixed before the work was done.
+
+Rules: a validator commits to a secret before an epoch and reveals it at its end; whether it audits an entry of the log
+is the HMAC of lease and content under that secret, so neither node nor coordinator can steer it and anyone can
+re-derive it afterwards. Probabilities are integers in parts per million, comparisons exact.
+
+Does not: keep secrets, or know rates (`aggregator/verification/audit_rate.py`).
+
+Usage::
+
+    commitment = commitment_of(secret)                        # published before the epoch
+    if is_drawn(secret, lease_id, content_sha256, rate_ppm): ...
+    assert commitment_of(revealed) == commitment              # anybody, afterwards
+
+Source: RFC 2104 (HMAC), FIPS 180-4 (SHA-256).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Final, Literal
+
+from windrow_protocol.trust_rules import PPM
+
+SECRET_BYTES: Final = 32
+Purpose = Literal["audit", "double", "leave"]
+
+
+def commitment_of(secret: bytes) -> str:
+    """Return the published digest of a secret. Raises ValueError for one that is not 32 bytes long."""
+    if len(secret) != SECRET_BYTES:
+        raise ValueError(f"a secret has {SECRET_BYTES} bytes, not {len(secret)}")
+    return hashlib.sha256(b"windrow/audit-secret/" + secret).hexdigest()
+
+
+def is_drawn(
+    secret: bytes, lease_id: str, content_sha256: str, rate_ppm: int, purpose: Purpose = "audit"
+) -> bool:
+    """Say whether an entry is drawn at a probability of `rate_ppm` parts per million."""
+    message = f"windrow/{purpose}/{lease_id}/{content_sha256}".encode()
+    place = int.from_bytes(hmac.digest(secret, message, "sha256")[:8], "big")
+    return place * PPM < rate_ppm << 64
+
+
+def share_of_one_ppm(rate_ppm: int, validators: int) -> int:
+    """Return the rate at which each of some independent validators draws, so that together they reach `rate_ppm`."""
+    if rate_ppm >= PPM:
+        return PPM
+    if validators <= 1:
+        return rate_ppm
+    undrawn: float = (1 - rate_ppm / PPM) ** (1 / validators)
+    return round(PPM * (1 - undrawn))
