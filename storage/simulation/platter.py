@@ -5,8 +5,8 @@ that its last fsync made durable. On a crash every unsynced file keeps a random 
 zeros where the length survived and the data did not), and every unsynced folder keeps a random first part of its
 pending creations, renames and deletions, in their order. What is left is written back to the real folder.
 
-Rules: everything random is seeded; the process' own code (`PosixDisk`) runs unchanged on these calls. SQLite is trusted:
-its files are left alone here, and a crash loses exactly its uncommitted transaction (`synchronous=FULL`).
+Rules: everything random is seeded; the process' own code (`PosixDisk`) runs unchanged on these calls. SQLite is trusted
+and its files left alone: a crash loses exactly its uncommitted transaction (`synchronous=FULL`).
 
 Does not: lose synced bytes, reorder the steps within one folder, or follow links.
 
