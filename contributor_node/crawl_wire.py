@@ -134,6 +134,9 @@ class CrawlResult(Line, frozen=True, tag="result"):
 ToChild = Hello | Work | Granted | Close
 ToParent = Alive | Parsing | AskRedirect | AskSlower | Broken | CrawlResult
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_SAID_CHARS_MAX = 300
+
 _encoder = msgspec.json.Encoder()
 _to_child: msgspec.json.Decoder[ToChild] = msgspec.json.Decoder(ToChild)
 _to_parent: msgspec.json.Decoder[ToParent] = msgspec.json.Decoder(ToParent)
@@ -151,13 +154,13 @@ def decode_to_child(line: bytes) -> ToChild:
     """Decode a line from the parent. Raises WindrowError `wrong_schema`."""
     try:
         return _to_child.decode(line)
-    except msgspec.DecodeError as error:
-        raise WindrowError("wrong_schema", str(error)) from error
+    except _UNREADABLE as error:
+        raise WindrowError("wrong_schema", str(error)[:_SAID_CHARS_MAX]) from error
 
 
 def decode_to_parent(line: bytes) -> ToParent:
     """Decode a line from the child. Raises WindrowError `wrong_schema`."""
     try:
         return _to_parent.decode(line)
-    except msgspec.DecodeError as error:
-        raise WindrowError("wrong_schema", str(error)) from error
+    except _UNREADABLE as error:
+        raise WindrowError("wrong_schema", str(error)[:_SAID_CHARS_MAX]) from error
