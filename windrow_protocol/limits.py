@@ -83,6 +83,7 @@ NEW_SHINGLES_MIN: Final = 20  # fewer shingles new since an earlier version prov
 TRUTH_ATTEMPTS_MAX: Final = 3
 DRAW_ENTRIES_MAX: Final = 1_000  # of the audit log in one answer, and drawn ones in one message
 DISCLOSURES_MAX: Final = 500
+APPEALS_OPEN_MAX: Final = 10  # of one node at a time
 
 # --- near-duplicates --------------------------------------------------------------------------------------------
 NEAR_DUPLICATE_JACCARD_MIN: Final = 0.80
