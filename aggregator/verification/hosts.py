@@ -4,7 +4,10 @@
            unrelated nodes mismatched there in one epoch (both mismatches are then void: the page, not they, differs)
     easy   again after `AGREEMENTS_TO_EASE` audits in a row whose truths agreed
 
-Rules: a pure fold. A hard host earns the fetch fee only. Does not: know tables, or fetch.
+Rules: a pure fold. A hard host earns the fetch fee only, so no single operator may make one: troubles harden a host
+only when there is no operator whose lie alone would explain them all.
+
+Does not: know tables, or fetch.
 
 Usage: `host, voided = observe_host(HostStanding(), HostEvent("disagree", epoch_id=3))`.
 
@@ -25,7 +28,9 @@ _EXCESS_MEMORY: Final = 0.9  # weight of the past in the running mean of the exc
 class HostEvent:
     """`agree` and `disagree` are about two truths, `unavailable` about none to be had, `mismatch` about a node.
 
-    `group` names the node's owner or prefix: nodes of one group are related. `excess` is the truths' over each other.
+    `group` names the node's owner or prefix: nodes of one group are related. `excess` is the truths' over each other,
+    where two were there. `suspects` are the operators any one of which could have caused a trouble by lying, alone;
+    empty where no one could.
     """
 
     kind: Literal["agree", "disagree", "unavailable", "mismatch"]
@@ -33,11 +38,15 @@ class HostEvent:
     group: str = ""
     contribution_id: str = ""
     excess: float = 0.0
+    suspects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class HostStanding:
-    """What audits say about a host. Counts are of `epoch_id`; `mismatches` are (group, contribution id)."""
+    """What audits say about a host. Counts are of `epoch_id`; `mismatches` are (group, contribution id).
+
+    `suspects` are the operators whose lies alone would explain every trouble; `measures` counts what `excess` is of.
+    """
 
     epoch_id: int = -1
     hard: bool = False
@@ -45,31 +54,39 @@ class HostStanding:
     agreements: int = 0
     agreements_in_a_row: int = 0
     mismatches: tuple[tuple[str, str], ...] = ()
+    suspects: tuple[str, ...] = ()
     excess: float = 0.0
+    measures: int = 0
 
 
 def observe_host(host: HostStanding, event: HostEvent) -> tuple[HostStanding, tuple[str, ...]]:
     """Fold one event and return the host and the contributions whose mismatch is void because of it."""
     if event.epoch_id != host.epoch_id:
-        host = replace(host, epoch_id=event.epoch_id, troubles=0, agreements=0, mismatches=())
+        host = replace(host, epoch_id=event.epoch_id, troubles=0, agreements=0, mismatches=(), suspects=())
     if event.kind == "mismatch":
         return _mismatched(host, event)
     if event.kind == "agree":
         return _agreed(host, event), ()
-    host = replace(host, troubles=host.troubles + 1, agreements_in_a_row=0)
-    if host.troubles >= TROUBLES_TO_HARDEN and host.troubles > host.agreements:
-        host = replace(host, hard=True)
-    return host, ()
+    return _troubled(host, event), ()
+
+
+def _troubled(host: HostStanding, event: HostEvent) -> HostStanding:
+    shared = tuple(each for each in event.suspects if host.troubles == 0 or each in host.suspects)
+    host = replace(host, troubles=host.troubles + 1, agreements_in_a_row=0, suspects=shared)
+    beyond_doubt = host.troubles >= TROUBLES_TO_HARDEN and host.troubles > host.agreements and not shared
+    return replace(host, hard=True) if beyond_doubt else host
 
 
 def _agreed(host: HostStanding, event: HostEvent) -> HostStanding:
     in_a_row = host.agreements_in_a_row + 1
+    past = min(host.measures / (host.measures + 1), _EXCESS_MEMORY)  # the first measure counts whole
     return replace(
         host,
         agreements=host.agreements + 1,
         agreements_in_a_row=in_a_row,
         hard=host.hard and in_a_row < AGREEMENTS_TO_EASE,
-        excess=_EXCESS_MEMORY * host.excess + (1 - _EXCESS_MEMORY) * event.excess,
+        excess=past * host.excess + (1 - past) * event.excess,
+        measures=host.measures + 1,
     )
 
 
