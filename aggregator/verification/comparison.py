@@ -97,19 +97,23 @@ def decide(contribution_text: str, truths: Sequence[str], earlier_text: str | No
     ceiling = _score_of_news(claimed, known, earlier)
     scores = [min(each.two_sided, ceiling) for each in found]
     best = max(scores, default=0.0)
-    kind, reason = _judged(scores, best, known)
+    kind, reason = judge(scores, _agreement(known))
     confirmed = max((each.a_in_b for each in found), default=0.0)
     return Decision(kind, best, reason, confirmed, _mean_excess(known))
 
 
-def _judged(
-    scores: Sequence[float], best: float, known: Sequence[Shingles]
+def judge(
+    scores: Sequence[float], agreement: float
 ) -> tuple[Literal["match", "need_truth", "mismatch", "no_evidence"], str]:
+    """Apply the module's table to numbers: each truth's `s`, and the least similarity of two truths.
+
+    `agreement` is not looked at while there are fewer than two truths. Returns the kind and the reason code.
+    """
+    best = max(scores, default=0.0)
     if best >= MATCH_SIMILARITY_MIN:
         return "match", "matches_truth"
-    if len(known) < 2:
+    if len(scores) < 2:
         return "need_truth", ""
-    agreement = min(_similarity(a, b).two_sided for a, b in combinations(known, 2))
     if agreement < TRUTH_AGREEMENT_MIN:
         return "no_evidence", "truths_disagree"
     if best >= agreement - MISMATCH_MARGIN:
@@ -117,6 +121,10 @@ def _judged(
     if len(scores) < TRUTHS_PER_AUDIT_MAX:
         return "need_truth", ""
     return "mismatch", "differs_from_truth"
+
+
+def _agreement(known: Sequence[Shingles]) -> float:
+    return min((_similarity(a, b).two_sided for a, b in combinations(known, 2)), default=1.0)
 
 
 def _score_of_news(claimed: Shingles, known: Sequence[Shingles], earlier: Shingles | None) -> float:
