@@ -72,6 +72,20 @@ LEASES_PER_REQUEST_MAX: Final = 50
 LEASE_LIFE_MS: Final = 600_000
 LEASE_ATTEMPTS_MAX: Final = 4
 LEASES_OUTSTANDING_MAX: Final = 200
+LEASES_NEWCOMER_MAX: Final = 20  # held at once by a node that nobody knows yet
+PACE_MEMORY_MS: Final = 7_200_000  # a node holds at most what it answered in two hours
+LEASE_MEMORY_MS: Final = 86_400_000  # so long an expired lease counts against its node
+CANDIDATE_HOSTS_MAX: Final = 64  # looked at for one request for leases
+CANDIDATES_PER_HOST_MAX: Final = 16
+CRAWL_DELAY_DOUBTS_MAX: Final = 3  # reports in a row that a host's crawl-delay is shorter, before that is believed
+HOST_BACKOFF_S_MAX: Final = 300  # between requests to a host that keeps failing
+HOST_PAUSE_S_MAX: Final = 3_600  # a longer Retry-After is asked about again, by one request, after so long
+NODE_SILENT_MS: Final = 86_400_000  # a node that asked for nothing for so long gives its place away
+NODES_QUEUED_PER_PREFIX_MAX: Final = 100
+YOUNG_RIVAL_MS: Final = 600_000  # a prefix takes part in the lottery for so long after its young nodes asked
+REQUESTS_PER_MINUTE_MAX: Final = 3_000  # of one node
+REQUEST_COUNTS_MAX: Final = 100_000  # nodes whose requests are counted at once
+DELEGATION_LIFE_MS_MAX: Final = 366 * 86_400_000
 
 # --- verification (windrow protocol, "Audit") -----------------------------------------------------
 SHINGLE_WORDS: Final = 5
@@ -81,7 +95,12 @@ MISMATCH_MARGIN: Final = 0.25
 TRUTHS_PER_AUDIT_MAX: Final = 3
 NEW_SHINGLES_MIN: Final = 20  # fewer shingles new since an earlier version prove nothing about a copy of it
 TRUTH_ATTEMPTS_MAX: Final = 3
+AUDIT_VALUE_BYTES_MAX: Final = 50_000  # of one text that count for what it may be worth, as its pay is capped
 DRAW_ENTRIES_MAX: Final = 1_000  # of the audit log in one answer, and drawn ones in one message
+DRAWS_BYTES_MAX: Final = 131_072  # a message that names so many leases, drawn and doubled
+AUDIT_ROW_BYTES_MAX: Final = 40_000_000  # a line of a published audits file: up to five texts
+AUDIT_FILE_BYTES_MAX: Final = 20_000_000_000
+AUDIT_HEADER_BYTES_MAX: Final = 64_000_000
 DISCLOSURES_MAX: Final = 500
 APPEALS_OPEN_MAX: Final = 10  # of one node at a time
 
@@ -139,6 +158,7 @@ PERSONAL_BYTES_MAX: Final = 8_000_000
 
 # --- rewards --------------------------------------------------------------------------------------
 ACCOUNTING_BATCH_MAX: Final = 200  # contributions priced in one transaction
+PASSED_AUDITS_KEPT: Final = 64  # of a node, the latest; no network's `vest_audits` is more
 ROYALTY_OWNERS_MAX: Final = 1_000_000  # payout addresses among which one sale is split
 SETTLEMENT_POLL_S: Final = 0.5  # before a refused step is tried again
 SETTLEMENT_WAIT_S_MAX: Final = 60  # between two looks at the chain's time while a timelock runs

@@ -47,6 +47,7 @@ class TrustRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One network's numbers. Times in milliseconds, shares in parts per million, values in mean documents."""
 
     # audits
+    epoch_ms: int = DAY_MS  # an audit epoch that is not ended before ends by itself
     audit_rate_min_ppm: int = 30_000
     audit_rate_max_ppm: int = 500_000
     escalated_rate_ppm: int = 300_000
@@ -88,7 +89,11 @@ class TrustRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     off: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a defence that does not exist. Raises ValueError."""
+        """Refuse a negative number and a defence that does not exist. Raises ValueError."""
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, int) and value < 0:
+                raise ValueError(f"`{name}` is negative: {value}")
         unknown = set(self.off) - DEFENCES
         if unknown:
             raise ValueError(f"no such defence: {', '.join(sorted(unknown))}")
@@ -98,3 +103,10 @@ class TrustRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if defence not in DEFENCES:
             raise ValueError(f"no such defence: {defence}")
         return defence not in self.off
+
+
+def trust_label(operators: int, operators_min: int) -> str:
+    """Return what every page says about who verifies a network, given how many operators have a validator at work."""
+    if operators < operators_min:
+        return "single-operator trust"
+    return f"{operators} independent validator operators"

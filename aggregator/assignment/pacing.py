@@ -1,0 +1,186 @@
+"""Network-wide pacing: when a host may be asked next, whoever asks it.
+
+    slot      = max(now, end of the pause, last slot + interval)
+    interval  = max(the operator's minimum, the crawl-delay nodes report) · 2^(failures in a row), bounded
+
+    reported                                     what follows
+    429 or 503 with Retry-After                  no slot before its end, for anybody
+    blocked, server_error, timeout               one more failure
+    fetched, unchanged, not_found, a refusal     no failure any more
+    a longer crawl-delay                         it holds from now on
+    a shorter one, or none                       believed when `CRAWL_DELAY_DOUBTS_MAX` reports in a row say so
+
+Rules: a slot belongs to one lease; two slots of a host are never closer than the interval was when the later one was
+given. No slot lies beyond `horizon_ms`: until there is a nearer one the host waits. What a stranger reports can only
+slow a host down within bounds, and an expired lease says nothing about the host.
+
+Does not: choose URLs (`placement`), or replace the node's own pace, which holds besides.
+
+Usage::
+
+    taken = next_slot(pace, least_ms=2_000, now_ms=now, horizon_ms=200_000)     # (slot, pace) or None
+    pace = after_report(pace, Heard(Outcome.BLOCKED, http_status=429, retry_after_ms=60_000), now)
+
+Source: RFC 9110, 10.2.3 (Retry-After); docs/protocol.md, "Lease".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import sqlalchemy as sa
+
+from storage.state import insert_once
+from storage.trust_tables import host_paces
+from windrow_protocol.addresses import address_verdict, parse_host_literal
+from windrow_protocol.limits import (
+    CRAWL_DELAY_DOUBTS_MAX,
+    CRAWL_DELAY_S_MAX,
+    HOST_BACKOFF_S_MAX,
+    HOST_PACE_S_MIN,
+    HOST_PAUSE_S_MAX,
+)
+from windrow_protocol.messages import Outcome
+from windrow_protocol.urls import DEFAULT_PORTS, split_http_url
+
+PACE_PRIVATE_S: Final = 0.1  # for hosts on private addresses, which only nodes that list them can reach
+_DOUBLINGS_MAX: Final = 16
+_RETRY_AFTER_STATUS: Final = frozenset({429, 503})
+_FAILURES: Final = frozenset({Outcome.BLOCKED, Outcome.SERVER_ERROR, Outcome.TIMEOUT})
+# Outcomes that say nothing about the host: the node, not the host, is why there was no answer.
+_SILENT: Final = frozenset({Outcome.EXPIRED, Outcome.BUDGET_EXHAUSTED, Outcome.UNSAFE_ADDRESS})
+# For these robots.txt must have been read, so that no crawl-delay in the report means that there is none.
+_READ_ROBOTS: Final = frozenset(
+    {Outcome.FETCHED, Outcome.OPTOUT_DENIED, Outcome.NOT_FOUND, Outcome.UNCHANGED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PaceRules:
+    """The operator's minimum between two requests to one host, in milliseconds."""
+
+    public_ms: int = int(HOST_PACE_S_MIN * 1000)
+    private_ms: int = int(PACE_PRIVATE_S * 1000)
+
+    def least_ms(self, url: str) -> int:
+        """Return the minimum for a URL's host. Raises WindrowError `bad_url`."""
+        literal = parse_host_literal(split_http_url(url).host)
+        is_private = literal is not None and not address_verdict(literal).allowed
+        return self.private_ms if is_private else self.public_ms
+
+
+@dataclass(frozen=True, slots=True)
+class HostPace:
+    """What the network knows about one host. `doubts` counts reports in a row of a shorter crawl-delay."""
+
+    last_slot_ms: int = 0
+    crawl_delay_ms: int = 0
+    doubts: int = 0
+    failures: int = 0
+    paused_until_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one answer to a lease says about its host."""
+
+    outcome: Outcome
+    http_status: int = 0
+    crawl_delay_ms: int = 0
+    retry_after_ms: int = 0
+
+
+def pace_key(url: str) -> str:
+    """Return the name a URL's host is paced under: its ports 80 and 443 are one host. Raises WindrowError `bad_url`."""
+    parts = split_http_url(url)
+    host = parts.host.rstrip(".")
+    port = parts.port or DEFAULT_PORTS[parts.scheme]
+    return host if port in DEFAULT_PORTS.values() else f"{host}:{port}"
+
+
+def interval_ms(pace: HostPace, least_ms: int) -> int:
+    """Return how far apart two slots of a host are now."""
+    plain = max(least_ms, pace.crawl_delay_ms)
+    backed_off = plain << min(pace.failures, _DOUBLINGS_MAX)
+    return min(backed_off, max(plain, HOST_BACKOFF_S_MAX * 1000))
+
+
+def next_slot(pace: HostPace, least_ms: int, now_ms: int, horizon_ms: int) -> tuple[int, HostPace] | None:
+    """Take the host's next slot: return its time and the pace after it, or None when it lies beyond the horizon."""
+    earliest_ms = pace.last_slot_ms + interval_ms(pace, least_ms) if pace.last_slot_ms else 0
+    slot_ms = max(now_ms, pace.paused_until_ms, earliest_ms)
+    if slot_ms - now_ms > horizon_ms:
+        return None
+    return slot_ms, replace(pace, last_slot_ms=slot_ms)
+
+
+def after_report(pace: HostPace, heard: Heard, now_ms: int) -> HostPace:
+    """Return what is known about a host after one more answer from it."""
+    if heard.outcome in _SILENT:
+        return pace
+    pace = _with_crawl_delay(pace, heard)
+    if heard.outcome not in _FAILURES:
+        return replace(pace, failures=0)
+    pace = replace(pace, failures=min(pace.failures + 1, _DOUBLINGS_MAX))
+    if heard.http_status not in _RETRY_AFTER_STATUS or not heard.retry_after_ms:
+        return pace
+    until_ms = now_ms + min(heard.retry_after_ms, HOST_PAUSE_S_MAX * 1000)
+    return replace(pace, paused_until_ms=max(pace.paused_until_ms, until_ms))
+
+
+def _with_crawl_delay(pace: HostPace, heard: Heard) -> HostPace:
+    said_ms = min(heard.crawl_delay_ms, CRAWL_DELAY_S_MAX * 1000)
+    if said_ms > pace.crawl_delay_ms or said_ms == pace.crawl_delay_ms:
+        return replace(pace, crawl_delay_ms=said_ms, doubts=0)
+    if not said_ms and heard.outcome not in _READ_ROBOTS:
+        return pace
+    if pace.doubts + 1 < CRAWL_DELAY_DOUBTS_MAX:
+        return replace(pace, doubts=pace.doubts + 1)
+    return replace(pace, crawl_delay_ms=said_ms, doubts=0)
+
+
+def take_slot(
+    connection: sa.Connection, rules: PaceRules, url: str, now_ms: int, horizon_ms: int
+) -> int | None:
+    """Take the next slot of a URL's host for a lease, or return None when the host must wait."""
+    key = pace_key(url)
+    taken = next_slot(_pace_of(connection, key), rules.least_ms(url), now_ms, horizon_ms)
+    if taken is None:
+        return None
+    _keep(connection, key, taken[1])
+    return taken[0]
+
+
+def note_report(connection: sa.Connection, url: str, heard: Heard, now_ms: int) -> None:
+    """Keep what an answer says about its host."""
+    key = pace_key(url)
+    before = _pace_of(connection, key)
+    after = after_report(before, heard, now_ms)
+    if after != before:
+        _keep(connection, key, after)
+
+
+def paused_hosts(connection: sa.Connection, urls: Iterable[str], now_ms: int) -> dict[str, int]:
+    """Return which of the hosts of some URLs are paused, and until when, by `pace_key`."""
+    keys = {pace_key(url) for url in urls}
+    if not keys:
+        return {}
+    rows = sa.select(host_paces.c.host, host_paces.c.paused_until_ms).where(
+        host_paces.c.host.in_(keys), host_paces.c.paused_until_ms > now_ms
+    )
+    return {row.host: row.paused_until_ms for row in connection.execute(rows)}
+
+
+def _pace_of(connection: sa.Connection, key: str) -> HostPace:
+    columns = (getattr(host_paces.c, name) for name in HostPace.__slots__)
+    row = connection.execute(sa.select(*columns).where(host_paces.c.host == key)).one_or_none()
+    return HostPace(*row) if row is not None else HostPace()
+
+
+def _keep(connection: sa.Connection, key: str, pace: HostPace) -> None:
+    values = {name: getattr(pace, name) for name in HostPace.__slots__}
+    updated = connection.execute(sa.update(host_paces).where(host_paces.c.host == key).values(**values))
+    if not updated.rowcount:
+        insert_once(connection, host_paces, host=key, **values)
