@@ -24,6 +24,7 @@ from typing import Final, Literal
 from windrow_protocol.trust_rules import PPM
 
 SECRET_BYTES: Final = 32
+NO_LOG: Final = "0" * 64  # the digest of a log of which nothing was seen
 Purpose = Literal["audit", "double", "leave"]
 
 
@@ -51,3 +52,9 @@ def share_of_one_ppm(rate_ppm: int, validators: int) -> int:
         return rate_ppm
     undrawn: float = (1 - rate_ppm / PPM) ** (1 / validators)
     return round(PPM * (1 - undrawn))
+
+
+def next_log_digest(before: str, seq: int, lease_id: str, content_sha256: str, share_ppm: int) -> str:
+    """Return the digest of the entries a validator was shown, after one more; the first follows `NO_LOG`."""
+    message = f"windrow/audit-log/{before}/{seq}/{lease_id}/{content_sha256}/{share_ppm}"
+    return hashlib.sha256(message.encode()).hexdigest()

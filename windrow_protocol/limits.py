@@ -41,6 +41,7 @@ ROBOTS_REDIRECTS_MAX: Final = 5  # RFC 9309, 2.3.1.2
 ROBOTS_RETRY_S: Final = 600  # an unreachable robots.txt is asked for again after so long
 ROBOTS_HOSTS_MAX: Final = 5_000
 CRAWL_DELAY_S_MAX: Final = 60
+RETRY_AFTER_S_MAX: Final = 86_400
 PACE_WAIT_S_MAX: Final = 180
 SUBRESOURCES_PER_PAGE_MAX: Final = 48
 SUBRESOURCE_PACE_SHARE: Final = 10  # sub-resources of one page follow each other at a tenth of the pace
@@ -77,7 +78,9 @@ PACE_MEMORY_MS: Final = 7_200_000  # a node holds at most what it answered in tw
 LEASE_MEMORY_MS: Final = 86_400_000  # so long an expired lease counts against its node
 CANDIDATE_HOSTS_MAX: Final = 64  # looked at for one request for leases
 CANDIDATES_PER_HOST_MAX: Final = 16
-CRAWL_DELAY_DOUBTS_MAX: Final = 3  # reports in a row that a host's crawl-delay is shorter, before that is believed
+CRAWL_DELAY_DOUBTS_MAX: Final = (
+    3  # reports in a row that a host's crawl-delay is shorter, before that is believed
+)
 HOST_BACKOFF_S_MAX: Final = 300  # between requests to a host that keeps failing
 HOST_PAUSE_S_MAX: Final = 3_600  # a longer Retry-After is asked about again, by one request, after so long
 NODE_SILENT_MS: Final = 86_400_000  # a node that asked for nothing for so long gives its place away

@@ -195,10 +195,58 @@ class AuditDraws(Message, frozen=True):
 
 
 class AuditReveal(Message, frozen=True):
-    """POST /v1/audit/reveals (purpose `audit_reveal`): the secret of an epoch that has ended, in hex."""
+    """POST /v1/audit/reveals (purpose `audit_reveal`): the secret of an epoch that has ended, in hex.
+
+    With it the validator signs what it saw: the epoch's last place of the log and the log's head there, and the digest
+    of every entry it was shown since its commitment (`audit_draw.next_log_digest`), so that no other log can be
+    published afterwards.
+    """
 
     epoch_id: Annotated[int, Meta(ge=0, le=2**31)]
     secret: Hex64
+    last_seq: Annotated[int, Meta(ge=0, le=2**53)]
+    head: Hex64
+    log_sha256: Hex64
+
+
+class AuditEntry(Message, frozen=True):
+    """What validators are told of an answer that may be drawn: nothing of its node or URL.
+
+    `share_ppm` is the probability with which each of them draws it.
+    """
+
+    seq: Annotated[int, Meta(ge=1, le=2**53)]
+    lease_id: Identifier
+    content_sha256: Hex64
+    share_ppm: Annotated[int, Meta(ge=0, le=1_000_000)]
+    epoch_id: Annotated[int, Meta(ge=0, le=2**31)]
+
+
+class AuditEpoch(Message, frozen=True):
+    """An audit epoch as validators see it; `last_seq` is 0 while it is open, `from_seq` None before a commitment.
+
+    The validator draws the epoch's entries after place `from_seq` of the log. `doubled_ppm` of what it draws is
+    fetched by a second operator too.
+    """
+
+    epoch_id: Annotated[int, Meta(ge=0, le=2**31)]
+    state: Literal["open", "revealing"]
+    first_seq: Annotated[int, Meta(ge=0, le=2**53)]
+    last_seq: Annotated[int, Meta(ge=0, le=2**53)]
+    last_head: str
+    doubled_ppm: Annotated[int, Meta(ge=0, le=1_000_000)]
+    from_seq: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    revealed: bool = False
+
+
+class AuditLog(Message, frozen=True):
+    """The answer of POST /v1/audit/log: all entries after a place, up to `upto_seq`, where `head` is the log's head."""
+
+    epochs: list[AuditEpoch]
+    entries: list[AuditEntry]
+    upto_seq: Annotated[int, Meta(ge=0, le=2**53)]
+    head: Hex64
+    server_time_ms: TimeMs
 
 
 class Departure(Message, frozen=True):
