@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -22,10 +22,11 @@ import sqlalchemy as sa
 
 from aggregator.assignment.leases import close_lease
 from aggregator.requests import Caller, spend
+from aggregator.verification.opening import AuditOpener, counted_bytes
 from storage.house import House
 from storage.segments import Place, Segments
 from storage.state import get_cursor, get_meta, set_cursor, set_meta
-from storage.tables import audits, contributions, leases, submissions
+from storage.tables import contributions, leases, submissions
 from windrow_protocol.content import normalise_text, text_sha256
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CLOCK_SKEW_MS_MAX, SUBMISSION_GRACE_MS
@@ -66,11 +67,13 @@ class _Batch:
 
 @dataclass(frozen=True)
 class _Logged:
-    """What one group has logged so far: the log's end, and (digest, receipt) of each lease it closed."""
+    """What one group has logged so far: the log's end, (digest, receipt) of each lease it closed, and its texts."""
 
     seq: int
     head: str
     receipts: dict[str, tuple[str, str]]
+    documents: int = 0
+    text_bytes: int = 0
 
 
 class Ingest:
@@ -101,15 +104,16 @@ class Ingest:
         places = self._append([batch for batch in checked if isinstance(batch, _Batch)])
         results: list[Answers | Exception] = []
         with self._house.state.write() as connection:
-            logged = _logged_before(connection)
+            logged, opener = _logged_before(connection), AuditOpener(self._house, connection)
             for batch in checked:
                 if isinstance(batch, _Batch):
-                    answers, logged = self._log_batch(connection, batch, places, logged)
+                    answers, logged = self._log_batch(connection, batch, places, logged, opener)
                     results.append(answers)
                 else:
                     results.append(batch)
             set_cursor(connection, "submissions", logged.seq)
             set_meta(connection, "submissions/head", logged.head)
+            opener.close(logged.documents, logged.text_bytes)
             self._segments.commit(connection)
         return results
 
@@ -135,14 +139,16 @@ class Ingest:
         batch: _Batch,
         places: dict[tuple[str, str], Place],
         before: _Logged,
+        opener: AuditOpener,
     ) -> tuple[Answers | Exception, _Logged]:
-        logged, answers = _Logged(before.seq, before.head, dict(before.receipts)), []
+        logged, answers = replace(before, receipts=dict(before.receipts)), []
         try:
             with connection.begin_nested():
                 spend(connection, batch.caller)
                 for each in batch.checked:
                     if isinstance(each, _Accepted) and each.lease.lease_id not in logged.receipts:
-                        logged = self._log(connection, each, places[each.lease.lease_id, each.sha256], logged)
+                        place = places[each.lease.lease_id, each.sha256]
+                        logged = self._log(connection, each, place, logged, opener)
                     answers.append(_answer(each, logged.receipts))
         except Exception as error:  # of this batch alone: its savepoint is rolled back, the others stand
             return error, before
@@ -185,7 +191,14 @@ class Ingest:
             raise WindrowError("unknown_outcome", "`fetched` needs a contribution with its text")
         return _Accepted(record, lease, data, digest)
 
-    def _log(self, connection: sa.Connection, each: _Accepted, place: Place, before: _Logged) -> _Logged:
+    def _log(
+        self,
+        connection: sa.Connection,
+        each: _Accepted,
+        place: Place,
+        before: _Logged,
+        opener: AuditOpener,
+    ) -> _Logged:
         record, lease, now = each.record, each.lease, self._house.now_ms()
         seq, head = before.seq + 1, next_head(before.head, each.sha256)
         is_text = isinstance(record, Contribution)
@@ -221,8 +234,12 @@ class Ingest:
         facts = {"http_status": record.http_status, "bytes_wire": record.bytes_wire}
         detail = "" if isinstance(record, Contribution) else record.detail
         close_lease(connection, lease, "answer", outcome, now, detail=detail, **facts)
+        text_bytes = _open_audit(opener, each, outcome, seq)
         before.receipts[lease.lease_id] = (each.sha256, token)
-        return _Logged(seq, head, before.receipts)
+        is_counted = is_text and lease.kind == "work"
+        return _Logged(
+            seq, head, before.receipts, before.documents + is_counted, before.text_bytes + text_bytes
+        )
 
 
 def _logged_before(connection: sa.Connection) -> _Logged:
@@ -263,14 +280,13 @@ def _check_content(record: Contribution, node_id: str) -> None:
 
 
 def _index(connection: sa.Connection, record: Contribution, lease: Any, seq: int, now_ms: int) -> None:
-    is_truth = lease.audit_of is not None
     connection.execute(
         sa.insert(contributions).values(
             contribution_id=record.contribution_id,
             seq=seq,
             lease_id=record.lease_id,
             node_id=lease.node_id,
-            kind="truth" if is_truth else "work",
+            kind="truth" if lease.kind == "audit" else lease.kind,
             audit_of=lease.audit_of,
             url=record.url,
             final_url=record.final_url,
@@ -287,16 +303,18 @@ def _index(connection: sa.Connection, record: Contribution, lease: Any, seq: int
             extractor_version=record.extractor_version,
         )
     )
-    if not is_truth:
-        connection.execute(
-            sa.insert(audits).values(
-                contribution_id=record.contribution_id,
-                seq=seq,
-                state="wanted",
-                truths_wanted=1,
-                opened_at_ms=now_ms,
-            )
-        )
+
+
+def _open_audit(opener: AuditOpener, each: _Accepted, outcome: Outcome, seq: int) -> int:
+    """Open the audit of an answer to work and return how many bytes its text counts for."""
+    record, lease = each.record, each.lease
+    if lease.kind != "work":
+        return 0
+    is_text = isinstance(record, Contribution)
+    size = len(record.text.encode()) if isinstance(record, Contribution) else 0
+    content_sha256 = record.text_sha256 if isinstance(record, Contribution) else each.sha256
+    opener.open(lease, outcome, contribution_id_for(lease.lease_id, lease.node_id), content_sha256, seq, size)
+    return counted_bytes(size) if is_text else 0
 
 
 def read_text(connection: sa.Connection, segments: Segments, seq: int) -> str:

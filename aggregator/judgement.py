@@ -1,30 +1,41 @@
-"""Judgement of accepted documents: novelty against everything ever seen, annotations, and the lake.
+"""Judgement of documents: novelty against everything ever seen, annotations, and the lake.
+
+    verdict on the contribution       what is judged in its place of the log
+    accepted, unaudited               its text
+    rejected, and a truth `replaces`  the truth's text, under the truth's own id, which nobody is paid for
+    anything else, control pages      nothing
 
 Rules: documents are judged strictly in the order of the log, and only as far as every earlier one has its verdict, so
-that the same log always gives the same clusters and the same first-seen owners. Documents never change; judgements
-stand beside them, in one transaction with the lake file and the cursor.
+that the same log always gives the same clusters and the same first-seen owners. A text of a hard host is kept, but it
+is never first: nobody can say that the page holds it. Documents never change; judgements stand beside them, in one
+transaction with the lake file and the cursor.
 
 Does not: verify, price, or publish.
 
 Usage: `judged = Judgement(house, segments, lake).judge(batch=64)`.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 
 from aggregator.curation import Annotations, annotate
 from aggregator.dedup import Duplicate, SeenIndex, SqlSeenStore, dedup_tables
-from aggregator.dedup.minhash import sketch
+from aggregator.dedup.minhash import Sketch, sketch
 from aggregator.ingest import read_text
+from aggregator.verification.audit_steps import UNDECIDED
 from storage.house import House
 from storage.lake import Lake
 from storage.segments import Segments
 from storage.state import get_cursor, set_cursor
-from storage.tables import annotations, audits, contributions, duplicates, nodes, verdicts
+from storage.tables import annotations, contributions, duplicates, nodes, verdicts
+from storage.trust_tables import audits
+from windrow_protocol.messages import Outcome
 
 CURSOR = "judged"
+_KEPT: Final = ("accepted", "unaudited")
 
 
 class Judgement:
@@ -40,18 +51,17 @@ class Judgement:
         with self._house.state.read() as connection:
             start = get_cursor(connection, CURSOR)
             rows = _decided_after(connection, start, batch)
-            texts = {
-                row.seq: read_text(connection, self._segments, row.seq) for row in rows if _accepted(row)
-            }
+            documents = _documents(connection, rows)
+            texts = {row.seq: read_text(connection, self._segments, row.seq) for row in documents}
         if not rows:
             return 0
-        notes = {row.seq: _annotate(row, texts[row.seq]) for row in rows if row.seq in texts}
+        notes = {row.seq: _annotate(row, texts[row.seq]) for row in documents}
         sketches = {seq: sketch(text) for seq, text in texts.items()}
         with self._house.state.write() as connection:
             index = SeenIndex(SqlSeenStore(connection, dedup_tables))
             lake_rows = []
-            for row in (row for row in rows if row.seq in texts):
-                duplicate = index.judge_sketch(row.contribution_id, sketches[row.seq])
+            for row in documents:
+                duplicate = _novelty(index, row, sketches[row.seq])
                 _record(connection, row, duplicate, notes[row.seq])
                 lake_rows.append(_lake_row(row, texts[row.seq], duplicate, notes[row.seq]))
             if lake_rows:
@@ -60,22 +70,17 @@ class Judgement:
         return len(rows)
 
 
-def _accepted(row: Any) -> bool:
-    return bool(row.verdict == "accepted")
+_COLUMNS = (contributions, verdicts.c.verdict, verdicts.c.reason, verdicts.c.similarity)
 
 
 def _decided_after(connection: sa.Connection, start: int, batch: int) -> list[Any]:
     """Return contributions in the log's order, up to the first that still waits for its verdict."""
-    waiting = sa.select(sa.func.min(audits.c.seq)).where(audits.c.state != "decided", audits.c.seq > start)
+    waiting = sa.select(sa.func.min(audits.c.seq)).where(
+        audits.c.state.in_(UNDECIDED), audits.c.seq > start, audits.c.outcome == Outcome.FETCHED.value
+    )
     bound = connection.execute(waiting).scalar()
     statement = (
-        sa.select(
-            contributions,
-            verdicts.c.verdict,
-            verdicts.c.reason,
-            verdicts.c.similarity,
-            nodes.c.payout_address,
-        )
+        sa.select(*_COLUMNS, nodes.c.payout_address)
         .join(verdicts, verdicts.c.contribution_id == contributions.c.contribution_id)
         .join(nodes, nodes.c.node_id == contributions.c.node_id)
         .where(contributions.c.seq > start, contributions.c.kind == "work")
@@ -85,6 +90,25 @@ def _decided_after(connection: sa.Connection, start: int, batch: int) -> list[An
     if bound is not None:
         statement = statement.where(contributions.c.seq < bound)
     return list(connection.execute(statement))
+
+
+def _documents(connection: sa.Connection, rows: Sequence[Any]) -> list[Any]:
+    """Return what is judged in the place of each contribution, in the same order."""
+    rejected = [row.contribution_id for row in rows if row.verdict == "rejected"]
+    replacing = (
+        sa.select(*_COLUMNS, sa.literal("").label("payout_address"))
+        .join(verdicts, verdicts.c.contribution_id == contributions.c.contribution_id)
+        .where(contributions.c.audit_of.in_(rejected), verdicts.c.reason == "replaces")
+    )
+    replaced = {row.audit_of: row for row in connection.execute(replacing)} if rejected else {}
+    judged = (row if row.verdict in _KEPT else replaced.get(row.contribution_id) for row in rows)
+    return [row for row in judged if row is not None]
+
+
+def _novelty(index: SeenIndex, row: Any, text: Sketch) -> Duplicate:
+    if row.reason == "hard_host":
+        return Duplicate("hard", row.contribution_id, row.contribution_id, 0.0, 0)
+    return index.judge_sketch(row.contribution_id, text)
 
 
 def _annotate(row: Any, text: str) -> Annotations:

@@ -1,4 +1,4 @@
-"""The aggregator's story, one line a stage: expire, verify, judge.
+"""The aggregator's story, one line a stage: expire, settle the draws, verify, judge.
 
 Rules: every stage takes what the stage before left in the logs, does a bounded batch in one transaction, and can be
 killed anywhere and started again. Nothing here remembers anything.
@@ -14,6 +14,7 @@ from aggregator.assignment.leases import expire_leases
 from aggregator.judgement import Judgement
 from aggregator.requests import forget_nonces
 from aggregator.verification.audits import decide_audits
+from aggregator.verification.settling import settle_draws
 from storage.house import House
 from storage.lake import Lake
 from storage.segments import Segments
@@ -35,6 +36,7 @@ class Pipeline:
 
     def step(self) -> int:
         """Do one batch of each stage and return how much was done; 0 means that all is judged for now."""
+        settled = settle_draws(self._house)
         decided = decide_audits(self._house, self._segments)
         judged = self._judgement.judge()
-        return decided + judged
+        return settled + decided + judged

@@ -7,6 +7,7 @@ Does not: start or stop anything. Usage: `house = House(env, state, home, "windr
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,11 @@ class House:
     def new_id(self, letter: str) -> str:
         """Return a new identifier: a letter for its kind and 31 random hex digits."""
         return letter + self.env.randomness.token(16).hex()[:31]
+
+    def keyed(self, purpose: str, *parts: str) -> bytes:
+        """Return 32 bytes that follow from the parts and that nobody without the coordinator's key can foresee."""
+        message = "\n".join(("windrow", purpose, *parts)).encode()
+        return hmac.digest(self.key.private_bytes_raw(), message, "sha256")
 
     def sign(self, purpose: str, subject: str, content: Mapping[str, Any], life_ms: int = 0) -> str:
         """Return a statement of the coordinator as JWS; it never expires unless `life_ms` is given."""

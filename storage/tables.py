@@ -69,7 +69,9 @@ nodes = sa.Table(
     sa.Column("owner", sa.Text, nullable=False, default=""),  # the wallet that delegated to it
     sa.Column("operator", sa.Text, nullable=False, default=""),  # whose validator it is
     _time("registered_at_ms"),
+    _time("seen_at_ms", default=0),  # when it last registered or asked for leases
     _time("left_at_ms", nullable=True),
+    sa.Index("nodes_of_prefix", "prefix", "state"),
 )
 nonces = sa.Table(
     "nonces",
@@ -90,7 +92,13 @@ frontier = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     _time("added_at_ms"),
     sa.Column("note", sa.Text, nullable=False, default=""),
-    sa.Index("frontier_open", "state", "host_key", "added_at_ms"),
+    sa.Index("frontier_open", "state", "host_key", "added_at_ms", "url_id"),
+)
+frontier_hosts = sa.Table(
+    "frontier_hosts",
+    metadata,
+    sa.Column("host_key", sa.Text, primary_key=True),
+    sa.Column("place", sa.Text, nullable=False, index=True),  # SHA-256 of the host key: an order nobody chose
 )
 leases = sa.Table(
     "leases",
@@ -98,7 +106,8 @@ leases = sa.Table(
     sa.Column("lease_id", sa.Text, primary_key=True),
     sa.Column("url_id", sa.Text, nullable=False, index=True),
     sa.Column("url", sa.Text, nullable=False),
-    sa.Column("node_id", sa.Text, nullable=False, index=True),
+    sa.Column("node_id", sa.Text, nullable=False),
+    sa.Column("prefix", sa.Text, nullable=False, default=""),  # the /24 or /48 its node asked from
     sa.Column("kind", sa.Text, nullable=False),  # work | audit | canary
     sa.Column("audit_of", sa.Text, index=True),  # the contribution that an audit lease is about
     sa.Column("state", sa.Text, nullable=False),  # leased | answered | expired
@@ -113,6 +122,7 @@ leases = sa.Table(
     sa.Column("detail", sa.Text, nullable=False, default=""),
     _time("closed_at_ms", nullable=True),
     sa.Index("leases_open", "state", "expires_at_ms"),
+    sa.Index("leases_of_node", "node_id", "state", "closed_at_ms"),
 )
 
 submissions = sa.Table(
@@ -153,16 +163,6 @@ contributions = sa.Table(
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("extractor_version", sa.Text, nullable=False),
 )
-audits = sa.Table(
-    "audits",
-    metadata,
-    sa.Column("contribution_id", sa.Text, primary_key=True),
-    sa.Column("seq", sa.BigInteger, nullable=False, index=True),
-    sa.Column("state", sa.Text, nullable=False),  # wanted | leased | ready | decided
-    sa.Column("truths_wanted", sa.Integer, nullable=False),
-    sa.Column("failures", sa.Integer, nullable=False, default=0),
-    _time("opened_at_ms"),
-)
 verdicts = sa.Table(
     "verdicts",
     metadata,
@@ -173,10 +173,20 @@ verdicts = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("similarity", sa.Float, nullable=False),
     sa.Column("confirmed_ppm", sa.Integer, nullable=False, default=1_000_000),  # of its shingles, by a truth
+    # the audit epoch that was open when it was decided: the node is told when that one is closed
     sa.Column("epoch_id", sa.Integer, nullable=False, default=0),
     sa.Column("truth_sha256", sa.Text, nullable=False),  # JSON list
     _time("decided_at_ms"),
     sa.Column("jws", sa.Text, nullable=False),
+    # Verdicts come out of the log's order; this is theirs, for readers with a cursor. One process commits.
+    sa.Column(
+        "decided_seq",
+        sa.BigInteger,
+        nullable=False,
+        unique=True,
+        default=sa.text("(SELECT coalesce(max(decided_seq), 0) + 1 FROM verdicts)"),
+    ),
+    sa.Index("verdicts_of_node", "node_id", "decided_seq"),
 )
 duplicates = sa.Table(
     "duplicates",

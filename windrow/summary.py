@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from rewards.ledger import balances, cumulative
 from rewards.ledger_checks import verify_ledger
 from storage.tables import (
-    audits,
     consents,
     contributions,
     duplicates,
@@ -24,6 +23,7 @@ from storage.tables import (
     submissions,
     verdicts,
 )
+from storage.trust_tables import audits
 from windrow_protocol.messages import Outcome
 
 _NAMED = ("robots_denied", "optout_denied", "unsafe_address")

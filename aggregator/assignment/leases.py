@@ -12,13 +12,16 @@ Usage: `tokens = issue_leases(house, connection, node_id, role, LeaseRequest(cou
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 import sqlalchemy as sa
 
 from aggregator.assignment import frontier
+from aggregator.verification import truth_requests
+from aggregator.verification.truth_requests import WantedTruth
 from storage.house import House
-from storage.tables import audits, contributions, leases, verdicts
+from storage.tables import contributions, leases, nodes, verdicts
 from storage.tables import frontier as urls
 from windrow_protocol.limits import (
     FETCH_BODY_BYTES_MAX,
@@ -28,7 +31,6 @@ from windrow_protocol.limits import (
     LEASE_LIFE_MS,
     LEASES_OUTSTANDING_MAX,
     SUBMISSION_GRACE_MS,
-    TRUTH_ATTEMPTS_MAX,
 )
 from windrow_protocol.messages import Lease, LeaseRequest, Outcome
 
@@ -37,6 +39,16 @@ STEPS: dict[tuple[str, str], str] = {
     ("leased", "answer"): "answered",
     ("leased", "expire"): "expired",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A page that a node is given; for a validator with the truth that it is asked for."""
+
+    url_id: str
+    url: str
+    render: str
+    truth: WantedTruth | None = None
 
 
 def issue_leases(
@@ -52,12 +64,15 @@ def issue_leases(
     if count <= 0:
         return []
     renders = list(request.render)
+    chosen: Sequence[Choice]
     if role == "validator":
-        chosen = _audits_wanted(connection, node_id, renders, count)
+        validator = connection.execute(sa.select(nodes).where(nodes.c.node_id == node_id)).one()
+        truths = truth_requests.wanted(house, connection, validator, renders, count)
+        chosen = [Choice(truth.url_id, truth.url, truth.render, truth) for truth in truths]
     else:
         rows = frontier.candidates(connection, node_id, renders, count)
-        chosen = [(row.url_id, row.url, row.render, None) for row in rows]
-    return [_issue(house, connection, node_id, *each, life_ms=life_ms) for each in chosen]
+        chosen = [Choice(row.url_id, row.url, row.render) for row in rows]
+    return [_issue(house, connection, node_id, each, life_ms=life_ms) for each in chosen]
 
 
 def outstanding(connection: sa.Connection, node_id: str) -> int:
@@ -77,32 +92,11 @@ def outstanding(connection: sa.Connection, node_id: str) -> int:
     return (connection.execute(held).scalar() or 0) + (connection.execute(undecided).scalar() or 0)
 
 
-def _audits_wanted(
-    connection: sa.Connection, node_id: str, renders: Sequence[str], count: int
-) -> list[tuple[str, str, str, str | None]]:
-    work = leases.alias("work")
-    statement = (
-        sa.select(work.c.url_id, work.c.url, work.c.render, audits.c.contribution_id)
-        .select_from(
-            audits.join(contributions, contributions.c.contribution_id == audits.c.contribution_id).join(
-                work, work.c.lease_id == contributions.c.lease_id
-            )
-        )
-        .where(audits.c.state == "wanted", work.c.node_id != node_id, work.c.render.in_(renders))
-        .order_by(audits.c.seq)
-        .limit(count)
-    )
-    return [(row.url_id, row.url, row.render, row.contribution_id) for row in connection.execute(statement)]
-
-
 def _issue(
     house: House,
     connection: sa.Connection,
     node_id: str,
-    url_id: str,
-    url: str,
-    render: str,
-    audit_of: str | None,
+    choice: Choice,
     *,
     life_ms: int,
 ) -> str:
@@ -110,8 +104,8 @@ def _issue(
     lease = Lease(
         lease_id=house.new_id("l"),
         node_id=node_id,
-        url=url,
-        render="browser" if render == "browser" else "http",
+        url=choice.url,
+        render="browser" if choice.render == "browser" else "http",
         body_bytes_max=FETCH_BODY_BYTES_MAX,
         decoded_bytes_max=FETCH_DECODED_BYTES_MAX,
         time_s_max=FETCH_TIME_S_MAX,
@@ -123,11 +117,11 @@ def _issue(
     connection.execute(
         sa.insert(leases).values(
             lease_id=lease.lease_id,
-            url_id=url_id,
-            url=url,
+            url_id=choice.url_id,
+            url=choice.url,
             node_id=node_id,
-            kind="work" if audit_of is None else "audit",
-            audit_of=audit_of,
+            kind="work" if choice.truth is None else "audit",
+            audit_of=None if choice.truth is None else choice.truth.contribution_id,
             state="leased",
             render=lease.render,
             nonce=lease.nonce,
@@ -135,12 +129,11 @@ def _issue(
             expires_at_ms=lease.expires_at_ms,
         )
     )
-    if audit_of is None:
-        frontier.advance(connection, url_id, "lease")
+    if choice.truth is None:
+        frontier.advance(connection, choice.url_id, "lease")
     else:
-        connection.execute(
-            sa.update(audits).where(audits.c.contribution_id == audit_of).values(state="leased")
-        )
+        validator = connection.execute(sa.select(nodes).where(nodes.c.node_id == node_id)).one()
+        truth_requests.leased(connection, choice.truth, lease.lease_id, validator)
     return house.sign("lease", node_id, msgspec.to_builtins(lease), life_ms=life_ms)
 
 
@@ -160,22 +153,11 @@ def close_lease(
         .values(state=following, outcome=outcome.value, closed_at_ms=now_ms, **facts)
     )
     if lease.audit_of is not None:
-        _answer_audit(connection, lease.audit_of, outcome)
+        truth_requests.answered(connection, lease, outcome)
         return
     attempts = sa.select(urls.c.attempts).where(urls.c.url_id == lease.url_id)
     used = connection.execute(attempts).scalar() or 0
     frontier.advance(connection, lease.url_id, frontier.event_for(outcome, used))
-
-
-def _answer_audit(connection: sa.Connection, contribution_id: str, outcome: Outcome) -> None:
-    """A truth makes its audit ready to decide; a failure asks again until the attempts are used up."""
-    row = audits.c.contribution_id == contribution_id
-    if outcome is Outcome.FETCHED:
-        connection.execute(sa.update(audits).where(row).values(state="ready"))
-        return
-    connection.execute(sa.update(audits).where(row).values(failures=audits.c.failures + 1, state="wanted"))
-    spent = audits.c.failures >= TRUTH_ATTEMPTS_MAX
-    connection.execute(sa.update(audits).where(row, spent).values(state="ready"))
 
 
 def expire_leases(house: House, connection: sa.Connection) -> int:

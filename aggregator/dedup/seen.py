@@ -25,7 +25,9 @@ from typing import Literal, Protocol
 from aggregator.dedup.minhash import Hashes, Sketch, band_keys, jaccard, sketch
 from windrow_protocol.limits import NEAR_DUPLICATE_CANDIDATES_MAX, NEAR_DUPLICATE_JACCARD_MIN
 
-Kind = Literal["unique", "exact", "near"]
+Kind = Literal[
+    "unique", "exact", "near", "hard"
+]  # hard: of a host whose pages cannot be checked; never indexed
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,60 +1,66 @@
-"""Audits: compares a contribution with the truth that validators fetched, and writes its verdict.
+"""Audits: compares what a node handed in with the truths that validators fetched, and writes the verdict.
 
-Rules: an audit's life is the table `STEPS`. What the verifier could not check is *no evidence*, never a fault of the
-node. A page whose text was not accepted goes back to the frontier for somebody else.
+Rules: a contribution is decided by `comparison` and `weighing` over the truths that are pages at all, a refusal by
+`weigh_refusal`. What the verifier could not check is *no evidence*, never a fault of the node: validators that fail are
+replaced by others, and after `TRUTH_ATTEMPTS_MAX` failures it is `truth_unavailable`. Where a mismatch is certain, the
+truth that agrees best with the others takes the contribution's place (`replaces`); every other page of which no text
+was kept goes back to the frontier for somebody else.
 
-Does not: fetch, draw samples (in this version every contribution is audited), or pay.
+Does not: draw (`settling`), fetch, or say what a mismatch costs (`consequences`).
 
 Usage: `decided = decide_audits(house, segments, batch=50)`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
-import msgspec
 import sqlalchemy as sa
 
 from aggregator.assignment.frontier import reopen
 from aggregator.ingest import read_text
-from aggregator.verification.comparison import Decision, decide
+from aggregator.verification.audit_epochs import verdict_epoch
+from aggregator.verification.audit_steps import advance
+from aggregator.verification.comparison import Decision, decide, similarity
+from aggregator.verification.standing_rows import is_hard
+from aggregator.verification.truth_requests import ask, no_truth, operators
+from aggregator.verification.truths import Answer, answers_of, earlier_text, is_everywhere
+from aggregator.verification.verdict_log import Ruling, Subject, write_verdict
+from aggregator.verification.weighing import REFUSALS, among_operators, weigh_refusal
 from storage.house import House
 from storage.segments import Segments
-from storage.tables import audits, contributions, leases, verdicts
+from storage.tables import leases
+from storage.trust_tables import audits
 from windrow_protocol.limits import TRUTH_ATTEMPTS_MAX, TRUTHS_PER_AUDIT_MAX
-from windrow_protocol.messages import Verdict
+from windrow_protocol.messages import Outcome
+from windrow_protocol.trust_rules import PPM
+from windrow_protocol.urls import host_key
 
-# (state, event) → next state. `leases` moves wanted → leased → ready; this module does the rest.
-STEPS: dict[tuple[str, str], str] = {
-    ("wanted", "lease"): "leased",
-    ("leased", "truth"): "ready",
-    ("leased", "failure"): "wanted",
-    ("leased", "exhausted"): "ready",
-    ("ready", "need_truth"): "wanted",
-    ("ready", "verdict"): "decided",
-}
-
-_VERDICTS: dict[str, Literal["accepted", "rejected", "no_evidence"]] = {
+_VERDICTS: Final[dict[str, Literal["accepted", "rejected", "no_evidence"]]] = {
     "match": "accepted",
     "mismatch": "rejected",
     "no_evidence": "no_evidence",
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Case:
+    """An audit with its lease, what was found, the truths that count, and answers that turned out to be no truth."""
+
     audit: Any
-    contribution: Any
+    lease: Any
     decision: Decision
-    truth_sha256: list[str]
+    truths: tuple[Answer, ...]
+    no_truths: tuple[int, ...]
 
 
 def decide_audits(house: House, segments: Segments, batch: int = 50) -> int:
     """Decide up to `batch` audits that have what they need and return how many were looked at."""
     with house.state.read() as connection:
         ready = sa.select(audits).where(audits.c.state == "ready").order_by(audits.c.seq).limit(batch)
-        cases = [_weigh(connection, segments, audit) for audit in connection.execute(ready)]
+        cases = [_weigh(house, connection, segments, audit) for audit in connection.execute(ready)]
     if not cases:
         return 0
     with house.state.write() as connection:
@@ -63,56 +69,118 @@ def decide_audits(house: House, segments: Segments, batch: int = 50) -> int:
     return len(cases)
 
 
-def _weigh(connection: sa.Connection, segments: Segments, audit: Any) -> _Case:
-    about = sa.select(contributions).where(contributions.c.contribution_id == audit.contribution_id)
-    contribution = connection.execute(about).one()
-    truths = list(
-        connection.execute(
-            sa.select(contributions.c.seq, contributions.c.text_sha256)
-            .where(contributions.c.audit_of == audit.contribution_id)
-            .order_by(contributions.c.seq)
-            .limit(TRUTHS_PER_AUDIT_MAX)
-        )
-    )
-    text = read_text(connection, segments, contribution.seq)
-    decision = decide(text, [read_text(connection, segments, truth.seq) for truth in truths])
-    if decision.kind == "need_truth" and audit.failures >= TRUTH_ATTEMPTS_MAX:
-        decision = Decision("no_evidence", decision.score, "truth_unavailable")
-    return _Case(audit, contribution, decision, [truth.text_sha256 for truth in truths])
+def _weigh(house: House, connection: sa.Connection, segments: Segments, audit: Any) -> _Case:
+    lease = connection.execute(sa.select(leases).where(leases.c.lease_id == audit.lease_id)).one()
+    answers = answers_of(connection, segments, audit.contribution_id)
+    network = len(operators(connection))
+    if audit.outcome == Outcome.FETCHED:
+        case = _weigh_text(house, connection, segments, audit, lease, answers, network)
+    else:
+        case = _weigh_refused(audit, lease, answers, network)
+    failures = len(answers) - len(case.truths)
+    if case.decision.kind == "need_truth" and failures >= TRUTH_ATTEMPTS_MAX:
+        unavailable = replace(case.decision, kind="no_evidence", reason_code="truth_unavailable")
+        return replace(case, decision=unavailable)
+    return case
+
+
+def _weigh_text(
+    house: House,
+    connection: sa.Connection,
+    segments: Segments,
+    audit: Any,
+    lease: Any,
+    answers: Sequence[Answer],
+    network: int,
+) -> _Case:
+    text = read_text(connection, segments, audit.seq)
+    earlier = earlier_text(connection, segments, lease) if house.rules.on("news") else None
+    truths = _truths(answers)
+    decision = _decide(house, text, truths, earlier, network)
+    if decision.kind == "mismatch" and any(is_everywhere(connection, segments, truth) for truth in truths):
+        truths = tuple(truth for truth in truths if not is_everywhere(connection, segments, truth))
+        decision = _decide(house, text, truths, earlier, network)
+    return _Case(audit, lease, decision, truths, _no_truths(answers, truths))
+
+
+def _decide(house: House, text: str, truths: Sequence[Answer], earlier: str | None, network: int) -> Decision:
+    decision = decide(text, [truth.text for truth in truths], earlier)
+    return among_operators(house.rules, decision, [truth.operator for truth in truths], network)
+
+
+def _weigh_refused(audit: Any, lease: Any, answers: Sequence[Answer], network: int) -> _Case:
+    truths = _truths(answers)
+    no_truths = _no_truths(answers, truths)
+    refused_too = bool(no_truths) or any(answer.outcome in REFUSALS for answer in answers)
+    texts = [(truth.operator, truth.text) for truth in truths]
+    decision = weigh_refusal(Outcome(audit.outcome), lease.detail, refused_too, texts, network)
+    return _Case(audit, lease, decision, truths, no_truths)
+
+
+def _truths(answers: Sequence[Answer]) -> tuple[Answer, ...]:
+    return tuple(answer for answer in answers if answer.is_truth)[:TRUTHS_PER_AUDIT_MAX]
+
+
+def _no_truths(answers: Sequence[Answer], truths: Sequence[Answer]) -> tuple[int, ...]:
+    """Return which answers with a text cannot serve as truth."""
+    return tuple(each.ordinal for each in answers if each.outcome is Outcome.FETCHED and each not in truths)
 
 
 def _conclude(house: House, connection: sa.Connection, case: _Case) -> None:
-    event = "need_truth" if case.decision.kind == "need_truth" else "verdict"
-    following = STEPS[(case.audit.state, event)]
-    row = audits.c.contribution_id == case.audit.contribution_id
-    connection.execute(
-        sa.update(audits)
-        .where(row)
-        .values(state=following, truths_wanted=len(case.truth_sha256) + (event == "need_truth"))
-    )
-    if event == "need_truth":
+    audit, decision = case.audit, case.decision
+    no_truth(connection, audit.contribution_id, case.no_truths)
+    if decision.kind == "need_truth":
+        advance(connection, audit.contribution_id, "ready", "need_truth")
+        ask(house, connection, audit.contribution_id)
         return
-    verdict = Verdict(
-        contribution_id=case.contribution.contribution_id,
-        verdict=_VERDICTS[case.decision.kind],
-        reason=case.decision.reason_code,
-        similarity=round(case.decision.score, 6),
-        truth_sha256=case.truth_sha256,
-        decided_at_ms=house.now_ms(),
-    )
-    _write(house, connection, case, verdict)
-    if verdict.verdict != "accepted":
-        lease = sa.select(leases.c.url_id).where(leases.c.lease_id == case.contribution.lease_id)
-        reopen(connection, connection.execute(lease).scalar_one())
-
-
-def _write(house: House, connection: sa.Connection, case: _Case, verdict: Verdict) -> None:
-    content = msgspec.to_builtins(verdict)
-    connection.execute(
-        sa.insert(verdicts).values(
-            **{**content, "truth_sha256": msgspec.json.encode(verdict.truth_sha256).decode()},
-            seq=case.contribution.seq,
-            node_id=case.contribution.node_id,
-            jws=house.sign("verdict", case.contribution.node_id, content),
+    advance(connection, audit.contribution_id, "ready", "verdict")
+    if decision.truth_excess is not None:
+        connection.execute(
+            sa.update(audits)
+            .where(audits.c.contribution_id == audit.contribution_id)
+            .values(truth_excess_ppm=round(PPM * decision.truth_excess))
         )
+    truths = _best_first(case.truths)
+    ruling = _ruling(house, connection, case, truths)
+    epoch_id = verdict_epoch(connection, audit.epoch_id)
+    subject = Subject(audit.contribution_id, audit.node_id, audit.seq)
+    write_verdict(house, connection, subject, ruling, epoch_id)
+    is_text = audit.outcome == Outcome.FETCHED
+    if ruling.verdict == "rejected" and is_text and house.rules.on("replacement"):
+        _put_in_place(house, connection, truths, epoch_id)
+    elif ruling.verdict != "accepted":
+        reopen(connection, case.lease.url_id)
+
+
+def _ruling(house: House, connection: sa.Connection, case: _Case, truths: Sequence[Answer]) -> Ruling:
+    decision, verdict = case.decision, _VERDICTS[case.decision.kind]
+    reason = decision.reason_code
+    if verdict == "accepted" and case.audit.outcome == Outcome.FETCHED:
+        hard = house.rules.on("hard_hosts") and is_hard(connection, host_key(case.lease.url))
+        reason = "hard_host" if hard else reason
+    counts_all = verdict == "accepted" and not house.rules.on("padding")
+    return Ruling(
+        verdict,
+        reason,
+        decision.score,
+        PPM if counts_all else round(PPM * decision.confirmed),
+        tuple(truth.text_sha256 for truth in truths),
     )
+
+
+def _best_first(truths: Sequence[Answer]) -> list[Answer]:
+    """Put the truth first that is most like the others; the rest keeps its order."""
+
+    def likeness(truth: Answer) -> float:
+        return sum(similarity(truth.text, other.text).two_sided for other in truths)
+
+    best = max(truths, key=lambda truth: (likeness(truth), -truth.ordinal), default=None)
+    return sorted(truths, key=lambda truth: truth is not best)
+
+
+def _put_in_place(house: House, connection: sa.Connection, truths: Sequence[Answer], epoch_id: int) -> None:
+    """Say of the best truth that it takes the contribution's place, so that its text is judged instead."""
+    best = truths[0]
+    digests = tuple(truth.text_sha256 for truth in truths)
+    subject = Subject(best.contribution_id, best.node_id, best.seq)
+    write_verdict(house, connection, subject, Ruling("accepted", "replaces", 1.0, PPM, digests), epoch_id)

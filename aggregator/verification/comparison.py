@@ -30,7 +30,7 @@ Source: Broder, "On the resemblance and containment of documents" (1997); docs/p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from math import fsum
 from typing import Literal
@@ -64,7 +64,7 @@ class Decision:
 
     `score` is the best `s`; `confirmed` the largest share of the contribution's shingles that one truth has too;
     `truth_excess` the same truths' own mean excess over each other (None with fewer than two); `reason_code` is
-    empty until decided.
+    empty until decided; `scores` is `s` for each truth with words, in their order.
     """
 
     kind: Literal["match", "need_truth", "mismatch", "no_evidence"]
@@ -72,6 +72,7 @@ class Decision:
     reason_code: str
     confirmed: float = 0.0
     truth_excess: float | None = None
+    scores: tuple[float, ...] = field(default=(), compare=False)
 
 
 def similarity(a_text: str, b_text: str) -> Similarity:
@@ -99,7 +100,7 @@ def decide(contribution_text: str, truths: Sequence[str], earlier_text: str | No
     best = max(scores, default=0.0)
     kind, reason = judge(scores, _agreement(known))
     confirmed = max((each.a_in_b for each in found), default=0.0)
-    return Decision(kind, best, reason, confirmed, _mean_excess(known))
+    return Decision(kind, best, reason, confirmed, _mean_excess(known), tuple(scores))
 
 
 def judge(

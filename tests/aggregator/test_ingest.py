@@ -15,7 +15,8 @@ from real_house import NETWORK, PAYOUT, Node, open_segments, words_of
 
 from aggregator.assignment.leases import expire_leases
 from aggregator.ingest import GENESIS_HEAD, next_head, read_text
-from storage.tables import audits, contributions, frontier, leases, submissions
+from storage.tables import contributions, frontier, leases, submissions
+from storage.trust_tables import audits
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import BATCH_DECODED_BYTES_MAX, LEASES_OUTSTANDING_MAX
 from windrow_protocol.messages import LeaseRequest, Outcome, Receipt, Registration, encode_batch

@@ -11,7 +11,9 @@ from aggregator_world import World
 from real_house import NETWORK, words_of
 
 from storage.lake import Lake
-from storage.tables import audits, duplicates, frontier, verdicts
+from storage.tables import duplicates, frontier, verdicts
+from storage.trust_tables import truth_requests
+from windrow_protocol.messages import contribution_id_for
 from windrow_protocol.signing import verify
 
 
@@ -23,6 +25,13 @@ def world(tmp_path: Path) -> World:
 def rows(world: World, table: sa.Table) -> list[Any]:
     with world.house.state.read() as connection:
         return list(connection.execute(sa.select(table).order_by(table.c.seq)))
+
+
+def lake_rows(world: World) -> list[dict[str, Any]]:
+    with world.house.state.read() as connection:
+        table = Lake(world.house.env, world.house.home / "lake").dataset(connection).to_table()
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
 
 
 async def test_a_page_that_matches_is_accepted_signed_and_in_the_lake(world: World) -> None:
@@ -42,12 +51,10 @@ async def test_a_page_that_matches_is_accepted_signed_and_in_the_lake(world: Wor
         now_ms=world.house.now_ms(),
     )
     assert (statement.content or {})["contribution_id"] == verdict.contribution_id
-    with world.house.state.read() as connection:
-        table = Lake(world.house.env, world.house.home / "lake").dataset(connection).to_table()
-    assert table.column("text").to_pylist() == [words_of(1)]
+    assert [row["text"] for row in lake_rows(world)] == [words_of(1)]
 
 
-async def test_invented_text_is_rejected_only_after_three_truths_and_the_page_goes_to_another(
+async def test_invented_text_is_rejected_only_after_three_truths_and_the_truth_takes_its_place(
     world: World,
 ) -> None:
     world.seed(1)
@@ -59,13 +66,15 @@ async def test_invented_text_is_rejected_only_after_three_truths_and_the_page_go
     world.pipeline.step()
     assert rows(world, verdicts) == [], "one truth is not enough to call somebody a liar"
     await world.settle(truth)
-    (verdict,) = rows(world, verdicts)
-    assert (verdict.verdict, verdict.reason) == ("rejected", "differs_from_truth")
+    verdict, replacing = rows(world, verdicts)
+    assert (verdict.verdict, verdict.reason, verdict.confirmed_ppm) == ("rejected", "differs_from_truth", 0)
     assert verdict.truth_sha256.count('"') == 6
-    assert await world.take(cheat, 1) == []
-    (again,) = await world.take(honest, 1)
-    assert again.url == lease.url
-    assert rows(world, duplicates) == [], "what was rejected is never first"
+    assert (replacing.verdict, replacing.reason) == ("accepted", "replaces")
+    (kept,) = lake_rows(world)
+    assert (kept["text"], kept["contribution_id"]) == (words_of(1), replacing.contribution_id)
+    assert kept["payout_address"] == "", "nobody is paid for what the verifier fetched"
+    assert [row.contribution_id for row in rows(world, duplicates)] == [replacing.contribution_id]
+    assert await world.take(honest, 1) == [], "the page is known now"
 
 
 async def test_our_outage_is_nobodys_fault(world: World) -> None:
@@ -99,12 +108,13 @@ async def test_the_first_in_the_log_is_first_whenever_its_verdict_comes(world: W
     await early.submit(world.doors.submissions, [early.contribution(first, words_of(1))])
     await late.submit(world.doors.submissions, [late.contribution(second, words_of(1))])
     with world.house.state.write() as connection:  # the truth of the first is late
-        connection.execute(sa.update(audits).where(audits.c.seq == 1).values(state="leased"))
+        first_truth = truth_requests.c.contribution_id == contribution_id_for(first.lease_id, early.node_id)
+        connection.execute(sa.update(truth_requests).where(first_truth).values(state="leased"))
     await world.settle({second.url: words_of(1)})
     assert [row.verdict for row in rows(world, verdicts)] == ["accepted"]
     assert rows(world, duplicates) == []
     with world.house.state.write() as connection:
-        connection.execute(sa.update(audits).where(audits.c.seq == 1).values(state="wanted"))
+        connection.execute(sa.update(truth_requests).where(first_truth).values(state="wanted"))
     await world.settle({first.url: words_of(1), second.url: words_of(1)})
     assert [(row.seq, row.kind) for row in rows(world, duplicates)] == [(1, "unique"), (2, "exact")]
 

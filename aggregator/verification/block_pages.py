@@ -1,0 +1,73 @@
+"""Tells a page that a site shows instead of its page: a block, a challenge, a log-in wall of somebody's network.
+
+Rules: a pure function of text, status and title. Errors of HTTP are never pages. Words count only in short texts, where
+they are all there is; a long article about captchas is an article. It is asked about truths alone, where a wrong yes
+costs an audit and a wrong no might cost a contributor.
+
+Does not: judge contributions, or know the network's other pages (see `truths.is_everywhere`).
+
+Usage: `if is_block_page(text, 200, "Just a moment..."): ...`
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from windrow_protocol.content import words
+
+WORDS_MAX: Final = 220  # a page with more words than this has a content of its own
+_FEW_WORDS: Final = 25  # with so few, one doubtful sign is enough
+
+# What such pages say and pages hardly ever do.
+_CERTAIN: Final = (
+    "just a moment",
+    "attention required",
+    "checking (your browser|if the site connection)",
+    "verify(ing)? (that )?you are (a )?human",
+    "are you (a )?(human|robot)",
+    "not a robot",
+    "unusual traffic",
+    "automated (queries|requests|access)",
+    "ddos protection",
+    "ray id",
+    "incapsula|datadome|perimeterx|sucuri website firewall",
+    "access (to this page )?(has been |is )?(denied|forbidden)",
+    "you have been blocked",
+    "request (was |has been )?blocked",
+    "too many requests|rate limit(ed)? exceeded",
+    "enable (javascript and )?cookies to continue",
+    "pardon our interruption",
+    "security check to access",
+    "(complete|solve) (the|this) captcha",
+    "captive portal",
+    "(log|sign) ?in to (the |this )?(wi-?fi|network|hotspot|internet)",
+    "connect to (the )?(wi-?fi|internet)",
+    "bad gateway|gateway time-?out|internal server error",
+    "(site|page|service) (is )?(temporarily )?(unavailable|down for maintenance|under maintenance)",
+)
+# What ordinary short pages may say too.
+_DOUBTFUL: Final = (
+    "captcha|cloudflare|javascript|cookies|robot",
+    "forbidden|denied|blocked|not found|error|try again|loading",
+    "(log|sign) ?in|subscribe to (read|continue)",
+    "not available in your (country|region)|unavailable|maintenance",
+)
+
+
+def _any_of(signs: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(rf"\b(?:{sign})\b" for sign in signs), re.IGNORECASE)
+
+
+_CERTAINLY, _DOUBTFULLY = _any_of(_CERTAIN), _any_of(_DOUBTFUL)
+
+
+def is_block_page(text: str, status: int, title: str) -> bool:
+    """Say whether what was fetched stands in place of the page: HTTP errors, empty texts, blocks, captchas, walls."""
+    count = len(words(text))
+    if status >= 400 or count == 0:
+        return True
+    if count > WORDS_MAX:
+        return False
+    said = f"{title}\n{text}"
+    return bool(_CERTAINLY.search(said)) or (count <= _FEW_WORDS and bool(_DOUBTFULLY.search(said)))

@@ -1,0 +1,65 @@
+"""Writes verdicts: one signed statement about each contribution, in the transaction of what it rests on.
+
+Rules: one verdict for each contribution, never changed. It belongs to the audit epoch that is open when it is decided,
+and is told to the node when that epoch is closed.
+
+Does not: decide. Usage: `write_verdict(house, connection, audit, Ruling("unaudited", "not_drawn"))`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from storage.house import House
+from storage.tables import verdicts
+from windrow_protocol.messages import Verdict
+from windrow_protocol.trust_rules import PPM
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a verdict says. `truth_sha256`: the texts it rests on, the one that replaces the contribution's first."""
+
+    verdict: Literal["accepted", "unaudited", "rejected", "no_evidence"]
+    reason: str
+    similarity: float = 0.0
+    confirmed_ppm: int = PPM
+    truth_sha256: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a verdict is about: a contribution, whose, and its place in the log."""
+
+    contribution_id: str
+    node_id: str
+    seq: int
+
+
+def write_verdict(
+    house: House, connection: sa.Connection, subject: Subject, ruling: Ruling, epoch_id: int
+) -> None:
+    """Sign and log one verdict."""
+    verdict = Verdict(
+        contribution_id=subject.contribution_id,
+        verdict=ruling.verdict,
+        reason=ruling.reason,
+        similarity=round(ruling.similarity, 6),
+        truth_sha256=list(ruling.truth_sha256),
+        decided_at_ms=house.now_ms(),
+        confirmed_ppm=ruling.confirmed_ppm,
+        epoch_id=epoch_id,
+    )
+    content = msgspec.to_builtins(verdict)
+    connection.execute(
+        sa.insert(verdicts).values(
+            **{**content, "truth_sha256": msgspec.json.encode(verdict.truth_sha256).decode()},
+            seq=subject.seq,
+            node_id=subject.node_id,
+            jws=house.sign("verdict", subject.node_id, content),
+        )
+    )
