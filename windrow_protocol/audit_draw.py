@@ -25,7 +25,7 @@ from windrow_protocol.trust_rules import PPM
 
 SECRET_BYTES: Final = 32
 NO_LOG: Final = "0" * 64  # the digest of a log of which nothing was seen
-Purpose = Literal["audit", "double", "leave"]
+Purpose = Literal["audit", "double"]
 
 
 def commitment_of(secret: bytes) -> str:
@@ -42,6 +42,12 @@ def is_drawn(
     message = f"windrow/{purpose}/{lease_id}/{content_sha256}".encode()
     place = int.from_bytes(hmac.digest(secret, message, "sha256")[:8], "big")
     return place * PPM < rate_ppm << 64
+
+
+def leave_place(seed: bytes, lease_id: str, content_sha256: str) -> int:
+    """Return a document's place in the order in which those of a departing node are drawn, the lowest first."""
+    message = f"windrow/leave/{lease_id}/{content_sha256}".encode()
+    return int.from_bytes(hmac.digest(seed, message, "sha256")[:8], "big")
 
 
 def share_of_one_ppm(rate_ppm: int, validators: int) -> int:

@@ -106,6 +106,9 @@ AUDIT_FILE_BYTES_MAX: Final = 20_000_000_000
 AUDIT_HEADER_BYTES_MAX: Final = 64_000_000
 DISCLOSURES_MAX: Final = 500
 APPEALS_OPEN_MAX: Final = 10  # of one node at a time
+SHARED_WITH_PAGE_MIN: Final = 0.10  # what an earlier version of a page has in common with it at least
+SECOND_LOOK_MS: Final = 86_400_000  # for how long fresh truths are waited for
+SECOND_LOOK_TRUTHS_ASKED_MAX: Final = 6  # until three are there
 
 # --- near-duplicates --------------------------------------------------------------------------------------------
 NEAR_DUPLICATE_JACCARD_MIN: Final = 0.80

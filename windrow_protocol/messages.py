@@ -265,11 +265,10 @@ class Appeal(Message, frozen=True):
 class DisclosureRequest(Message, frozen=True):
     """POST /v1/disclosures (purpose `disclosures`): a node asks what was decided about it in closed epochs.
 
-    `after_seq` and `after_consequence_seq` are the `next_…` of the answer before, 0 at first.
+    `after` is the `next` of the answer before, empty at first.
     """
 
-    after_seq: Annotated[int, Meta(ge=0, le=2**53)] = 0
-    after_consequence_seq: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    after: Annotated[str, Meta(pattern="^([0-9]{1,16}(-[0-9]{1,16}){3})?$", max_length=68)] = ""
     count: Annotated[int, Meta(ge=1, le=DISCLOSURES_MAX)] = DISCLOSURES_MAX
 
 

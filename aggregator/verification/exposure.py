@@ -13,13 +13,12 @@ Usage::
 
 from __future__ import annotations
 
-import msgspec
 import sqlalchemy as sa
 
 from aggregator.verification.audit_rate import Exposure
-from aggregator.verification.standing import Standing
+from aggregator.verification.standing_rows import is_hard, standing_of
 from storage.state import get_meta, insert_once
-from storage.trust_tables import document_counts, host_standings, node_stakes, standings
+from storage.trust_tables import document_counts, node_stakes
 from windrow_protocol.trust_rules import DAY_MS, TrustRules
 
 MEAN_DOCUMENT = "rewards/mean_document_wei"  # meta: what the ledger says a mean document earns
@@ -62,19 +61,6 @@ def exposure_of(
         escalated=rules.on("escalation") and standing_of(connection, node_id).escalation is not None,
         hard_host=rules.on("hard_hosts") and is_hard(connection, host_key),
     )
-
-
-def standing_of(connection: sa.Connection, node_id: str) -> Standing:
-    """Return a node's standing as folded so far."""
-    text = sa.select(standings.c.standing).where(standings.c.node_id == node_id)
-    found = connection.execute(text).scalar()
-    return msgspec.json.decode(found, type=Standing) if found else Standing()
-
-
-def is_hard(connection: sa.Connection, host_key: str) -> bool:
-    """Say whether a host is hard to check."""
-    hard = sa.select(host_standings.c.hard).where(host_standings.c.host_key == host_key)
-    return bool(connection.execute(hard).scalar())
 
 
 def _at_stake(connection: sa.Connection, node_id: str) -> float:
