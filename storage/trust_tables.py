@@ -26,7 +26,7 @@ audits = sa.Table(
     sa.Column("contribution_id", sa.Text, primary_key=True),
     sa.Column("seq", sa.BigInteger, nullable=False, unique=True),  # its place in the log
     sa.Column("lease_id", sa.Text, nullable=False, unique=True),
-    sa.Column("node_id", sa.Text, nullable=False, index=True),
+    sa.Column("node_id", sa.Text, nullable=False),
     sa.Column("outcome", sa.Text, nullable=False),  # fetched, or which refusal
     sa.Column("content_sha256", sa.Text, nullable=False),  # of the text; of the record where there is none
     sa.Column("epoch_id", sa.Integer, nullable=False),  # that was open when it was committed
@@ -35,8 +35,10 @@ audits = sa.Table(
     sa.Column("value_ppm", sa.BigInteger, nullable=False),  # its worth over that of a mean document
     sa.Column("state", sa.Text, nullable=False),  # drawing | wanted | ready | decided
     sa.Column("truth_excess_ppm", sa.Integer, nullable=True),  # of its truths over each other, once decided
+    sa.Column("weighed", sa.Text, nullable=True),  # JSON of verification.weighing.Weighed, once decided by truths
     _time("opened_at_ms"),
     sa.Index("audits_open", "state", "epoch_id", "seq"),
+    sa.Index("audits_of_node", "node_id", "state"),
 )
 # One row for each truth that somebody is asked for.
 truth_requests = sa.Table(

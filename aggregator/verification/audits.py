@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+import msgspec
 import sqlalchemy as sa
 
 from aggregator.assignment.frontier import reopen
@@ -26,9 +27,9 @@ from aggregator.verification.audit_steps import advance
 from aggregator.verification.comparison import Decision, decide, similarity
 from aggregator.verification.standing_rows import is_hard
 from aggregator.verification.truth_requests import ask, no_truth, operators
-from aggregator.verification.truths import Answer, answers_of, earlier_text, is_everywhere
+from aggregator.verification.truths import Answer, answers_of, earlier_version, is_everywhere
 from aggregator.verification.verdict_log import Ruling, Subject, write_verdict
-from aggregator.verification.weighing import REFUSALS, among_operators, weigh_refusal
+from aggregator.verification.weighing import REFUSALS, Weighed, among_operators, weigh_refusal
 from storage.house import House
 from storage.segments import Segments
 from storage.tables import leases
@@ -47,13 +48,17 @@ _VERDICTS: Final[dict[str, Literal["accepted", "rejected", "no_evidence"]]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """An audit with its lease, what was found, the truths that count, and answers that turned out to be no truth."""
+    """An audit with its lease, what was found, the truths that count, and answers that turned out to be no truth.
+
+    `weighed` is what else the decision rests on, kept so that it can be published with the truths.
+    """
 
     audit: Any
     lease: Any
     decision: Decision
     truths: tuple[Answer, ...]
     no_truths: tuple[int, ...]
+    weighed: Weighed
 
 
 def decide_audits(house: House, segments: Segments, batch: int = 50) -> int:
@@ -94,13 +99,15 @@ def _weigh_text(
     network: int,
 ) -> _Case:
     text = read_text(connection, segments, audit.seq)
-    earlier = earlier_text(connection, segments, lease) if house.rules.on("news") else None
+    earlier_seq = earlier_version(connection, lease) if house.rules.on("news") else None
+    earlier = None if earlier_seq is None else read_text(connection, segments, earlier_seq)
     truths = _truths(answers)
     decision = _decide(house, text, truths, earlier, network)
     if decision.kind == "mismatch" and any(is_everywhere(connection, segments, truth) for truth in truths):
         truths = tuple(truth for truth in truths if not is_everywhere(connection, segments, truth))
         decision = _decide(house, text, truths, earlier, network)
-    return _Case(audit, lease, decision, truths, _no_truths(answers, truths))
+    weighed = Weighed(operators=network, earlier_seq=earlier_seq)
+    return _Case(audit, lease, decision, truths, _no_truths(answers, truths), weighed)
 
 
 def _decide(house: House, text: str, truths: Sequence[Answer], earlier: str | None, network: int) -> Decision:
@@ -114,7 +121,8 @@ def _weigh_refused(audit: Any, lease: Any, answers: Sequence[Answer], network: i
     refused_too = bool(no_truths) or any(answer.outcome in REFUSALS for answer in answers)
     texts = [(truth.operator, truth.text) for truth in truths]
     decision = weigh_refusal(Outcome(audit.outcome), lease.detail, refused_too, texts, network)
-    return _Case(audit, lease, decision, truths, no_truths)
+    weighed = Weighed(operators=network, refused_too=refused_too)
+    return _Case(audit, lease, decision, truths, no_truths, weighed)
 
 
 def _truths(answers: Sequence[Answer]) -> tuple[Answer, ...]:
@@ -134,12 +142,15 @@ def _conclude(house: House, connection: sa.Connection, case: _Case) -> None:
         ask(house, connection, audit.contribution_id)
         return
     advance(connection, audit.contribution_id, "ready", "verdict")
-    if decision.truth_excess is not None:
-        connection.execute(
-            sa.update(audits)
-            .where(audits.c.contribution_id == audit.contribution_id)
-            .values(truth_excess_ppm=round(PPM * decision.truth_excess))
+    excess = decision.truth_excess
+    connection.execute(
+        sa.update(audits)
+        .where(audits.c.contribution_id == audit.contribution_id)
+        .values(
+            truth_excess_ppm=None if excess is None else round(PPM * excess),
+            weighed=msgspec.json.encode(case.weighed).decode(),
         )
+    )
     truths = _best_first(case.truths)
     ruling = _ruling(house, connection, case, truths)
     epoch_id = verdict_epoch(connection, audit.epoch_id)

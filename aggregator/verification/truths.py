@@ -113,6 +113,12 @@ def is_everywhere(connection: sa.Connection, segments: Segments, truth: Answer) 
 
 def earlier_text(connection: sa.Connection, segments: Segments, lease: Any) -> str | None:
     """Return the newest accepted text of the lease's page from before the lease, or None."""
+    seq = earlier_version(connection, lease)
+    return None if seq is None else read_text(connection, segments, seq)
+
+
+def earlier_version(connection: sa.Connection, lease: Any) -> int | None:
+    """Return the place of the log where the text of `earlier_text` is, or None."""
     before = sa.select(leases.c.lease_id, leases.c.node_id).where(
         leases.c.url_id == lease.url_id,
         leases.c.kind == "work",
@@ -129,5 +135,4 @@ def earlier_text(connection: sa.Connection, segments: Segments, lease: Any) -> s
             audits.c.outcome == Outcome.FETCHED.value,
         )
     )
-    seq = connection.execute(newest).scalar() if ids else None
-    return None if seq is None else read_text(connection, segments, seq)
+    return connection.execute(newest).scalar() if ids else None

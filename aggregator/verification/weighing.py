@@ -22,6 +22,8 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
+import msgspec
+
 from aggregator.verification.comparison import Decision, similarity
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTH_AGREEMENT_MIN, TRUTHS_PER_AUDIT_MAX
 from windrow_protocol.messages import Outcome
@@ -43,6 +45,14 @@ _BY_ADDRESS: Final = frozenset({Outcome.BLOCKED, Outcome.UNSAFE_ADDRESS})
 _UNREACHABLE: Final = (
     "unreachable"  # in a report's detail: no robots.txt was to be had, which forbids all for a while
 )
+
+
+class Weighed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a decision rests on besides the truths: operators at work, where an earlier version is, who was refused."""
+
+    operators: int
+    earlier_seq: int | None = None
+    refused_too: bool = False
 
 
 def among_operators(
