@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from storage.env import Handler, Request
+from storage.env import Clock, Handler, Request
 from storage.house import House
 from storage.real_env import real_env
 from storage.segments import Segments
@@ -26,18 +27,27 @@ from windrow_protocol.messages import (
     encode_batch,
 )
 from windrow_protocol.signing import SIGNATURE_HEADER, public_id, sign_request, verify
+from windrow_protocol.trust_rules import TrustRules
 
 NETWORK = "windrow-test"
 PAYOUT = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+_numbers = itertools.count(1)
+
+
+def address_of_its_own() -> str:
+    """Return an address of 127/8 in a /24 that no other node of this run has."""
+    high, low = divmod(next(_numbers), 256)
+    return f"127.{64 + high}.{low}.1"
 
 
 @dataclass
 class Node:
-    """A contributor or validator that speaks the protocol by hand."""
+    """A contributor or validator that speaks the protocol by hand, from an address of its own."""
 
     house: House
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     nonces: int = 0
+    address: str = field(default_factory=address_of_its_own)
 
     @property
     def node_id(self) -> str:
@@ -54,7 +64,7 @@ class Node:
             nonce=nonce or f"n{self.nonces}",
             now_ms=now_ms or self.house.now_ms(),
         )
-        return Request("POST", "/", body, headers={SIGNATURE_HEADER: token}, peer="127.0.0.1")
+        return Request("POST", "/", body, headers={SIGNATURE_HEADER: token}, peer=self.address)
 
     async def ask(self, handler: Handler, purpose: str, message: Any) -> Any:
         """Send one JSON message and return the decoded answer."""
@@ -114,9 +124,23 @@ def open_state(home: Path, *schemas: Any) -> State:
     return State.open(os.environ.get("WINDROW_TEST_DATABASE_URL") or sqlite_url(home / "state.db"), *schemas)
 
 
-def open_house(home: Path, *schemas: Any, key: Ed25519PrivateKey | None = None) -> House:
+def open_house(
+    home: Path,
+    *schemas: Any,
+    key: Ed25519PrivateKey | None = None,
+    rules: TrustRules | None = None,
+    clock: Clock | None = None,
+) -> House:
     """Return a real house in a folder."""
-    return House(real_env(), open_state(home, *schemas), home, NETWORK, key or Ed25519PrivateKey.generate())
+    env, state = real_env(), open_state(home, *schemas)
+    return House(
+        env if clock is None else replace(env, clock=clock),
+        state,
+        home,
+        NETWORK,
+        key or Ed25519PrivateKey.generate(),
+        rules or TrustRules(),
+    )
 
 
 def open_segments(house: House, family: str = "contributions") -> Segments:
