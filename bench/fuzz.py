@@ -23,6 +23,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -37,7 +38,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 CORPUS: Final = ROOT / "tests" / "fuzz" / "corpus"
 RSS_MB_MAX: Final = 512
 INPUT_TIME_S_MAX: Final = 60
-CORPUS_BYTES_MAX: Final = 16_000  # for each parser
+CORPUS_FILES_MAX: Final = 60  # for each parser
+CORPUS_BYTES_MAX: Final = 16_000
 WORDS_MAX: Final = 500
 _WORD: Final = re.compile(rb"[A-Za-z0-9_:/-]{3,24}")
 _STAT: Final = re.compile(r"^stat::(\w+):\s+(\d+)", re.MULTILINE)
@@ -183,7 +185,7 @@ def _keep_finding(folder: Path, data: bytes, what: dict[str, Any]) -> None:
 
 
 def _minimise(work: Path, name: str) -> None:
-    """Put the smallest inputs that together reach all steps from line to line of our code into the corpus."""
+    """Put the smallest inputs that together take every step of our code, as often, into the corpus."""
     sys.path[:1] = [str(ROOT)]
     from tests.fuzz.parsers import PARSERS, outcome_of
     from tests.fuzz.seeds import seeds
@@ -195,11 +197,13 @@ def _minimise(work: Path, name: str) -> None:
     shutil.rmtree(folder)
     folder.mkdir()
     target = partial(outcome_of, PARSERS[name])
-    reached: set[tuple[str, int, int]] = set()
+    reached: set[tuple[str, int, int, int]] = set()
     for data in seeds(name):
         reached |= _steps(target, data)
     kept_bytes = 0
     for data in sorted(inputs, key=lambda data: (len(data), data)):
+        if len(list(folder.iterdir())) == CORPUS_FILES_MAX:
+            break
         new = _steps(target, data) - reached
         if new and kept_bytes + len(data) <= CORPUS_BYTES_MAX:
             reached |= new
@@ -207,9 +211,9 @@ def _minimise(work: Path, name: str) -> None:
             (folder / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
 
 
-def _steps(target: Callable[[bytes], object], data: bytes) -> set[tuple[str, int, int]]:
-    """Return (file, line, next line) of everything in this repository that an input passes through."""
-    steps: set[tuple[str, int, int]] = set()
+def _steps(target: Callable[[bytes], object], data: bytes) -> set[tuple[str, int, int, int]]:
+    """Return (file, from line, to line, how often as a power of two) for all of our code that an input takes."""
+    steps: Counter[tuple[str, int, int]] = Counter()
 
     def trace(frame: FrameType, event: str, argument: object) -> TraceFunction | None:
         file = frame.f_code.co_filename
@@ -219,7 +223,7 @@ def _steps(target: Callable[[bytes], object], data: bytes) -> set[tuple[str, int
 
         def local(frame: FrameType, event: str, argument: object) -> TraceFunction:
             nonlocal last
-            steps.add((file, last, frame.f_lineno))
+            steps[(file, last, frame.f_lineno)] += 1
             last = frame.f_lineno
             return local
 
@@ -231,7 +235,7 @@ def _steps(target: Callable[[bytes], object], data: bytes) -> set[tuple[str, int
             target(data)
     finally:
         sys.settrace(None)
-    return steps
+    return {(*step, count.bit_length()) for step, count in steps.items()}
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

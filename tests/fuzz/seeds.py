@@ -17,6 +17,7 @@ import msgspec
 import zstandard
 
 from tests.fuzz.parsers_of_messages import KEY_ID, NETWORK, NOW_MS, PAYOUT, signed
+from windrow_protocol.merkle import MerkleTree, checksum_address
 
 SIGNED = b"\x80"
 HEADED = b"\x40"
@@ -251,6 +252,7 @@ def _child_lines() -> list[bytes]:
 
 
 def _proofs() -> list[bytes]:
+    tree = MerkleTree.from_amounts({PAYOUT: 5, checksum_address("0x" + "22" * 20): 7})
     statement = {
         "network": NETWORK,
         "purpose": "epoch",
@@ -273,7 +275,9 @@ def _proofs() -> list[bytes]:
         {**answer, "epoch_id": "٣"},
         {**answer, "account": 5},
     ]
-    return [_json(each) for each in (answer, *odd)] + [b"[]", b"{}"]
+    says = {**statement, "content": {"root": tree.root}}
+    good = {**answer, "proof": tree.proof(PAYOUT), "statement": says}
+    return [_json(each) for each in (good, answer, *odd)] + [b"[]", b"{}"]
 
 
 def _rpc() -> list[bytes]:
