@@ -268,7 +268,7 @@ class DisclosureRequest(Message, frozen=True):
     `after` is the `next` of the answer before, empty at first.
     """
 
-    after: Annotated[str, Meta(pattern="^([0-9]{1,16}(-[0-9]{1,16}){3})?$", max_length=68)] = ""
+    after: Annotated[str, Meta(pattern="^([0-9]{1,16}(-[0-9]{1,16}){3})?$(?!\\n)", max_length=68)] = ""
     count: Annotated[int, Meta(ge=1, le=DISCLOSURES_MAX)] = DISCLOSURES_MAX
 
 
