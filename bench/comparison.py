@@ -145,9 +145,9 @@ def forged_line(group: str, name: str, tally: Tally) -> dict[str, Any]:
 
 
 async def measure_honest(pages: Sequence[BasePage], pool: Pool, options: argparse.Namespace) -> None:
-    """Three webs with every page, then each kind of noise by itself."""
+    """The webs with every page, then each kind of noise by itself."""
     async with ChangingWeb(pool, seed=options.seed) as web:
-        for name in WEBS:
+        for name in (name for name in WEBS if _wanted(options, name)):
             rng = random.Random(f"{options.seed}/{name}")
             drawn = [kinds_of(name, rng) for _ in pages]
             plain, known = await _honest(web, pages, drawn, rng, roc=name == "assumed")
@@ -155,12 +155,16 @@ async def measure_honest(pages: Sequence[BasePage], pool: Pool, options: argpars
             _print(honest_line("web_with_earlier_version_known", name, known))
             if name == "assumed":
                 _print({"measure": "roc_honest", "points": _roc(plain, "mismatch", "no_evidence", "match")})
-        for kind in KINDS:
+        for kind in KINDS if _wanted(options, "noise") else ():
             rng = random.Random(f"{options.seed}/{kind}")
             some = rng.sample(pages, min(options.per_kind, len(pages)))
             plain, known = await _honest(web, some, [[kind]] * len(some), rng)
             _print(honest_line("noise", kind, plain))
             _print(honest_line("noise_with_earlier_version_known", kind, known))
+
+
+def _wanted(options: argparse.Namespace, part: str) -> bool:
+    return not options.only or part in options.only
 
 
 async def _honest(
@@ -297,6 +301,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "--forged-pages", type=int, default=500, help="pages each kind of forgery is made for"
     )
     parser.add_argument("--modules", type=int, default=600, help="modules in a site that is rendered here")
+    parser.add_argument("--only", action="append", default=[], choices=[*WEBS, "noise", "forged"])
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args(arguments)
 
@@ -321,7 +326,8 @@ def main(arguments: list[str] | None = None) -> int:
             {"measure": "pages", "count": len(pages), "origins": dict(Counter(page.origin for page in pages))}
         )
         asyncio.run(measure_honest(pages, pool, options))
-        asyncio.run(measure_forged(pages, pool, options))
+        if _wanted(options, "forged"):
+            asyncio.run(measure_forged(pages, pool, options))
     return 0
 
 

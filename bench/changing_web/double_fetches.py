@@ -2,7 +2,7 @@
 
 Rules: one case is what an audit sees: an earlier accepted text, the node's fetch, then up to three truths at later
 minutes; the first two truths come from other regions, the third from the node's own. A fetch that fails is no
-contribution and no truth, and a truth is tried for as often as the protocol says.
+contribution and no truth; what stands in place of a page is set aside as an audit does it, and tried for again.
 
 Does not: decide (`bench/comparison.py`).
 
@@ -17,6 +17,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from aggregator.verification.block_pages import is_block_page
 from bench.changing_web.base_pages import BasePage
 from bench.changing_web.noise import REGIONS
 from bench.changing_web.server import ChangingWeb, address_in
@@ -45,8 +46,8 @@ async def honest_cases(
         key = str(number)
         web.publish(key, page, kinds)
         home = rng.choice(REGIONS)
-        earlier = await web.fetch(key, address_in(rng.choice(REGIONS), rng))
-        text = await web.fetch(key, address_in(home, rng))
+        earlier = (await web.fetch(key, address_in(rng.choice(REGIONS), rng))).text
+        text = (await web.fetch(key, address_in(home, rng))).text
         yield Case(page, tuple(kinds), earlier, text, await truths_of(web, key, home, rng) if text else ())
         web.withdraw(key)
 
@@ -58,8 +59,8 @@ async def truths_of(web: ChangingWeb, key: str, home: str, rng: random.Random) -
     truths = []
     for region in [*others, home][:TRUTHS_PER_AUDIT_MAX]:
         for _ in range(TRUTH_ATTEMPTS_MAX):
-            text = await web.fetch(key, address_in(region, rng))
-            if text:
-                truths.append(text)
+            found = await web.fetch(key, address_in(region, rng))
+            if not is_block_page(found.text, 200, found.title):
+                truths.append(found.text)
                 break
     return tuple(truths)

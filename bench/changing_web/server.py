@@ -17,7 +17,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import aiohttp
 from aiohttp import web
@@ -30,6 +30,13 @@ from windrow_protocol.content import normalise_text
 from windrow_protocol.messages import Outcome
 
 MINUTES_BETWEEN_VISITS_MAX = 90
+
+
+class Fetched(NamedTuple):
+    """Text in normal form, and title."""
+
+    text: str
+    title: str
 
 
 def region_of(address: str) -> str:
@@ -90,8 +97,8 @@ class ChangingWeb:
             status=answer.status, body=body, headers={"Content-Type": "text/html; charset=utf-8"}
         )
 
-    async def fetch(self, key: str, address: str) -> str:
-        """Fetch from an address and return the text a node would submit, "" where it would submit none."""
+    async def fetch(self, key: str, address: str) -> Fetched:
+        """Fetch from an address and return what a node would submit, empty where it would submit nothing."""
         connector = aiohttp.TCPConnector(local_addr=(address, 0), force_close=True)
         async with (
             aiohttp.ClientSession(connector=connector) as session,
@@ -99,5 +106,6 @@ class ChangingWeb:
         ):
             body = await response.read()
             if outcome_of_status(response.status) is not Outcome.FETCHED:
-                return ""
-            return normalise_text(extract(body, response.headers["Content-Type"]).text)
+                return Fetched("", "")
+            found = extract(body, response.headers["Content-Type"])
+            return Fetched(normalise_text(found.text), found.title)

@@ -25,13 +25,23 @@ from contributor_node.crawl_wire import decode_to_child, decode_to_parent
 from contributor_node.earnings_proof import check_proof
 from extension_bridge.native_frames import frames
 from extension_bridge.native_messages import message_id, read_message
-from marketplace.orders import Order
+from marketplace.orders import Order, OrderDomain, signer_of_order
 from rewards.routes import ClaimRequest
+from windrow_protocol.delegation import signer_of_delegation
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import decode_manifest, encode_manifest
 from windrow_protocol.merkle import MerkleTree
 from windrow_protocol.messages import (
+    Appeal,
+    AuditCommitment,
+    AuditDraws,
+    AuditLog,
+    AuditLogRequest,
+    AuditReveal,
     Contribution,
+    Delegation,
+    Departure,
+    DisclosureRequest,
     Lease,
     LeaseRequest,
     PersonalContribution,
@@ -65,6 +75,15 @@ JSON_KINDS: Final[Sequence[Any]] = (
     PersonalContribution,
     ClaimRequest,
     Order,
+    Delegation,
+    AuditCommitment,
+    AuditLogRequest,
+    AuditDraws,
+    AuditReveal,
+    AuditLog,
+    Departure,
+    Appeal,
+    DisclosureRequest,
 )
 
 
@@ -175,11 +194,25 @@ def json_message(data: bytes) -> None:
     elif chosen == len(JSON_KINDS) + 1:
         _merkle_tree(data[1:])
     else:
-        message = _round_trip(decode_json(data[1:], JSON_KINDS[chosen]), JSON_KINDS[chosen])
-        if isinstance(message, Contribution | Report):
+        _check_message(_round_trip(decode_json(data[1:], JSON_KINDS[chosen]), JSON_KINDS[chosen]))
+
+
+def _check_message(message: object) -> None:
+    match message:
+        case Contribution() | Report():
             _check_submission(message)
-        if isinstance(message, PersonalContribution):
+        case PersonalContribution():
             assert _HEX64.fullmatch(message.consent_receipt_id)
+        case AuditReveal():
+            assert len(bytes.fromhex(message.secret)) == 32
+        case AuditDraws():
+            assert all(map(_IDENTIFIER.fullmatch, [*message.lease_ids, *message.doubled]))
+        case DisclosureRequest():
+            assert len([int(part) for part in message.after.split("-") if message.after]) in (0, 4)
+        case Delegation():
+            assert re.fullmatch(r"0x[0-9a-fA-F]{40}", signer_of_delegation(message))
+        case Order():
+            assert re.fullmatch(r"0x[0-9a-fA-F]{40}", signer_of_order(message, OrderDomain(1, PAYOUT)))
 
 
 def _merkle_tree(data: bytes) -> None:
