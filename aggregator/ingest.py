@@ -21,6 +21,7 @@ import msgspec
 import sqlalchemy as sa
 
 from aggregator.assignment.leases import close_lease
+from aggregator.assignment.pacing import Heard, note_report
 from aggregator.requests import Caller, spend
 from aggregator.verification.opening import AuditOpener, counted_bytes
 from storage.house import House
@@ -234,6 +235,7 @@ class Ingest:
         facts = {"http_status": record.http_status, "bytes_wire": record.bytes_wire}
         detail = "" if isinstance(record, Contribution) else record.detail
         close_lease(connection, lease, "answer", outcome, now, detail=detail, **facts)
+        note_report(connection, lease.url, _heard(record, outcome), now)
         text_bytes = _open_audit(opener, each, outcome, seq)
         before.receipts[lease.lease_id] = (each.sha256, token)
         is_counted = is_text and lease.kind == "work"
@@ -303,6 +305,11 @@ def _index(connection: sa.Connection, record: Contribution, lease: Any, seq: int
             extractor_version=record.extractor_version,
         )
     )
+
+
+def _heard(record: Submission, outcome: Outcome) -> Heard:
+    retry_after_ms = 0 if isinstance(record, Contribution) else record.retry_after_ms
+    return Heard(outcome, record.http_status, record.crawl_delay_ms, retry_after_ms)
 
 
 def _open_audit(opener: AuditOpener, each: _Accepted, outcome: Outcome, seq: int) -> int:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from storage.env import Request
 from storage.house import House
 from storage.state import insert_once
-from storage.tables import nodes, nonces
+from storage.tables import nonces
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CLOCK_SKEW_MS_MAX, NONCE_CHARS_MAX
 from windrow_protocol.signing import SIGNATURE_HEADER, Statement, verify_request
@@ -58,11 +58,3 @@ def spend(connection: sa.Connection, caller: Caller) -> None:
 def forget_nonces(connection: sa.Connection, now_ms: int) -> None:
     """Drop nonces whose signatures have expired."""
     connection.execute(sa.delete(nonces).where(nonces.c.expires_at_ms < now_ms))
-
-
-def role_of(connection: sa.Connection, node_id: str) -> str:
-    """Return `contributor` or `validator`. Raises WindrowError `unknown_node`."""
-    role = connection.execute(sa.select(nodes.c.role).where(nodes.c.node_id == node_id)).scalar()
-    if role is None:
-        raise WindrowError("unknown_node", node_id[:16])
-    return str(role)

@@ -12,30 +12,31 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
-from aggregator.assignment.leases import issue_leases
+from aggregator.assignment.leases import issue_leases, pauses_for
+from aggregator.assignment.pacing import PaceRules
+from aggregator.assignment.placement import day_of, day_seed, seed_commitment
+from aggregator.delegations import accept_delegation
 from aggregator.ingest import Ingest
 from aggregator.openapi import describe
 from aggregator.personal import Personal
-from aggregator.prefixes import address_prefix
-from aggregator.requests import Caller, authenticate, role_of, spend
+from aggregator.request_counts import RequestCounts
+from aggregator.requests import Caller, authenticate, spend
+from aggregator.roster import admit, check_not_suspended, known_member, register, trust_of
 from aggregator.shared_commit import SharedCommit
 from storage.env import Request, Response, Route, json_response
 from storage.house import House
-from storage.state import insert_once
-from storage.tables import nodes
 from windrow_protocol import limits
-from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import BATCH_WIRE_BYTES_MAX, PERSONAL_BYTES_MAX
-from windrow_protocol.merkle import checksum_address
 from windrow_protocol.messages import (
+    Delegation,
     LeaseRequest,
     PersonalContribution,
     Registration,
     Submission,
     decode_json,
 )
+from windrow_protocol.operators import parse_validators
 
 Chain = Callable[[], Mapping[str, Any]]
 
@@ -51,13 +52,17 @@ class Doors:
         *,
         validators: Collection[str] = (),
         lease_life_ms: int = limits.LEASE_LIFE_MS,
+        pace: PaceRules = PaceRules(),  # noqa: B008 (frozen)
         chain_facts: Chain = dict,
     ) -> None:
+        """Make the doors; `validators` are `node_id` or `node_id@operator`. Raises WindrowError `bad_config`."""
         self._house = house
         self._shared_commit = SharedCommit(ingest)
         self._personal = personal
-        self._validators = frozenset(validators)
+        self._validators = parse_validators(validators)
         self._lease_life_ms = lease_life_ms
+        self._pace = pace
+        self._counts = RequestCounts()
         self._chain_facts = chain_facts
 
     def routes(self) -> list[Route]:
@@ -75,6 +80,13 @@ class Doors:
                 BATCH_WIRE_BYTES_MAX,
                 Submission,
                 "application/zstd",
+            ),
+            Route(
+                "POST",
+                "/v1/delegations",
+                self.delegations,
+                "Say which node works for a wallet (signed by the wallet)",
+                message=Delegation,
             ),
             Route(
                 "POST",
@@ -98,52 +110,75 @@ class Doors:
                 "TEXT_BYTES_MAX",
             )
         }
+        day = day_of(self._house.now_ms())
+        with self._house.state.read() as connection:
+            trust = trust_of(self._house, connection)
         return json_response(
             {
                 "network": self._house.network,
                 "protocol": 1,
                 "coordinator_id": self._house.coordinator_id,
-                "trust": "single-operator trust",
+                "trust": trust,
                 "server_time_ms": self._house.now_ms(),
                 "limits": {**bounds, "leases_per_request_max": limits.LEASES_PER_REQUEST_MAX},
+                "rules": self._house.rules,
+                "assignment": {
+                    "day": day,
+                    "seed_sha256": seed_commitment(day_seed(self._house, day)),
+                    "seed_of_day_before": day_seed(self._house, day - 1).hex(),
+                },
                 "chain": dict(self._chain_facts()),
             }
         )
 
     async def register(self, request: Request) -> Response:
         """Register a node under its payout address; the same again is the same."""
-        caller = authenticate(self._house, request, "register")
+        caller = self._caller(request, "register")
         wish = decode_json(request.body, Registration)
-        payout = checksum_address(wish.payout_address)
-        role = "validator" if caller.node_id in self._validators else "contributor"
         with self._house.state.write() as connection:
             spend(connection, caller)
-            insert_once(
-                connection,
-                nodes,
-                node_id=caller.node_id,
-                role=role,
-                payout_address=payout,
-                agent=wish.agent,
-                region=wish.region,
-                prefix=address_prefix(request.peer),
-                registered_at_ms=self._house.now_ms(),
+            member, admitted = register(
+                self._house, connection, caller.node_id, wish, request.peer, self._validators
             )
-            known = sa.select(nodes.c.payout_address, nodes.c.role).where(nodes.c.node_id == caller.node_id)
-            row = connection.execute(known).one()
-            if row.payout_address != payout:
-                raise WindrowError("payout_fixed", row.payout_address)
-        return json_response({"node_id": caller.node_id, "role": row.role, "payout_address": payout})
+        return json_response(
+            {
+                "node_id": caller.node_id,
+                "role": member.role,
+                "payout_address": member.payout_address,
+                "state": member.state,
+                "position": admitted.position,
+            }
+        )
 
     async def leases(self, request: Request) -> Response:
-        """Answer with signed leases, perhaps none for now."""
-        caller = authenticate(self._house, request, "lease_request")
+        """Answer with signed leases, perhaps none for now, and with the hosts that all nodes are to leave alone."""
+        caller = self._caller(request, "lease_request")
         wish = decode_json(request.body, LeaseRequest)
         with self._house.state.write() as connection:
-            role = role_of(connection, caller.node_id)
+            member = known_member(connection, caller.node_id)
             spend(connection, caller)
-            tokens = issue_leases(self._house, connection, caller.node_id, role, wish, self._lease_life_ms)
-        return json_response({"leases": tokens, "server_time_ms": self._house.now_ms()})
+            check_not_suspended(self._house, connection, caller.node_id)
+            member, admitted = admit(self._house, connection, member, request.peer)
+            tokens = []
+            if member.state == "active":
+                tokens = issue_leases(self._house, connection, member, wish, self._lease_life_ms, self._pace)
+            paused = pauses_for(connection, caller.node_id, self._house.now_ms())
+        return json_response(
+            {
+                "leases": tokens,
+                "state": member.state,
+                "position": admitted.position,
+                "paused": paused,
+                "server_time_ms": self._house.now_ms(),
+            }
+        )
+
+    async def delegations(self, request: Request) -> Response:
+        """Do what a wallet allows about one of its nodes."""
+        delegation = decode_json(request.body, Delegation)
+        with self._house.state.write() as connection:
+            answer = accept_delegation(self._house, connection, delegation)
+        return json_response(answer)
 
     async def submissions(self, request: Request) -> Response:
         """Answer each record of a batch with its receipt or its reason."""
@@ -157,9 +192,14 @@ class Doors:
         return json_response(self._personal.accept(caller, request.body))
 
     def _known_caller(self, request: Request, purpose: str) -> Caller:
-        caller = authenticate(self._house, request, purpose)
+        caller = self._caller(request, purpose)
         with self._house.state.read() as connection:
-            role_of(connection, caller.node_id)
+            known_member(connection, caller.node_id)
+        return caller
+
+    def _caller(self, request: Request, purpose: str) -> Caller:
+        caller = authenticate(self._house, request, purpose)
+        self._counts.count(caller.node_id, self._house.now_ms())
         return caller
 
 

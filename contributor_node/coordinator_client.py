@@ -6,7 +6,7 @@ tried again with a new nonce; refusals never are. Every request stands in the li
 
 Does not: fetch pages, keep results, or follow redirects.
 
-Usage: `leases = await client.leases(20, ["http"])`.
+Usage: `offer = await client.leases(20, ["http"])`.
 
 Source: docs/protocol.md.
 """
@@ -55,9 +55,12 @@ class NetworkFacts(msgspec.Struct, frozen=True):
 
 
 class Registered(msgspec.Struct, frozen=True):
-    """What a registration was answered with."""
+    """What a registration was answered with; `position` is the place in the queue while the state is `queued`."""
 
     role: str
+    payout_address: str = ""
+    state: str = "active"
+    position: int = 0
 
 
 class RecordAnswer(msgspec.Struct, frozen=True):
@@ -69,8 +72,26 @@ class RecordAnswer(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-class _Leases(msgspec.Struct, frozen=True):
+class LeasesAnswer(msgspec.Struct, frozen=True):
+    """Leases as they came, unchecked, the node's state and place in the queue, and until when hosts are paused.
+
+    `paused` is by the coordinator's clock, hosts named as `egress_grants.pace_key` does.
+    """
+
     leases: list[str]
+    server_time_ms: int = 0
+    state: str = "active"
+    position: int = 0
+    paused: dict[str, int] = {}
+
+
+class Offer(NamedTuple):
+    """Verified leases, perhaps none, and what was said beside them; pauses in ms from now."""
+
+    leases: list[Lease]
+    state: str
+    position: int
+    pauses_ms: dict[str, int]
 
 
 class _Results(msgspec.Struct, frozen=True):
@@ -118,13 +139,15 @@ class CoordinatorClient:
         wish = Registration(payout_address=payout_address, agent=agent, region=region)
         return await self._ask(_Ask("POST", "/v1/nodes", "register", msgspec.json.encode(wish)), Registered)
 
-    async def leases(self, count: int, renders: Sequence[Literal["http", "browser"]]) -> list[Lease]:
+    async def leases(self, count: int, renders: Sequence[Literal["http", "browser"]]) -> Offer:
         """Return verified leases, perhaps none."""
         wish = LeaseRequest(count=count, render=list(renders))
         ask = _Ask("POST", "/v1/leases", "lease_request", msgspec.json.encode(wish))
-        answer = await self._ask(ask, _Leases)
+        answer = await self._ask(ask, LeasesAnswer)
         opened = (self._open_lease(token) for token in answer.leases[:count])
-        return list({lease.lease_id: lease for lease in opened if lease is not None}.values())
+        known = {lease.lease_id: lease for lease in opened if lease is not None}
+        pauses_ms = {host: until_ms - answer.server_time_ms for host, until_ms in answer.paused.items()}
+        return Offer(list(known.values()), answer.state, answer.position, pauses_ms)
 
     async def submit(self, records: Sequence[Submission]) -> list[RecordAnswer]:
         """Submit a batch and return the answer to each record, receipts not yet checked."""
@@ -136,12 +159,16 @@ class CoordinatorClient:
             )
         return answer.results
 
+    async def ask(self, path: str, purpose: str, message: msgspec.Struct, kind: type[T]) -> T:
+        """Send one signed message to a door and return its answer. Raises WindrowError as `_ask` does."""
+        return await self._ask(_Ask("POST", path, purpose, msgspec.json.encode(message)), kind)
+
     def open_receipt(self, token: str, lease_id: str, content_sha256: str) -> Receipt:
         """Return a receipt that the coordinator signed for this node, this lease and this text.
 
         Raises WindrowError `bad_signature` or what `verify` raises.
         """
-        receipt = self._open(token, "receipt", Receipt)
+        receipt = self.open_statement(token, "receipt", Receipt)
         if (receipt.lease_id, receipt.content_sha256) != (lease_id, content_sha256):
             raise WindrowError("bad_signature", f"the receipt for {lease_id} is for something else")
         return receipt
@@ -149,7 +176,7 @@ class CoordinatorClient:
     def _open_lease(self, token: str) -> Lease | None:
         """Return a lease within our own bounds, or None when it is not a valid lease for this node."""
         try:
-            lease = self._open(token, "lease", Lease)
+            lease = self.open_statement(token, "lease", Lease)
             if lease.node_id != self.node_id:
                 raise WindrowError("not_your_lease", lease.lease_id)
             if lease.expires_at_ms <= self._now_ms():
@@ -157,15 +184,18 @@ class CoordinatorClient:
         except WindrowError as error:
             log.error("lease refused", extra={"reason": error.code, "detail": error.detail})
             return None
+        wait_ms = max(0, lease.not_before_ms - lease.issued_at_ms)
         return msgspec.structs.replace(
             lease,
+            not_before_ms=self._now_ms() + wait_ms if wait_ms else 0,  # by this machine's clock
             body_bytes_max=min(lease.body_bytes_max, limits.FETCH_BODY_BYTES_MAX),
             decoded_bytes_max=min(lease.decoded_bytes_max, limits.FETCH_DECODED_BYTES_MAX),
             time_s_max=min(lease.time_s_max, limits.FETCH_TIME_S_MAX),
             redirects_max=min(lease.redirects_max, limits.FETCH_REDIRECTS_MAX),
         )
 
-    def _open(self, token: str, purpose: str, kind: type[T]) -> T:
+    def open_statement(self, token: str, purpose: str, kind: type[T]) -> T:
+        """Return what the pinned coordinator signed about this node. Raises WindrowError as `verify` does."""
         pin = self._pinned()
         signer, network = pin.coordinator_id, pin.network
         statement = verify(

@@ -2,9 +2,9 @@
 
 Rules: the egress proxy runs in this process, Scrapy and the browser in a child that is started when there is
 work, replaced after `child_pages_max` leases and ended when idle. A lease's road is open exactly as long as the
-lease is being worked on. A child that dies or falls silent is replaced and its unfinished leases are begun
-again; a lease that was open (or, if the child was parsing, *was* the page being parsed) at three deaths is left
-unanswered. Nothing is ever made up.
+lease is being worked on, and never before its slot. A child that dies or falls silent is replaced and its unfinished
+leases are begun again; a lease that was open (or, if the child was parsing, *was* the page being parsed) at three
+deaths is left unanswered. Nothing is ever made up.
 
 Does not: check a lease's signature or keep what it yields: the caller hands in verified leases and stores results.
 
@@ -23,8 +23,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -41,9 +40,10 @@ from contributor_node.crawl_wire import (
     Parsing,
     ToParent,
 )
-from contributor_node.egress import EgressProxy, EgressSettings, Meter, pace_key
+from contributor_node.egress import EgressProxy, EgressSettings, Meter
 from contributor_node.egress_address import Resolve, system_resolve
-from contributor_node.egress_grants import target_of
+from contributor_node.egress_grants import pace_key, target_of
+from contributor_node.lease_queue import LeaseQueue
 from contributor_node.line_log import LineLog
 from contributor_node.outcomes import outcome_of_refusal
 from windrow_protocol.errors import REASONS, WindrowError
@@ -79,12 +79,13 @@ class CrawlEngine:
             settings.allow_private, settings.pace_s, settings.pace_private_s, settings.source_address
         )
         self.proxy = EgressProxy(egress, line_log, now_ms, resolve=resolve, meter=meter)
-        self._waiting: deque[Job] = deque()
+        self._waiting = LeaseQueue()
         self._given: dict[str, Job] = {}
         self._wake = asyncio.Event()
         self._child: CrawlProcess | None = None
         self._heard_s, self._spoke, self._false_starts = 0.0, False, 0
         self._supervisor: asyncio.Task[None] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
 
     @property
     def child_pid(self) -> int | None:
@@ -106,7 +107,9 @@ class CrawlEngine:
             await asyncio.gather(self._supervisor, return_exceptions=True)
         for job in [*self._given.values(), *self._waiting]:
             self._end(job, None)
-        self._waiting.clear()
+        self._waiting = LeaseQueue()
+        if self._alarm is not None:
+            self._alarm.cancel()
         await self.proxy.close()
 
     def crawl(self, leases: Sequence[Lease]) -> CrawlBatch:
@@ -130,14 +133,32 @@ class CrawlEngine:
             )
             job.batch.finish(job.lease.lease_id, None)
         else:
-            self._waiting.append(job)
+            self._waiting.add(job)
+
+    def pause(self, pauses_ms: Mapping[str, int]) -> None:
+        """Begin nothing at some hosts (named by `pace_key`) for so many ms, and hand back what cannot wait so long."""
+        for host, wait_ms in pauses_ms.items():
+            self._waiting.pause(host, self._now_ms() + wait_ms)
+        for job in self._waiting.hopeless():
+            lease = job.lease
+            result = CrawlResult(
+                lease_id=lease.lease_id,
+                url=lease.url,
+                outcome=Outcome.EXPIRED,
+                final_url=lease.url,
+                fetched_at_ms=self._now_ms(),
+                detail="the host asks to be left alone until after the end of the lease",
+            )
+            self._end(job, result)
 
     def give_up(self, lease_ids: set[str]) -> None:
         """Close the road of leases that nobody waits for any more."""
         for lease_id in lease_ids:
             self.proxy.grants.revoke(lease_id)
             self._given.pop(lease_id, None)
-        self._waiting = deque(job for job in self._waiting if job.lease.lease_id not in lease_ids)
+        for job in self._waiting:
+            if job.lease.lease_id in lease_ids:
+                self._waiting.remove(job)
         self._wake.set()
 
     # --- the child --------------------------------------------------------------------------------------
@@ -146,7 +167,8 @@ class CrawlEngine:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if not self._waiting:
+            if not self._waiting.due(self._now_ms()):
+                self._set_alarm()
                 continue
             self._heard_s, self._spoke = _loop_s(), False
             try:
@@ -200,31 +222,39 @@ class CrawlEngine:
                     log.warning("the crawl child fell silent", extra={"child_pid": child.pid})
                     child.kill()
                     self._give_up_parsing()
-                elif not busy and not woken and not self._waiting:
+                elif not busy and not woken and not self._waiting.due(self._now_ms()):
                     return
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
 
     async def _feed(self, child: CrawlProcess) -> None:
-        while self._waiting and child.sent < self._settings.child_pages_max:
-            job = self._next()
-            if job is None:
-                return
+        while child.sent < self._settings.child_pages_max and (job := self._next()) is not None:
             self.proxy.grants.add(grant_of(job.lease))
             self._given[job.lease.lease_id] = job
             child.sent += 1
             await child.send(work_of(job.lease))
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        """Wake when the next lease may be begun."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        turn_ms = self._waiting.next_turn_ms(self._now_ms())
+        wait_s = None if turn_ms is None else (turn_ms - self._now_ms()) / 1000
+        loop = asyncio.get_running_loop()
+        self._alarm = None if wait_s is None else loop.call_later(max(0.0, wait_s), self._wake.set)
 
     def _next(self) -> Job | None:
         """Return the next lease to give out; one that may be deadly goes last, and alone, so that no other suffers."""
         if any(job.deaths == CHILD_DEATHS_MAX - 1 for job in self._given.values()):
             return None
-        for job in self._waiting:
-            if job.deaths < CHILD_DEATHS_MAX - 1:
-                self._waiting.remove(job)
-                return job
-        return None if self._given else self._waiting.popleft()
+        due = self._waiting.due(self._now_ms())
+        harmless = (job for job in due if job.deaths < CHILD_DEATHS_MAX - 1)
+        job = next(harmless, None if self._given else next(iter(due), None))
+        if job is not None:
+            self._waiting.remove(job)
+        return job
 
     def _give_up_parsing(self) -> None:
         """A page that keeps the parser busy for so long does so everywhere: that is what is said of it."""
@@ -249,8 +279,9 @@ class CrawlEngine:
         if hopeless:
             log.error("no crawl child will run", extra={"see": str(self._settings.home / CHILD_LOG)})
             self._false_starts = 0
-        while hopeless and self._waiting:
-            self._end(self._waiting.popleft(), None)
+        for job in self._waiting if hopeless else ():
+            self._waiting.remove(job)
+            self._end(job, None)
         self._wake.set()
 
     def _after_death(self) -> None:
@@ -272,7 +303,7 @@ class CrawlEngine:
     def _again(self, job: Job) -> None:
         del self._given[job.lease.lease_id]
         self.proxy.grants.revoke(job.lease.lease_id)
-        self._waiting.append(job)
+        self._waiting.add(job)
 
     # --- what it says ----------------------------------------------------------------------------------
 
@@ -305,6 +336,8 @@ class CrawlEngine:
             self._end(job, None)
         else:
             self._end(job, message)
+            if message.retry_after_ms:
+                self.pause({pace_key(target_of(message.url).place): message.retry_after_ms})
 
     def _end(self, job: Job, result: CrawlResult | None) -> None:
         lease_id = job.lease.lease_id

@@ -107,7 +107,7 @@ class CrawlResult(Line, frozen=True, tag="result"):
     `robots_state` is allowed, denied, no_robots, unreachable or unasked. `raw_sha256` is over the body after
     Content-Encoding is undone, and `raw` is that body where the lease wants it. `bytes_wire` and `requests` are
     what the egress proxy counted for the lease, robots.txt and redirects included. `needs_browser` is a hint
-    for the next lease.
+    for the next lease. `crawl_delay_ms` is what robots.txt asks for, `retry_after_ms` what a 429 or 503 asks for.
     """
 
     lease_id: str
@@ -128,6 +128,8 @@ class CrawlResult(Line, frozen=True, tag="result"):
     rendered: bool = False
     needs_browser: bool = False
     detail: str = ""
+    crawl_delay_ms: int = 0
+    retry_after_ms: int = 0
     raw: bytes | None = None
 
 

@@ -32,7 +32,7 @@ import h11
 import msgspec
 
 from contributor_node.egress_address import AddressBook, Resolve, system_resolve
-from contributor_node.egress_grants import PURPOSES, EgressAsk, GrantState, GrantTable, Place, target_of
+from contributor_node.egress_grants import PURPOSES, EgressAsk, GrantState, GrantTable, pace_key, target_of
 from contributor_node.egress_relay import Endpoint, HttpPeer, Wire, relay_http, relay_tunnel
 from contributor_node.line_log import LineLog
 from contributor_node.pacing import Pacer, pace_for
@@ -222,11 +222,6 @@ class EgressProxy:
                 bytes_down=wire.own.bytes_down,
                 error=error,
             )
-
-
-def pace_key(place: Place) -> str:
-    """Return the name a place is paced under: a host's ports 80 and 443 are one host."""
-    return place.host if place.port in (80, 443) else f"{place.host}:{place.port}"
 
 
 @contextlib.asynccontextmanager

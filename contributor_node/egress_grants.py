@@ -127,6 +127,11 @@ def target_of(url: str) -> Target:
     return Target(parsed.scheme, Place(host, port), path, query)
 
 
+def pace_key(place: Place) -> str:
+    """Return the name a place is paced under: a host's ports 80 and 443 are one host."""
+    return place.host if place.port in (80, 443) else f"{place.host}:{place.port}"
+
+
 class GrantTable:
     """The leases that are open now."""
 

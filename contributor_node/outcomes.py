@@ -1,4 +1,4 @@
-"""From what happened to the protocol's closed vocabulary of outcomes: three tables.
+"""From what happened to the protocol's closed vocabulary of outcomes, and when a host wants to be asked again.
 
 Rules: our own faults have no outcome here (a lease whose failure is ours is left unanswered, never blamed on
 the site).
@@ -13,6 +13,10 @@ Usage::
 
 from __future__ import annotations
 
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from windrow_protocol.limits import RETRY_AFTER_S_MAX
 from windrow_protocol.messages import Outcome
 
 _STATUS: dict[int, Outcome] = {
@@ -49,3 +53,23 @@ def outcome_of_status(status: int) -> Outcome:
 def outcome_of_refusal(code: str) -> Outcome | None:
     """Return the outcome for a refusal of the egress proxy, or None when the fault is ours."""
     return _REFUSAL.get(code)
+
+
+def retry_after_ms(status: int, header: str, now_ms: int) -> int:
+    """Return how long a 429 or 503 asks to be left alone, in ms; 0 where nothing that can be read is said.
+
+    Source: RFC 9110, 10.2.3 (seconds, or a date).
+    """
+    header = header.strip()
+    if status not in (429, 503) or not header:
+        return 0
+    if header.isascii() and header.isdecimal():
+        wait_ms = int(header[:12]) * 1000
+    else:
+        try:
+            moment = parsedate_to_datetime(header[:64])
+            aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            wait_ms = round(aware.timestamp() * 1000) - now_ms
+        except (ValueError, OverflowError):
+            return 0
+    return min(max(wait_ms, 0), RETRY_AFTER_S_MAX * 1000)

@@ -29,7 +29,7 @@ from contributor_node.content_coding import undo_content_encoding
 from contributor_node.crawl_wire import Broken, CrawlResult, Parsing
 from contributor_node.egress_grants import Purpose
 from contributor_node.extract import EXTRACTOR_VERSION, Extracted, extract, extract_markup, is_html
-from contributor_node.outcomes import outcome_of_refusal, outcome_of_status
+from contributor_node.outcomes import outcome_of_refusal, outcome_of_status, retry_after_ms
 from contributor_node.page import Page, Part
 from contributor_node.road import REDIRECTS, header, refusal_of_error, refusal_of_response
 from contributor_node.visit import Crew, RoadRefused, RobotsDenied, Visit, download, now_ms
@@ -76,6 +76,9 @@ class LeaseSpider(Spider):
                 raise RoadRefused(code)
             visit.status = response.status
             visit.content_type = header(response, "Content-Type")[:256]
+            if visit.is_at_its_host():
+                wait = header(response, "Retry-After")
+                visit.retry_after_ms = retry_after_ms(response.status, wait, now_ms())
             if response.status in REDIRECTS and response.headers.get("Location"):
                 await self._redirected(visit, response)
             elif (outcome := outcome_of_status(response.status)) is not Outcome.FETCHED:
@@ -94,7 +97,7 @@ class LeaseSpider(Spider):
         error = failure.value
         assert error is not None
         if isinstance(error, RobotsDenied):
-            self._end(visit, Outcome.ROBOTS_DENIED)
+            self._end(visit, Outcome.ROBOTS_DENIED, f"robots.txt: {visit.robots_state}")
             return
         try:
             code = error.code if isinstance(error, RoadRefused) else refusal_of_error(error)
@@ -187,6 +190,8 @@ class LeaseSpider(Spider):
                 content_type=visit.content_type,
                 robots_state=visit.robots_state,
                 detail=detail[:200],
+                crawl_delay_ms=visit.crawl_delay_ms,
+                retry_after_ms=visit.retry_after_ms,
                 **more,
             )
         )

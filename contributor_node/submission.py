@@ -10,7 +10,13 @@ from __future__ import annotations
 
 from contributor_node.crawl_wire import CrawlResult
 from windrow_protocol.content import normalise_text, text_sha256
-from windrow_protocol.limits import OPTOUT_SIGNALS_MAX, TEXT_BYTES_MAX, TITLE_CHARS_MAX
+from windrow_protocol.limits import (
+    CRAWL_DELAY_S_MAX,
+    OPTOUT_SIGNALS_MAX,
+    RETRY_AFTER_S_MAX,
+    TEXT_BYTES_MAX,
+    TITLE_CHARS_MAX,
+)
 from windrow_protocol.messages import Contribution, Outcome, Report, Submission, contribution_id_for
 
 _SHORT = 256
@@ -39,6 +45,8 @@ def _report(result: CrawlResult) -> Report:
         http_status=result.http_status,
         detail="the page has no text" if is_empty else result.detail[:_SHORT],
         bytes_wire=result.bytes_wire,
+        crawl_delay_ms=min(result.crawl_delay_ms, CRAWL_DELAY_S_MAX * 1000),
+        retry_after_ms=min(result.retry_after_ms, RETRY_AFTER_S_MAX * 1000),
     )
 
 
@@ -59,4 +67,5 @@ def _contribution(result: CrawlResult, node_id: str, text: str) -> Contribution:
         title=result.title[:TITLE_CHARS_MAX],
         extractor_version=result.extractor_version,
         bytes_wire=result.bytes_wire,
+        crawl_delay_ms=min(result.crawl_delay_ms, CRAWL_DELAY_S_MAX * 1000),
     )

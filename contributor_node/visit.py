@@ -17,7 +17,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 from scrapy import Request
 from scrapy.crawler import Crawler
@@ -31,7 +31,7 @@ from contributor_node.parent_link import ParentLink
 from contributor_node.road import REDIRECTS, Road, header, refusal_of_error, refusal_of_response
 from contributor_node.robots import ROBOTS_TOKEN, RobotsAnswer, RobotsCache, RobotsGate
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import ROBOTS_REDIRECTS_MAX
+from windrow_protocol.limits import CRAWL_DELAY_S_MAX, ROBOTS_REDIRECTS_MAX
 from windrow_protocol.robots_rules import RobotsRules, RobotsState, RobotsStatements
 
 
@@ -58,6 +58,12 @@ class Visit:
     statements: RobotsStatements = field(default_factory=RobotsStatements)
     status: int = 0
     content_type: str = ""
+    crawl_delay_ms: int = 0
+    retry_after_ms: int = 0
+
+    def is_at_its_host(self) -> bool:
+        """Whether no redirect has led away from the host that the lease names."""
+        return urlsplit(self.url).hostname == urlsplit(self.work.url).hostname
 
     def heard_robots(self, rules: RobotsRules, allowed: bool) -> None:
         """Keep what robots.txt says about the URL that is to be fetched."""
@@ -121,6 +127,8 @@ class RobotsMiddleware:
             raise RoadRefused(found.refusal)
         if delay_s := found.rules.crawl_delay_s(ROBOTS_TOKEN):
             await self._crew.link.ask_slower(request.url, delay_s)
+        if purpose == "page":
+            visit.crawl_delay_ms = round(min(delay_s or 0, CRAWL_DELAY_S_MAX) * 1000)
         allowed = found.rules.allows(ROBOTS_TOKEN, request.url)
         if purpose != "subresource":
             visit.heard_robots(found.rules, allowed)

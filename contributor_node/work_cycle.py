@@ -68,16 +68,24 @@ class WorkCycle:
         self._ask_at_s = 0.0
         self._told_at_s = float("-inf")
         self._last_error: dict[str, object] = {}
+        self._introduced = asyncio.Event()
         self.role = ""
+        self.state, self.position = "", 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; what is unsent then stays in the outbox. Raises WindrowError at the start only."""
         await self._introduce(stop)
+        self._introduced.set()
         self._begin(self._outbox.open_leases(self._now_ms()))
         while not stop.is_set():
             await self._round()
             await self._wait(stop)
         await self._finish()
+
+    async def introduced(self) -> str:
+        """Wait until the node has registered and return its role, or nothing when it was stopped before."""
+        await self._introduced.wait()
+        return self.role
 
     async def _round(self) -> None:
         try:
@@ -104,7 +112,11 @@ class WorkCycle:
                 self._say_error(error)
                 await self._wait(stop)
             else:
-                self.role = registered.role
+                self.role, self.state, self.position = (
+                    registered.role,
+                    registered.state,
+                    registered.position,
+                )
                 return
 
     def _begin(self, leases: Sequence[Lease]) -> None:
@@ -141,8 +153,10 @@ class WorkCycle:
         if not self._budget.decision().allowed or self._outbox.is_full():
             return
         self._outbox.forget_expired(self._now_ms())
-        leases = await self._client.leases(room, self._renders())
-        fresh = self._outbox.take(leases)
+        offer = await self._client.leases(room, self._renders())
+        self.state, self.position = offer.state, offer.position
+        self._engine.pause(offer.pauses_ms)
+        fresh = self._outbox.take(offer.leases)
         self._ask_at_s = 0.0 if fresh else now_s + self._settings.poll_s
         self._begin(fresh)
 
@@ -223,6 +237,8 @@ class WorkCycle:
         status = {
             "node_id": self._client.node_id,
             "role": self.role,
+            "state": self.state,
+            "queue_position": self.position,
             "payout": self._settings.payout,
             "may_work": self._budget.decision().reason or "yes",
             "in_flight": len(self._in_flight),

@@ -53,7 +53,7 @@ def _render(settings: HouseSettings, figures: dict[str, Any]) -> str:
 <title>Windrow: {escape(settings.network)}</title><style>{_STYLE}</style></head><body>
 <h1>Windrow</h1>
 <p>Network <strong>{escape(settings.network)}</strong>: idle bandwidth turned into training sets that can be checked.
-Single-operator trust: one operator runs the validators here.</p>
+Verified under {escape(figures["trust"])}.</p>
 <p><a href="/market">Datasets for sale</a> · <a href="/openapi.json">API</a> ·
 <a href="/status.json">status as JSON</a></p>
 {tables}</body></html>"""

@@ -25,7 +25,7 @@ from storage.lake import Lake
 from storage.real_env import real_env
 from storage.segments import Segments
 from storage.state import State, sqlite_url
-from windrow.settings import HouseSettings
+from windrow.settings import HouseSettings, load_trust_rules
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.signing import dump_private_key, load_private_key
 
@@ -45,13 +45,14 @@ def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenH
     """Open a home for writing until the block ends.
 
     Raises WindrowError `home_locked` when another process has it, `home_unwritable` when it cannot be written, and
-    `database_failed`.
+    `database_failed`, or `bad_config` of the trust rules.
     """
     path, env = Path(settings.home), env or real_env()
     with _locked(path):
         with usable_database():
             state = State.open(database_url(settings), dedup_metadata)
-        house = House(env, state, path, settings.network, coordinator_key(env, path))
+        rules = load_trust_rules(settings.trust_rules)
+        house = House(env, state, path, settings.network, coordinator_key(env, path), rules)
         with state.read() as connection:
             contributions = Segments(env.disk, path / "segments", "contributions", connection)
             personal = Segments(env.disk, path / "segments", "personal", connection)

@@ -21,6 +21,7 @@ from typing import Any
 from aggregator.assignment.frontier import add_urls
 from aggregator.pipeline import Pipeline
 from aggregator.publish.export import publish
+from aggregator.roster import trust_of
 from marketplace.payment import list_on_chain, record_purchases
 from rewards.accountant import run_accountant
 from rewards.epoch import Signers, close_epoch
@@ -124,7 +125,7 @@ class Operations:
 
     def _summary(self) -> dict[str, Any]:
         with self._home.house.state.read() as connection:
-            return summarise(connection)
+            return {**summarise(connection), "trust": trust_of(self._home.house, connection)}
 
     async def work(self) -> int:
         """Do one round of the pipeline and the accountant; returns how much was done."""

@@ -21,8 +21,10 @@ from platformdirs import user_data_path
 
 from windrow.shipped import shipped_folder
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import LEASE_LIFE_MS
+from windrow_protocol.limits import HOST_PACE_OWNER_S_MIN, LEASE_LIFE_MS
+from windrow_protocol.operators import parse_validators
 from windrow_protocol.settings import Resolved, env_layer, resolve
+from windrow_protocol.trust_rules import TrustRules
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 PREFIX = "WINDROW_"
@@ -43,7 +45,11 @@ class HouseSettings(msgspec.Struct, frozen=True):
     timelock_s: Annotated[int, Meta(ge=1)] = 2
     royalty_bps: Annotated[int, Meta(ge=0, le=10_000)] = 7_000
     recipes: str = ""  # empty: the recipes that come with Windrow
-    validators: list[str] = []  # node ids whose leases are audits
+    validators: list[str] = []  # node_id or node_id@operator: nodes that fetch truths
+    trust_rules: str = ""  # path of a TOML file whose keys override the trust protocol's numbers
+    pace_private_s: Annotated[float, Meta(ge=0, le=60)] = (
+        HOST_PACE_OWNER_S_MIN  # between two requests to a private host
+    )
     lease_life_ms: Annotated[int, Meta(ge=1_000)] = LEASE_LIFE_MS
 
 
@@ -62,7 +68,26 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Resolved[HouseSetti
     ]
     resolved = resolve(HouseSettings, layers)
     values = msgspec.structs.replace(resolved.values, home=str(home))
+    parse_validators(values.validators)
     return Resolved(values, resolved.sources)
+
+
+def load_trust_rules(path: str) -> TrustRules:
+    """Return the network's numbers: the protocol's, overridden by a TOML file where one is named.
+
+    Raises WindrowError `bad_config`, naming the file and the key.
+    """
+    if not path:
+        return TrustRules()
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise WindrowError("bad_config", f"`trust_rules`: there is no file {file}")
+    try:
+        return resolve(TrustRules, [(str(file), _read_toml(file))]).values
+    except (
+        msgspec.ValidationError
+    ) as error:  # what the numbers say together, such as a defence that does not exist
+        raise WindrowError("bad_config", f"{file}: {error}") from error
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from typing import Any
 
 import structlog
 
+from aggregator.assignment.pacing import PaceRules
 from aggregator.ingest import Ingest
 from aggregator.personal import Personal
+from aggregator.roster import enrol_validators
 from aggregator.routes import Doors, openapi_route
 from contributor_node.parent_watch import stop_with_parent
 from marketplace import routes as market_routes
@@ -31,6 +33,7 @@ from windrow.operator_socket import operator_routes, socket_path
 from windrow.ports import require_free
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.operators import parse_validators
 
 log = structlog.get_logger(__name__)
 IDLE_WAIT_S = 0.5
@@ -47,6 +50,8 @@ async def run_house(settings: HouseSettings, *, die_with_parent: bool = False) -
     if die_with_parent:
         stop_with_parent(stop)
     with open_home(settings) as home:
+        with home.house.state.write() as connection:
+            enrol_validators(connection, parse_validators(settings.validators))
         async with open_chain(settings) as chain:
             await require_free(settings.host, settings.port)
             await chain.start()
@@ -86,6 +91,7 @@ def house_routes(
         Personal(home.house, home.personal),
         validators=settings.validators,
         lease_life_ms=settings.lease_life_ms,
+        pace=PaceRules(private_ms=round(settings.pace_private_s * 1000)),
         chain_facts=chain.facts,
     )
     routes = [

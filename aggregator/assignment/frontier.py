@@ -3,7 +3,7 @@
 Rules: one row for each canonical URL; its life is the table `STEPS` and nothing else. A transient failure opens the URL
 again for another node, up to `LEASE_ATTEMPTS_MAX`; a refusal by the site is final for this crawl.
 
-Does not: choose nodes, sign leases, or fetch.
+Does not: choose pages for nodes (`placement`), sign leases, or fetch.
 
 Usage::
 
@@ -12,12 +12,13 @@ Usage::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from aggregator.assignment.placement import host_place
 from storage.state import insert_once
-from storage.tables import frontier, leases
+from storage.tables import frontier, frontier_hosts
 from windrow_protocol.limits import LEASE_ATTEMPTS_MAX
 from windrow_protocol.messages import Outcome
 from windrow_protocol.urls import canonical_url, host_key, url_sha256
@@ -42,6 +43,8 @@ def add_urls(connection: sa.Connection, urls: Iterable[tuple[str, str]], now_ms:
     """
     rows = [(canonical_url(url), render) for url, render in urls]
     added = 0
+    for host in {host_key(url) for url, _ in rows}:
+        insert_once(connection, frontier_hosts, host_key=host, place=host_place(host))
     for url, render in rows:
         added += insert_once(
             connection,
@@ -84,22 +87,3 @@ def reopen(connection: sa.Connection, url_id: str) -> None:
         connection.execute(sa.select(frontier.c.attempts).where(frontier.c.url_id == url_id)).scalar() or 0
     )
     advance(connection, url_id, "not_accepted" if attempts < LEASE_ATTEMPTS_MAX else "exhausted")
-
-
-def candidates(
-    connection: sa.Connection, node_id: str, renders: Sequence[str], count: int
-) -> list[sa.Row[tuple[str, ...]]]:
-    """Return open URLs for a node, spread over hosts, none of which it had before (url_id, url, render)."""
-    had = sa.select(leases.c.url_id).where(leases.c.node_id == node_id)
-    place = (
-        sa.func.row_number().over(partition_by=frontier.c.host_key, order_by=frontier.c.url_id).label("place")
-    )
-    ranked = (
-        sa.select(frontier.c.url_id, frontier.c.url, frontier.c.render, place)
-        .where(frontier.c.state == "open", frontier.c.render.in_(renders), frontier.c.url_id.not_in(had))
-        .subquery()
-    )
-    chosen = sa.select(ranked.c.url_id, ranked.c.url, ranked.c.render).order_by(
-        ranked.c.place, ranked.c.url_id
-    )
-    return list(connection.execute(chosen.limit(count)))

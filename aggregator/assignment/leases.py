@@ -1,35 +1,46 @@
 """Leases: signed leave for one node to make one request, and what becomes of it.
 
-Rules: a lease's life is the table `STEPS`. A node never chooses its URLs, holds at most `LEASES_OUTSTANDING_MAX` leases
-and undecided contributions together, and never gets a URL twice. A validator's audit lease looks exactly like work:
-only the coordinator's table knows which contribution it is about.
+Rules: a lease's life is the table `STEPS`. A node never chooses its URLs (`placement`), holds no more leases than its
+pace so far allows (`allowance`), and with its undecided answers at most `LEASES_OUTSTANDING_MAX`; young identities
+share a part of the day's leases (`lottery`). Each lease has a slot of its host (`pacing`): work at most a third of its
+life away, truths half, so that verification is never crowded out. A validator's lease looks exactly like work: only
+the coordinator's tables know which contribution it is about.
 
-Does not: register nodes, accept answers (see `ingest`), or fetch.
+Does not: register or admit nodes (`roster`), accept answers (see `ingest`), or fetch.
 
-Usage: `tokens = issue_leases(house, connection, node_id, role, LeaseRequest(count=20))`.
+Usage: `tokens = issue_leases(house, connection, node_row, LeaseRequest(count=20))`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from aggregator.assignment import frontier
+from aggregator.assignment.allowance import Answered, lease_allowance
+from aggregator.assignment.lottery import note_given, young_left
+from aggregator.assignment.pacing import PaceRules, pace_key, paused_hosts, take_slot
+from aggregator.assignment.placement import candidates
+from aggregator.roster import is_young
 from aggregator.verification import truth_requests
 from aggregator.verification.truth_requests import WantedTruth
 from storage.house import House
-from storage.tables import contributions, leases, nodes, verdicts
 from storage.tables import frontier as urls
+from storage.tables import leases
+from storage.trust_tables import audits
 from windrow_protocol.limits import (
     FETCH_BODY_BYTES_MAX,
     FETCH_DECODED_BYTES_MAX,
     FETCH_REDIRECTS_MAX,
     FETCH_TIME_S_MAX,
     LEASE_LIFE_MS,
+    LEASE_MEMORY_MS,
     LEASES_OUTSTANDING_MAX,
+    PACE_MEMORY_MS,
     SUBMISSION_GRACE_MS,
 )
 from windrow_protocol.messages import Lease, LeaseRequest, Outcome
@@ -39,6 +50,11 @@ STEPS: dict[tuple[str, str], str] = {
     ("leased", "answer"): "answered",
     ("leased", "expire"): "expired",
 }
+
+
+# A slot lies at most this part of a lease's life away.
+WORK_HORIZON_PART = 3
+TRUTH_HORIZON_PART = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,56 +70,111 @@ class Choice:
 def issue_leases(
     house: House,
     connection: sa.Connection,
-    node_id: str,
-    role: str,
+    member: Any,
     request: LeaseRequest,
     life_ms: int = LEASE_LIFE_MS,
+    pace: PaceRules = PaceRules(),  # noqa: B008 (frozen)
 ) -> list[str]:
-    """Return signed leases (JWS, purpose `lease`) for a node: audits for a validator, work for a contributor."""
-    count = min(request.count, LEASES_OUTSTANDING_MAX - outstanding(connection, node_id))
+    """Return signed leases (JWS, purpose `lease`) for a node (a row of `nodes`): truths for a validator, else work."""
+    now, is_validator = house.now_ms(), member.role == "validator"
+    count = min(request.count, _room(house, connection, member, now))
+    young = not is_validator and is_young(house, connection, member.node_id)
+    if young and house.rules.on("sybil_limits") and count > 0:
+        count = min(count, young_left(house, connection, member.prefix, now))
     if count <= 0:
         return []
     renders = list(request.render)
-    chosen: Sequence[Choice]
-    if role == "validator":
-        validator = connection.execute(sa.select(nodes).where(nodes.c.node_id == node_id)).one()
-        truths = truth_requests.wanted(house, connection, validator, renders, count)
+    chosen: Iterable[Choice]
+    if is_validator:
+        truths = truth_requests.wanted(house, connection, member, renders, count)
         chosen = [Choice(truth.url_id, truth.url, truth.render, truth) for truth in truths]
     else:
-        rows = frontier.candidates(connection, node_id, renders, count)
-        chosen = [Choice(row.url_id, row.url, row.render) for row in rows]
-    return [_issue(house, connection, node_id, each, life_ms=life_ms) for each in chosen]
+        chosen = (Choice(*page) for page in candidates(house, connection, member, renders, now))
+    tokens = []
+    for choice, slot_ms in _with_slots(connection, chosen, pace, now, life_ms):
+        tokens.append(_issue(house, connection, member, choice, slot_ms, life_ms))
+        if len(tokens) == count:
+            break
+    if not is_validator:
+        note_given(connection, now, member.prefix, len(tokens), young=young)
+    return tokens
 
 
-def outstanding(connection: sa.Connection, node_id: str) -> int:
-    """Return how many leases and contributions without a verdict a node has."""
-    held = sa.select(sa.func.count()).where(leases.c.node_id == node_id, leases.c.state == "leased")
-    undecided = (
-        sa.select(sa.func.count())
-        .select_from(
-            contributions.outerjoin(verdicts, verdicts.c.contribution_id == contributions.c.contribution_id)
-        )
-        .where(
-            contributions.c.node_id == node_id,
-            contributions.c.kind == "work",
-            verdicts.c.contribution_id.is_(None),
-        )
+def pauses_for(connection: sa.Connection, node_id: str, now_ms: int) -> dict[str, int]:
+    """Return which hosts of a node's open leases all nodes are to leave alone, and until when."""
+    paused = paused_hosts(connection, now_ms)
+    if not paused:
+        return {}
+    held = sa.select(leases.c.url).where(leases.c.node_id == node_id, leases.c.state == "leased")
+    own = {pace_key(url) for url in connection.execute(held).scalars()}
+    return {host: until_ms for host, until_ms in paused.items() if host in own}
+
+
+def _with_slots(
+    connection: sa.Connection, choices: Iterable[Choice], pace: PaceRules, now_ms: int, life_ms: int
+) -> Iterator[tuple[Choice, int]]:
+    """Yield those pages whose host has a slot soon enough, each with its slot; the slot is taken then."""
+    waiting: set[str] = set()
+    for choice in choices:
+        host = pace_key(choice.url)
+        if host in waiting:
+            continue
+        horizon_ms = life_ms // (WORK_HORIZON_PART if choice.truth is None else TRUTH_HORIZON_PART)
+        slot_ms = take_slot(connection, pace, choice.url, now_ms, horizon_ms)
+        if slot_ms is None:
+            waiting.add(host)
+        else:
+            yield choice, slot_ms
+
+
+def _room(house: House, connection: sa.Connection, member: Any, now_ms: int) -> int:
+    """Return how many more leases a node may hold."""
+    of_node = leases.c.node_id == member.node_id
+    held = _count(connection, of_node, leases.c.state == "leased")
+    undecided = _count(
+        connection,
+        audits.c.node_id == member.node_id,
+        audits.c.state.in_(("drawing", "wanted", "ready")),
+        table=audits,
     )
-    return (connection.execute(held).scalar() or 0) + (connection.execute(undecided).scalar() or 0)
+    room = LEASES_OUTSTANDING_MAX - held - undecided
+    if member.role == "validator" or not house.rules.on("lease_limits"):
+        return room
+    return min(room, lease_allowance(_answered(connection, member.node_id, now_ms)) - held)
+
+
+def _answered(connection: sa.Connection, node_id: str, now_ms: int) -> Answered:
+    """Count what a node made of its leases lately; those that it handed back untouched count neither way."""
+    of_node = leases.c.node_id == node_id
+    handed_back = (Outcome.EXPIRED.value, Outcome.BUDGET_EXHAUSTED.value)
+    answered = (of_node, leases.c.state == "answered", leases.c.outcome.not_in(handed_back))
+    recent = leases.c.closed_at_ms > now_ms - PACE_MEMORY_MS
+    of_day = leases.c.closed_at_ms > now_ms - LEASE_MEMORY_MS
+    first = connection.execute(sa.select(sa.func.min(leases.c.issued_at_ms)).where(*answered, recent))
+    return Answered(
+        recent=_count(connection, *answered, recent),
+        recent_ms=now_ms - (first.scalar() or now_ms),
+        day=_count(connection, *answered, of_day),
+        expired=_count(connection, of_node, leases.c.state == "expired", of_day),
+    )
+
+
+def _count(connection: sa.Connection, *where: sa.ColumnElement[bool], table: sa.FromClause = leases) -> int:
+    return connection.execute(sa.select(sa.func.count()).select_from(table).where(*where)).scalar_one()
 
 
 def _issue(
     house: House,
     connection: sa.Connection,
-    node_id: str,
+    member: Any,
     choice: Choice,
-    *,
+    slot_ms: int,
     life_ms: int,
 ) -> str:
     now = house.now_ms()
     lease = Lease(
         lease_id=house.new_id("l"),
-        node_id=node_id,
+        node_id=member.node_id,
         url=choice.url,
         render="browser" if choice.render == "browser" else "http",
         body_bytes_max=FETCH_BODY_BYTES_MAX,
@@ -113,28 +184,30 @@ def _issue(
         nonce=house.env.randomness.token(16).hex(),
         issued_at_ms=now,
         expires_at_ms=now + life_ms,
+        not_before_ms=slot_ms,
     )
     connection.execute(
         sa.insert(leases).values(
             lease_id=lease.lease_id,
             url_id=choice.url_id,
             url=choice.url,
-            node_id=node_id,
+            node_id=member.node_id,
+            prefix=member.prefix,
             kind="work" if choice.truth is None else "audit",
             audit_of=None if choice.truth is None else choice.truth.contribution_id,
             state="leased",
             render=lease.render,
             nonce=lease.nonce,
             issued_at_ms=lease.issued_at_ms,
+            not_before_ms=lease.not_before_ms,
             expires_at_ms=lease.expires_at_ms,
         )
     )
     if choice.truth is None:
         frontier.advance(connection, choice.url_id, "lease")
     else:
-        validator = connection.execute(sa.select(nodes).where(nodes.c.node_id == node_id)).one()
-        truth_requests.leased(connection, choice.truth, lease.lease_id, validator)
-    return house.sign("lease", node_id, msgspec.to_builtins(lease), life_ms=life_ms)
+        truth_requests.leased(connection, choice.truth, lease.lease_id, member)
+    return house.sign("lease", member.node_id, msgspec.to_builtins(lease), life_ms=life_ms)
 
 
 def close_lease(

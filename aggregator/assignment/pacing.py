@@ -26,7 +26,6 @@ Source: RFC 9110, 10.2.3 (Retry-After); docs/protocol.md, "Lease".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -39,13 +38,13 @@ from windrow_protocol.limits import (
     CRAWL_DELAY_DOUBTS_MAX,
     CRAWL_DELAY_S_MAX,
     HOST_BACKOFF_S_MAX,
+    HOST_PACE_OWNER_S_MIN,
     HOST_PACE_S_MIN,
     HOST_PAUSE_S_MAX,
 )
 from windrow_protocol.messages import Outcome
 from windrow_protocol.urls import DEFAULT_PORTS, split_http_url
 
-PACE_PRIVATE_S: Final = 0.1  # for hosts on private addresses, which only nodes that list them can reach
 _DOUBLINGS_MAX: Final = 16
 _RETRY_AFTER_STATUS: Final = frozenset({429, 503})
 _FAILURES: Final = frozenset({Outcome.BLOCKED, Outcome.SERVER_ERROR, Outcome.TIMEOUT})
@@ -62,7 +61,7 @@ class PaceRules:
     """The operator's minimum between two requests to one host, in milliseconds."""
 
     public_ms: int = int(HOST_PACE_S_MIN * 1000)
-    private_ms: int = int(PACE_PRIVATE_S * 1000)
+    private_ms: int = int(HOST_PACE_OWNER_S_MIN * 1000)  # only nodes that list such a host can reach it
 
     def least_ms(self, url: str) -> int:
         """Return the minimum for a URL's host. Raises WindrowError `bad_url`."""
@@ -162,13 +161,10 @@ def note_report(connection: sa.Connection, url: str, heard: Heard, now_ms: int) 
         _keep(connection, key, after)
 
 
-def paused_hosts(connection: sa.Connection, urls: Iterable[str], now_ms: int) -> dict[str, int]:
-    """Return which of the hosts of some URLs are paused, and until when, by `pace_key`."""
-    keys = {pace_key(url) for url in urls}
-    if not keys:
-        return {}
+def paused_hosts(connection: sa.Connection, now_ms: int) -> dict[str, int]:
+    """Return the hosts that are paused, named by `pace_key`, and until when."""
     rows = sa.select(host_paces.c.host, host_paces.c.paused_until_ms).where(
-        host_paces.c.host.in_(keys), host_paces.c.paused_until_ms > now_ms
+        host_paces.c.paused_until_ms > now_ms
     )
     return {row.host: row.paused_until_ms for row in connection.execute(rows)}
 

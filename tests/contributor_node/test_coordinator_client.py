@@ -108,7 +108,7 @@ async def test_a_lease_that_is_not_ours_is_dropped_and_the_good_one_beside_it_ke
     house.swap("/v1/leases", malicious)
     await house.down()
     await house.up()
-    taken = await client.leases(5, ["http"])
+    taken = (await client.leases(5, ["http"])).leases
     assert [lease.lease_id for lease in taken] == ["l" + "1" * 31]
     assert "lease refused" in caplog.text
 
@@ -116,7 +116,7 @@ async def test_a_lease_that_is_not_ours_is_dropped_and_the_good_one_beside_it_ke
 async def test_a_real_lease_is_taken_and_a_greedy_one_bounded(house: Coordinator, tmp_path: Path) -> None:
     house.seed(["http://a.example/1", "http://a.example/2"])
     client = await client_of(house, tmp_path / "node")
-    real = await client.leases(5, ["http"])
+    real = (await client.leases(5, ["http"])).leases
     assert {lease.url for lease in real} == {"http://a.example/1", "http://a.example/2"}
     greedy = Forgery(house, client).token(
         lease={
@@ -133,7 +133,7 @@ async def test_a_real_lease_is_taken_and_a_greedy_one_bounded(house: Coordinator
     house.swap("/v1/leases", malicious)
     await house.down()
     await house.up()
-    (lease,) = await client.leases(5, ["http"])
+    (lease,) = (await client.leases(5, ["http"])).leases
     assert (lease.body_bytes_max, lease.decoded_bytes_max, lease.time_s_max, lease.redirects_max) == (
         limits.FETCH_BODY_BYTES_MAX,
         limits.FETCH_DECODED_BYTES_MAX,

@@ -100,7 +100,7 @@ class World:
     async def taken(self, count: int) -> list[Lease]:
         """Lease some pages and hold their results ready, as after a kill -9 just before they were sent."""
         self.house.seed([f"http://h{n}.example/" for n in range(count)])
-        leases = self.outbox.take(await self.client.leases(count, ["http"]))
+        leases = self.outbox.take((await self.client.leases(count, ["http"])).leases)
         for each in leases:
             page = result(lease_id=each.lease_id, url=each.url, final_url=each.url, text=f"Page {each.url}")
             self.outbox.put(submission_for(page, self.client.node_id))
@@ -198,7 +198,7 @@ async def test_a_receipt_that_does_not_match_is_no_receipt_and_costs_the_others_
                 continue
             own = world.house.house.key
             digest = (
-                "" if "receipt" not in row else world.client._open(row["receipt"], "receipt", dict[str, Any])
+                "" if "receipt" not in row else world.client.open_statement(row["receipt"], "receipt", dict[str, Any])
             )
             digest = digest["content_sha256"] if digest else ""
             row["receipt"] = {
