@@ -16,10 +16,11 @@ Usage::
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -32,6 +33,8 @@ from storage.simulation.virtual_time import SimulatedClock, SimulatedRandomness,
 from storage.state import State, sqlite_url
 
 START_MS = 1_750_000_000_000
+_COMPILED: dict[Any, Any] = {}
+_COMPILED_FOR: dict[str, sa.Dialect] = {}
 
 
 class SimulatedState(State):
@@ -44,16 +47,39 @@ class SimulatedState(State):
         """Open a SQLite file for one life."""
         state = cls.open(sqlite_url(path), *schemas)
         assert isinstance(state, SimulatedState)
+        for engine in (state._writer, state._reader):  # a run is short, and compiling statements most of it
+            engine.dialect = _COMPILED_FOR.setdefault("sqlite", engine.dialect)
+            engine.update_execution_options(compiled_cache=_COMPILED)
+        state.life = life
+        return state
+
+    def begin_again(self, life: Life) -> SimulatedState:
+        """Return the same closed database, open for the next life; no connection outlives `close`."""
+        state = type(self)(self._writer, self._reader)
         state.life = life
         return state
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """One transaction; a crash before its commit rolls it back, one after it finds it done."""
+        """One transaction; a crash before its commit rolls it back, one after it finds it done.
+
+        One that changed nothing is no place for a crash to show anything, so it is no point.
+        """
         with super().write() as connection:
+            before = _changes(connection)
             yield connection
-            self.life.point("before_commit")
-        self.life.point("after_commit")
+            changed = _changes(connection) != before
+            if changed or not self.life.alive:
+                self.life.point("before_commit")
+        if changed:
+            self.life.point("after_commit")
+
+
+def _changes(connection: sa.Connection) -> int:
+    """Return how many rows this connection ever changed."""
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    return int(raw.total_changes)
 
 
 class Machine:
@@ -68,7 +94,7 @@ class Machine:
         self.network = network
         self._tokens = SimulatedRandomness(Random(randomness.random()))
         self._kills = kills
-        self._calls: SimulatedCalls | None = None
+        self.calls: SimulatedCalls  # of the life that runs or ran last
         self.lives = 0
 
     @property
@@ -76,15 +102,14 @@ class Machine:
         """Where the state lies."""
         return self.home / "state.db"
 
-    def start(self) -> tuple[Life, Env]:
-        """Begin a life and return it with its port."""
-        life = Life(self._kills)
-        self._calls = SimulatedCalls(self.platter, life)
+    def start(self, on_end: Callable[[], object] = lambda: None) -> tuple[Life, Env]:
+        """Begin a life, whose end `on_end` is told of, and return it with its port."""
+        life = Life(self._kills, on_end)
+        self.calls = SimulatedCalls(self.platter, life)
         self.lives += 1
-        return life, Env(self.clock, self._tokens, PosixDisk(self._calls), self.network)
+        return life, Env(self.clock, self._tokens, PosixDisk(self.calls), self.network)
 
     def crash(self) -> None:
         """Lose what the ended life had not made durable."""
-        if self._calls is not None:
-            self._calls.end()
+        self.calls.end()
         self.platter.crash()

@@ -16,8 +16,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
+from typing import Protocol
 
-Plan = Callable[[str], bool]
+
+class Plan(Protocol):
+    """Decides at which points a life ends."""
+
+    def __call__(self, name: str) -> bool:
+        """Say whether the life ends at this point."""
+        ...
+
+    def calm(self) -> None:
+        """From now on, end none."""
+        ...
 
 
 class SimulatedCrash(BaseException):
@@ -25,10 +36,11 @@ class SimulatedCrash(BaseException):
 
 
 class Life:
-    """What one process passes through; `kills` is asked at every point."""
+    """What one process passes through; `kills` is asked at every point, and `on_end` told of the end."""
 
-    def __init__(self, kills: Plan) -> None:
+    def __init__(self, kills: Plan, on_end: Callable[[], object] = lambda: None) -> None:
         self._kills = kills
+        self._on_end = on_end
         self.alive = True
 
     def point(self, name: str) -> None:
@@ -37,20 +49,28 @@ class Life:
             raise SimulatedCrash("dead already")
         if self._kills(name):
             self.alive = False
+            self._on_end()
             raise SimulatedCrash(name)
 
 
 class KillAt:
-    """Kills at one point of all, counted from 1, and never again; `names` remembers what was passed."""
+    """Kills at one point of all, counted from 1, and never again; `names` remembers what was passed until the calm."""
 
     def __init__(self, number: int) -> None:
         self._number = number
+        self._calm = False
         self.names: list[str] = []
 
     def __call__(self, name: str) -> bool:
         """Count one point."""
+        if self._calm:
+            return False
         self.names.append(name)
         return len(self.names) == self._number
+
+    def calm(self) -> None:
+        """Count and kill no more."""
+        self._calm = True
 
 
 class KillSometimes:
@@ -63,7 +83,7 @@ class KillSometimes:
         self.points = 0
         self.kills = 0
 
-    def __call__(self, _name: str) -> bool:
+    def __call__(self, name: str) -> bool:
         """Draw for one point."""
         self.points += 1
         if self._left and self._randomness.random() < self._probability:
@@ -73,5 +93,5 @@ class KillSometimes:
         return False
 
     def calm(self) -> None:
-        """Kill no more."""
+        """Draw no more."""
         self._left = 0

@@ -1,0 +1,134 @@
+"""Bugs that a house could have, each planted by handing it one bad part; the harness must find every one of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import sqlalchemy as sa
+from simulation.house_lives import Parts
+
+from aggregator.ingest import Answers, Ingest
+from aggregator.requests import Caller
+from storage.env import AppendFile
+from storage.house import House
+from storage.real_env import PosixDisk
+from storage.segments import Place, Segments
+from storage.simulation.platter import SimulatedCalls
+from storage.state import State
+from storage.tables import leases
+from windrow_protocol.errors import WindrowError
+
+
+class _Rehearsal:
+    """A state whose transactions are all rolled back."""
+
+    def __init__(self, state: State) -> None:
+        self.read = state.read
+        self._state = state
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        with self._state.write() as connection:
+            savepoint = connection.begin_nested()
+            yield connection
+            savepoint.rollback()
+
+
+class _NoSegments:
+    """Segments that keep nothing."""
+
+    def append(self, record: bytes) -> Place:
+        return Place("nowhere", 0, len(record))
+
+    def sync(self) -> None: ...
+
+    def commit(self, connection: sa.Connection) -> None: ...
+
+
+class AcknowledgesFirst(Ingest):
+    """Answers with a receipt, and writes a moment later what it has a receipt for."""
+
+    def __init__(self, house: House, segments: Segments) -> None:
+        super().__init__(house, segments)
+        rehearsed = replace(house, state=cast(State, _Rehearsal(house.state)))
+        self._rehearsal = Ingest(rehearsed, cast(Segments, _NoSegments()))
+
+    def accept_together(self, batches: Sequence[tuple[Caller, bytes]]) -> list[Answers | Exception]:
+        answers = self._rehearsal.accept_together(batches)
+        asyncio.get_running_loop().call_soon(super().accept_together, batches)
+        return answers
+
+
+class RefusesRetries(Ingest):
+    """Does not know a submission again whose answer was lost."""
+
+    def _admit(self, connection: sa.Connection, node_id: str, record: Any) -> Any:
+        lease = sa.select(leases.c.state).where(leases.c.lease_id == record.lease_id)
+        if connection.execute(lease).scalar() == "answered":
+            raise WindrowError("lease_closed", record.lease_id)
+        return super()._admit(connection, node_id, record)
+
+
+class WritesRetries(Ingest):
+    """Takes a submission that was answered for a new one."""
+
+    def accept_together(self, batches: Sequence[tuple[Caller, bytes]]) -> list[Answers | Exception]:
+        with self._house.state.write() as connection:
+            connection.execute(sa.update(leases).where(leases.c.state == "answered").values(state="leased"))
+        return super().accept_together(batches)
+
+
+class WatermarkApart(Ingest):
+    """Commits how far the segment is vouched for in a transaction of its own, after the index."""
+
+    def __init__(self, house: House, segments: Segments) -> None:
+        super().__init__(house, segments)
+        self._whole = segments
+
+    def accept_together(self, batches: Sequence[tuple[Caller, bytes]]) -> list[Answers | Exception]:
+        self._segments = cast(Segments, _WithoutCommit(self._whole))
+        answers = super().accept_together(batches)
+        with self._house.state.write() as connection:
+            self._whole.commit(connection)
+        return answers
+
+
+class _WithoutCommit:
+    def __init__(self, segments: Segments) -> None:
+        self.append, self.sync = segments.append, segments.sync
+
+    def commit(self, connection: sa.Connection) -> None: ...
+
+
+class _NeverCuts(PosixDisk):
+    """Opens a segment without cutting off what no commit vouches for."""
+
+    def open_append(self, path: Path, keep_bytes: int) -> AppendFile:
+        return super().open_append(path, 2**62)
+
+
+def _without_folder_sync(calls: SimulatedCalls) -> PosixDisk:
+    setattr(calls, "sync_folder", lambda path: None)  # noqa: B010 - mypy would not let a method be replaced
+    return PosixDisk(calls)
+
+
+def _without_fsync(calls: SimulatedCalls) -> PosixDisk:
+    setattr(calls, "fsync", lambda descriptor: None)  # noqa: B010
+    return PosixDisk(calls)
+
+
+# name → (bad parts, a word of what the harness must say about them)
+PLANTED: dict[str, tuple[Parts, str]] = {
+    "acknowledges before the commit": (Parts(ingest=AcknowledgesFirst), "acknowledged and lost"),
+    "no fsync of folders": (Parts(disk=_without_folder_sync), "not there whole"),
+    "no fsync of files": (Parts(disk=_without_fsync), "not there whole"),
+    "refuses a retry": (Parts(ingest=RefusesRetries), "never acknowledged"),
+    "takes a retry for new work": (Parts(ingest=WritesRetries), "disagree about what was answered"),
+    "commits the watermark apart": (Parts(ingest=WatermarkApart), "decompression error"),
+    "cuts nothing off on opening": (Parts(disk=_NeverCuts), "are vouched for"),
+}
