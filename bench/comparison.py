@@ -17,23 +17,21 @@ import argparse
 import asyncio
 import json
 import random
-import statistics
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
 from aggregator.verification import comparison
-from aggregator.verification.comparison import Decision, decide, similarity
+from aggregator.verification.comparison import similarity
 from bench.changing_web.base_pages import BasePage, Pool, base_pages, pool_of
-from bench.changing_web.bounds import upper_bound
 from bench.changing_web.double_fetches import Case, honest_cases
+from bench.changing_web.figures import Tally, forged_line, honest_line, roc, sum_of
 from bench.changing_web.forgeries import ALTERED, FAKES, PADDED, STALE_PERCENT, Forger, older_version
 from bench.changing_web.noise import KINDS, WEBS, kinds_of
 from bench.changing_web.server import ChangingWeb
@@ -41,104 +39,8 @@ from windrow.demo_site.build import build_site
 from windrow_protocol.content import shingle_hashes
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN
 
-THRESHOLDS: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 TEXTS_CACHED: Final = 24
 OF_THE_HOST: Final = ("bigram_model", "other_page_of_host", "other_page_retitled")
-
-
-def judge(text: str, truths: Sequence[str], earlier: str | None = None) -> Decision:
-    """Decide as an audit does: truths are asked for one after the other, while the rule wants more."""
-    decision = Decision("need_truth", 0.0, "")
-    for count in range(1, len(truths) + 1):
-        decision = decide(text, truths[:count], earlier)
-        if decision.kind != "need_truth":
-            return decision
-    return Decision(
-        "no_evidence", decision.score, "truth_unavailable", decision.confirmed, decision.truth_excess
-    )
-
-
-def judge_at(threshold: float, text: str, truths: Sequence[str], earlier: str | None = None) -> Decision:
-    """The same with another threshold of the match."""
-    with patch.object(comparison, "MATCH_SIMILARITY_MIN", threshold):
-        return judge(text, truths, earlier)
-
-
-@dataclass
-class Tally:
-    """What became of the cases of one group."""
-
-    cases: int = 0
-    reports: int = 0
-    kinds: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    scores: list[float] = field(default_factory=list)
-    excess: list[float] = field(default_factory=list)
-    own_excess: list[float] = field(default_factory=list)
-    at: dict[float, Counter[str]] = field(default_factory=lambda: {each: Counter() for each in THRESHOLDS})
-
-    def add(
-        self, text: str, truths: Sequence[str], earlier: str | None = None, *, roc: bool = False
-    ) -> Decision:
-        """Judge one case and count it."""
-        decision = judge(text, truths, earlier)
-        self.cases += 1
-        self.kinds[decision.kind] += 1
-        self.reasons[decision.reason_code] += 1
-        self.scores.append(decision.score)
-        if truths:
-            self.own_excess.append(1 - similarity(text, truths[0]).a_in_b)
-        for threshold in THRESHOLDS if roc else ():
-            self.at[threshold][judge_at(threshold, text, truths, earlier).kind] += 1
-        return decision
-
-    def add_truths(self, truths: Sequence[str]) -> None:
-        """Count how much two truths of one page have that the other has not."""
-        for at, one in enumerate(truths):
-            for other in truths[at + 1 :]:
-                both = similarity(one, other)
-                self.excess += [1 - both.a_in_b, 1 - both.b_in_a]
-
-    def share(self, kind: str, total: int | None = None) -> dict[str, Any]:
-        """A count as share with its upper bound."""
-        hits, cases = self.kinds[kind], total or self.cases
-        return {
-            "count": hits,
-            "share": _round(hits / cases if cases else 0.0),
-            "upper_95": _round(upper_bound(hits, cases)),
-        }
-
-
-def honest_line(measure: str, name: str, tally: Tally) -> dict[str, Any]:
-    """The figures of honest cases."""
-    return {
-        "measure": measure,
-        "name": name,
-        "pairs": tally.cases,
-        "reports_without_text": tally.reports,
-        "false_mismatch": tally.share("mismatch"),
-        "no_evidence": tally.share("no_evidence"),
-        "match": tally.share("match"),
-        "reasons": dict(tally.reasons),
-        "truth_to_truth_excess": _spread(tally.excess),
-        "contribution_excess": _spread(tally.own_excess),
-        "score": {"mean": _mean(tally.scores), "p05": _quantile(tally.scores, 0.05)},
-    }
-
-
-def forged_line(group: str, name: str, tally: Tally) -> dict[str, Any]:
-    """The figures of one kind of forgery."""
-    return {
-        "measure": "forgery",
-        "group": group,
-        "name": name,
-        "forgeries": tally.cases,
-        "accepted": tally.share("match"),
-        "no_evidence": tally.share("no_evidence"),
-        "mismatch": tally.share("mismatch"),
-        "score": {"mean": _mean(tally.scores), "p95": _quantile(tally.scores, 0.95)},
-        "excess_measured": _spread(tally.own_excess),
-    }
 
 
 # --- honest ---------------------------------------------------------------------------------------------------
@@ -154,7 +56,7 @@ async def measure_honest(pages: Sequence[BasePage], pool: Pool, options: argpars
             _print(honest_line("web", name, plain))
             _print(honest_line("web_with_earlier_version_known", name, known))
             if name == "assumed":
-                _print({"measure": "roc_honest", "points": _roc(plain, "mismatch", "no_evidence", "match")})
+                _print({"measure": "roc_honest", "points": roc(plain, "mismatch", "no_evidence", "match")})
         for kind in KINDS if _wanted(options, "noise") else ():
             rng = random.Random(f"{options.seed}/{kind}")
             some = rng.sample(pages, min(options.per_kind, len(pages)))
@@ -190,97 +92,64 @@ async def _honest(
 # --- forged ---------------------------------------------------------------------------------------------------
 
 
+class Forgeries:
+    """All forgeries of the pages of one web, counted by group and name."""
+
+    def __init__(self, pages: Sequence[BasePage], pool: Pool, rng: random.Random) -> None:
+        self._pool, self._rng = pool, rng
+        self._by_host: dict[str, list[BasePage]] = {}
+        for page in pages:
+            self._by_host.setdefault(page.host, []).append(page)
+        self.tallies: dict[tuple[str, str], Tally] = {}
+
+    def add_fakes(self, case: Case) -> None:
+        """Judge what can be written without having the page."""
+        page = case.page
+        siblings = [each for each in self._by_host[page.host] if each is not page]
+        sibling = self._rng.choice(siblings) if siblings else page
+        differ = similarity(page.text, sibling.text).two_sided < MATCH_SIMILARITY_MIN
+        forger = Forger(page, sibling, self._pool, self._rng)
+        for name, forge in FAKES.items():
+            if siblings or name not in OF_THE_HOST:
+                same = name in OF_THE_HOST and not differ
+                self._add("pages_that_say_the_same" if same else "fake", name, case, forge(forger), roc=True)
+
+    def add_copies(self, case: Case) -> None:
+        """Judge what can be made of a copy of the page, new or old."""
+        forger = Forger(case.page, case.page, self._pool, self._rng)
+        for group, forgeries in (("altered", ALTERED), ("padded", PADDED)):
+            for name, forge in forgeries.items():
+                self._add(group, name, case, forge(forger))
+        for percent in STALE_PERCENT:
+            old = older_version(forger, percent)
+            self._add("stale_seen_here_before", f"stale_{percent}", case, old, old)
+            self._add("stale_never_seen_here", f"stale_{percent}", case, old)
+
+    def _add(
+        self, group: str, name: str, case: Case, text: str, earlier: str | None = None, *, roc: bool = False
+    ) -> None:
+        self.tallies.setdefault((group, name), Tally()).add(text, case.truths, earlier, roc=roc)
+
+
 async def measure_forged(pages: Sequence[BasePage], pool: Pool, options: argparse.Namespace) -> None:
     """Every forgery of every kind, against truths of the web as assumed."""
     rng = random.Random(f"{options.seed}/forged")
     chosen = rng.sample(pages, min(options.forged_pages, len(pages)))
-    by_host: dict[str, list[BasePage]] = {}
-    for page in pages:
-        by_host.setdefault(page.host, []).append(page)
-    tallies: dict[tuple[str, str], Tally] = {}
     drawn = [kinds_of("assumed", rng) for _ in chosen]
+    forged = Forgeries(pages, pool, rng)
+    copied = 0
     async with ChangingWeb(pool, seed=options.seed + 1) as web:
         async for case in honest_cases(web, chosen, drawn, rng):
-            if case.truths:
-                _forge_all(case, by_host, pool, rng, tallies)
-    for (group, name), tally in tallies.items():
+            if not case.truths:
+                continue
+            forged.add_fakes(case)
+            if copied < options.copied_pages:
+                copied += 1
+                forged.add_copies(case)
+    for (group, name), tally in forged.tallies.items():
         _print(forged_line(group, name, tally))
-    for group in dict.fromkeys(group for group, _ in tallies):
-        whole = _sum(tally for (each, _), tally in tallies.items() if each == group)
-        _print({**forged_line(group, "all", whole), "roc": _roc(whole, "match", "no_evidence", "mismatch")})
-
-
-def _forge_all(
-    case: Case,
-    by_host: dict[str, list[BasePage]],
-    pool: Pool,
-    rng: random.Random,
-    tallies: dict[tuple[str, str], Tally],
-) -> None:
-    page = case.page
-    siblings = [each for each in by_host[page.host] if each is not page]
-    others = siblings or [each for pages in by_host.values() for each in pages[:1] if each is not page]
-    forger = Forger(page, rng.choice(others), pool, rng)
-    differ = similarity(page.text, forger.sibling.text).two_sided < MATCH_SIMILARITY_MIN
-
-    def judge_one(group: str, name: str, text: str, earlier: str | None = None) -> None:
-        tallies.setdefault((group, name), Tally()).add(text, case.truths, earlier, roc=True)
-
-    for group, forgeries in (("fake", FAKES), ("altered", ALTERED), ("padded", PADDED)):
-        for name, forge in forgeries.items():
-            if name not in OF_THE_HOST:
-                judge_one(group, name, forge(forger))
-            elif siblings:
-                judge_one(group if differ else "pages_that_say_the_same", name, forge(forger))
-    for percent in STALE_PERCENT:
-        old = older_version(forger, percent)
-        judge_one("stale_seen_here_before", f"stale_{percent}", old, old)
-        judge_one("stale_never_seen_here", f"stale_{percent}", old)
-
-
-def _sum(tallies: Iterable[Tally]) -> Tally:
-    whole = Tally()
-    for tally in tallies:
-        whole.cases += tally.cases
-        whole.kinds += tally.kinds
-        whole.reasons += tally.reasons
-        whole.scores += tally.scores
-        whole.own_excess += tally.own_excess
-        for threshold in THRESHOLDS:
-            whole.at[threshold] += tally.at[threshold]
-    return whole
-
-
-# --- figures --------------------------------------------------------------------------------------------------
-
-
-def _roc(tally: Tally, *kinds: str) -> list[dict[str, Any]]:
-    points = []
-    for threshold in THRESHOLDS:
-        shares = {kind: _round(tally.at[threshold][kind] / max(1, tally.cases)) for kind in kinds}
-        bound = _round(upper_bound(tally.at[threshold][kinds[0]], tally.cases))
-        points.append({"threshold": threshold, **shares, f"{kinds[0]}_upper_95": bound})
-    return points
-
-
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    quantiles = {
-        name: _quantile(values, share) for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
-    }
-    return {"mean": _mean(values), **quantiles, "max": _round(max(values, default=0.0))}
-
-
-def _mean(values: Sequence[float]) -> float:
-    return _round(statistics.fmean(values)) if values else 0.0
-
-
-def _quantile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return _round(ordered[min(len(ordered) - 1, int(share * len(ordered)))]) if ordered else 0.0
-
-
-def _round(value: float) -> float:
-    return round(value, 5)
+    fakes = sum_of(tally for (group, _), tally in forged.tallies.items() if group == "fake")
+    _print({**forged_line("fake", "all", fakes), "roc": roc(fakes, "match", "no_evidence", "mismatch")})
 
 
 def _print(line: dict[str, Any]) -> None:

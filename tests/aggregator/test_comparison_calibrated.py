@@ -14,10 +14,10 @@ from aggregator.verification.comparison import similarity
 from bench.changing_web.base_pages import BasePage, Pool, base_pages, pool_of
 from bench.changing_web.bounds import upper_bound
 from bench.changing_web.double_fetches import Case, honest_cases
+from bench.changing_web.figures import judge, judge_at
 from bench.changing_web.forgeries import FAKES, PADDED, Forger
 from bench.changing_web.noise import KINDS, WEBS, Visit, kinds_of, respond
 from bench.changing_web.server import ChangingWeb
-from bench.comparison import judge, judge_at
 from windrow.demo_site.build import build_site
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN
 

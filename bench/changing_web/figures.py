@@ -1,0 +1,164 @@
+"""What became of the cases of a calibration: judged by the protocol's own rule, counted, and told as figures.
+
+Rules: the rule is imported, never rewritten; for the ROC only its threshold is replaced. Bounds are one-sided 95 %.
+
+Does not: make cases (`double_fetches.py`, `forgeries.py`).
+
+Usage::
+
+    tally = Tally(); tally.add(text, truths); print(honest_line("web", "calm", tally))
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from unittest.mock import patch
+
+from aggregator.verification import comparison
+from aggregator.verification.comparison import Decision, decide, similarity
+from bench.changing_web.bounds import upper_bound
+
+THRESHOLDS: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def judge(text: str, truths: Sequence[str], earlier: str | None = None) -> Decision:
+    """Decide as an audit does: truths are asked for one after the other, while the rule wants more."""
+    decision = Decision("need_truth", 0.0, "")
+    for count in range(1, len(truths) + 1):
+        decision = decide(text, truths[:count], earlier)
+        if decision.kind != "need_truth":
+            return decision
+    return Decision(
+        "no_evidence", decision.score, "truth_unavailable", decision.confirmed, decision.truth_excess
+    )
+
+
+def judge_at(threshold: float, text: str, truths: Sequence[str], earlier: str | None = None) -> Decision:
+    """The same with another threshold of the match."""
+    with patch.object(comparison, "MATCH_SIMILARITY_MIN", threshold):
+        return judge(text, truths, earlier)
+
+
+@dataclass
+class Tally:
+    """What became of the cases of one group."""
+
+    cases: int = 0
+    reports: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    scores: list[float] = field(default_factory=list)
+    excess: list[float] = field(default_factory=list)
+    own_excess: list[float] = field(default_factory=list)
+    at: dict[float, Counter[str]] = field(default_factory=lambda: {each: Counter() for each in THRESHOLDS})
+
+    def add(
+        self, text: str, truths: Sequence[str], earlier: str | None = None, *, roc: bool = False
+    ) -> Decision:
+        """Judge one case and count it."""
+        decision = judge(text, truths, earlier)
+        self.cases += 1
+        self.kinds[decision.kind] += 1
+        self.reasons[decision.reason_code] += 1
+        self.scores.append(decision.score)
+        if truths:
+            self.own_excess.append(1 - similarity(text, truths[0]).a_in_b)
+        for threshold in THRESHOLDS if roc else ():
+            self.at[threshold][judge_at(threshold, text, truths, earlier).kind] += 1
+        return decision
+
+    def add_truths(self, truths: Sequence[str]) -> None:
+        """Count how much two truths of one page have that the other has not."""
+        for at, one in enumerate(truths):
+            for other in truths[at + 1 :]:
+                both = similarity(one, other)
+                self.excess += [1 - both.a_in_b, 1 - both.b_in_a]
+
+    def share(self, kind: str, total: int | None = None) -> dict[str, Any]:
+        """A count as share with its upper bound."""
+        hits, cases = self.kinds[kind], total or self.cases
+        return {
+            "count": hits,
+            "share": _round(hits / cases if cases else 0.0),
+            "upper_95": _round(upper_bound(hits, cases)),
+        }
+
+
+def honest_line(measure: str, name: str, tally: Tally) -> dict[str, Any]:
+    """The figures of honest cases."""
+    return {
+        "measure": measure,
+        "name": name,
+        "pairs": tally.cases,
+        "reports_without_text": tally.reports,
+        "false_mismatch": tally.share("mismatch"),
+        "no_evidence": tally.share("no_evidence"),
+        "match": tally.share("match"),
+        "reasons": dict(tally.reasons),
+        "truth_to_truth_excess": _spread(tally.excess),
+        "contribution_excess": _spread(tally.own_excess),
+        "score": {"mean": _mean(tally.scores), "p05": _quantile(tally.scores, 0.05)},
+    }
+
+
+def forged_line(group: str, name: str, tally: Tally) -> dict[str, Any]:
+    """The figures of one kind of forgery."""
+    return {
+        "measure": "forgery",
+        "group": group,
+        "name": name,
+        "forgeries": tally.cases,
+        "accepted": tally.share("match"),
+        "no_evidence": tally.share("no_evidence"),
+        "mismatch": tally.share("mismatch"),
+        "score": {"mean": _mean(tally.scores), "p95": _quantile(tally.scores, 0.95)},
+        "excess_measured": _spread(tally.own_excess),
+    }
+
+
+def sum_of(tallies: Iterable[Tally]) -> Tally:
+    """Return all of several tallies as one."""
+    whole = Tally()
+    for tally in tallies:
+        whole.cases += tally.cases
+        whole.kinds += tally.kinds
+        whole.reasons += tally.reasons
+        whole.scores += tally.scores
+        whole.own_excess += tally.own_excess
+        for threshold in THRESHOLDS:
+            whole.at[threshold] += tally.at[threshold]
+    return whole
+
+
+def roc(tally: Tally, *kinds: str) -> list[dict[str, Any]]:
+    """Return the shares of these kinds of decision at each threshold, and the bound of the first."""
+    points = []
+    for threshold in THRESHOLDS:
+        shares = {kind: _round(tally.at[threshold][kind] / max(1, tally.cases)) for kind in kinds}
+        bound = _round(upper_bound(tally.at[threshold][kinds[0]], tally.cases))
+        points.append({"threshold": threshold, **shares, f"{kinds[0]}_upper_95": bound})
+    return points
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    quantiles = {
+        name: _quantile(values, share) for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+    }
+    return {"mean": _mean(values), **quantiles, "max": _round(max(values, default=0.0))}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return _round(statistics.fmean(values)) if values else 0.0
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return _round(ordered[min(len(ordered) - 1, int(share * len(ordered)))]) if ordered else 0.0
+
+
+def _round(value: float) -> float:
+    return round(value, 5)
