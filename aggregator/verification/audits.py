@@ -34,7 +34,7 @@ from storage.house import House
 from storage.segments import Segments
 from storage.tables import leases
 from storage.trust_tables import audits
-from windrow_protocol.limits import TRUTH_ATTEMPTS_MAX, TRUTHS_PER_AUDIT_MAX
+from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTH_ATTEMPTS_MAX, TRUTHS_PER_AUDIT_MAX
 from windrow_protocol.messages import Outcome
 from windrow_protocol.trust_rules import PPM
 from windrow_protocol.urls import host_key
@@ -139,7 +139,8 @@ def _conclude(house: House, connection: sa.Connection, case: _Case) -> None:
     no_truth(connection, audit.contribution_id, case.no_truths)
     if decision.kind == "need_truth":
         advance(connection, audit.contribution_id, "ready", "need_truth")
-        ask(house, connection, audit.contribution_id)
+        tied = decision.score >= MATCH_SIMILARITY_MIN  # one truth says so, and another does not
+        ask(house, connection, audit.contribution_id, fresh=tied)
         return
     advance(connection, audit.contribution_id, "ready", "verdict")
     excess = decision.truth_excess

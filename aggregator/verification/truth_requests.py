@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -36,6 +36,8 @@ STEPS: dict[tuple[str, str], str] = {
     ("leased", "failure"): "failed",
     ("answered", "no_truth"): "failed",
 }
+_SPARE: Final = 4  # pages shown for each one asked for
+_NOBODY_COMES: Final = 3  # waits, after which an operator may be asked for a second truth of the same page
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +61,23 @@ def operators(connection: sa.Connection) -> set[str]:
     return {operator_of(row) for row in _validators(connection)}
 
 
-def ask(house: House, connection: sa.Connection, contribution_id: str, operator: str | None = None) -> None:
-    """Ask an operator, or whoever comes next, for a truth."""
+def ask(
+    house: House,
+    connection: sa.Connection,
+    contribution_id: str,
+    operator: str | None = None,
+    *,
+    fresh: bool = False,
+) -> None:
+    """Ask an operator, or whoever comes next, for a truth; a `fresh` one of an operator that has not spoken yet."""
     asked = _asked(connection, contribution_id)
+    if operator is None:
+        operator = _next_operator(house, connection, contribution_id, asked, fresh=fresh)
     connection.execute(
         sa.insert(truth_requests).values(
             contribution_id=contribution_id,
             ordinal=1 + max((row.ordinal for row in asked), default=0),
-            operator=_next_operator(house, connection, contribution_id, asked)
-            if operator is None
-            else operator,
+            operator=operator,
             state="wanted",
             opened_at_ms=house.now_ms(),
         )
@@ -78,7 +87,7 @@ def ask(house: House, connection: sa.Connection, contribution_id: str, operator:
 def ask_another(house: House, connection: sa.Connection, contribution_id: str) -> None:
     """Ask for one more truth, of an operator that was not asked yet; where there is none, nothing is asked."""
     asked = _asked(connection, contribution_id)
-    operator = _next_operator(house, connection, contribution_id, asked)
+    operator = _next_operator(house, connection, contribution_id, asked, fresh=True)
     if operator and operator not in {row.operator for row in asked}:
         ask(house, connection, contribution_id, operator)
 
@@ -91,7 +100,10 @@ def _asked(connection: sa.Connection, contribution_id: str) -> list[Any]:
 def wanted(
     house: House, connection: sa.Connection, validator: Any, renders: Sequence[str], count: int
 ) -> list[WantedTruth]:
-    """Return what a validator (its row of `nodes`) may fetch, the oldest first."""
+    """Return what a validator (its row of `nodes`) may fetch, the oldest first.
+
+    There may be several times as many as the `count` it has room for, since some hosts may have no slot soon enough.
+    """
     if count <= 0:
         return []
     work, contributor = leases.alias("work"), nodes.alias("contributor")
@@ -111,7 +123,7 @@ def wanted(
         .where(truth_requests.c.state == "wanted", work.c.render.in_(renders))
         .where(_is_its_turn(house, operator_of(validator)), *_unrelated(validator, contributor))
         .order_by(audits.c.seq, truth_requests.c.ordinal)
-        .limit(count)
+        .limit(_SPARE * count)
     )
     return [WantedTruth(*row) for row in connection.execute(statement)]
 
@@ -162,17 +174,18 @@ def _move(
 
 
 def _is_its_turn(house: House, operator: str) -> sa.ColumnElement[bool]:
-    """It was asked, or it has not spoken yet and whoever was asked is nobody or does not come."""
+    """It was asked; or whoever was asked is nobody or does not come, and it has not spoken yet or nobody else comes."""
     other = truth_requests.alias("other")
     has_spoken = sa.exists().where(
         other.c.contribution_id == truth_requests.c.contribution_id,
         other.c.ordinal != truth_requests.c.ordinal,
         other.c.operator == operator,
     )
-    late = truth_requests.c.opened_at_ms <= house.now_ms() - house.rules.draw_wait_ms
+    waited_since_ms, wait_ms = house.now_ms() - truth_requests.c.opened_at_ms, house.rules.draw_wait_ms
     return sa.or_(
         truth_requests.c.operator == operator,
-        sa.and_(sa.or_(truth_requests.c.operator == "", late), ~has_spoken),
+        sa.and_(sa.or_(truth_requests.c.operator == "", waited_since_ms >= wait_ms), ~has_spoken),
+        waited_since_ms >= _NOBODY_COMES * wait_ms,
     )
 
 
@@ -196,12 +209,13 @@ def _validators(connection: sa.Connection) -> list[Any]:
 
 
 def _next_operator(
-    house: House, connection: sa.Connection, contribution_id: str, asked: Sequence[Any]
+    house: House, connection: sa.Connection, contribution_id: str, asked: Sequence[Any], *, fresh: bool
 ) -> str:
     """Choose who is asked, by a keyed lot; empty for anybody.
 
     Before the lot: no neighbour of the contributor where another can, who has failed least, and for a second truth
-    another operator than the first. A third may be anyone's, or a friend of the contributor would always be asked.
+    another operator than the first. A third that is to confirm two others may be anyone's, or a friend of the
+    contributor would always be asked; one that is to break a tie is `fresh`.
     """
     about = (
         sa.select(nodes.c.node_id, nodes.c.prefix, nodes.c.owner)
@@ -221,7 +235,7 @@ def _next_operator(
         key=lambda name: (
             only_neighbours[name],
             failed.count(name),
-            len(speaking) < 2 and name in speaking,
+            (fresh or len(speaking) < 2) and name in speaking,
             house.keyed("truth", contribution_id, str(len(asked)), name),
         ),
         default="",

@@ -1,8 +1,8 @@
 """What truths of several operators say together: the last step of a decision, on top of `comparison`.
 
-    texts, three operators or more   a match needs more supporting truths than others, so that a validator which repeats
-                                     its friend's invention saves it from no honest validator; without a majority after
-                                     three truths: no evidence
+    texts, three operators or more   a match needs more operators for it than against it, so that a validator which
+                                     repeats its friend's invention saves it from no honest validator; without a
+                                     majority after three truths: no evidence
     texts, fewer operators           as `comparison` says
     a mismatch                       needs truths of two operators where there are two
     a refusal                        see `weigh_refusal`
@@ -63,8 +63,9 @@ def among_operators(
     `truth_operators` names the operator of each of `decision.scores`; `operators` counts those at work in the network.
     """
     if decision.kind == "match" and operators >= rules.operators_min:
-        supporting = sum(score >= MATCH_SIMILARITY_MIN for score in decision.scores)
-        if 2 * supporting > len(decision.scores):
+        words = list(zip(truth_operators, decision.scores, strict=True))
+        against = {name for name, score in words if score < MATCH_SIMILARITY_MIN}
+        if 2 * len(against) < len(set(truth_operators)):
             return decision
         if len(decision.scores) < TRUTHS_PER_AUDIT_MAX:
             return replace(decision, kind="need_truth", reason_code="")
