@@ -113,10 +113,17 @@ def observe(
 def _matched(
     rules: TrustRules, standing: Standing, outcome: AuditOutcome
 ) -> tuple[Standing, tuple[Consequence, ...]]:
-    fall = _log_odds(rules, outcome, matched=True)
-    standing = replace(standing, audits=standing.audits + 1, suspicion=max(0.0, standing.suspicion + fall))
-    standing, cleared = _perhaps_cleared(rules, standing, outcome)
-    standing, padding = _padded(rules, standing, outcome)
+    watched, cleared = _perhaps_cleared(rules, standing.escalation, outcome)
+    level, total, audits, padding = _padded(rules, standing, outcome)
+    standing = replace(
+        standing,
+        audits=standing.audits + 1,
+        suspicion=max(0.0, standing.suspicion + _log_odds(rules, outcome, matched=True)),
+        escalation=watched,
+        padding=level,
+        padding_sum=total,
+        padding_audits=audits,
+    )
     return standing, (*cleared, *padding)
 
 
@@ -174,33 +181,31 @@ def _perhaps_suspended(rules: TrustRules, standing: Standing) -> tuple[Standing,
 
 
 def _perhaps_cleared(
-    rules: TrustRules, standing: Standing, outcome: AuditOutcome
-) -> tuple[Standing, tuple[Consequence, ...]]:
-    watched = standing.escalation
+    rules: TrustRules, watched: Escalation | None, outcome: AuditOutcome
+) -> tuple[Escalation | None, tuple[Consequence, ...]]:
     if watched is None:
-        return standing, ()
-    watched = replace(watched, passed=watched.passed + 1)
+        return None, ()
     over = (
-        watched.passed >= rules.escalated_audits
+        watched.passed + 1 >= rules.escalated_audits
         or outcome.documents - watched.since_documents >= rules.escalated_documents
         or outcome.at_ms - watched.since_ms >= rules.escalated_ms
     )
     if over:
-        return replace(standing, escalation=None), (Consequence("cleared"),)
-    return replace(standing, escalation=watched), ()
+        return None, (Consequence("cleared"),)
+    return replace(watched, passed=watched.passed + 1), ()
 
 
 def _padded(
     rules: TrustRules, standing: Standing, outcome: AuditOutcome
-) -> tuple[Standing, tuple[Consequence, ...]]:
+) -> tuple[float, float, int, tuple[Consequence, ...]]:
+    """Return level, sum and count of the excess from here on, and what follows."""
     if not rules.on("padding"):
-        return standing, ()
+        return standing.padding, standing.padding_sum, standing.padding_audits, ()
     beyond = max(0.0, outcome.excess - outcome.host_excess)
     level = max(0.0, standing.padding + beyond - rules.padding_slack_ppm / PPM)
     if level == 0.0:
-        return replace(standing, padding=0.0, padding_sum=0.0, padding_audits=0), ()
+        return 0.0, 0.0, 0, ()
     total, audits = standing.padding_sum + beyond, standing.padding_audits + 1
     if level * PPM < rules.padding_alarm_ppm:
-        return replace(standing, padding=level, padding_sum=total, padding_audits=audits), ()
-    reset = replace(standing, padding=0.0, padding_sum=0.0, padding_audits=0)
-    return reset, (Consequence("padding", share=total / audits),)
+        return level, total, audits, ()
+    return 0.0, 0.0, 0, (Consequence("padding", share=total / audits),)
