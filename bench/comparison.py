@@ -166,9 +166,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--pages", type=int, default=2_400, help="pages in each of the three webs")
     parser.add_argument("--per-kind", type=int, default=200, help="pages for each kind of noise by itself")
-    parser.add_argument(
-        "--forged-pages", type=int, default=500, help="pages each kind of forgery is made for"
-    )
+    parser.add_argument("--forged-pages", type=int, default=500, help="pages each kind of fake is made for")
+    parser.add_argument("--copied-pages", type=int, default=200, help="pages copies are altered of")
     parser.add_argument("--modules", type=int, default=600, help="modules in a site that is rendered here")
     parser.add_argument("--only", action="append", default=[], choices=[*WEBS, "noise", "forged"])
     parser.add_argument("--seed", type=int, default=1)

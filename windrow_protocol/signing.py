@@ -32,6 +32,8 @@ from windrow_protocol.limits import CLOCK_SKEW_MS_MAX, JWS_CHARS_MAX, SIGNATURE_
 
 ALGORITHM = "Ed25519"
 SIGNATURE_HEADER = "Windrow-Signature"
+# What joserfc raises for JSON of another shape than it expects (`"crit": true`, a header that is a list) besides its own.
+_UNREADABLE = (JoseError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
 
 
 class Statement(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -103,7 +105,7 @@ def signer_of(token: str) -> str:
         raise WindrowError("too_large", f"a signature of {len(token)} characters")
     try:
         header: Any = jws.extract_compact(token.encode()).headers()  # whatever JSON the stranger wrote
-    except (JoseError, ValueError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise WindrowError("bad_signature", "not a compact JWS") from error
     kid = header.get("kid") if isinstance(header, dict) else None
     if not isinstance(kid, str) or len(kid) != 64:
@@ -125,7 +127,7 @@ def verify(
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signer))
         opened = jws.deserialize_compact(token, OKPKey.import_key(public), algorithms=[ALGORITHM])
         statement = msgspec.json.decode(opened.payload, type=Statement)
-    except (JoseError, ValueError, msgspec.DecodeError, RecursionError) as error:
+    except (*_UNREADABLE, msgspec.DecodeError) as error:
         raise WindrowError("bad_signature") from error
     if statement.network != network:
         raise WindrowError("wrong_network", f"{statement.network} instead of {network}")
