@@ -32,7 +32,7 @@ from windrow_protocol.limits import CLOCK_SKEW_MS_MAX, JWS_CHARS_MAX, SIGNATURE_
 
 ALGORITHM = "Ed25519"
 SIGNATURE_HEADER = "Windrow-Signature"
-# What joserfc raises for JSON of another shape than it expects (`"crit": true`, a header that is a list) besides its own.
+# What joserfc raises, besides its own, for JSON of another shape than it expects (`"crit": true`, a list as header).
 _UNREADABLE = (JoseError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
 
 
