@@ -1,4 +1,4 @@
-"""The aggregator's story, one line a stage: expire, settle the draws, verify, judge.
+"""The aggregator's story, one line a stage: expire, settle the draws, verify, follow up, judge.
 
 Rules: every stage takes what the stage before left in the logs, does a bounded batch in one transaction, and can be
 killed anywhere and started again. Nothing here remembers anything.
@@ -13,7 +13,10 @@ from __future__ import annotations
 from aggregator.assignment.leases import expire_leases
 from aggregator.judgement import Judgement
 from aggregator.requests import forget_nonces
+from aggregator.verification.appeals import decide_appeals
 from aggregator.verification.audits import decide_audits
+from aggregator.verification.consequences import fold_verdicts
+from aggregator.verification.departures import settle_departures
 from aggregator.verification.settling import settle_draws
 from storage.house import House
 from storage.lake import Lake
@@ -36,7 +39,13 @@ class Pipeline:
 
     def step(self) -> int:
         """Do one batch of each stage and return how much was done; 0 means that all is judged for now."""
+        return self.verify() + self._judgement.judge()
+
+    def verify(self) -> int:
+        """Do one batch of the stages up to what follows from verdicts."""
         settled = settle_draws(self._house)
         decided = decide_audits(self._house, self._segments)
-        judged = self._judgement.judge()
-        return settled + decided + judged
+        followed = fold_verdicts(self._house, self._segments)
+        followed += decide_appeals(self._house, self._segments)
+        followed += settle_departures(self._house, self._segments)
+        return settled + decided + followed

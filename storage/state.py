@@ -22,8 +22,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from storage.pay_tables import metadata
 from storage.tables import cursors, meta
-from storage.trust_tables import metadata
 from windrow_protocol.errors import WindrowError
 
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON")

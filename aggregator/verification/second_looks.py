@@ -3,9 +3,9 @@
     state      event     next
     fetching   result    decided
 
-Rules: the truths are asked for like any other (`truth_requests`), so a validator cannot tell; one that fails is asked
-for again of somebody else, up to a bound. A look ends when three truths are there, or at `give_up_at_ms` with what is.
-The same contribution is looked at once for each purpose.
+Rules: the truths are asked for like any other (`truth_requests`), so a validator cannot tell; of three operators where
+there are three, and again of one that failed, up to a bound. A look ends when as many have spoken, or at
+`give_up_at_ms` with what is there. The same contribution is looked at once for each purpose.
 
 Does not: say what a result means (`appeals`, `departures`).
 
@@ -41,7 +41,7 @@ Purpose = Literal["appeal", "leave"]
 class Seen:
     """A look that is complete. `claimed` is None for a refusal; `fresh` and `stored` are (operator, text) of truths.
 
-    `refused` counts the fresh answers that were refused the page, too.
+    `refused` counts the fresh answers that were refused the page, too; `asked` the truths asked for so far.
     """
 
     row: Any
@@ -49,6 +49,7 @@ class Seen:
     stored: list[tuple[str, str]]
     fresh: list[tuple[str, str]]
     refused: int
+    asked: int
     earlier: str | None
     operators: int
 
@@ -77,8 +78,9 @@ def look_again(
             give_up_at_ms=give_up_at_ms,
         )
     )
-    for _ in range(TRUTHS_PER_AUDIT_MAX):
-        ask(house, connection, contribution_id)
+    names = _in_turn(house, connection, contribution_id)
+    for number in range(TRUTHS_PER_AUDIT_MAX):
+        ask(house, connection, contribution_id, names[number % len(names)] if names else None)
 
 
 def completed(house: House, segments: Segments, purpose: Purpose, batch: int = 20) -> tuple[list[Seen], int]:
@@ -90,7 +92,7 @@ def completed(house: House, segments: Segments, purpose: Purpose, batch: int = 2
     if lacking:
         with house.state.write() as connection:
             for seen in lacking:
-                ask(house, connection, seen.row.contribution_id)
+                _ask_silent(house, connection, seen)
     return [seen for seen in found if seen not in lacking], len(lacking)
 
 
@@ -151,6 +153,7 @@ def _seen(connection: sa.Connection, segments: Segments, row: Any) -> Seen:
         stored=_truths(connection, segments, before),
         fresh=_truths(connection, segments, after),
         refused=sum(each.outcome not in (Outcome.FETCHED, Outcome.EXPIRED, None) for each in after),
+        asked=len(after),
         earlier=earlier,
         operators=len(operators(connection)),
     )
@@ -167,16 +170,26 @@ def _truths(
 
 
 def _needs_more(house: House, seen: Seen) -> bool:
-    with house.state.read() as connection:
-        asked = connection.execute(
-            sa.select(sa.func.count())
-            .select_from(truth_requests)
-            .where(truth_requests.c.contribution_id == seen.row.contribution_id)
-            .where(truth_requests.c.ordinal >= seen.row.first_ordinal)
-        ).scalar_one()
+    """Whether an operator that could speak has not, and there is time and room to ask again."""
+    voices = {operator for operator, _ in seen.fresh}
     return (
-        len(seen.fresh) < TRUTHS_PER_AUDIT_MAX
-        and asked < SECOND_LOOK_TRUTHS_ASKED_MAX
+        len(voices) < min(TRUTHS_PER_AUDIT_MAX, seen.operators)
+        and seen.asked < SECOND_LOOK_TRUTHS_ASKED_MAX
         and house.now_ms() < seen.row.give_up_at_ms
         and not (seen.claimed is None and seen.refused)
     )
+
+
+def _ask_silent(house: House, connection: sa.Connection, seen: Seen) -> None:
+    """Ask an operator that has said nothing yet; who was asked least often comes first."""
+    spoken = {operator for operator, _ in seen.fresh}
+    names = _in_turn(house, connection, seen.row.contribution_id)
+    silent = [name for name in names if name not in spoken]
+    if silent:
+        ask(house, connection, seen.row.contribution_id, silent[seen.asked % len(silent)])
+
+
+def _in_turn(house: House, connection: sa.Connection, contribution_id: str) -> list[str]:
+    """Return the operators at work in an order that nobody could foresee."""
+    found = operators(connection)
+    return sorted(found, key=lambda name: house.keyed("second look", contribution_id, name))
