@@ -25,6 +25,7 @@ from contributor_node.logs import start_logging
 from contributor_node.outbox import Outbox
 from contributor_node.parent_watch import stop_with_parent
 from contributor_node.settings import NodeSettings, load_settings, require_payout
+from contributor_node.validator import Validator
 from contributor_node.work_cycle import AGENT, WorkCycle
 from windrow_protocol.errors import WindrowError
 
@@ -43,7 +44,9 @@ _HELP = {
     "chromium": "path of the browser",
     "batch": "leases at once",
     "poll_s": "seconds between questions for work when there is none",
+    "validator": "work only as a validator: its operator has listed this node's id",
 }
+_LISTS = frozenset({"renders", "allow_private"})
 
 
 def _now_ms() -> int:
@@ -53,8 +56,11 @@ def _now_ms() -> int:
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="windrow node run", description="Run a contributor's node.")
     for field in msgspec.structs.fields(NodeSettings):
-        count = "*" if field.name in ("renders", "allow_private") else None
-        parser.add_argument("--" + field.name.replace("_", "-"), help=_HELP[field.name], nargs=count)
+        flag, text = "--" + field.name.replace("_", "-"), _HELP[field.name]
+        if field.type is bool:
+            parser.add_argument(flag, help=text, action="store_true", default=None)
+        else:
+            parser.add_argument(flag, help=text, nargs="*" if field.name in _LISTS else None)
     parser.add_argument("--die-with-parent", action="store_true", help="end when standard input ends")
     return parser.parse_args(argv)
 
@@ -90,13 +96,31 @@ async def _run(settings: NodeSettings, *, die_with_parent: bool) -> None:
         stop_with_parent(stop)
     await engine.start()
     print(f"{AGENT} node {client.node_id} working for {settings.coordinator}", flush=True)
+    cycle = WorkCycle(settings, client, engine, outbox, budget, _now_ms)
+    drawing = asyncio.create_task(_draw(settings, client, cycle, stop))
     try:
-        await WorkCycle(settings, client, engine, outbox, budget, _now_ms).run(stop)
+        await cycle.run(stop)
+        await drawing
     finally:
+        drawing.cancel()
         await engine.close()
         outbox.close()
         budget.close()
         line_log.close()
+
+
+async def _draw(
+    settings: NodeSettings, client: CoordinatorClient, cycle: WorkCycle, stop: asyncio.Event
+) -> None:
+    """Draw audits beside the work where this node is a validator. Raises WindrowError `not_a_validator`."""
+    try:
+        if await cycle.introduced() == "validator":
+            await Validator(Path(settings.home), client, settings.poll_s).run(stop)
+        elif settings.validator and not stop.is_set():
+            raise WindrowError("not_a_validator", client.node_id)
+    except Exception:
+        stop.set()
+        raise
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -54,6 +54,7 @@ class NodeSettings(msgspec.Struct, frozen=True):
     chromium: str = ""
     batch: Annotated[int, Meta(ge=1, le=LEASES_PER_REQUEST_MAX)] = 20
     poll_s: Annotated[float, Meta(ge=0.1, le=3_600)] = 30.0
+    validator: bool = False  # work only as one; a node that the operator lists is one anyway
 
     def endpoints(self) -> frozenset[AllowedEndpoint]:
         """Return the private endpoints the owner lists. Raises WindrowError `bad_config`."""

@@ -22,6 +22,8 @@ from aggregator.assignment.frontier import add_urls
 from aggregator.pipeline import Pipeline
 from aggregator.publish.export import publish
 from aggregator.roster import trust_of
+from aggregator.verification.audit_closing import close_epochs
+from aggregator.verification.audit_epochs import end_epoch, end_if_due
 from marketplace.payment import list_on_chain, record_purchases
 from rewards.accountant import run_accountant
 from rewards.epoch import Signers, close_epoch
@@ -33,6 +35,7 @@ from windrow.settings import HouseSettings
 from windrow.summary import summarise
 from windrow_protocol.errors import WindrowError
 
+AUDIT_POLL_S = 0.5
 OPERATIONS = ("frontier_add", "publish", "epoch_close", "summary", "sales", "chain")
 
 
@@ -89,7 +92,12 @@ class Operations:
         }
 
     async def epoch_close(self) -> dict[str, Any]:
-        """Close the epoch on chain, everything sold and verified so far included."""
+        """Close the epoch: first that of the audits, then the ledger's on chain, with everything sold and verified.
+
+        Validators that were heard of lately are waited for until they revealed, never for longer than
+        `rules.reveal_wait_ms`. After a kill anywhere the next call goes on.
+        """
+        await self._close_audit_epoch()
         await self.sales()
         async with self._busy:
             client = await self._chain.client()
@@ -102,6 +110,22 @@ class Operations:
             "total_wei": str(epoch.total),
             "state": epoch.state,
         }
+
+    async def _close_audit_epoch(self) -> None:
+        house = self._home.house
+        async with self._busy:
+            await self._settle_logs()
+            await asyncio.to_thread(end_epoch, house)
+        while await self._publish_audits(house.rules.draw_wait_ms):
+            await self.work()
+            await house.env.clock.sleep(AUDIT_POLL_S)
+
+    async def _publish_audits(self, patience_ms: int) -> int:
+        """Close what audit epochs can be closed and return how many wait."""
+        async with self._busy:
+            return await asyncio.to_thread(
+                close_epochs, self._home.house, self._home.contributions, patience_ms
+            )
 
     async def sales(self) -> dict[str, Any]:
         """Record new sales and claims from the chain and credit their royalties."""
@@ -129,8 +153,12 @@ class Operations:
 
     async def work(self) -> int:
         """Do one round of the pipeline and the accountant; returns how much was done."""
+        house = self._home.house
         async with self._busy:
-            return await self._settle_logs(rounds=1)
+            done = await self._settle_logs(rounds=1)
+            await asyncio.to_thread(end_if_due, house)
+        await self._publish_audits(house.rules.reveal_wait_ms)
+        return done
 
     async def _settle_logs(self, rounds: int = 1_000_000) -> int:
         """Take the logs through pipeline and accountant, until nothing is left or `rounds` are done."""

@@ -17,10 +17,12 @@ from typing import Any
 import structlog
 
 from aggregator.assignment.pacing import PaceRules
+from aggregator.audit_routes import AuditDoors
 from aggregator.ingest import Ingest
 from aggregator.personal import Personal
 from aggregator.roster import enrol_validators
 from aggregator.routes import Doors, openapi_route
+from aggregator.trust_routes import TrustDoors
 from contributor_node.parent_watch import stop_with_parent
 from marketplace import routes as market_routes
 from rewards import routes as reward_routes
@@ -96,6 +98,8 @@ def house_routes(
     )
     routes = [
         *doors.routes(),
+        *AuditDoors(home.house).routes(),
+        *TrustDoors(home.house).routes(),
         *reward_routes.routes(home.house, chain.connected, chain.claims_relayer),
         *market_routes.routes(home.house, chain.client),
         *front_page_routes(settings, operations),

@@ -223,10 +223,9 @@ class AuditEntry(Message, frozen=True):
 
 
 class AuditEpoch(Message, frozen=True):
-    """An audit epoch as validators see it; `last_seq` is 0 while it is open, `from_seq` None before a commitment.
+    """An audit epoch as validators see it; `last_seq` is 0 and `last_head` empty while it is open.
 
-    The validator draws the epoch's entries after place `from_seq` of the log. `doubled_ppm` of what it draws is
-    fetched by a second operator too.
+    `doubled_ppm` of what a validator draws is fetched by a second operator too; `revealed`: this validator has.
     """
 
     epoch_id: Annotated[int, Meta(ge=0, le=2**31)]
@@ -235,7 +234,6 @@ class AuditEpoch(Message, frozen=True):
     last_seq: Annotated[int, Meta(ge=0, le=2**53)]
     last_head: str
     doubled_ppm: Annotated[int, Meta(ge=0, le=1_000_000)]
-    from_seq: Annotated[int, Meta(ge=0, le=2**53)] | None = None
     revealed: bool = False
 
 

@@ -61,7 +61,7 @@ def read_rows(folder: Path) -> Iterator[AuditRow]:
     try:
         for line in _lines(folder / AUDITS):
             yield msgspec.json.decode(line, type=AuditRow)
-    except (zstandard.ZstdError, msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+    except (zstandard.ZstdError, msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise WindrowError("replay_differs", f"{AUDITS}: {str(error)[:200]}") from error
 
 

@@ -62,8 +62,8 @@ class PublishedVerdict(Message, frozen=True, omit_defaults=True):
 class AuditRow(Message, frozen=True, omit_defaults=True):
     """One place of the log.
 
-    `entry` may be drawn; `truth` is a validator's answer, `canary` a control page's, `undrawn` what is never drawn
-    (a timeout, no budget). `drawn_by` and `doubled_by` are what validators said they drew.
+    `entry` may be drawn; `truth` is a validator's answer, `canary` a control page's, `undrawn` a report of what is
+    never drawn (a timeout, no budget), given whole. `drawn_by` and `doubled_by` are what validators said they drew.
     """
 
     seq: Place
@@ -76,6 +76,7 @@ class AuditRow(Message, frozen=True, omit_defaults=True):
     drawn_by: list[str] = msgspec.field(default_factory=list)
     doubled_by: list[str] = msgspec.field(default_factory=list)
     validator_id: str = ""  # whose truth it is
+    record: str = ""  # where it is not drawn
     verdict: PublishedVerdict | None = None
 
 

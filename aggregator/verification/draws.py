@@ -237,7 +237,6 @@ def _shown(house: House, connection: sa.Connection, epoch: EpochRow, own: Any) -
         last_seq=epoch.last_seq or 0,
         last_head=head_at(connection, epoch.last_seq) if epoch.last_seq else "",
         doubled_ppm=(epoch.rules or house.rules).doubled_ppm,
-        from_seq=own.from_seq if own else None,
         revealed=bool(own and own.revealed_at_ms is not None),
     )
 

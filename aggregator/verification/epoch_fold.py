@@ -21,7 +21,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import msgspec
 
@@ -33,15 +32,13 @@ from aggregator.verification.audit_rows import (
     PublishedVerdict,
     record_of,
 )
-from aggregator.verification.comparison import Decision, decide, similarity
 from aggregator.verification.dividends import Dividend, Found, Seat, split
-from aggregator.verification.weighing import among_operators, weigh_refusal
+from aggregator.verification.recomputing import agree, decided, follows, is_intact
+from aggregator.verification.weighing import REFUSALS
 from windrow_protocol.audit_draw import NO_LOG, is_drawn, next_log_digest
-from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTHS_PER_AUDIT_MAX
+from windrow_protocol.limits import TRUTHS_PER_AUDIT_MAX
 from windrow_protocol.messages import Contribution, Report, Submission, contribution_id_for
-from windrow_protocol.trust_rules import PPM, TrustRules, trust_label
-
-_VERDICTS: Final = {"match": "accepted", "mismatch": "rejected", "no_evidence": "no_evidence"}
+from windrow_protocol.trust_rules import TrustRules, trust_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +165,21 @@ class EpochFold:
             self._differ(row.seq, f"says it belongs to epoch {row.epoch_id}")
         if row.kind == "truth" and row.validator_id not in self._drawing:
             self._differ(row.seq, "is called a truth, but not by a validator")
+        if row.kind == "undrawn":
+            self._check_undrawn(row)
+
+    def _check_undrawn(self, row: AuditRow) -> None:
+        """Check that what nobody could draw is a report that is never drawn, lest an answer be hidden among them."""
+        try:
+            record = record_of(row.record)
+        except (msgspec.MsgspecError, RecursionError, ValueError):
+            self._differ(row.seq, "is not drawn, and gives no record that says why")
+            return
+        drawn = isinstance(record, Contribution) or (
+            record.outcome in REFUSALS and self._rules.on("refusal_audits")
+        )
+        if drawn or hashlib.sha256(row.record.encode()).hexdigest() != row.record_sha256:
+            self._differ(row.seq, "should have been drawn, or is another record than the log's")
 
     def _check_draws(self, row: AuditRow) -> None:
         """Compare what validators said they drew with what their secrets draw, and follow what they were shown."""
@@ -206,7 +218,7 @@ class EpochFold:
         try:
             record = record_of(verdict.record)
             truths = [record_of(truth.record) for truth in verdict.truths]
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError, ValueError):
             self._differ(row.seq, "holds a record that is none")
             return
         self._check_record(row, verdict, record)
@@ -226,7 +238,7 @@ class EpochFold:
             return
         if record.contribution_id != contribution_id_for(record.lease_id, verdict.node_id):
             self._differ(row.seq, "is counted for another node than its own")
-        if not _is_intact(record):
+        if not is_intact(record):
             self._differ(row.seq, "holds a text of another digest")
 
     def _expect_truths(
@@ -237,7 +249,7 @@ class EpochFold:
                 self._differ(truth.seq, "is a truth of no validator of this epoch")
             if its_record.url != record.url:
                 self._differ(truth.seq, "is a truth of another page")
-            if isinstance(its_record, Contribution) and not _is_intact(its_record):
+            if isinstance(its_record, Contribution) and not is_intact(its_record):
                 self._differ(truth.seq, "holds a text of another digest")
             if self._next_seq <= truth.seq <= self._log.last_seq:
                 self._records[truth.seq] = hashlib.sha256(truth.record.encode()).hexdigest()
@@ -261,50 +273,6 @@ class EpochFold:
 
     def _differ(self, seq: int, what: str) -> None:
         self._differences.append(f"place {seq} of the log {what}")
-
-
-def decided(
-    rules: TrustRules, verdict: PublishedVerdict, record: Submission, truths: Sequence[Submission]
-) -> Decision:
-    """Decide a published audit again from its records."""
-    texts = [
-        (published.operator, truth.text)
-        for published, truth in zip(verdict.truths, truths, strict=True)
-        if isinstance(truth, Contribution)
-    ]
-    if isinstance(record, Report):
-        return weigh_refusal(record.outcome, record.detail, verdict.refused_too, texts, verdict.operators)
-    decision = decide(record.text, [text for _, text in texts], verdict.earlier_text)
-    return among_operators(rules, decision, [operator for operator, _ in texts], verdict.operators)
-
-
-def follows(rules: TrustRules, verdict: PublishedVerdict, decision: Decision, is_text: bool) -> bool:
-    """Say whether a published verdict is what was decided.
-
-    What still wanted a truth may have been given up as `truth_unavailable`; what matched may be paid less (`hard_host`,
-    which follows from other audits of the host).
-    """
-    if decision.kind == "need_truth":
-        return (verdict.verdict, verdict.reason) == ("no_evidence", "truth_unavailable")
-    counts_all = decision.kind == "match" and not rules.on("padding")
-    reasons = {decision.reason_code} | ({"hard_host"} if decision.kind == "match" and is_text else set())
-    return (
-        verdict.verdict == _VERDICTS[decision.kind]
-        and verdict.reason in reasons
-        and verdict.similarity == round(decision.score, 6)
-        and verdict.confirmed_ppm == (PPM if counts_all else round(PPM * decision.confirmed))
-    )
-
-
-def agree(record: Submission, truth: Submission) -> bool:
-    """Say whether a truth shows what the node handed in: the same text, or a refusal too."""
-    if isinstance(record, Contribution) and isinstance(truth, Contribution):
-        return similarity(record.text, truth.text).two_sided >= MATCH_SIMILARITY_MIN
-    return isinstance(record, Report) and isinstance(truth, Report)
-
-
-def _is_intact(record: Contribution) -> bool:
-    return hashlib.sha256(record.text.encode()).hexdigest() == record.text_sha256
 
 
 def label_of(validators: Sequence[PublishedValidator], rules: TrustRules) -> str:

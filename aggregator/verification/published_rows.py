@@ -124,6 +124,7 @@ def _row(
             kind=kind,
             record_sha256=row.record_sha256,
             validator_id=row.node_id if kind == "truth" else "",
+            record=_record(segments, row) if kind == "undrawn" else "",
             verdict=_verdict(connection, segments, row) if kind == "canary" else None,
         )
     return AuditRow(

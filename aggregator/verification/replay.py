@@ -8,7 +8,8 @@
     together          the counts, what was found about nodes, and the dividends
 
 Rules: nothing is believed that can be recomputed, and nothing is asked of anybody. The first thing that does not follow
-is named. Whose key signs is the reader's to know: `coordinator_id` is compared when it is given.
+is named. A truth fetched after the epoch had ended stands under the heads of the next epoch's files. Whose key signs is
+the reader's to know: `coordinator_id` is compared when it is given.
 
 Does not: need the house, a database or a network, or say whether validators told the truth about the web.
 
@@ -116,7 +117,7 @@ def _signed_header(
     try:
         header = msgspec.json.decode(data, type=Header)
         issued_at_ms = _payload(token).issued_at_ms
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise _differs(f"{HEADER} or {SIGNED}: {str(error)[:200]}") from error
     if coordinator_id and header.coordinator_id != coordinator_id:
         raise _differs(f"{HEADER} is by coordinator {header.coordinator_id[:16]}…, not by the one expected")
@@ -241,7 +242,7 @@ def _payload(token: str) -> Statement:
     part = token.split(".")[1] if token.count(".") == 2 else ""
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)), type=Statement)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise _differs("a signature holds no statement") from error
 
 

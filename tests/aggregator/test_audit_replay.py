@@ -1,0 +1,526 @@
+"""An epoch's published files: anybody gets the same from them, and nothing in them can be changed unseen."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+import zstandard
+from audit_world import HALF, AuditWorld
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aggregator.verification import draws as drawing
+from aggregator.verification.audit_closing import close_epochs, publish_epoch
+from aggregator.verification.audit_epochs import end_epoch, end_if_due, epochs_in, open_epoch
+from aggregator.verification.audit_files import file_sha256, read_rows
+from aggregator.verification.audit_rows import (
+    AUDITS,
+    HEADER,
+    NAMES,
+    PURPOSE,
+    SIGNED,
+    AuditRow,
+    Header,
+    header_bytes,
+)
+from aggregator.verification.replay import Replayed, replay
+from storage.env import Request
+from storage.house import House
+from storage.real_env import PosixDisk, SystemCalls
+from storage.tables import nodes, submissions, verdicts
+from storage.trust_tables import audit_epochs, audit_secrets, audits, dividends, draws
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.messages import AuditDraws, Outcome
+from windrow_protocol.trust_rules import TrustRules
+
+Change = Callable[[list[AuditRow], Header], tuple[list[AuditRow], Header]]
+
+
+class Published:
+    """One epoch that was published honestly, to be copied."""
+
+    def __init__(self, world: AuditWorld, folder: Path, replayed: Replayed) -> None:
+        self.world, self.folder, self.replayed = world, folder, replayed
+
+    def copy(self, into: Path) -> Path:
+        return Path(shutil.copytree(self.folder, into / "copy"))
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """An epoch with honest texts and fakes."""
+    world = AuditWorld(tmp_path_factory.mktemp("published"))
+
+    async def publish() -> Path:
+        truth = await world.hand_in(await world.ready(), 24, fakes=5)
+        await world.audit(truth)
+        return await world.close(truth)
+
+    folder = asyncio.run(publish())
+    return Published(world, folder, replay(folder))
+
+
+def signed_again(published: Published, folder: Path, change: Change) -> Path:
+    """Change lines and header as a dishonest coordinator would: everything is signed again by its own key."""
+    rows, header = list(read_rows(folder)), msgspec.json.decode((folder / HEADER).read_bytes(), type=Header)
+    rows, header = change(rows, header)
+    lines = b"".join(msgspec.json.encode(row, order="sorted") + b"\n" for row in rows)
+    (folder / AUDITS).write_bytes(zstandard.compress(lines))
+    header = msgspec.structs.replace(header, audits_sha256=file_sha256(folder / AUDITS, 10**9))
+    (folder / HEADER).write_bytes(header_bytes(header))
+    said = {
+        "epoch_id": header.epoch_id,
+        "header_sha256": file_sha256(folder / HEADER, 10**9),
+        "audits_sha256": header.audits_sha256,
+    }
+    token = published.world.house.sign(PURPOSE, str(header.epoch_id), said)
+    (folder / SIGNED).write_text(token)
+    return folder
+
+
+async def test_another_copy_gives_the_same(published: Published, tmp_path: Path) -> None:
+    first, second = published.replayed, replay(published.copy(tmp_path))
+    assert first == second
+    assert first.ok, first.first_difference
+    assert first.entries == 24
+    assert 0 < first.audited == first.drawn == first.verdicts_recomputed < 24
+    assert sum(row.share_ppm for row in first.dividends) == 1_000_000
+    assert first.trust == "3 independent validator operators"
+    with published.world.house.state.read() as connection:
+        rows = connection.execute(sa.select(dividends).order_by(dividends.c.validator_id)).all()
+    assert [(row.validator_id, row.audits, row.share_ppm) for row in rows] == [
+        (row.validator_id, row.audits, row.share_ppm) for row in first.dividends
+    ]
+
+
+async def test_signing_it_again_unchanged_is_no_difference(published: Published, tmp_path: Path) -> None:
+    """Otherwise the forgeries below would be found for the wrong reason."""
+    folder = signed_again(published, published.copy(tmp_path), lambda rows, header: (rows, header))
+    assert replay(folder).ok
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_one_changed_byte_anywhere_is_found(
+    published: Published, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = published.copy(tmp_path_factory.mktemp("flip"))
+    name = data.draw(st.sampled_from(NAMES))
+    content = bytearray((folder / name).read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] ^= data.draw(st.integers(1, 255))
+    (folder / name).write_bytes(bytes(content))
+    changed = replay(folder)
+    assert not changed.ok
+    assert changed.first_difference
+    assert changed.digest != published.replayed.digest
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("what", ["missing", "empty", "cut", "longer"])
+def test_a_file_that_is_not_whole_is_a_difference(
+    published: Published, tmp_path: Path, name: str, what: str
+) -> None:
+    folder = published.copy(tmp_path)
+    content = (folder / name).read_bytes()
+    if what == "missing":
+        (folder / name).unlink()
+    else:
+        kept = {"empty": b"", "cut": content[: len(content) // 2], "longer": content + b"\n"}[what]
+        (folder / name).write_bytes(kept)
+    assert not replay(folder).ok
+
+
+def audited(rows: list[AuditRow]) -> tuple[int, AuditRow]:
+    return next((at, row) for at, row in enumerate(rows) if row.verdict and row.verdict.truths)
+
+
+def changed_row(rows: list[AuditRow], at: int, **changes: Any) -> list[AuditRow]:
+    return [*rows[:at], msgspec.structs.replace(rows[at], **changes), *rows[at + 1 :]]
+
+
+def changed_verdict(rows: list[AuditRow], **changes: Any) -> list[AuditRow]:
+    at, row = audited(rows)
+    assert row.verdict is not None
+    return changed_row(rows, at, verdict=msgspec.structs.replace(row.verdict, **changes))
+
+
+def _another_verdict(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    return changed_verdict(rows, verdict="rejected", reason="differs_from_truth"), header
+
+
+def _another_score(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    return changed_verdict(rows, similarity=0.61), header
+
+
+def _another_confirmed(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    return changed_verdict(rows, confirmed_ppm=17), header
+
+
+def _another_nodes(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    return changed_verdict(rows, node_id="7" * 64), header
+
+
+def _another_text(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    _, row = audited(rows)
+    assert row.verdict is not None
+    return changed_verdict(rows, record=row.verdict.record.replace("x1 ", "y1 ", 1)), header
+
+
+def _another_truth(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    _, row = audited(rows)
+    assert row.verdict is not None
+    truth = row.verdict.truths[0]
+    truth = msgspec.structs.replace(truth, record=truth.record.replace("A page", "Another", 1))
+    return changed_verdict(rows, truths=[truth, *row.verdict.truths[1:]]), header
+
+
+def _an_entry_left_out(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    at, _ = audited(rows)
+    return [*rows[:at], *rows[at + 1 :]], header
+
+
+def _an_entry_called_undrawn(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    at, row = audited(rows)
+    assert row.verdict is not None
+    hidden = AuditRow(row.seq, "undrawn", row.record_sha256, record=row.verdict.record)
+    return [*rows[:at], hidden, *rows[at + 1 :]], header
+
+
+def _an_entry_called_truth(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    at, _ = audited(rows)
+    return changed_row(rows, at, kind="truth", validator_id="7" * 64, verdict=None), header
+
+
+def _an_entry_called_canary(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    at, _ = audited(rows)
+    return changed_row(rows, at, kind="canary", verdict=None), header
+
+
+def _a_lower_share(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    at, _ = audited(rows)
+    return changed_row(rows, at, share_ppm=1, drawn_by=[], doubled_by=[], verdict=None), header
+
+
+def _a_draw_denied(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    at, _ = audited(rows)
+    return changed_row(rows, at, drawn_by=[], doubled_by=[]), header
+
+
+def _a_stranger_draws(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    at, row = audited(rows)
+    return changed_row(rows, at, drawn_by=[*row.drawn_by, "7" * 64]), header
+
+
+def _other_dividends(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    first, second, *rest = header.dividends
+    moved = [
+        msgspec.structs.replace(first, share_ppm=first.share_ppm + 5),
+        msgspec.structs.replace(second, share_ppm=second.share_ppm - 5),
+    ]
+    return rows, msgspec.structs.replace(header, dividends=[*moved, *rest])
+
+
+def _other_counts(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    return rows, msgspec.structs.replace(header, drawn=header.drawn + 1)
+
+
+def _another_secret(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    first, *rest = header.validators
+    return rows, msgspec.structs.replace(
+        header, validators=[msgspec.structs.replace(first, secret="7" * 64), *rest]
+    )
+
+
+def _a_secret_kept_back(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    first, *rest = header.validators
+    return rows, msgspec.structs.replace(
+        header, validators=[msgspec.structs.replace(first, secret=""), *rest]
+    )
+
+
+def _an_invented_validator(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    first = header.validators[0]
+    invented = msgspec.structs.replace(first, validator_id="f" * 64)
+    return rows, msgspec.structs.replace(header, validators=[*header.validators, invented])
+
+
+def _a_swapped_commitment(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    first, second, *rest = header.validators
+    swapped = msgspec.structs.replace(first, committed=second.committed)
+    return rows, msgspec.structs.replace(header, validators=[swapped, second, *rest])
+
+
+def _a_later_commitment(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    first, *rest = header.validators
+    moved = msgspec.structs.replace(first, from_seq=header.last_seq)
+    return rows, msgspec.structs.replace(header, validators=[moved, *rest])
+
+
+def _another_beginning(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    return rows, msgspec.structs.replace(header, first_head="7" * 64)
+
+
+def _other_rules(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    return rows, msgspec.structs.replace(header, rules={**header.rules, "doubled_ppm": 999_999})
+
+
+def _unknown_rules(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    return rows, msgspec.structs.replace(header, rules={"no": 1})
+
+
+def _better_trust(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    return rows, msgspec.structs.replace(header, trust="9 independent validator operators")
+
+
+FORGERIES: dict[str, Change] = {
+    name[1:]: change for name, change in list(globals().items()) if name.startswith(("_an", "_a_", "_other"))
+} | {"unknown_rules": _unknown_rules, "better_trust": _better_trust}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_what_the_coordinator_itself_forges_is_found(published: Published, tmp_path: Path, name: str) -> None:
+    folder = signed_again(published, published.copy(tmp_path), FORGERIES[name])
+    found = replay(folder)
+    assert not found.ok, name
+    assert found.digest != published.replayed.digest
+
+
+def test_another_coordinators_files_are_refused(published: Published) -> None:
+    assert not replay(published.folder, coordinator_id="7" * 64).ok
+    assert not replay(published.folder, epoch_id=2).ok
+    assert replay(published.folder, published.world.house.coordinator_id, 1).ok
+
+
+async def test_an_entry_hidden_from_one_validator_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The coordinator shows one validator a log without its friend's entry, and publishes the whole one."""
+    world = AuditWorld(tmp_path)
+    node = await world.ready()
+    truth = await world.hand_in(node, 6)
+    whole = drawing._entries
+
+    def without_the_friends(*arguments: Any, **named: Any) -> Iterator[Any]:
+        return (entry for entry in whole(*arguments, **named) if entry.seq != 2)
+
+    monkeypatch.setattr(drawing, "_entries", without_the_friends)
+    folder = await world.close(truth)
+    found = replay(folder)
+    assert not found.ok
+    assert "was shown other entries" in found.first_difference
+
+
+async def test_a_draw_that_is_wrong_or_missing_or_a_secret_kept_back_costs_the_dividends(
+    tmp_path: Path,
+) -> None:
+    world = AuditWorld(tmp_path, operators=4)
+    node = await world.ready()
+    truth = await world.hand_in(node, 24)
+    await world.audit(truth)
+    liar, forgetful, sleeper, honest = (validator.node_id for validator in world.validators)
+    with world.house.state.write() as connection:
+        drawn = set(
+            connection.execute(sa.select(draws.c.lease_id).where(draws.c.validator_id == liar)).scalars()
+        )
+        others = connection.execute(sa.select(audits.c.lease_id)).scalars()
+        undrawn = next(lease_id for lease_id in others if lease_id not in drawn)
+        one = sa.select(draws.c.lease_id).where(draws.c.validator_id == forgetful).limit(1).scalar_subquery()
+        connection.execute(sa.delete(draws).where(draws.c.validator_id == forgetful, draws.c.lease_id == one))
+    said = AuditDraws(1, 1_000, [undrawn])
+    await world.clients[0].ask("/v1/audit/draws", "audit_draws", said, msgspec.Raw)
+    end_epoch(world.house)
+    del world.drawing[2]
+    await world.audit(truth)
+    assert close_epochs(world.house, world.segments, world.house.rules.draw_wait_ms) == 1, "it is waited for"
+    world.clock.ahead_ms += world.house.rules.draw_wait_ms + 1
+    assert close_epochs(world.house, world.segments, world.house.rules.draw_wait_ms) == 0
+    found = replay(world.house.home / "audits" / "1")
+    assert found.ok, found.first_difference
+    assert {row.validator_id: (row.reason, row.share_ppm > 0) for row in found.dividends} == {
+        liar: ("wrong_draw", False),
+        forgetful: ("draw_missing", False),
+        sleeper: ("unrevealed", False),
+        honest: ("single_operator", True),
+    }
+
+
+async def test_verdicts_that_come_after_their_epoch_was_sealed_are_published_with_the_next(
+    tmp_path: Path,
+) -> None:
+    world = AuditWorld(tmp_path)
+    node = await world.ready()
+    truth = await world.hand_in(node, 8)
+    end_epoch(world.house)
+    await world.draw_all()
+    world.clock.ahead_ms += world.house.rules.draw_wait_ms + 1
+    assert close_epochs(world.house, world.segments, world.house.rules.draw_wait_ms) == 0
+    first = replay(world.house.home / "audits" / "1")
+    assert (first.ok, first.audited) == (True, 0)
+    assert first.drawn > 0
+    await world.audit(truth)
+    second = replay(await world.close(await world.hand_in(node, 1)))
+    assert second.ok, second.first_difference
+    rows = list(read_rows(world.house.home / "audits" / "2"))
+    late = [row for row in rows if row.epoch_id == 1]
+    assert len([row for row in late if row.verdict and row.verdict.record]) == first.drawn
+    assert sum(row.audits for row in second.dividends) >= second.audited
+    headers = [
+        msgspec.json.decode((world.house.home / "audits" / n / HEADER).read_bytes(), type=Header)
+        for n in ("1", "2")
+    ]
+    assert headers[1].first_head == headers[0].last_head
+    assert headers[1].first_seq == headers[0].last_seq + 1
+    digest = file_sha256(world.house.home / "audits" / "1" / HEADER, 10**9)
+    assert headers[1].previous_header_sha256 == digest
+
+
+async def test_refusals_are_published_and_recomputed(tmp_path: Path) -> None:
+    world = AuditWorld(tmp_path)
+    node = await world.ready()
+    world.seed(12)
+    leases = await world.take(node, 12)
+    outcomes = [Outcome.NOT_FOUND] * 8 + [Outcome.TIMEOUT] * 4
+    records = [node.report(lease, outcome) for lease, outcome in zip(leases, outcomes, strict=True)]
+    await node.submit(world.doors.submissions, list(records))
+    truth = {lease.url: world.page(lease) for lease in leases[:4]}
+
+    folder = await world.close(truth)
+    found = replay(folder)
+    assert found.ok, found.first_difference
+    assert found.entries == 8
+    kinds = [row.kind for row in read_rows(folder) if row.kind != "truth"]
+    assert kinds == ["entry"] * 8 + ["undrawn"] * 4
+    with world.house.state.read() as connection:
+        decided = connection.execute(sa.select(sa.func.count()).select_from(verdicts)).scalar()
+    assert decided == found.audited > 0
+
+
+async def test_an_epoch_without_anything_goes_on_and_its_time_ends_it(tmp_path: Path) -> None:
+    world = AuditWorld(tmp_path, operators=1)
+    house = world.house
+    node = await world.ready()
+    assert end_epoch(house) is None
+    world.clock.ahead_ms += house.rules.epoch_ms
+    assert end_if_due(house) is None, "nothing was committed in it"
+    truth = await world.hand_in(node, 2)
+    assert end_if_due(house) == 1
+    assert end_if_due(house) is None
+    await world.audit(truth)
+    assert close_epochs(house, world.segments, house.rules.reveal_wait_ms) == 0
+    assert close_epochs(house, world.segments, house.rules.reveal_wait_ms) == 0
+
+
+async def test_without_validators_an_epoch_closes_at_once(tmp_path: Path) -> None:
+    world = AuditWorld(tmp_path, operators=1)
+    node = await world.node()
+    await world.hand_in(node, 3)
+    assert end_epoch(world.house) == 1
+    assert close_epochs(world.house, world.segments, world.house.rules.draw_wait_ms) == 0
+    found = replay(world.house.home / "audits" / "1")
+    assert (found.ok, found.drawn, found.dividends) == (True, 0, [])
+    assert found.trust == "single-operator trust"
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class KillingCalls(SystemCalls):
+    """The real calls, of which one never returns."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Killed
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        self._count()
+        return super().write(descriptor, data)
+
+    def fsync(self, descriptor: int) -> None:
+        self._count()
+        super().fsync(descriptor)
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._count()
+        super().rename(source, target)
+
+
+def house_on(world: AuditWorld, calls: SystemCalls) -> House:
+    return replace(world.house, env=replace(world.house.env, disk=PosixDisk(calls)))
+
+
+async def test_killed_at_any_write_of_its_publication_it_is_published_all_the_same(tmp_path: Path) -> None:
+    world = AuditWorld(tmp_path)
+    truth = await world.hand_in(await world.ready(), 6)
+    end_epoch(world.house)
+    await world.audit(truth)
+    kills = 0
+    while True:
+        house = house_on(world, KillingCalls(kills + 1))
+        try:
+            close_epochs(house, world.segments, house.rules.draw_wait_ms)
+            break
+        except Killed:
+            kills += 1
+            with world.house.state.read() as connection:
+                assert [epoch.state for epoch in epochs_in(connection, "sealed")] == ["sealed"]
+                assert connection.execute(sa.select(dividends)).first() is None
+            doors = {route.pattern: route.handle for route in world.routes}
+            asked = Request("GET", "", params={"epoch_id": "1", "name": HEADER})
+            with pytest.raises(WindrowError):
+                await doors["/v1/audit/epochs/{epoch_id}/{name}"](asked)
+    assert kills >= 8
+    found = replay(world.house.home / "audits" / "1")
+    assert found.ok, found.first_difference
+    publish_epoch(world.house, world.segments, 1)
+    assert replay(world.house.home / "audits" / "1") == found
+
+
+async def test_the_files_are_served_when_they_are_closed(published: Published) -> None:
+    doors = {route.pattern: route.handle for route in published.world.routes}
+    listed = msgspec.json.decode((await doors["/v1/audit/epochs"](Request("GET", ""))).body)
+    assert [epoch["epoch_id"] for epoch in listed["epochs"]] == [1]
+    for name in NAMES:
+        asked = Request("GET", "", params={"epoch_id": "1", "name": name})
+        answer = await doors["/v1/audit/epochs/{epoch_id}/{name}"](asked)
+        assert answer.file == published.folder / name
+    for epoch_id, name in (("1", "state.db"), ("1", "../1/header.json"), ("2", HEADER), ("x", HEADER)):
+        asked = Request("GET", "", params={"epoch_id": epoch_id, "name": name})
+        with pytest.raises(WindrowError):
+            await doors["/v1/audit/epochs/{epoch_id}/{name}"](asked)
+
+
+def test_the_rules_are_those_the_epoch_began_with(published: Published) -> None:
+    header = msgspec.json.decode((published.folder / HEADER).read_bytes(), type=Header)
+    assert msgspec.convert(header.rules, TrustRules) == HALF
+
+
+def test_every_place_of_the_log_has_its_line(published: Published) -> None:
+    rows = list(read_rows(published.folder))
+    with published.world.house.state.read() as connection:
+        last = connection.execute(
+            sa.select(audit_epochs.c.last_seq).where(audit_epochs.c.epoch_id == 1)
+        ).scalar()
+        logged = connection.execute(
+            sa.select(submissions.c.record_sha256)
+            .where(submissions.c.seq <= last)
+            .order_by(submissions.c.seq)
+        ).scalars()
+        assert [row.record_sha256 for row in rows] == list(logged)
+        with_secrets = connection.execute(sa.select(audit_secrets.c.secret)).scalars().all()
+        assert open_epoch(connection) == 2
+        assert connection.execute(sa.select(sa.func.count()).select_from(nodes)).scalar() == 4
+    assert len([secret for secret in with_secrets if secret]) == 3
