@@ -1,0 +1,156 @@
+"""What nodes answer to their leases: honest work, or what their strategy puts in its place.
+
+Rules: an honest answer is what the node fetched, whatever the page did since. For each answer it is known how much of
+it no other fetch would show (`extra`), how much of the page it lacks (`missing`), what it asks to be paid for, and
+whether an honest reader would call it wrong (less than 0.95 alike to the bytes served).
+
+Does not: know who is audited.
+
+Usage: `answers = answers_of(leases, strategy, web, cheating=mask)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from bench.fraud_model.documents import BYTES_MAX, RECRAWLED, Floats, Indices, Leases, Mask
+from bench.fraud_model.strategies import Strategy
+from bench.fraud_model.webs import HOSTS, Hosts, Web
+from windrow_protocol.trust_rules import PPM, TrustRules
+
+ARCHIVED: Final = (
+    0.6  # pages whose coin lies above are in some archive; the first half of them is known to be static
+)
+STATIC: Final = 0.8
+NOISY: Final = 0.1  # a host of more noise than this is what cheats call hard, and they know nine of ten
+AGREED_HOSTS: Final = 0.1  # share of hosts on which the ring fakes everything
+OWN_HOSTS: Final = 10
+FRAMING_HOSTS: Final = 50
+FRAMED: Final = 0.11  # one reader against three that agree, on a page with two faces shown by a coin of 0.2
+NOT_ALIKE: Final = 0.98
+WRONG_BEYOND: Final = 0.05
+CANARIES_RECOGNISED: Final = 0.9
+
+
+@dataclass(slots=True)
+class Answers:
+    """One row an answered lease; `fraud` is the share of what it asks for that no honest work stands behind."""
+
+    leases: Leases
+    fetched: Mask
+    refused: Mask
+    canary: Mask
+    extra: Floats
+    missing: Floats
+    size: Floats
+    novel: Floats
+    wrong: Mask
+    fraud: Floats
+    attacker: Mask
+    to_cover: Mask  # what the ring's operator would repeat as truth
+
+
+def answers_of(
+    leases: Leases,
+    strategy: Strategy,
+    web: Web,
+    hosts: Hosts,
+    rules: TrustRules,
+    attacker: Mask,
+    active: Mask,
+) -> Answers:
+    """Answer all leases; `attacker` and `active` say for each lease whose it is and whether that one cheats now."""
+    _lead_to_own_sites(leases, strategy)
+    canary = leases.canary_coin * PPM < (rules.canary_ppm if rules.on("canaries") else 0)
+    recognised = canary & (leases.seen_coin < CANARIES_RECOGNISED)
+    faked = active & ~recognised & (leases.fake_coin < strategy.fakes) & _suits(leases, strategy, hosts)
+    refused = active & (leases.kind_coin < strategy.refused) & ~faked
+    extra, missing = leases.extra.copy(), np.zeros_like(leases.extra)
+    framed = ~attacker & (leases.host >= HOSTS - FRAMING_HOSTS) & (leases.depth_coin < FRAMED)
+    moved = (leases.moved | (framed if strategy.frames else False)) & ~faked
+    extra[moved] = missing[moved] = NOT_ALIKE
+    size, novel = leases.size.copy(), leases.novel.copy()
+    right = _forge(leases, strategy, web, rules, faked, extra, missing, size, novel)
+    fraud = faked.astype(np.float32)
+    padded = active & ~canary & ~faked & (leases.fake_coin < strategy.padded)
+    _inflate(strategy.inflated, padded, extra, size, novel)
+    fraud[padded] = strategy.inflated
+    if strategy.own_sites:
+        fraud[attacker & (leases.host >= HOSTS - OWN_HOSTS)] = 1.0
+    wrong = (faked & ~right & (missing > WRONG_BEYOND)) | (padded & (strategy.inflated > WRONG_BEYOND))
+    fetched, to_cover = ~faked & ~refused, faked | refused | padded
+    return Answers(
+        leases, fetched, refused, canary, extra, missing, size, novel, wrong, fraud, attacker, to_cover
+    )
+
+
+def _suits(leases: Leases, strategy: Strategy, hosts: Hosts) -> Mask:
+    page = leases.page_coin
+    match strategy.where:
+        case "archived":
+            return np.asarray(page >= ARCHIVED)
+        case "static":
+            return np.asarray((page >= ARCHIVED) & (page < STATIC))
+        case "recrawled":
+            return np.asarray(page >= 1 - RECRAWLED)
+        case "noisy":
+            return np.asarray(hosts.noise[leases.host] >= NOISY)
+        case "agreed":
+            return np.asarray(leases.host % round(1 / AGREED_HOSTS) == 0)
+        case "anywhere":
+            pass
+    return np.ones(len(leases), np.bool_)
+
+
+def _lead_to_own_sites(leases: Leases, strategy: Strategy) -> None:
+    """Let a share of the frontier lead to pages that the attackers generate, for whoever is sent there."""
+    share, hosts = (strategy.own_sites, OWN_HOSTS) if strategy.own_sites else (strategy.frames, FRAMING_HOSTS)
+    if not share:
+        return
+    own = leases.seen_coin > 1 - share
+    leases.host = np.where(own, HOSTS - 1 - (leases.order_coin * hosts).astype(np.int64), leases.host)
+    if strategy.own_sites:
+        leases.size[own] = leases.novel[own] = BYTES_MAX
+        leases.extra[own] = 0
+
+
+def _forge(
+    leases: Leases,
+    strategy: Strategy,
+    web: Web,
+    rules: TrustRules,
+    faked: Mask,
+    extra: Floats,
+    missing: Floats,
+    size: Floats,
+    novel: Floats,
+) -> Mask:
+    """Write what stands in the fakes; returns which of them are right after all."""
+    share_right, share_partial = strategy.right, strategy.partial
+    if strategy.where == "archived":
+        share_right, share_partial = 1 - web.stale, web.stale / 2
+    right = faked & (leases.kind_coin < share_right)
+    partial = faked & ~right & (leases.kind_coin < share_right + share_partial)
+    if rules.on("news"):  # an earlier version is known, and what is new since is missing
+        partial &= leases.page_coin < 1 - RECRAWLED
+    depth = WRONG_BEYOND + 0.65 * leases.depth_coin
+    extra[partial] = missing[partial] = depth[partial]
+    nothing = faked & ~right & ~partial
+    extra[nothing] = missing[nothing] = NOT_ALIKE
+    if strategy.where == "anywhere":
+        longer = np.minimum(leases.size * strategy.bytes_factor, BYTES_MAX)
+        size[faked] = novel[faked] = longer[faked]  # invented text is always the first of its kind
+    elif strategy.where in ("archived", "static", "recrawled") and not rules.on("novelty"):
+        novel[faked] = size[faked]
+    return right
+
+
+def _inflate(inflated: float, rows: Mask | Indices, extra: Floats, size: Floats, novel: Floats) -> None:
+    if not inflated:
+        return
+    extra[rows] = 1 - (1 - extra[rows]) * (1 - inflated)
+    size[rows] = np.minimum(size[rows] / (1 - inflated), BYTES_MAX)
+    novel[rows] = np.where(novel[rows] > 0, size[rows], 0)

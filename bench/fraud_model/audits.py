@@ -1,0 +1,144 @@
+"""Draws and decisions of the model: which answers are audited, by whom, and what the truths say, in numbers.
+
+Rules: three operators draw independently, each at the share that makes up the node's rate; the last one is the
+ring's. It repeats the ring's answers as truth where it drew them itself (`draws`), in the harder setting wherever it
+is asked (`rescues`). The tables of `comparison.judge` and `weighing.among_operators` decide, as they do on texts.
+
+Does not: fold outcomes into standings, or pay.
+
+Usage: `drawn, first = draw(leases, rates_ppm)`; `finding = examine(rules, answers, row, look_of(...), epoch_id)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final, Literal
+
+import numpy as np
+
+from aggregator.verification.comparison import Decision, judge
+from aggregator.verification.hosts import HostEvent
+from aggregator.verification.weighing import among_operators
+from bench.fraud_model.answers import NOT_ALIKE, Answers
+from bench.fraud_model.documents import OPERATORS, Floats, Indices, Leases, Mask
+from windrow_protocol.limits import TRUTH_AGREEMENT_MIN, TRUTHS_PER_AUDIT_MAX
+from windrow_protocol.trust_rules import PPM, TrustRules
+
+RING: Final = OPERATORS - 1  # the operator that colludes
+_NAMES: Final = ("north", "south", "ring")
+Colluding = Literal["no", "draws", "rescues"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one audit found; `host` is what its truths say about the page's host, if they say anything."""
+
+    kind: Literal["match", "mismatch", "no_evidence"]
+    truths: int
+    confirmed: float
+    host: HostEvent | None = None
+
+
+def rates_of_values(node_rates_ppm: Floats, values: Floats) -> Indices:
+    """Return each answer's rate, from its node's rate for a mean document: `audit_rate_ppm` on arrays."""
+    return np.minimum(PPM, np.rint(node_rates_ppm * np.maximum(1.0, values))).astype(np.int64)
+
+
+def draw(leases: Leases, rates_ppm: Indices) -> tuple[Mask, Indices]:
+    """Return by which operators each answer is drawn, and who is asked first."""
+    share = 1 - (1 - np.minimum(rates_ppm, PPM) / PPM) ** (1 / OPERATORS)
+    drawn = leases.draw_coins < share
+    lot = (leases.order_coin * OPERATORS).astype(np.int64) % OPERATORS
+    drawn[:, rates_ppm >= PPM] = False  # nobody draws then: one operator is chosen by lot
+    drawn[lot, np.arange(len(leases))] |= rates_ppm >= PPM
+    first = np.where(drawn[lot, np.arange(len(leases))], lot, drawn.argmax(axis=0))
+    return drawn, first.astype(np.int64)
+
+
+def first_scores(answers: Answers, first: Indices, colluding: Colluding, down: frozenset[int]) -> Floats:
+    """Return how alike each answer is to the truth of the operator asked first."""
+    truth = answers.leases.truth_extra[first, np.arange(len(first))]
+    score: Floats = np.minimum(1 - answers.extra, 1 - np.maximum(truth, answers.missing))
+    score[answers.refused] = 0.0
+    if colluding != "no" and RING not in down:
+        score[answers.to_cover & (first == RING)] = 1.0
+    return score
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Who looks at an answer: operators in the order in which they are asked, and how many are asked at once."""
+
+    order: tuple[int, ...]
+    at_once: int
+    colluding: Colluding
+    drew: frozenset[int]
+    down: frozenset[int] = frozenset()
+
+
+def look_of(
+    drew: list[bool], first: int, *, doubled: bool, colluding: Colluding, down: frozenset[int]
+) -> Look:
+    """Ask those that drew it, and one more where it is doubled; the rest only if it stays undecided."""
+    order = sorted(
+        range(OPERATORS), key=lambda each: (each != first, not drew[each], (each - first) % OPERATORS)
+    )
+    at_once = min(TRUTHS_PER_AUDIT_MAX, sum(drew) + doubled)
+    return Look(tuple(order), at_once, colluding, frozenset(i for i in range(OPERATORS) if drew[i]), down)
+
+
+def examine(rules: TrustRules, answers: Answers, row: int, look: Look, epoch_id: int) -> Finding:
+    """Fetch truths until the protocol's tables decide. Others' validators stand in for operators that are down."""
+    extra, missing = float(answers.extra[row]), float(answers.missing[row])
+    if answers.refused[row]:
+        extra = missing = NOT_ALIKE
+    covered = bool(answers.to_cover[row])
+    truths: list[_Truth] = []
+    for operator in look.order:
+        lies = covered and operator == RING and look.colluding != "no" and RING not in look.down
+        lies = lies and (look.colluding == "rescues" or RING in look.drew)
+        noise = float(answers.leases.truth_extra[operator, row])
+        score = 1.0 if lies else min(1 - extra, 1 - max(noise, missing))
+        truths.append(_Truth(_NAMES[operator], score, noise, lies))
+        if len(truths) < look.at_once:
+            continue
+        decision = _decide(rules, truths)
+        if decision.kind != "need_truth":
+            confirmed = 1.0 if any(truth.lies for truth in truths) else 1 - extra
+            return Finding(decision.kind, len(truths), confirmed, _host_event(truths, epoch_id))
+    return Finding("no_evidence", len(truths), 0.0, _host_event(truths, epoch_id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Truth:
+    operator: str
+    score: float
+    noise: float
+    lies: bool
+
+
+def _decide(rules: TrustRules, truths: list[_Truth]) -> Decision:
+    scores = tuple(truth.score for truth in truths)
+    agreement = min((_alike(a, b) for a, b in combinations(truths, 2)), default=1.0)
+    kind, reason = judge(scores, agreement)
+    decision = Decision(kind, max(scores), reason, scores=scores)
+    return among_operators(rules, decision, [truth.operator for truth in truths], OPERATORS)
+
+
+def _alike(a: _Truth, b: _Truth) -> float:
+    """Return how alike two truths are; a lie is as like another truth as what it lies for."""
+    if a.lies or b.lies:
+        return b.score if a.lies else a.score
+    return 1 - max(a.noise, b.noise)
+
+
+def _host_event(truths: list[_Truth], epoch_id: int) -> HostEvent | None:
+    if len(truths) < 2:
+        return None
+    pairs = [(a, b) for a, b in combinations(truths, 2) if _alike(a, b) < TRUTH_AGREEMENT_MIN]
+    if not pairs:
+        excess = sum(truth.noise for truth in truths) / len(truths)
+        return HostEvent("agree", epoch_id, excess=excess)
+    suspects = tuple(truth.operator for truth in truths if all(truth in pair for pair in pairs))
+    return HostEvent("disagree", epoch_id, suspects=suspects)

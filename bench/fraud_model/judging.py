@@ -1,0 +1,306 @@
+"""The audits of one step, folded into hosts, standings and accounts, in the order of the log.
+
+Rules: all decisions are the protocol's: `examine` (with `judge` and `among_operators`), `observe_host`, `observe`.
+Most audits are plain matches of nodes about which nothing is open; those only count up, which is what `observe` makes
+of them (`is_quiet`, held to it by a test), and are therefore counted together.
+
+Does not: draw, vest, or hand out leases.
+
+Usage: `judging.judge_step(step, batch)`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from aggregator.verification.hosts import HostEvent, HostStanding, observe_host
+from aggregator.verification.standing import AuditOutcome, Consequence, Standing, honest_rate_ppm, observe
+from bench.fraud_model.accounts import Accounts
+from bench.fraud_model.answers import Answers
+from bench.fraud_model.audits import Finding, examine, first_scores, look_of
+from bench.fraud_model.documents import OPERATORS, Floats, Indices, Mask
+from bench.fraud_model.fleet import STEP_MS, STEPS_PER_DAY, Fleet, prefix_of
+from bench.fraud_model.setting import MEAN_PAY, Setting, Tally
+from bench.fraud_model.webs import HOSTS
+from rewards.rates import CURRENT, WIND
+from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTH_AGREEMENT_MIN
+from windrow_protocol.trust_rules import PPM, TrustRules
+
+APPEAL_TRUTHS: Final = 3
+APPEAL_FEES: Final = 3 * CURRENT.fetch_fee_wei / WIND
+WHOLE_WEB: Final = -1
+
+
+@dataclass(slots=True)
+class Batch:
+    """One step's answers with their rates, what each asks to be paid, and who drew it."""
+
+    answers: Answers
+    rates_ppm: Indices
+    values: Floats
+    fee: Floats
+    novelty: Floats
+    drawn: Mask  # (operators, answers)
+    first: Indices
+
+
+@dataclass(slots=True)
+class _Sure:
+    """Of each answer: whether it matches at first sight, without excess, by how many truths; their noise."""
+
+    plain: Mask
+    small: Mask
+    excess: Floats
+    truths: Indices
+    noise: Floats
+    doubled: Mask
+
+
+def is_quiet(standing: Standing) -> bool:
+    """Say whether matches without excess only count up and let the suspicion fall."""
+    return standing.escalation is None and standing.padding == 0.0
+
+
+def with_quiet_matches(rules: TrustRules, standing: Standing, count: int, honest_ppm: int) -> Standing:
+    """Return what `observe` makes of a quiet standing and so many matches without excess."""
+    fall = 0.0
+    if standing.suspicion:
+        honest = honest_ppm / PPM
+        cheat = min(0.99, honest * rules.mismatch_ratio)
+        fall = math.log((1 - cheat) / (1 - honest))
+    suspicion = max(0.0, standing.suspicion + count * fall)
+    return replace(standing, audits=standing.audits + count, suspicion=suspicion)
+
+
+class Judging:
+    """Folds audits; holds what is known of hosts."""
+
+    def __init__(self, setting: Setting, fleet: Fleet, accounts: Accounts, tally: Tally) -> None:
+        self._setting, self._rules = setting, setting.rules
+        self._fleet, self._accounts, self._tally = fleet, accounts, tally
+        self._hosts: dict[int, HostStanding] = {}
+        self._open: dict[str, tuple[int, Standing, float]] = {}  # mismatch → node, standing before, fine
+        self._pooled = [0, 0]  # mismatches that counted, audits
+        self._honest_ppm = setting.rules.honest_mismatch_min_ppm
+        self._quiet = [0] * setting.nodes  # matches not yet folded into standings
+        self.hard = np.zeros(HOSTS, np.bool_)
+
+    def judge_step(self, step: int, batch: Batch, down: frozenset[int]) -> None:
+        """Decide all that was drawn in a step, and the canaries."""
+        answers, leases, epoch_id = batch.answers, batch.answers.leases, step // STEPS_PER_DAY
+        self._honest_ppm = honest_rate_ppm(self._rules, *self._pooled)
+        sure = self._sure(batch, down)
+        canary, node_of, host_of = answers.canary.tolist(), leases.node.tolist(), leases.host.tolist()
+        truths, is_small = sure.truths.tolist(), sure.small.tolist()
+        settled = np.zeros(len(leases), np.bool_)
+        nodes, old = self._fleet.nodes, self._rules.probation_documents
+        for row in np.flatnonzero(batch.drawn.any(axis=0) | answers.canary).tolist():
+            node, host = node_of[row], None if canary[row] else host_of[row]
+            agreed = HostEvent("agree", epoch_id, excess=float(sure.noise[row])) if truths[row] == 2 else None
+            if is_small[row] and nodes[node].backed >= old and is_quiet(nodes[node].standing):
+                if agreed is not None and host is not None:
+                    self._agree(host, agreed)
+                self._quiet[node] += 1
+                settled[row] = True
+                continue
+            if sure.plain[row]:
+                finding = Finding("match", truths[row], 1 - float(sure.excess[row]), agreed)
+            elif canary[row]:
+                finding = Finding("mismatch", 0, 0.0)
+            else:
+                look = look_of(
+                    batch.drawn[:, row].tolist(), int(batch.first[row]),
+                    doubled=bool(sure.doubled[row]), colluding=self._setting.colluding, down=down,
+                )  # fmt: skip
+                finding = examine(self._rules, answers, row, look, epoch_id)
+            self._tally.truths += finding.truths
+            self._conclude(step, batch, row, node, host, finding)
+        self._count_quiet(step, batch, settled, sure)
+
+    def _sure(self, batch: Batch, down: frozenset[int]) -> _Sure:
+        """Find the audits that match at first sight: by one truth, or by the two of a doubled one."""
+        answers, leases, colluding = batch.answers, batch.answers.leases, self._setting.colluding
+        doubled = leases.double_coin * PPM < self._rules.doubled_ppm
+        one_drawer = (batch.drawn.sum(axis=0) == 1) & ~answers.canary & ~answers.refused
+        scores = first_scores(answers, batch.first, colluding, down)
+        alike = scores >= MATCH_SIMILARITY_MIN
+        row, second = np.arange(len(leases)), (batch.first + 1) % OPERATORS
+        noises = leases.truth_extra[batch.first, row], leases.truth_extra[second, row]
+        agree = 1 - np.maximum(*noises) >= TRUTH_AGREEMENT_MIN
+        second_alike = (
+            1 - np.maximum(np.maximum(noises[1], answers.missing), answers.extra) >= MATCH_SIMILARITY_MIN
+        )
+        pair = one_drawer & doubled & alike & second_alike & agree & ~answers.to_cover
+        honest_canary = answers.canary & (answers.fetched | answers.refused)
+        plain = (one_drawer & ~doubled & alike) | pair | honest_canary
+        excess = np.where((scores == 1.0) | answers.canary, np.float32(0), answers.extra)
+        slack = self._rules.padding_slack_ppm / PPM if self._rules.on("padding") else 1.0
+        truths = np.where(pair, 2, np.where(honest_canary, 0, 1))
+        noise = (noises[0] + noises[1]) * np.float32(0.5)
+        return _Sure(plain, plain & (excess < slack), excess, truths, noise, doubled)
+
+    # --- the many that are quiet ---------------------------------------------------------------------------------
+
+    def _count_quiet(self, step: int, batch: Batch, rows: Mask, sure: _Sure) -> None:
+        answers, node = batch.answers, batch.answers.leases.node[rows]
+        self._tally.truths += int(sure.truths[rows].sum())
+        confirmed = (1 - sure.excess[rows]) if self._rules.on("padding") else np.ones(len(node), np.float32)
+        novelty = batch.novelty[rows] * confirmed
+        np.add.at(self._tally.lost_unconfirmed, node, batch.novelty[rows] - novelty)
+        self._accounts.credit_many(step, node, batch.fee[rows], novelty, answers.fraud[rows])
+        documents = ~answers.canary[rows]
+        self._tally.audited_bad += int((answers.wrong[rows] & documents).sum())
+        self._tally.audited_good += int((~answers.wrong[rows] & documents).sum())
+        for index, count in zip(
+            *(found.tolist() for found in np.unique(node, return_counts=True)), strict=True
+        ):
+            self._fleet.nodes[index].pass_audits(step, count, self._rules)
+            if self._fleet.nodes[index].standing.suspicion:
+                self._fold_quiet(index)
+        honest = ~answers.attacker[rows]
+        self._tally.honest_audits += int(honest.sum())
+        self._tally.audits += len(node)
+        self._pooled[1] += len(node)
+
+    def _fold_quiet(self, node: int) -> None:
+        if count := self._quiet[node]:
+            own = self._fleet.nodes[node]
+            own.standing = with_quiet_matches(self._rules, own.standing, count, self._honest_ppm)
+            self._quiet[node] = 0
+
+    # --- one audit -----------------------------------------------------------------------------------------------
+
+    def _conclude(
+        self, step: int, batch: Batch, row: int, node: int, host: int | None, finding: Finding
+    ) -> None:
+        epoch_id, contribution_id = step // STEPS_PER_DAY, f"{step}/{row}"
+        void = host is not None and self._weigh_host(host, node, finding, epoch_id, contribution_id)
+        if not void and finding.kind != "no_evidence":
+            outcome = AuditOutcome(
+                kind=finding.kind,
+                at_ms=(step + 1) * STEP_MS,
+                documents=self._fleet.nodes[node].handed_in,
+                value=float(batch.values[row]),
+                rate_ppm=max(1, int(batch.rates_ppm[row])),
+                domain=str(host),
+                epoch_id=epoch_id,
+                excess=1 - finding.confirmed if finding.kind == "match" else 0.0,
+                host_excess=self._host_excess(host),
+                honest_ppm=self._honest_ppm,
+            )
+            self.follow(node, outcome, contribution_id)
+        self._settle(step, batch, row, node, finding)
+
+    def _host_excess(self, host: int | None) -> float:
+        known = self._hosts.get(WHOLE_WEB if host is None else host)
+        if known is None or not known.measures:
+            known = self._hosts.get(WHOLE_WEB)
+        return known.excess if known else 0.0
+
+    def _weigh_host(
+        self, host: int, node: int, finding: Finding, epoch_id: int, contribution_id: str
+    ) -> bool:
+        """Fold what the audit says about the host; says whether a mismatch is void because of it."""
+        voided: tuple[str, ...] = ()
+        if finding.host is not None:
+            if finding.host.kind == "agree":
+                self._agree(host, finding.host)
+            else:
+                self._observe_host(host, finding.host)
+        if finding.kind == "mismatch" and self._rules.on("hard_hosts"):
+            voided = self._observe_host(
+                host, HostEvent("mismatch", epoch_id, prefix_of(node), contribution_id)
+            )
+        for earlier in voided:
+            self._undo(earlier)
+        return contribution_id in voided
+
+    def _agree(self, host: int, event: HostEvent) -> None:
+        self._observe_host(host, event)
+        self._observe_host(WHOLE_WEB, event)
+
+    def _observe_host(self, host: int, event: HostEvent) -> tuple[str, ...]:
+        before = self._hosts.get(host, HostStanding())
+        after, voided = observe_host(before, event)
+        self._hosts[host] = after
+        if host >= 0 and self._rules.on("hard_hosts"):
+            self._tally.hardened += after.hard and not before.hard
+            self.hard[host] = after.hard
+        return voided
+
+    def _undo(self, contribution_id: str) -> None:
+        """Take back what a mismatch did that turned out to be void."""
+        if contribution_id not in self._open:
+            return
+        node, before, fine = self._open.pop(contribution_id)
+        own = self._fleet.nodes[node]
+        own.standing = replace(
+            own.standing,
+            mismatches=max(0, own.standing.mismatches - 1),
+            strikes=min(own.standing.strikes, before.strikes),
+            suspicion=before.suspicion,
+            escalation=before.escalation,
+        )
+        self._accounts.give_back(node, fine)
+        self._tally.lost_penalties[node] -= fine
+        self._tally.voided += 1
+
+    def follow(self, node: int, outcome: AuditOutcome, contribution_id: str) -> None:
+        """Fold an outcome into a node's standing and let its consequences fall."""
+        self._fold_quiet(node)
+        own = self._fleet.nodes[node]
+        before = own.standing
+        own.standing, consequences = observe(self._rules, before, outcome)
+        counted = own.standing.mismatches - before.mismatches
+        self._pooled[0] += counted
+        self._pooled[1] += 1
+        self._tally.audits += 1
+        if not self._fleet.attacker[node]:
+            self._tally.honest_audits += 1
+            self._tally.honest_mismatches += counted
+        taken = sum(self._exact(node, consequence) for consequence in consequences)
+        self._tally.lost_penalties[node] += taken
+        if outcome.kind == "mismatch":
+            self._open[contribution_id] = (node, before, taken)
+
+    def _exact(self, node: int, consequence: Consequence) -> float:
+        """Let one consequence take what it takes; returns how much that was."""
+        match consequence.kind:
+            case "fined":
+                return self._accounts.fine(node, consequence.documents * MEAN_PAY)
+            case "padding":
+                self._fleet.nodes[node].padding_alarms += 1
+                return self._accounts.shrink_novelty(node, consequence.share)
+            case "suspended":
+                self._fleet.nodes[node].suspended_ever = True
+                return self._accounts.forfeit(node)
+            case "would_suspend":
+                self._fleet.nodes[node].suspended_ever = True
+        return 0.0
+
+    def _settle(self, step: int, batch: Batch, row: int, node: int, finding: Finding) -> None:
+        """Pay one audited answer, and put it or the truth among the accepted documents."""
+        answers, own = batch.answers, self._fleet.nodes[node]
+        fee, novelty = float(batch.fee[row]), float(batch.novelty[row])
+        canary = bool(answers.canary[row])
+        if finding.kind == "match" and not answers.refused[row]:
+            own.pass_audits(step, 1, self._rules)
+            paid = novelty * (finding.confirmed if self._rules.on("padding") else 1.0)
+            self._tally.lost_unconfirmed[node] += novelty - paid
+            to_bond = self._rules.on("probation") and own.backed < self._rules.probation_documents
+            own.backed += 1
+            self._accounts.credit(step, node, fee, paid, float(answers.fraud[row]), to_bond=to_bond)
+            self._tally.audited_bad += bool(answers.wrong[row]) and not canary
+            self._tally.audited_good += not answers.wrong[row] and not canary
+        elif finding.kind == "mismatch":
+            self._tally.lost_penalties[node] += fee + novelty
+            self._tally.audited_good += self._rules.on("replacement") and not canary
+            if self._setting.strategy.appeals and answers.attacker[row]:
+                self._accounts.fine(node, APPEAL_FEES)
+                self._tally.truths += APPEAL_TRUTHS
+        elif finding.kind == "no_evidence":
+            self._tally.lost_no_evidence[node] += fee + novelty

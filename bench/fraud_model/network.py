@@ -1,0 +1,248 @@
+"""The loop of the model: leases, answers, draws, audits, vesting and departure, step by step.
+
+Rules: a step is six hours; what was drawn in a step is decided at its end, which is later than in a real network, and
+so to the ring's advantage. All decisions are the protocol's: `audit_rate_ppm`, `vesting_bounds` and those of `judging`.
+At the end every node leaves, as `windrow node leave` has it.
+
+Does not: print; `figures` says what came of it.
+
+Usage: `network = Network(Setting(strategy=STRATEGIES["fakes_5"]), seed=1).run()`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aggregator.verification.audit_rate import Exposure, audit_rate_ppm
+from aggregator.verification.standing import AuditOutcome
+from bench.fraud_model.accounts import Accounts
+from bench.fraud_model.answers import OWN_HOSTS, Answers, answers_of
+from bench.fraud_model.audits import RING, draw, rates_of_values
+from bench.fraud_model.documents import BYTE_PAY, BYTES_MAX, FEE, OPERATORS, Floats, Leases, Mask, leases_of
+from bench.fraud_model.fleet import STEP_MS, STEPS_PER_DAY, Fleet, Node
+from bench.fraud_model.judging import Batch, Judging
+from bench.fraud_model.setting import MEAN_BYTES, MEAN_PAY, Setting, Tally
+from bench.fraud_model.webs import HOSTS, hosts_of
+from rewards.vesting import vesting_bounds
+from windrow_protocol.trust_rules import PPM
+
+DISAGREEING: Final = 0.4  # hosts of more noise than this are rightly hard
+PADDED_MATCH_MAX: Final = 0.4  # more inserted text than this is a mismatch
+
+
+class Network:
+    """One run."""
+
+    def __init__(self, setting: Setting, seed: int) -> None:
+        self.setting, self.seed = setting, seed
+        self.rules = setting.rules
+        self.steps = setting.days * STEPS_PER_DAY
+        self.rng = np.random.Generator(np.random.SFC64([seed, 0]))
+        self.hosts = hosts_of(setting.web, self.rng)
+        self.fleet = Fleet.of(setting.nodes, setting.share, self.steps, self.rules, self.rng)
+        self.accounts = Accounts(setting.nodes, self.steps, STEP_MS)
+        established = np.array([node.backed > 0 for node in self.fleet.nodes])
+        self.initial_bond = np.where(established, self.rules.probation_documents * MEAN_PAY, 0.0)
+        self.accounts.bond += self.initial_bond
+        self.tally = Tally.of(setting.nodes)
+        self.judging = Judging(setting, self.fleet, self.accounts, self.tally)
+        self.outages = self._outages()
+
+    def run(self) -> Network:
+        """Run all steps, let every node leave, and return this."""
+        for step in range(self.steps):
+            self._step(step)
+            self._vest_all(step)
+            if (step + 1) % STEPS_PER_DAY == 0:
+                self._close_epoch(step)
+        for node in range(self.setting.nodes):
+            self._leave(node, self.steps)
+        return self
+
+    # --- one step ----------------------------------------------------------------------------------------------------
+
+    def _step(self, step: int) -> None:
+        rates, hard_rates, active = self._rates(step)
+        leases = self._leases(step)
+        attacker = self.fleet.attacker[leases.node]
+        answers = answers_of(
+            leases,
+            self.setting.strategy,
+            self.setting.web,
+            self.hosts,
+            self.rules,
+            attacker,
+            attacker & active[leases.node],
+        )
+        self._count(answers)
+        values = answers.size / np.float32(MEAN_BYTES)
+        hard = self.judging.hard[leases.host]
+        node_rates = np.where(hard, hard_rates[leases.node], rates[leases.node])
+        rates_ppm = rates_of_values(node_rates, values)
+        drawn, first = draw(leases, rates_ppm)
+        fee, novelty = self._asked(answers, hard)
+        batch = Batch(answers, rates_ppm, values, fee, novelty, drawn, first)
+        undrawn = ~drawn.any(axis=0) & ~answers.canary & ~answers.refused
+        self.accounts.credit_many(
+            step, leases.node[undrawn], fee[undrawn], novelty[undrawn], answers.fraud[undrawn], answers.wrong[undrawn]
+        )  # fmt: skip
+        self.judging.judge_step(step, batch, self.outages.get(step, frozenset()))
+
+    def _leases(self, step: int) -> Leases:
+        """Return the leases that nodes took and answer."""
+        pace = self.fleet.leases_in(step)
+        leases = leases_of(self.seed, step, pace, self.hosts)
+        place = np.arange(len(leases)) - np.repeat(np.cumsum(pace) - pace, pace)
+        given = place < self._given(step, np.where(self.fleet.joined <= step, pace, 0))[leases.node]
+        strategy = self.setting.strategy
+        unanswered = self.fleet.attacker[leases.node] & (leases.kind_coin < strategy.unanswered)
+        self.tally.leases += np.bincount(leases.node[given], minlength=self.setting.nodes)
+        self._count_due(leases, given & unanswered)
+        return leases.only(given & ~unanswered)
+
+    def _rates(self, step: int) -> tuple[Floats, Floats, Mask]:
+        """Return each node's audit rate for a mean document, the same on a hard host, and whether it cheats now."""
+        rates, hard_rates = (np.zeros(self.setting.nodes, np.float32) for _ in range(2))
+        active = np.zeros(self.setting.nodes, np.bool_)
+        stakes = ((self.accounts.pending + self.accounts.bond) / MEAN_PAY).tolist()
+        low = 2 * self.rules.audit_rate_min_ppm
+        for index, node in enumerate(self.fleet.nodes):
+            documents = node.handed_in if self.setting.young == "handed_in" else node.backed
+            known = (stakes[index], self.fleet.paces[index], documents, node.standing.escalation is not None)
+            rates[index] = rate = audit_rate_ppm(self.rules, Exposure(*known))
+            hard_rates[index] = audit_rate_ppm(self.rules, Exposure(*known, hard_host=True))
+            if self.fleet.attacker[index]:
+                active[index] = self.fleet.cheats(
+                    index,
+                    self.setting.strategy,
+                    step,
+                    self.steps,
+                    watched=rate > low,
+                    all_audited=rate >= PPM,
+                )
+        return rates, hard_rates, active
+
+    def _given(self, step: int, pace: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many leases each node gets: those without their bond share a small part, by lot."""
+        gets: NDArray[np.int64] = pace * np.array([not node.standing.suspended for node in self.fleet.nodes])
+        if not self.rules.on("sybil_limits"):
+            return gets
+        documents = self.rules.probation_documents
+        young = np.array(
+            [
+                (node.handed_in if self.setting.young == "handed_in" else node.backed) < documents
+                for node in self.fleet.nodes
+            ]
+        )
+        room = max(
+            int(gets.sum()) * self.rules.young_lease_share_ppm // PPM,
+            self.rules.young_leases_per_day // STEPS_PER_DAY,
+        )
+        lot = np.random.Generator(np.random.SFC64([self.seed, step, 7]))
+        order = lot.permutation(np.flatnonzero(young))
+        before = np.cumsum(gets[order]) - gets[order]
+        gets[order] = np.clip(room - before, 0, gets[order])
+        return gets
+
+    def _count(self, answers: Answers) -> None:
+        nodes, node = self.setting.nodes, answers.leases.node
+        self.tally.fetched += np.bincount(node[answers.fetched], minlength=nodes)
+        self.tally.fakes += np.bincount(node[answers.fraud > 0], minlength=nodes)
+        self._count_due(answers.leases, ~answers.canary, answers.canary)
+        for index, count in enumerate(np.bincount(node, minlength=nodes).tolist()):
+            self.fleet.nodes[index].handed_in += count
+
+    def _count_due(self, leases: Leases, pages: Mask, fees: Mask | None = None) -> None:
+        worth = (FEE + BYTE_PAY * leases.novel) * pages
+        if fees is not None:
+            worth = worth + FEE * fees
+        self.tally.due += np.bincount(leases.node, worth, self.setting.nodes)
+
+    def _asked(self, answers: Answers, hard: Mask) -> tuple[Floats, Floats]:
+        """Return the fee and the novelty pay that each answer asks for; records what hard hosts withhold."""
+        novelty = np.minimum(answers.novel, BYTES_MAX) * np.float32(BYTE_PAY)
+        withheld = hard & ~answers.attacker & ~answers.canary
+        rightly = self.hosts.noise[answers.leases.host] > DISAGREEING
+        for column, rows in ((self.tally.lost_hard, rightly), (self.tally.lost_hardened, ~rightly)):
+            lost = withheld & rows
+            column += np.bincount(answers.leases.node[lost], novelty[lost], self.setting.nodes)
+        novelty[hard | answers.canary] = 0
+        if self.setting.strategy.own_sites and self.rules.on("domain_caps"):
+            own = answers.leases.host >= HOSTS - OWN_HOSTS
+            cap = min(OWN_HOSTS * self.rules.domain_novelty_bytes_max, self.rules.prefix_novelty_bytes_max)
+            asked = float(novelty[own].sum()) / BYTE_PAY
+            novelty[own] *= min(1.0, cap / STEPS_PER_DAY / asked) if asked else 1.0
+        return np.full(len(answers.leases), FEE, np.float32), novelty
+
+    # --- vesting, epochs, leaving ------------------------------------------------------------------------------------
+
+    def _vest_all(self, step: int) -> None:
+        for index, node in enumerate(self.fleet.nodes):
+            if self.accounts.first[index] > step:
+                continue
+            bounds = vesting_bounds(
+                self.rules,
+                node.passed,
+                now_ms=(step + 1) * STEP_MS,
+                frozen=node.standing.frozen,
+                suspended=node.standing.suspended,
+                settled=not self.rules.on("audits"),
+            )
+            self.accounts.vest(index, bounds, step)
+
+    def _close_epoch(self, step: int) -> None:
+        """Disclose; throw-away identities that were caught leave and come back as somebody else."""
+        for index in np.flatnonzero(self.fleet.attacker).tolist():
+            caught = self.fleet.disclose(index, self.rules, step)
+            node = self.fleet.nodes[index]
+            if self.setting.strategy.when == "churn" and (caught or node.standing.suspended):
+                self._leave(index, step + 1)
+                self.fleet.nodes[index] = Node(suspended_ever=node.suspended_ever)
+
+    def _leave(self, index: int, next_step: int) -> None:
+        """Draw some of what is pending, let their outcomes fall, post the rest and return the bond."""
+        node = self.fleet.nodes[index]
+        good, bad = (round(count) for count in self.accounts.waiting(index))
+        if good + bad and self.rules.on("audits") and not node.standing.suspended:
+            watched = node.standing.escalation is not None
+            wanted = self.rules.escalated_audits if watched else self.rules.vest_audits
+            count = min(wanted, good + bad)
+            fakes = int(self.rng.hypergeometric(bad, good, count)) if bad else 0
+            for drawn in range(count):
+                self._leave_audit(
+                    index, f"leave {drawn}", drawn < fakes, PPM * count // (good + bad), next_step
+                )
+        if not node.standing.suspended:
+            everything = vesting_bounds(
+                self.rules, (), now_ms=next_step * STEP_MS, frozen=False, suspended=False, settled=True
+            )
+            self.accounts.vest(index, everything, next_step - 1)
+            self.accounts.return_bond(index)
+        self.accounts.first[index] = next_step
+
+    def _leave_audit(self, index: int, what: str, bad: bool, rate_ppm: int, step: int) -> None:
+        inflated = self.setting.strategy.inflated
+        rescued = self.setting.colluding != "no" and self.rng.random() * OPERATORS < 1
+        differs = bad and not rescued and not 0 < inflated <= PADDED_MATCH_MAX
+        self.tally.truths += OPERATORS if differs else 1
+        outcome = AuditOutcome(
+            kind="mismatch" if differs else "match",
+            at_ms=step * STEP_MS,
+            documents=self.fleet.nodes[index].handed_in,
+            value=1.0,
+            rate_ppm=max(1, rate_ppm),
+            domain=what,
+            epoch_id=step // STEPS_PER_DAY,
+            excess=inflated if bad and not rescued and not differs else 0.0,
+        )
+        self.judging.follow(index, outcome, f"{what} of {index} at {step}")
+
+    def _outages(self) -> dict[int, frozenset[int]]:
+        down: dict[int, frozenset[int]] = {}
+        for _ in range(self.setting.outages):
+            step, operator = int(self.rng.integers(self.steps)), int(self.rng.integers(RING))
+            down[step] = down.get(step, frozenset()) | {operator}
+        return down

@@ -1,0 +1,80 @@
+"""What distinguishes one run of the model from another, and what a run counts.
+
+Does not: decide anything. Usage: `Setting(strategy=STRATEGIES["fakes_5"], share=0.45)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.fraud_model.audits import Colluding
+from bench.fraud_model.documents import (
+    BYTE_PAY,
+    FEE,
+    FIRST_SEEN,
+    RECRAWL_NEWS,
+    RECRAWLED,
+    TEXT_BYTES_MEDIAN,
+    TEXT_BYTES_SIGMA,
+)
+from bench.fraud_model.strategies import STRATEGIES, Strategy
+from bench.fraud_model.webs import WEBS, Web
+from windrow_protocol.trust_rules import TrustRules
+
+Young = Literal["handed_in", "backed"]
+MEAN_BYTES: Final = TEXT_BYTES_MEDIAN * float(
+    np.exp(TEXT_BYTES_SIGMA**2 / 2)
+)  # the cap takes one in a hundred
+MEAN_PAY: Final = FEE + BYTE_PAY * MEAN_BYTES * ((1 - RECRAWLED) * FIRST_SEEN + RECRAWLED * RECRAWL_NEWS)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One network. `outages`: how often one of the honest validator operators is down for a step.
+
+    `young`: whether an identity is young until it handed in its first documents, or until so many were accepted.
+    """
+
+    strategy: Strategy = STRATEGIES["honest"]
+    web: Web = WEBS["assumed"]
+    share: float = 0.3
+    nodes: int = 800
+    days: int = 40
+    rules: TrustRules = field(default_factory=TrustRules)
+    colluding: Colluding = "draws"
+    outages: int = 0
+    young: Young = "backed"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run counts, by node where it is an array; `due` is what honest work on the same leases is worth."""
+
+    leases: NDArray[np.int64]
+    fetched: NDArray[np.int64]
+    fakes: NDArray[np.int64]
+    due: NDArray[np.float64]
+    lost_penalties: NDArray[np.float64]
+    lost_no_evidence: NDArray[np.float64]
+    lost_unconfirmed: NDArray[np.float64]
+    lost_hard: NDArray[np.float64]  # novelty of hosts that are rightly hard
+    lost_hardened: NDArray[np.float64]  # novelty of hosts that are not
+    truths: float = 0.0
+    audited_good: int = 0
+    audited_bad: int = 0
+    audits: int = 0
+    honest_audits: int = 0
+    honest_mismatches: int = 0
+    voided: int = 0
+    hardened: int = 0
+
+    @classmethod
+    def of(cls, nodes: int) -> Tally:
+        """Return a tally of nothing."""
+        whole = [np.zeros(nodes, np.int64) for _ in range(3)]
+        due, *lost = (np.zeros(nodes) for _ in range(6))
+        return cls(whole[0], whole[1], whole[2], due, lost[0], lost[1], lost[2], lost[3], lost[4])

@@ -1,0 +1,94 @@
+"""Three webs that pages may come from: how much two honest fetches of one page differ, and how often audits fail.
+
+A fetch of a page carries a share of text that no other fetch of it has (rotating blocks, adverts, times): `noise` is
+its mean over a host's fetches, exponentially distributed. `moves` is how often the whole page is another one
+by the time it is audited, so that all truths agree and an honest node differs from them.
+
+Rules: values only; hosts are drawn from the seed. Popularity falls with the rank to the power of -0.6.
+
+Does not: fetch anything, or know who cheats.
+
+Usage: `hosts = hosts_of(WEBS["assumed"], np.random.default_rng(1))`.
+
+Source: assumptions, to be compared with the double fetches of docs/calibration.md; "calm" is what those measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+HOSTS: Final = 5_000
+_POPULARITY: Final = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class HostKind:
+    """One kind of host. `share` of all hosts; `noise` and `moves` as in the module's text."""
+
+    share: float
+    noise: float
+    moves: float
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """One web. `truth_failures`: share of truth fetches that fail; `stale`: share of archived pages that changed."""
+
+    name: str
+    kinds: tuple[HostKind, ...]
+    truth_failures: float
+    stale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """The hosts of one run, by index. `weight_sums` is the cumulated popularity, ending at 1."""
+
+    noise: NDArray[np.float32]
+    moves: NDArray[np.float32]
+    weight_sums: NDArray[np.float64]
+
+
+WEBS: Final = {
+    "calm": Web(
+        "calm",
+        (HostKind(0.93, 0.002, 0.0001), HostKind(0.06, 0.03, 0.0005), HostKind(0.01, 0.10, 0.001)),
+        truth_failures=0.005,
+        stale=0.35,
+    ),
+    "assumed": Web(
+        "assumed",
+        (
+            HostKind(0.80, 0.002, 0.0003),
+            HostKind(0.15, 0.03, 0.001),
+            HostKind(0.04, 0.12, 0.005),
+            HostKind(0.01, 0.45, 0.01),
+        ),
+        truth_failures=0.01,
+        stale=0.5,
+    ),
+    "pessimistic": Web(
+        "pessimistic",
+        (
+            HostKind(0.60, 0.005, 0.001),
+            HostKind(0.25, 0.05, 0.003),
+            HostKind(0.11, 0.15, 0.01),
+            HostKind(0.04, 0.45, 0.03),
+        ),
+        truth_failures=0.03,
+        stale=0.65,
+    ),
+}
+
+
+def hosts_of(web: Web, rng: np.random.Generator) -> Hosts:
+    """Draw the hosts of a run."""
+    weights = np.arange(1, HOSTS + 1) ** -_POPULARITY
+    kinds = rng.choice(len(web.kinds), HOSTS, p=[kind.share for kind in web.kinds])
+    noise = np.array([kind.noise for kind in web.kinds], np.float32)[kinds]
+    moves = np.array([kind.moves for kind in web.kinds], np.float32)[kinds]
+    return Hosts(noise, moves, np.cumsum(weights / weights.sum()))
