@@ -50,5 +50,5 @@ def base_rate_ppm(rules: TrustRules, exposure: Exposure) -> int:
     """Return q of the module's formula, in parts per million."""
     little_to_lose = 3 / (0.9 * exposure.at_stake) if exposure.at_stake > 0 else 1.0
     enough_to_vest = 12 / (7 * exposure.documents_per_day) if exposure.documents_per_day > 0 else 1.0
-    wanted = round(PPM * max(little_to_lose, enough_to_vest))
+    wanted = round(PPM * min(1.0, max(little_to_lose, enough_to_vest)))  # next to nothing at stake has no end
     return min(max(wanted, rules.audit_rate_min_ppm), max(rules.audit_rate_max_ppm, rules.audit_rate_min_ppm))
