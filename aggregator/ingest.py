@@ -42,6 +42,10 @@ from windrow_protocol.messages import (
 )
 
 GENESIS_HEAD = "0" * 64
+# Made once: building a statement with so many values costs more than SQLite takes to run it.
+_INSERT_SUBMISSION = sa.insert(submissions)
+_INSERT_CONTRIBUTION = sa.insert(contributions)
+_LEASE = sa.select(leases).where(leases.c.lease_id == sa.bindparam("lease"))
 
 
 def next_head(head: str, record_sha256: str) -> str:
@@ -168,9 +172,7 @@ class Ingest:
     def _admit(
         self, connection: sa.Connection, node_id: str, record: Submission
     ) -> _Accepted | dict[str, Any]:
-        lease = connection.execute(
-            sa.select(leases).where(leases.c.lease_id == record.lease_id)
-        ).one_or_none()
+        lease = connection.execute(_LEASE, {"lease": record.lease_id}).one_or_none()
         if lease is None:
             raise WindrowError("unknown_lease", record.lease_id)
         if lease.node_id != node_id:
@@ -215,21 +217,20 @@ class Ingest:
             received_at_ms=now,
         )
         token = self._house.sign("receipt", lease.node_id, msgspec.to_builtins(receipt))
-        connection.execute(
-            sa.insert(submissions).values(
-                seq=seq,
-                lease_id=record.lease_id,
-                node_id=lease.node_id,
-                kind="contribution" if is_text else "report",
-                segment=place.segment,
-                offset=place.offset,
-                length=place.length,
-                record_sha256=each.sha256,
-                head=head,
-                received_at_ms=now,
-                receipt=token,
-            )
-        )
+        row = {
+            "seq": seq,
+            "lease_id": record.lease_id,
+            "node_id": lease.node_id,
+            "kind": "contribution" if is_text else "report",
+            "segment": place.segment,
+            "offset": place.offset,
+            "length": place.length,
+            "record_sha256": each.sha256,
+            "head": head,
+            "received_at_ms": now,
+            "receipt": token,
+        }
+        connection.execute(_INSERT_SUBMISSION, row)
         if isinstance(record, Contribution):
             _index(connection, record, lease, seq, now)
         facts = {"http_status": record.http_status, "bytes_wire": record.bytes_wire}
@@ -282,29 +283,28 @@ def _check_content(record: Contribution, node_id: str) -> None:
 
 
 def _index(connection: sa.Connection, record: Contribution, lease: Any, seq: int, now_ms: int) -> None:
-    connection.execute(
-        sa.insert(contributions).values(
-            contribution_id=record.contribution_id,
-            seq=seq,
-            lease_id=record.lease_id,
-            node_id=lease.node_id,
-            kind="truth" if lease.kind == "audit" else lease.kind,
-            audit_of=lease.audit_of,
-            url=record.url,
-            final_url=record.final_url,
-            http_status=record.http_status,
-            content_type=record.content_type,
-            fetched_at_ms=record.fetched_at_ms,
-            received_at_ms=now_ms,
-            robots_state=record.robots_state,
-            optout_signals=msgspec.json.encode(record.optout_signals).decode(),
-            raw_sha256=record.raw_sha256,
-            text_sha256=record.text_sha256,
-            text_bytes=len(record.text.encode()),
-            title=record.title,
-            extractor_version=record.extractor_version,
-        )
-    )
+    row = {
+        "contribution_id": record.contribution_id,
+        "seq": seq,
+        "lease_id": record.lease_id,
+        "node_id": lease.node_id,
+        "kind": "truth" if lease.kind == "audit" else lease.kind,
+        "audit_of": lease.audit_of,
+        "url": record.url,
+        "final_url": record.final_url,
+        "http_status": record.http_status,
+        "content_type": record.content_type,
+        "fetched_at_ms": record.fetched_at_ms,
+        "received_at_ms": now_ms,
+        "robots_state": record.robots_state,
+        "optout_signals": msgspec.json.encode(record.optout_signals).decode(),
+        "raw_sha256": record.raw_sha256,
+        "text_sha256": record.text_sha256,
+        "text_bytes": len(record.text.encode()),
+        "title": record.title,
+        "extractor_version": record.extractor_version,
+    }
+    connection.execute(_INSERT_CONTRIBUTION, row)
 
 
 def _heard(record: Submission, outcome: Outcome) -> Heard:
