@@ -43,8 +43,8 @@ def accept_delegation(house: House, connection: sa.Connection, delegation: Deleg
     now = house.now_ms()
     _check_terms(house, delegation, now)
     payout = checksum_address(delegation.payout_address)
-    wallet = signer_of_delegation(delegation)
     member = known_member(connection, delegation.node_id)
+    wallet = signer_of_delegation(delegation)
     if wallet != (member.owner or member.payout_address):
         raise WindrowError("bad_delegation", f"{wallet} is not the wallet of this node")
     kept_until_ms = delegation.expires_at_ms + CLOCK_SKEW_MS_MAX

@@ -1,15 +1,15 @@
-"""How often one node may ask: a count for each node and minute, in memory.
+"""How often one node, or one address, may ask: a count for each of them and minute, in memory.
 
-Rules: a node that asks more often than `REQUESTS_PER_MINUTE_MAX` is told to wait; nothing is written for it. What is
-counted is bounded, and lost at a restart, which harms nobody.
+Rules: whoever asks more often is told to wait; nothing is written for it. What is counted is bounded, and lost at a
+restart, which harms nobody.
 
-Does not: check signatures, or count by address. Usage: `counts.count(node_id, now_ms)`.
+Does not: check signatures. Usage: `RequestCounts(per_minute_max).count(node_id, now_ms)`.
 """
 
 from __future__ import annotations
 
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import REQUEST_COUNTS_MAX, REQUESTS_PER_MINUTE_MAX
+from windrow_protocol.limits import REQUEST_COUNTS_MAX
 
 _MINUTE_MS = 60_000
 
@@ -17,18 +17,18 @@ _MINUTE_MS = 60_000
 class RequestCounts:
     """The counts of the minute that runs."""
 
-    def __init__(self, per_minute_max: int = REQUESTS_PER_MINUTE_MAX) -> None:
+    def __init__(self, per_minute_max: int) -> None:
         self._per_minute_max = per_minute_max
         self._minute = -1
         self._counts: dict[str, int] = {}
 
-    def count(self, node_id: str, now_ms: int) -> None:
+    def count(self, asker: str, now_ms: int) -> None:
         """Count one request. Raises WindrowError `too_many_requests`."""
         minute = now_ms // _MINUTE_MS
         if minute != self._minute:
             self._minute, self._counts = minute, {}
-        asked = self._counts.get(node_id, 0) + 1
+        asked = self._counts.get(asker, 0) + 1
         if asked > self._per_minute_max:
-            raise WindrowError("too_many_requests", f"{self._per_minute_max} a minute for one node")
-        if node_id in self._counts or len(self._counts) < REQUEST_COUNTS_MAX:
-            self._counts[node_id] = asked
+            raise WindrowError("too_many_requests", f"{self._per_minute_max} a minute")
+        if asker in self._counts or len(self._counts) < REQUEST_COUNTS_MAX:
+            self._counts[asker] = asked

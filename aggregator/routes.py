@@ -62,7 +62,8 @@ class Doors:
         self._validators = parse_validators(validators)
         self._lease_life_ms = lease_life_ms
         self._pace = pace
-        self._counts = RequestCounts()
+        self._counts = RequestCounts(limits.REQUESTS_PER_MINUTE_MAX)
+        self._wallet_counts = RequestCounts(limits.DELEGATIONS_PER_MINUTE_MAX)
         self._chain_facts = chain_facts
 
     def routes(self) -> list[Route]:
@@ -175,6 +176,7 @@ class Doors:
 
     async def delegations(self, request: Request) -> Response:
         """Do what a wallet allows about one of its nodes."""
+        self._wallet_counts.count(request.peer, self._house.now_ms())  # no node signs it
         delegation = decode_json(request.body, Delegation)
         with self._house.state.write() as connection:
             answer = accept_delegation(self._house, connection, delegation)

@@ -111,7 +111,7 @@ class World:
             self.house,
             Ingest(self.house, self.segments),
             Personal(self.house, open_segments(self.house, "personal")),
-            validators=[validator.node_id for validator in self.validators],
+            validators=[f"{each.node_id}@{each.operator}" for each in self.validators],
             lease_life_ms=lease_life_ms,
         )
 

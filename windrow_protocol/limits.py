@@ -88,6 +88,7 @@ NODES_QUEUED_PER_PREFIX_MAX: Final = 100
 YOUNG_RIVAL_MS: Final = 600_000  # a prefix takes part in the lottery for so long after its young nodes asked
 REQUESTS_PER_MINUTE_MAX: Final = 3_000  # of one node
 REQUEST_COUNTS_MAX: Final = 100_000  # nodes whose requests are counted at once
+DELEGATIONS_PER_MINUTE_MAX: Final = 60  # from one address: recovering a wallet's signature takes milliseconds
 DELEGATION_LIFE_MS_MAX: Final = 366 * 86_400_000
 
 # --- verification (windrow protocol, "Audit") -----------------------------------------------------

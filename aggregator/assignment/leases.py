@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from aggregator.assignment import frontier
 from aggregator.assignment.allowance import Answered, lease_allowance
 from aggregator.assignment.lottery import note_given, young_left
-from aggregator.assignment.pacing import PaceRules, pace_key, paused_hosts, take_slot
+from aggregator.assignment.pacing import PaceRules, Slots, pace_key, paused_hosts
 from aggregator.assignment.placement import candidates
 from aggregator.roster import is_young
 from aggregator.verification import truth_requests
@@ -90,11 +90,12 @@ def issue_leases(
         chosen = [Choice(truth.url_id, truth.url, truth.render, truth) for truth in truths]
     else:
         chosen = (Choice(*page) for page in candidates(house, connection, member, renders, now))
-    tokens = []
-    for choice, slot_ms in _with_slots(connection, chosen, pace, now, life_ms):
+    slots, tokens = Slots(connection, pace, now), []
+    for choice, slot_ms in _with_slots(slots, chosen, life_ms):
         tokens.append(_issue(house, connection, member, choice, slot_ms, life_ms))
         if len(tokens) == count:
             break
+    slots.keep()
     if not is_validator:
         note_given(connection, now, member.prefix, len(tokens), young=young)
     return tokens
@@ -110,9 +111,7 @@ def pauses_for(connection: sa.Connection, node_id: str, now_ms: int) -> dict[str
     return {host: until_ms for host, until_ms in paused.items() if host in own}
 
 
-def _with_slots(
-    connection: sa.Connection, choices: Iterable[Choice], pace: PaceRules, now_ms: int, life_ms: int
-) -> Iterator[tuple[Choice, int]]:
+def _with_slots(slots: Slots, choices: Iterable[Choice], life_ms: int) -> Iterator[tuple[Choice, int]]:
     """Yield those pages whose host has a slot soon enough, each with its slot; the slot is taken then."""
     waiting: set[str] = set()
     for choice in choices:
@@ -120,7 +119,7 @@ def _with_slots(
         if host in waiting:
             continue
         horizon_ms = life_ms // (WORK_HORIZON_PART if choice.truth is None else TRUTH_HORIZON_PART)
-        slot_ms = take_slot(connection, pace, choice.url, now_ms, horizon_ms)
+        slot_ms = slots.take(choice.url, horizon_ms)
         if slot_ms is None:
             waiting.add(host)
         else:

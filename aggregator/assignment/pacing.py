@@ -140,16 +140,31 @@ def _with_crawl_delay(pace: HostPace, heard: Heard) -> HostPace:
     return replace(pace, crawl_delay_ms=said_ms, doubts=0)
 
 
-def take_slot(
-    connection: sa.Connection, rules: PaceRules, url: str, now_ms: int, horizon_ms: int
-) -> int | None:
-    """Take the next slot of a URL's host for a lease, or return None when the host must wait."""
-    key = pace_key(url)
-    taken = next_slot(_pace_of(connection, key), rules.least_ms(url), now_ms, horizon_ms)
-    if taken is None:
-        return None
-    _keep(connection, key, taken[1])
-    return taken[0]
+class Slots:
+    """The slots of one request for leases: each host is read once and, where slots were taken, written once."""
+
+    def __init__(self, connection: sa.Connection, rules: PaceRules, now_ms: int) -> None:
+        self._connection, self._rules, self._now_ms = connection, rules, now_ms
+        self._paces: dict[str, HostPace] = {}
+        self._taken: set[str] = set()
+
+    def take(self, url: str, horizon_ms: int) -> int | None:
+        """Take the next slot of a URL's host for a lease, or return None when the host must wait."""
+        key = pace_key(url)
+        if key not in self._paces:
+            self._paces[key] = _pace_of(self._connection, key)
+        taken = next_slot(self._paces[key], self._rules.least_ms(url), self._now_ms, horizon_ms)
+        if taken is None:
+            return None
+        self._taken.add(key)
+        slot_ms, self._paces[key] = taken
+        return slot_ms
+
+    def keep(self) -> None:
+        """Write down what was taken; in the same transaction as the leases."""
+        for key in self._taken:
+            _keep(self._connection, key, self._paces[key])
+        self._taken.clear()
 
 
 def note_report(connection: sa.Connection, url: str, heard: Heard, now_ms: int) -> None:
