@@ -3,7 +3,7 @@
 Rules: the same installation gives the same pages in the same order; files are parsed, never imported; every page's
 text is its own (a page whose first words were seen is left out).
 
-Does not: frame, serve or change them. Usage: `for title, paragraphs in pages_of_prose(800): ...`
+Does not: frame, serve or change them; what it returns is shared, so callers copy before they change. Usage: `for title, paragraphs in pages_of_prose(800): ...`
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import sysconfig
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ FILE_BYTES_MAX: Final = 400_000
 LEFT_OUT: Final = frozenset({"test", "tests", "idlelib", "lib2to3", "turtledemo", "site-packages"})
 
 
+@lru_cache
 def pages_of_prose(count: int) -> list[tuple[str, list[str]]]:
     """Return up to `count` pages as (title, paragraphs), each of some hundred words."""
     found: dict[str, tuple[str, list[str]]] = {}
