@@ -74,7 +74,7 @@ class ExportChecks:
                 "receipts",
                 lambda: self._read().answer("receipts", "receipts match url and digest of their rows"),
             ),
-            ("verdicts", lambda: self._read().answer("verdicts", "verdicts say accepted")),
+            ("verdicts", lambda: self._read().answer("verdicts", "verdicts say accepted, or unaudited")),
             (
                 "opt-outs",
                 lambda: self._read().answer("opt_outs", "rows allowed by robots.txt, none opted out"),

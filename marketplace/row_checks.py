@@ -1,7 +1,8 @@
 """Holds each row of an export against what was signed about it.
 
 Rules: a row's provenance must give the same row, the receipt must name its lease, url and text, the verdict must say
-accepted, both signed by the coordinator. Faults are counted by kind; one bad row hides no other.
+accepted or unaudited, both signed by the coordinator. Only a row that a verdict names as taking another's place may
+belong to nobody. Faults are counted by kind; one bad row hides no other.
 
 Does not: read files, or know ledgers.
 
@@ -25,11 +26,13 @@ from windrow_protocol.messages import Outcome, Receipt, Verdict, contribution_id
 from windrow_protocol.signing import verify
 
 ROBOTS_ALLOWED: Final = ("allowed", "no_robots")
+SOLD_VERDICTS: Final = ("accepted", "unaudited")
+REPLACES: Final = "replaces"
 
 
 @dataclass(frozen=True, slots=True)
 class PaidRow:
-    """What the ledger must know of a row."""
+    """What the ledger must know of a row; the payout address is empty where the row belongs to nobody."""
 
     node_id: str
     payout_address: str
@@ -103,7 +106,11 @@ class RowChecks:
         verdict: Verdict = self._content(proof["verdict"], "verdict", proof["node_id"], Verdict)
         if verdict.contribution_id != proof["contribution_id"]:
             return "its verdict is about another contribution"
-        return "" if verdict.verdict == "accepted" else f"its verdict is {verdict.verdict}"
+        if verdict.verdict not in SOLD_VERDICTS:
+            return f"its verdict is {verdict.verdict}"
+        if bool(proof["payout_address"]) == (verdict.reason == REPLACES):
+            return "a truth that took its place has no owner, and every other row has one"
+        return ""
 
 
 def _same_row(row: dict[str, Any], proof: dict[str, Any]) -> str:

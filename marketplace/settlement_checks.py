@@ -1,7 +1,8 @@
 """The checks that lead from an export's rows to a root: ledger entries, heads, balances, leaves, tree, epoch, chain.
 
 Rules: written from the published format alone, without the code that pays: the chain of heads is followed line by line,
-balances are folded here, and the tree is hashed again. A row missing from a ledger that was closed before the export
+balances are folded here, and the tree is hashed again. A row's entry is the credit of its node, to what is pending or
+to its bond; whether that was paid out by now is said too. A row missing from a ledger that was closed before the export
 is *not checked*; missing from one that was closed after it, it is a fault.
 
 Does not: fetch epochs, or ask a chain itself (the caller's callable does).
@@ -69,7 +70,8 @@ class _Ledger:
     head: str = FIRST_HEAD
     entries: int = 0
     allotted: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
-    released: set[tuple[str, str, str]] = field(default_factory=set)  # contribution, node, payout
+    credited: set[tuple[str, str]] = field(default_factory=set)  # contribution, node
+    released: dict[tuple[str, str], str] = field(default_factory=dict)  # the same, and the address paid
 
 
 @dataclass
@@ -155,17 +157,26 @@ class SettlementChecks:
         ledger, rows = self._followed(), self.export.rows
         if rows is None:
             raise NotChecked("the rows could not be read")
-        missing = Findings()
+        missing, owned, paid_out, moved = Findings(), 0, 0, 0
         for contribution_id, paid in rows.paid.items():
-            if (contribution_id, paid.node_id, checksum_address(paid.payout_address)) not in ledger.released:
-                missing.add(f"row {contribution_id} was not paid to {paid.payout_address}")
+            if not paid.payout_address:
+                continue
+            owned += 1
+            if (contribution_id, paid.node_id) not in ledger.credited:
+                missing.add(f"row {contribution_id} was not credited to node {paid.node_id}")
+            address = ledger.released.get((contribution_id, paid.node_id), "")
+            paid_out += bool(address)
+            moved += address not in ("", checksum_address(paid.payout_address))
         if missing.count and header.closed_at_ms < self.export.signed().created_at_ms:
             raise NotChecked(
                 f"{missing.count} of {rows.count} rows are not in the ledger of epoch {header.epoch_id}, which was "
                 "closed before this export was published; get a newer epoch"
             )
         missing.require_none("bad_proof")
-        return f"{rows.count} rows were each paid to their owner"
+        return (
+            f"{owned} rows were each credited to their node, {paid_out} of them paid out by now, "
+            f"{moved} to another address than their node has now; {rows.count - owned} belong to the treasury"
+        )
 
     def _root(self) -> str:
         folder, header = self._signed()
@@ -228,8 +239,10 @@ def _fold(ledger: _Ledger, line: Line, amount: int) -> None:
         ledger.allotted[taker] += amount
     if gave in ("posted", "claimed"):
         ledger.allotted[giver] -= amount
-    if gave == "pending" and took == "posted" and amount > 0:
-        ledger.released.add((line.cause, giver, taker))
+    if gave == "emission" and took in ("pending", "bond") and amount > 0:
+        ledger.credited.add((line.cause, taker))
+    if gave == "pending" and took == "posted":
+        ledger.released[line.cause, giver] = taker
 
 
 def _account(name: str) -> tuple[str, str]:

@@ -1,12 +1,14 @@
 """The accountant: reads what was judged, prices it, and posts it once.
 
-The story, for each contribution in the order of the log: wait until it is judged (its verdict and, when accepted, its
-novelty; for a truth the verdict of what it is about) → price → emission to `pending:<node>`, a line for each reason →
-what was earned is released to `posted:<payout>`. In this version the release follows at once; vesting will put time
-between the two, and the accounts stay the same. Refusals are lines of amount 0.
+The story, whenever an audit epoch is closed (and in a house without audit epochs at once): price what was decided, in
+the order of the log, from emission to `bond:<node>` in an identity's probation and to `pending:<node>` after it → take
+and give back what the consequences say (`penalties`) → pay the validators' dividends (`dividend_pay`) → release to
+`posted:<payout>` what has vested (`releases`). Refusals are lines of amount 0. Consequences come before releases, so
+that nobody is paid past a penalty.
 
-Rules: an entry is dated by the judgement that caused it, so a replay of the same logs gives the same bytes. One
-undecided contribution holds up nobody else's pay. A batch and the cursor are one transaction.
+Rules: nothing of an audit epoch under way is posted (`told`). An entry is dated by the judgement or the consequence
+that caused it, so a replay of the same logs gives the same bytes. One undecided contribution holds up nobody else's
+pay. A batch, its folds and the cursor are one transaction.
 
 Does not: judge, choose rates (`rates`), or pay on chain (`settlement`).
 
@@ -15,32 +17,63 @@ Usage: `entries = run_accountant(house)`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 
-from rewards.ledger import Transfer, post, posted_account
-from rewards.rates import CURRENT, Priced, price_truth, price_work
+from rewards.books import Books, Document
+from rewards.dividend_pay import pay_dividends
+from rewards.epoch_pay import EpochPay
+from rewards.ledger import Transfer, post
+from rewards.novelty_rooms import NoveltyRooms
+from rewards.penalties import run_penalties
+from rewards.rates import CURRENT, PAID, Novelty, Priced, price_truth, price_work
+from rewards.releases import run_releases
 from storage.house import House
 from storage.state import get_cursor, set_cursor
-from storage.tables import consents, contributions, duplicates, ledger, nodes, verdicts
+from storage.tables import consents, contributions, duplicates, ledger, verdicts
+from storage.told import is_told, untold_from
 from windrow_protocol.limits import ACCOUNTING_BATCH_MAX
 
-CURSOR = "rewards/contributions"  # everything up to here is priced; above it, some may be
+CURSOR: Final = "rewards/contributions"  # everything up to here is priced; above it, some may be
 
 
 def run_accountant(house: House, batch: int = ACCOUNTING_BATCH_MAX) -> int:
-    """Price and post everything that is judged and return how many entries that gave."""
+    """Price, penalise, release and post everything that is told by now and return how many entries that gave."""
+    posted = _price_all(house, batch)
+    posted += run_penalties(house, batch)
+    posted += pay_dividends(house)
+    posted += run_releases(house, batch)
+    return posted + _note_personal(house)
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """What one transaction prices with: the book and the folds."""
+
+    books: Books
+    rooms: NoveltyRooms
+    pay: EpochPay
+
+
+def _price_all(house: House, batch: int) -> int:
     posted, more = 0, True
     while more:
         with house.state.write() as connection:
             judged = _judged_and_unpriced(connection, batch)
-            posted += post(connection, (t for row in judged for t in _transfers(row, _price(row))))
+            desk = _Desk(
+                Books(connection, house.rules), NoveltyRooms(connection, house.rules), EpochPay(connection)
+            )
+            for row in judged:
+                _book(desk, row)
+            desk.rooms.save()
+            desk.pay.save()
+            posted += desk.books.close()
             _advance(connection)
         more = len(judged) == batch
-    return posted + _note_personal(house)
+    return posted
 
 
 def _judged_and_unpriced(connection: sa.Connection, batch: int) -> list[Any]:
@@ -49,30 +82,37 @@ def _judged_and_unpriced(connection: sa.Connection, batch: int) -> list[Any]:
         sa.select(
             contributions.c.contribution_id,
             contributions.c.node_id,
+            contributions.c.seq,
+            contributions.c.received_at_ms,
             contributions.c.kind,
+            contributions.c.url,
             contributions.c.text_sha256,
-            nodes.c.payout_address,
             verdicts.c.verdict,
             verdicts.c.reason,
+            verdicts.c.epoch_id,
+            verdicts.c.confirmed_ppm,
             verdicts.c.truth_sha256,
             verdicts.c.decided_at_ms,
             duplicates.c.kind.label("duplicate_kind"),
             duplicates.c.unique_bytes,
         )
         .join(verdicts, verdicts.c.contribution_id == about)
-        .join(nodes, nodes.c.node_id == contributions.c.node_id)
         .outerjoin(duplicates, duplicates.c.contribution_id == contributions.c.contribution_id)
         .where(contributions.c.seq > get_cursor(connection, CURSOR), _unpriced(contributions))
+        .where(is_told(verdicts.c.epoch_id))
         .where(
             sa.or_(
-                contributions.c.kind == "truth",
-                verdicts.c.verdict != "accepted",
+                contributions.c.kind != "work",
+                verdicts.c.verdict.not_in(PAID),
                 duplicates.c.contribution_id.is_not(None),
             )
         )
         .order_by(contributions.c.seq)
         .limit(batch)
     )
+    bound = untold_from(connection)
+    if bound is not None:
+        statement = statement.where(contributions.c.seq < bound)
     return list(connection.execute(statement))
 
 
@@ -80,31 +120,35 @@ def _unpriced(table: sa.Table) -> sa.ColumnElement[bool]:
     return ~sa.exists().where(ledger.c.cause == table.c.contribution_id)
 
 
-def _price(row: Any) -> list[Priced]:
-    if row.kind == "truth":
-        return price_truth(row.text_sha256 in msgspec.json.decode(row.truth_sha256, type=list[str]))
-    return price_work(
-        row.verdict, row.reason, duplicate_kind=row.duplicate_kind or "", unique_bytes=row.unique_bytes or 0
+def _book(desk: _Desk, row: Any) -> None:
+    document = Document(
+        row.contribution_id, row.node_id, row.seq, row.received_at_ms, judged_at_ms=row.decided_at_ms
     )
+    if row.kind == "truth":
+        used = row.text_sha256 in msgspec.json.decode(row.truth_sha256, type=list[str])
+        desk.books.earn(document, price_truth(used))
+        return
+    lines = _price(desk.rooms, row)
+    desk.books.earn(document, lines)
+    desk.pay.count(row.epoch_id, sum(line.amount_wei for line in lines))
+    stake = desk.books.stakes.of(row.node_id)
+    stake.documents += 1
+    if row.verdict == "accepted":
+        stake.pass_audit(row.seq, row.received_at_ms)
 
 
-def _transfers(row: Any, prices: list[Priced]) -> Iterator[Transfer]:
-    pending = f"pending:{row.node_id}"
-    steps = [("emission", pending, line.amount_wei, line.rule, line.reason) for line in prices]
-    earned = sum(line.amount_wei for line in prices)
-    if earned:
-        steps.append((pending, posted_account(row.payout_address), earned, "release", "released"))
-    for debit, credit, amount, rule, reason in steps:
-        yield Transfer(
-            debit,
-            credit,
-            amount,
-            cause=row.contribution_id,
-            rule=rule,
-            reason=reason,
-            created_at_ms=row.decided_at_ms,
-            rule_version=CURRENT.version,
-        )
+def _price(rooms: NoveltyRooms, row: Any) -> list[Priced]:
+    if row.kind == "canary" or row.verdict not in PAID:
+        return price_work(row.verdict, row.reason)
+    text = Novelty(
+        row.duplicate_kind,
+        row.unique_bytes,
+        confirmed_ppm=row.confirmed_ppm,
+        room_bytes=rooms.left(row.epoch_id, row.url),
+    )
+    lines = price_work(row.verdict, row.reason, text)
+    rooms.use(row.epoch_id, row.url, lines[1].amount_wei // CURRENT.novelty_byte_wei)
+    return lines
 
 
 def _advance(connection: sa.Connection) -> None:

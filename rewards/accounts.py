@@ -1,12 +1,14 @@
 """Explained money: every row that concerns one payout address, and totals that the rows add up to.
 
-Rules: an address's money lies in `pending:<its nodes>`, `posted:<address>` and `claimed:<address>`. What crosses the
-border of these accounts from outside is *earned* (or *refused*, when it is nothing); what moves between them is
-*released* or *claimed* and changes no total. So the earned rows sum to pending + posted + claimed, always.
+Rules: an address's money lies in `pending:<its nodes>`, `bond:<its nodes>`, `posted:<address>` and `claimed:<address>`.
+What crosses the border of these accounts from outside is *earned* (or *refused*, when it is nothing), or *returned*
+when a penalty is taken back; what crosses it outwards is *taken*, or *moved* when it went to an address the node had
+before or after. What moves between them is *released* or *claimed* and changes no total. So the rows sum to pending +
+bond + posted + claimed, always. The ledger holds nothing of an audit epoch under way, so all of it may be shown.
 
 Does not: price, post, or ask the chain.
 
-Usage: `statement = account_statement(connection, "0xAbc…", limit=100)`.
+Usage: `statement = account_statement(house, connection, "0xAbc…", limit=100)`.
 """
 
 from __future__ import annotations
@@ -16,22 +18,27 @@ from typing import Any
 import sqlalchemy as sa
 
 from rewards.ledger import ASSET, Entry, claimed_account, posted_account
+from rewards.outlook import outlook_of
 from rewards.rates import sentence_of
+from storage.house import House
 from storage.tables import ledger, nodes
 from windrow_protocol.limits import ACCOUNT_ENTRIES_MAX
 from windrow_protocol.merkle import checksum_address
 
+_WITHIN = frozenset({"released", "claimed"})
+
 
 def account_statement(
-    connection: sa.Connection, payout: str, *, before_seq: int | None = None, limit: int = 100
+    house: House, connection: sa.Connection, payout: str, *, before_seq: int | None = None, limit: int = 100
 ) -> dict[str, Any]:
-    """Return `{account, asset, totals, reasons, entries, next_before_seq}`, newest entries first.
+    """Return `{account, asset, totals, waiting, vesting, reasons, entries, next_before_seq}`, newest entries first.
 
     Amounts are decimal strings of wei. Raises WindrowError `bad_payout_address`.
     """
     account = checksum_address(payout)
-    pending = _pending_accounts(connection, account)
-    own = {*pending, posted_account(account), claimed_account(account)}
+    node_ids = _nodes_of(connection, account)
+    own = {posted_account(account), claimed_account(account)}
+    own |= {f"{kind}:{node_id}" for node_id in node_ids for kind in ("pending", "bond")}
     rows = _entries_of(connection, own)
     shown = [entry for entry in rows if before_seq is None or entry.entry_seq < before_seq]
     shown = shown[: max(1, min(limit, ACCOUNT_ENTRIES_MAX))]
@@ -39,16 +46,17 @@ def account_statement(
     return {
         "account": account,
         "asset": ASSET,
-        "totals": _totals(rows, pending, account),
+        "totals": _totals(rows, own),
+        **outlook_of(connection, house.rules, node_ids, house.now_ms()),
         "reasons": _reasons(rows, own),
         "entries": [_shown(entry, own) for entry in shown],
         "next_before_seq": shown[-1].entry_seq if more else None,
     }
 
 
-def _pending_accounts(connection: sa.Connection, account: str) -> set[str]:
+def _nodes_of(connection: sa.Connection, account: str) -> list[str]:
     statement = sa.select(nodes.c.node_id).where(sa.func.lower(nodes.c.payout_address) == account.lower())
-    return {f"pending:{row.node_id}" for row in connection.execute(statement)}
+    return list(connection.execute(statement).scalars())
 
 
 def _entries_of(connection: sa.Connection, own: set[str]) -> list[Entry]:
@@ -57,22 +65,22 @@ def _entries_of(connection: sa.Connection, own: set[str]) -> list[Entry]:
     return [Entry(*row) for row in connection.execute(statement.order_by(ledger.c.entry_seq.desc()))]
 
 
-def _totals(rows: list[Entry], pending: set[str], account: str) -> dict[str, str]:
-    def held(accounts: set[str]) -> int:
-        return sum(e.amount * ((e.credit in accounts) - (e.debit in accounts)) for e in rows)
-
-    parts = {
-        "pending_wei": held(pending),
-        "posted_wei": held({posted_account(account)}),
-        "claimed_wei": held({claimed_account(account)}),
+def _totals(rows: list[Entry], own: set[str]) -> dict[str, str]:
+    held = dict.fromkeys(("pending", "bond", "posted", "claimed"), 0)
+    for entry in rows:
+        for account, change in ((entry.credit, entry.amount), (entry.debit, -entry.amount)):
+            if account in own:
+                held[account.partition(":")[0]] += change
+    return {
+        **{f"{kind}_wei": str(amount) for kind, amount in held.items()},
+        "earned_wei": str(sum(held.values())),
     }
-    return {name: str(amount) for name, amount in (*parts.items(), ("earned_wei", sum(parts.values())))}
 
 
 def _reasons(rows: list[Entry], own: set[str]) -> list[dict[str, Any]]:
     counted: dict[str, list[int]] = {}
     for entry in rows:
-        if _kind(entry, own) in ("earned", "refused"):
+        if _kind(entry, own) not in _WITHIN:
             counted.setdefault(entry.reason, []).append(_change(entry, own))
     return [
         {
@@ -90,6 +98,7 @@ def _shown(entry: Entry, own: set[str]) -> dict[str, Any]:
         "entry_seq": entry.entry_seq,
         "entry_id": entry.entry_id,
         "kind": _kind(entry, own),
+        "held": entry.credit.partition(":")[0],
         "reason": entry.reason,
         "sentence": sentence_of(entry.reason),
         "cause": entry.cause,
@@ -101,11 +110,13 @@ def _shown(entry: Entry, own: set[str]) -> dict[str, Any]:
 
 
 def _kind(entry: Entry, own: set[str]) -> str:
-    if _change(entry, own):
-        return "earned"
     if entry.debit in own:
-        return "claimed" if entry.credit.startswith("claimed:") else "released"
-    return "refused"
+        if entry.credit in own:
+            return "claimed" if entry.credit.startswith("claimed:") else "released"
+        return "taken" if entry.credit == "fines" else "moved"
+    if entry.debit == "fines":
+        return "returned"
+    return "earned" if entry.amount else "refused"
 
 
 def _change(entry: Entry, own: set[str]) -> int:

@@ -117,9 +117,9 @@ def _freeze(office: _Office) -> Epoch:
             raise WindrowError(
                 "nothing_to_settle", f"epoch {previous.epoch_id} pays it all" if previous else ""
             )
+        _require_monotone(before, leaves)
         _require_intact(connection)
         published = ledger_bytes(connection, entry_seq)
-    _require_monotone(before, leaves)
     tree = MerkleTree.from_amounts(leaves)
     _require_agreement(published, tree.root, tree.total, head)
     previous_root = previous.root if previous else NO_ROOT

@@ -7,7 +7,9 @@ refusal is an entry of amount 0. Sums are made in Python: SQLite would add amoun
     emission, buyers              sources outside the ledger; the only balances that may be negative
     sales, royalties              clearing; zero after every transaction
     treasury                      fees of sales
+    fines                         what penalties took; a penalty taken back returns from here
     pending:<node id>             earned, not yet vested
+    bond:<node id>                pay of an identity's first documents, until it leaves
     posted:<payout address>       vested, not yet claimed
     claimed:<payout address>      paid on chain
 
@@ -42,7 +44,7 @@ SOURCES: Final = frozenset({"emission", "buyers"})
 CLEARING: Final = frozenset({"sales", "royalties"})
 FIRST_HEAD: Final = "0" * 64
 _ACCOUNT = re.compile(
-    r"emission|buyers|sales|royalties|treasury|pending:[0-9a-f]{64}|(posted|claimed):0x[0-9a-fA-F]{40}"
+    r"emission|buyers|sales|royalties|treasury|fines|(pending|bond):[0-9a-f]{64}|(posted|claimed):0x[0-9a-fA-F]{40}"
 )
 _ONE_LINE = re.compile(r"[!-~]+")  # visible ASCII: nothing that could blur where a field ends
 _FETCHED_AT_ONCE = 2_000

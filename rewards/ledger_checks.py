@@ -16,11 +16,25 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from rewards.ledger import CLEARING, FIRST_HEAD, SOURCES, cumulative, entries
+from rewards.ledger import ASSET, CLEARING, FIRST_HEAD, SOURCES, cumulative, entries
+from rewards.vesting import STEPS
+from storage.pay_tables import pending_pay
 from storage.tables import epochs, payouts
+from storage.trust_tables import node_stakes
 from windrow_protocol.merkle import MerkleTree
 
 Balances = dict[str, int]
+# What may move where: a sale through clearing, and the steps of earned money.
+MOVES: Final = frozenset(
+    {
+        ("buyers", "sales"),
+        ("sales", "treasury"),
+        ("sales", "royalties"),
+        ("royalties", "treasury"),
+        ("royalties", "posted"),
+        *(("emission" if state == "earned" else state, following) for (state, _), following in STEPS.items()),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +95,31 @@ def check_clearing_is_empty(connection: sa.Connection) -> Iterator[str]:
                 yield f"{asset}: {account} holds {folded[account]}"
 
 
+def check_moves_are_steps(connection: sa.Connection) -> Iterator[str]:
+    """Money moves only as the table of vesting and the road of a sale allow."""
+    for entry in entries(connection):
+        debit, credit = entry.debit.partition(":")[0], entry.credit.partition(":")[0]
+        if (debit, credit) not in MOVES:
+            yield f"entry {entry.entry_seq} moves money from {debit} to {credit}"
+
+
+def check_stakes_follow(connection: sa.Connection) -> Iterator[str]:
+    """What nodes have at stake, and what is pending document by document, are the balances of their accounts."""
+    folded = _folded(connection).get(ASSET, {})
+    kept = {row.node_id: row for row in connection.execute(sa.select(node_stakes))}
+    waiting: defaultdict[str, int] = defaultdict(int)
+    for item in connection.execute(sa.select(pending_pay)):
+        waiting[item.node_id] += item.fee + item.novelty
+    held = {name.partition(":")[2] for name in folded if name.startswith(("pending:", "bond:"))}
+    for node_id in sorted(held | kept.keys() | waiting.keys()):
+        pending, bond = folded.get(f"pending:{node_id}", 0), folded.get(f"bond:{node_id}", 0)
+        stake = (kept[node_id].pending, kept[node_id].bond) if node_id in kept else (0, 0)
+        if stake != (pending, bond):
+            yield f"{node_id}: {stake} at stake, the ledger says {(pending, bond)}"
+        if waiting[node_id] != pending:
+            yield f"{node_id}: documents wait for {waiting[node_id]}, the ledger says {pending}"
+
+
 def check_claims_are_payouts(connection: sa.Connection) -> Iterator[str]:
     """What the ledger calls claimed is what the payouts add up to, address by address."""
     paid: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -119,6 +158,8 @@ CHECKS: Final[tuple[Callable[[sa.Connection], Iterator[str]], ...]] = (
     check_nothing_overdrawn,
     check_debits_equal_credits,
     check_clearing_is_empty,
+    check_moves_are_steps,
+    check_stakes_follow,
     check_claims_are_payouts,
     check_epochs_follow,
 )

@@ -1,14 +1,17 @@
 """What a verified contribution is worth: one table of rates for each version, and the pure function that applies it.
 
-Rules: integer wei; pay is linear in verified value. A verified fetch earns a small fee, the first-seen text of a
-cluster earns by the unique byte up to a cap, a truth that a verdict used earns an audit fee whatever the verdict was.
-A refusal is a price of 0 with its reason, so that it becomes a row too. A new version is a new row, never an edit.
+Rules: integer wei; pay is linear in verified value. A fetch that an audit passed, or that nobody drew, earns a small
+fee; the first-seen text of a cluster earns by the unique byte that a truth has too, up to a cap for each document and
+to what its domain has left in the epoch. A page of a hard host and a control page earn the fee alone. A truth earns
+nothing by itself: what a verdict used is paid from the epoch's dividends. A refusal is a price of 0 with its reason, so
+that it becomes a row too. A new version is a new row, never an edit.
 
 Does not: read tables, post entries, or know who is paid.
 
 Usage::
 
-    for priced in price_work("accepted", "matches_truth", duplicate_kind="unique", unique_bytes=12_000): ...
+    text = Novelty(kind="unique", unique_bytes=12_000, confirmed_ppm=950_000)
+    for priced in price_work("accepted", "matches_truth", text): ...
 
 Source: docs/protocol.md, "Pay".
 """
@@ -19,6 +22,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from windrow_protocol.errors import REASONS
+from windrow_protocol.trust_rules import PPM
 
 WIND: Final = 10**18  # wei of one token
 
@@ -43,6 +47,20 @@ class Priced:
     amount_wei: int
 
 
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """What judging a text gave: unique, exact or near (empty: not judged), and its bytes that nobody had before.
+
+    `confirmed_ppm` is the share of it that a truth has too; `room_bytes` what the text's domain and hosting prefix may
+    still be paid for in the epoch.
+    """
+
+    kind: str = ""
+    unique_bytes: int = 0
+    confirmed_ppm: int = PPM
+    room_bytes: int | None = None
+
+
 RATES: Final[dict[int, Rates]] = {
     1: Rates(
         version=1,
@@ -54,11 +72,15 @@ RATES: Final[dict[int, Rates]] = {
 }
 CURRENT: Final = RATES[1]
 
+PAID: Final = frozenset({"accepted", "unaudited"})
 _CREDITS: Final[dict[str, str]] = {
-    "fetch_fee": "Fee for a page whose text agreed with what a validator fetched",
+    "fetch_fee": "Fee for a page that was fetched as leased",
     "novelty": "New text: paid by the unique byte, up to the cap of one document",
-    "audit_fee": "Fee for a truth fetch that a verdict rests on",
+    "confirmed_novelty": "New text, of which only the part counts that a validator's fetch has too",
     "released": "Pending pay became yours to claim",
+    "dividend": "Your share of what an epoch's audits are paid with",
+    "came_back": "A penalty was taken back, and with it all that it had cost",
+    "restored_pay": "Looked at again, the text is the page's: paid as if it had been accepted at once",
     "royalty": "Your share of a sale, by the tokens of your rows in the export that was sold",
     "claimed": "Paid out on chain to this address",
     "sale_price": "A buyer's payment",
@@ -69,26 +91,42 @@ _CREDITS: Final[dict[str, str]] = {
 
 
 def price_work(
-    verdict: str, reason: str, *, duplicate_kind: str = "", unique_bytes: int = 0, rates: Rates = CURRENT
+    verdict: str, reason: str, text: Novelty | None = None, rates: Rates = CURRENT
 ) -> list[Priced]:
-    """Price a contribution by its verdict and, when it was accepted, by its novelty. Raises ValueError."""
-    if verdict not in ("accepted", "rejected", "no_evidence") or unique_bytes < 0:
-        raise ValueError(f"cannot price verdict {verdict!r} with {unique_bytes} unique bytes")
-    if verdict != "accepted":
+    """Price a contribution by its verdict and, where it is paid, by the novelty of its text. Raises ValueError.
+
+    Without a text (a control page) there is the fee alone.
+    """
+    if verdict not in ("accepted", "unaudited", "rejected", "no_evidence"):
+        raise ValueError(f"cannot price verdict {verdict!r}")
+    if verdict not in PAID:
         return [Priced("fetch", reason, 0)]
-    if duplicate_kind == "unique":
-        bytes_paid = min(unique_bytes, rates.novelty_bytes_max)
-        novelty = Priced("novelty", "novelty", bytes_paid * rates.novelty_byte_wei)
-    else:
-        novelty = Priced("novelty", "not_first_seen", 0)
-    return [Priced("fetch", "fetch_fee", rates.fetch_fee_wei), novelty]
+    fee = Priced("fetch", "fetch_fee", rates.fetch_fee_wei)
+    return [fee] if text is None else [fee, _price_text(reason, text, rates)]
 
 
-def price_truth(used: bool, rates: Rates = CURRENT) -> list[Priced]:
-    """Price a validator's truth fetch: it is paid for being used, not for what the verdict says."""
-    if used:
-        return [Priced("audit", "audit_fee", rates.audit_fee_wei)]
-    return [Priced("audit", "truth_unused", 0)]
+def _price_text(reason: str, text: Novelty, rates: Rates) -> Priced:
+    if text.unique_bytes < 0 or not 0 <= text.confirmed_ppm <= PPM:
+        raise ValueError(f"cannot price {text}")
+    if reason == "hard_host":
+        return Priced("novelty", "hard_host", 0)
+    if text.kind != "unique":
+        return Priced("novelty", "not_first_seen", 0)
+    paid = min(text.unique_bytes * text.confirmed_ppm // PPM, rates.novelty_bytes_max)
+    why = "novelty" if text.confirmed_ppm == PPM else "confirmed_novelty"
+    if text.room_bytes is not None and text.room_bytes < paid:
+        paid, why = max(0, text.room_bytes), "domain_cap"
+    return Priced("novelty", why, paid * rates.novelty_byte_wei)
+
+
+def price_truth(used: bool) -> list[Priced]:
+    """Give a validator's truth fetch its line: it is paid with the epoch's dividends when a verdict rests on it."""
+    return [Priced("audit", "by_dividends" if used else "truth_unused", 0)]
+
+
+def audit_pot_wei(truths_used: int, rates: Rates = CURRENT) -> int:
+    """Return what an epoch's validators share: a fee for each truth that a verdict rests on."""
+    return truths_used * rates.audit_fee_wei
 
 
 def sentence_of(reason: str) -> str:

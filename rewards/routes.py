@@ -118,7 +118,7 @@ class RewardDoors:
 
     def _statement(self, payout: str, before_seq: int | None, limit: int) -> dict[str, Any]:
         with self._house.state.read() as connection:
-            return account_statement(connection, payout, before_seq=before_seq, limit=limit)
+            return account_statement(self._house, connection, payout, before_seq=before_seq, limit=limit)
 
     async def _relay(self, account: str) -> PaidClaim:
         await asyncio.to_thread(
@@ -169,7 +169,7 @@ def routes(
             "GET",
             "/v1/accounts/{payout}/entries",
             doors.entries,
-            "Every credit and refusal of a payout address with its reason, and the totals they add up to",
+            "A payout address's every credit and refusal with its reason, their totals, and what is to come",
         ),
     ]
 

@@ -45,7 +45,6 @@ epoch_pay = sa.Table(
     sa.Column("epoch_id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("documents", sa.BigInteger, nullable=False),  # that earned something
     sa.Column("earned", Uint256, nullable=False),  # by all of them, in wei
-    sa.Column("truths", sa.BigInteger, nullable=False),  # that its verdicts rest on
 )
 novelty_rooms = sa.Table(
     "novelty_rooms",

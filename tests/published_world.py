@@ -21,14 +21,18 @@ from aggregator.ingest import Ingest
 from aggregator.personal import Personal
 from aggregator.pipeline import Pipeline
 from aggregator.routes import Doors
+from aggregator.verification.audit_closing import close_epochs
+from aggregator.verification.audit_epochs import end_epoch
 from rewards.accountant import run_accountant
 from storage.lake import Lake
 from windrow_protocol.messages import Contribution, Lease, LeaseRequest, Registration
+from windrow_protocol.trust_rules import PPM, TrustRules
 
 RECIPES = Path(__file__).resolve().parent.parent / "datasets"
 COORDINATOR = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PAYOUTS = ("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359")
 VALIDATOR_PAYOUT = "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB"
+AT_ONCE = TrustRules(off=("vesting",), probation_documents=0, audit_rate_min_ppm=PPM, audit_rate_max_ppm=PPM)
 MAIL = "ana.lopez@cantor-archive.org"
 MODULES = [
     *(
@@ -84,7 +88,7 @@ class PublishedWorld:
     """The house, two contributors and a validator."""
 
     def __init__(self, home: Path) -> None:
-        self.house = open_house(home, dedup_metadata, key=COORDINATOR)
+        self.house = open_house(home, dedup_metadata, key=COORDINATOR, rules=AT_ONCE)
         self.segments = open_segments(self.house)
         self.validator = Node(self.house, Ed25519PrivateKey.from_private_bytes(bytes(32)))
         self.contributors = [
@@ -111,7 +115,7 @@ class PublishedWorld:
         self.house.state.close()
 
     async def feed(self, texts: dict[str, str], optout: tuple[str, ...] = ()) -> None:
-        """Let the contributors and the validator fetch these pages, then verify, judge and pay for them."""
+        """Let the contributors and the validator fetch these pages, verify and judge them, close the epoch, pay."""
         with self.house.state.write() as connection:
             add_urls(connection, [(url, "http") for url in texts], self.house.now_ms())
         busy = True
@@ -127,6 +131,8 @@ class PublishedWorld:
                     )
             while self.pipeline.step():
                 busy = True
+        end_epoch(self.house)
+        close_epochs(self.house, self.segments, patience_ms=0)
         run_accountant(self.house)
 
     def _fetched(

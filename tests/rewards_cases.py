@@ -23,6 +23,7 @@ from storage.real_env import real_env
 from storage.state import State, sqlite_url
 from storage.tables import consents, contributions, duplicates, nodes, sales, verdicts
 from windrow_protocol.merkle import checksum_address
+from windrow_protocol.trust_rules import TrustRules
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 START_MS = 1_750_000_000_000
@@ -52,13 +53,16 @@ class Settled:
     clock: MovableClock
 
 
-def open_house(home: Path, clock: Clock | None = None) -> House:
+AT_ONCE = TrustRules(off=("vesting", "probation"))  # pay is posted when it is told
+
+
+def open_house(home: Path, clock: Clock | None = None, rules: TrustRules = AT_ONCE) -> House:
     """Open the house on a home folder, as `windrow up` does."""
     home.mkdir(parents=True, exist_ok=True)
     env = real_env()
     if clock is not None:
         env = replace(env, clock=clock)
-    return House(env, State.open(sqlite_url(home / "state.db")), home, "windrow-test", KEY)
+    return House(env, State.open(sqlite_url(home / "state.db")), home, "windrow-test", KEY, rules)
 
 
 def node_id(number: int) -> str:

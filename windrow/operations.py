@@ -68,8 +68,13 @@ class Operations:
         return {"added": added, "known": known}
 
     async def publish(self, dataset: str, dry_run: bool = False) -> dict[str, Any]:
-        """Publish a dataset's next version and list it for sale on chain."""
+        """Publish a dataset's next version and list it for sale on chain.
+
+        The audit epoch is closed first: what is sold is told by then, and nothing of an epoch under way can be.
+        """
         house = self._home.house
+        if not dry_run:
+            await self._close_audit_epoch()
         async with self._busy:
             await self._settle_logs()
             export = await asyncio.to_thread(

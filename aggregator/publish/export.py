@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import msgspec
 import pyarrow.dataset as pads
+import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from aggregator.publish.build_folder import BuiltFolder, Progress, build_data, list_file
@@ -25,6 +26,7 @@ from aggregator.publish.card import render_card
 from aggregator.publish.croissant import describe_export
 from aggregator.publish.recipe import Recipe, load_recipe
 from aggregator.publish.rows import CheckFailure, build_rows, open_engine, read_evidence, run_checks
+from aggregator.publish.sellable import sellable, withdrawn
 from extension_bridge.redaction import redact
 from storage.house import House
 from storage.lake import Lake
@@ -36,6 +38,7 @@ from windrow_protocol.exports import (
     MANIFEST_JWS_NAME,
     MANIFEST_NAME,
     MANIFEST_PURPOSE,
+    PROVENANCE_NAME,
     REMOVED_NAME,
     REMOVED_PURPOSE,
     Manifest,
@@ -102,10 +105,9 @@ def _build(
 ) -> tuple[BuiltFolder, list[CheckFailure]]:
     salt = _salt(house, recipe.dataset)
     with house.state.read() as connection:
-        lake = Lake(house.env, house.home / "lake").dataset(connection)
-        batches = build_rows(
-            open_engine(recipe, lake=lake), recipe, lambda ids: read_evidence(connection, ids), salt, redact
-        )
+        lake, may_sell = Lake(house.env, house.home / "lake").dataset(connection), sellable(connection)
+        engine = open_engine(recipe, lake=lake, sellable=may_sell)
+        batches = build_rows(engine, recipe, lambda ids: read_evidence(connection, ids), salt, redact)
         built = build_data(folder, recipe, batches, progress)
     if progress is not None:
         progress("checks", built.facts.rows)
@@ -115,7 +117,7 @@ def _build(
         if shards
         else recipe.schema.empty_table()
     )
-    return built, run_checks(open_engine(recipe, lake=lake, export=rows), recipe.checks)
+    return built, run_checks(open_engine(recipe, lake=lake, sellable=may_sell, export=rows), recipe.checks)
 
 
 def _salt(house: House, dataset: str) -> bytes:
@@ -184,7 +186,7 @@ def _write_front(
     croissant = describe_export(
         recipe, version=version, export_id=export_id, created_at_ms=now, shards=built.shards
     )
-    removed = _removed(house, f"{recipe.dataset}/{version}", [])
+    removed = _removed(house, f"{recipe.dataset}/{version}", _sold_and_withdrawn(house, recipe.dataset))
     texts = {
         "README.md": render_card(recipe, facts, version).encode(),
         "croissant.json": _pretty(croissant),
@@ -215,6 +217,18 @@ def _write_front(
         asset=price.asset,
         files=[*built.files, *(list_file(built.folder, name) for name in sorted(texts))],
     )
+
+
+def _sold_and_withdrawn(house: House, dataset: str) -> list[str]:
+    """Return the ids that earlier versions sold and that nobody should go on using."""
+    with house.state.read() as connection:
+        gone = set(withdrawn(connection))
+        versions = connection.execute(sa.select(exports.c.version).where(exports.c.dataset == dataset))
+        folders = [export_folder(house, dataset, version) for version in versions.scalars()]
+    if not gone:
+        return []
+    sold = (pq.read_table(folder / PROVENANCE_NAME, columns=["id"])["id"].to_pylist() for folder in folders)
+    return sorted(gone & set().union(*sold))
 
 
 def _removed(house: House, subject: str, ids: list[str]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """From the lake to the rows of an export, each with its provenance beside it.
 
-Rules: `build.sql` runs in DuckDB over the registered lake and nothing else: no file, no network, no extension. The
-publisher adds what SQL cannot know: the salted pseudonym, the redaction, and the signed receipt and verdict. A row
-without both signatures stops everything; a text that cannot be redacted (a page may be made so on purpose) is left out
-and counted. Rows come in the order the recipe gives, in bounded batches.
+Rules: `build.sql` runs in DuckDB over the registered lake and the list of what may be sold, and nothing else: no file,
+no network, no extension. The publisher adds what SQL cannot know: the salted pseudonym, the redaction, and the signed
+receipt and verdict. A row without both signatures stops everything; a text that cannot be redacted (a page may be made
+so on purpose) is left out and counted. Rows come in the order the recipe gives, in bounded batches.
 
 Does not: write files, judge documents, or sign.
 
@@ -56,7 +56,7 @@ Redact = Callable[[str], Redacted]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is signed about one contribution, and who is paid for it."""
+    """What is signed about one contribution, and who is paid for it: nobody for a truth that took another's place."""
 
     contribution_id: str
     node_id: str
@@ -108,7 +108,9 @@ def read_evidence(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Ev
             contributions.c.contribution_id,
             contributions.c.node_id,
             contributions.c.lease_id,
-            nodes.c.payout_address,
+            sa.case((contributions.c.kind == "truth", ""), else_=nodes.c.payout_address).label(
+                "payout_address"
+            ),
             submissions.c.receipt,
             verdicts.c.jws.label("verdict"),
         )

@@ -1,9 +1,11 @@
--- The rows of web_text: accepted pages, the first of each cluster of duplicates, that nobody asked to keep out.
--- `lake` holds every judged contribution. The publisher adds `contributor_pseudonym` and `pii_redactions`.
+-- The rows of web_text: pages that an audit accepted, and those that nobody drew once their pay has vested; the first of
+-- each cluster of duplicates, that nobody asked to keep out. `lake` holds every judged contribution, `sellable` those of
+-- closed audit epochs. The publisher adds `contributor_pseudonym` and `pii_redactions`.
 WITH accepted AS (
-    SELECT *, count(*) OVER (PARTITION BY dup_cluster_id) AS cluster_size
-    FROM lake
+    SELECT lake.*, count(*) OVER (PARTITION BY dup_cluster_id) AS cluster_size
+    FROM lake JOIN sellable USING (contribution_id)
     WHERE verdict = 'accepted'
+       OR (verdict = 'unaudited' AND vested >= getvariable('unaudited_vested'))
 )
 SELECT
     contribution_id AS id,

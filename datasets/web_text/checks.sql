@@ -9,8 +9,16 @@ SELECT dup_cluster_id, count(*) AS times FROM export GROUP BY dup_cluster_id HAV
 -- check: no text twice
 SELECT content_sha256, count(*) AS times FROM export GROUP BY content_sha256 HAVING count(*) > 1;
 
--- check: only accepted contributions
-SELECT id, verdict FROM export WHERE verdict <> 'accepted';
+-- check: only what an audit accepted or nobody drew
+SELECT id, verdict FROM export WHERE verdict NOT IN ('accepted', 'unaudited');
+
+-- check: nothing of an audit epoch under way, nothing withdrawn
+SELECT id FROM export WHERE id NOT IN (SELECT contribution_id FROM sellable);
+
+-- check: what nobody audited has vested
+SELECT export.id
+FROM export JOIN sellable ON sellable.contribution_id = export.id
+WHERE export.verdict = 'unaudited' AND sellable.vested < getvariable('unaudited_vested');
 
 -- check: nothing that robots.txt denies
 SELECT id, url, robots_state FROM export WHERE robots_state NOT IN ('allowed', 'no_robots');

@@ -254,7 +254,7 @@ def test_what_a_crash_left_is_replaced(world: PublishedWorld) -> None:
 
 def test_a_row_without_its_signatures_stops_everything(world: PublishedWorld) -> None:
     with sqlite3.connect(world.house.home / "state.db") as database:
-        database.execute("DELETE FROM verdicts WHERE seq = (SELECT min(seq) FROM verdicts)")
+        database.execute("DELETE FROM submissions WHERE seq = (SELECT min(seq) FROM verdicts)")
     with pytest.raises(WindrowError) as refusal:
         publish(world.house, RECIPES, "web_text")
     assert refusal.value.code == "checks_failed"

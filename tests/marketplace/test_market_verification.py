@@ -194,7 +194,7 @@ def test_rows_newer_than_the_epoch_are_not_checked_and_unpaid_ones_fail(market: 
         result = verify_export(folder)
         assert states(result)["epoch signature"] == "passed"
         assert states(result)["ledger entries"] == state
-        assert str(market.export.rows) in detail(result, "ledger entries") or "was not paid" in detail(
+        assert str(market.export.rows) in detail(result, "ledger entries") or "was not credited" in detail(
             result, "ledger entries"
         )
 

@@ -44,7 +44,7 @@ def transfer(
     return Transfer(debit, credit, amount, cause, rule, "fetch_fee", created_at_ms=1, asset=asset)
 
 
-ACCOUNTS = ["emission", NODE, f"posted:{ALICE}", f"posted:{BOB}", "treasury"]
+ACCOUNTS = ["emission", f"posted:{ALICE}", f"posted:{BOB}", "posted:0x" + "33" * 20]
 transfers = st.lists(
     st.builds(
         transfer,
@@ -175,17 +175,20 @@ def test_a_changed_row_is_noticed(state: State, change: dict[str, object], check
         (transfer(NODE, f"posted:{ALICE}", 6, "c2"), "nothing_overdrawn"),
         (transfer("buyers", "sales", 6, "s1"), "clearing_is_empty"),
         (transfer("emission", f"claimed:{ALICE}", 1, "c3"), "claims_are_payouts"),
+        (transfer("emission", "treasury", 1, "c4"), "moves_are_steps"),
+        (transfer(f"posted:{ALICE}", "fines", 1, "c5"), "moves_are_steps"),
+        (transfer("emission", NODE, 1, "c6"), "stakes_follow"),
     ],
 )
 def test_wrong_bookings_are_noticed(state: State, wrong: Transfer, check: str) -> None:
     with state.write() as connection:
-        post(connection, [transfer("emission", NODE, 5, "c1")])
+        post(connection, [transfer("emission", f"posted:{ALICE}", 5, "c1")])
     with state.read() as connection:
         assert verify_ledger(connection) == []
     with state.write() as connection:
         post(connection, [wrong])
     with state.read() as connection:
-        assert [problem.check for problem in verify_ledger(connection)] == [check]
+        assert check in {problem.check for problem in verify_ledger(connection)}
 
 
 def test_published_lines_carry_every_field_and_exact_amounts(state: State) -> None:

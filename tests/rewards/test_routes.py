@@ -82,7 +82,9 @@ def fill(settled: Settled, first_seq: int = 1) -> None:
         if first_seq == 1:
             add_node(connection, 1)
             add_node(connection, 2, role="validator")
+            add_node(connection, 3)
             add_consent(connection, 1, 1)
+        add_accepted(connection, first_seq + 6, 3, unique_bytes=100)
         for seq in range(first_seq, first_seq + 6, 3):
             add_accepted(connection, seq, 1, unique_bytes=5_000)
             add_contribution(connection, seq + 1, 1)
@@ -190,7 +192,7 @@ async def test_a_claim_that_failed_waits_before_the_next(settled: Settled, doors
     assert (status, said["error"]) == (409, "claims_paused")
     status, said = await doors.post("/v1/claims", asked(payout(1)))
     assert (status, said["error"]) == (429, "too_many_requests")
-    status, said = await doors.post("/v1/claims", asked(payout(2)))
+    status, said = await doors.post("/v1/claims", asked(payout(3)))
     assert (status, said["error"]) == (409, "claims_paused")
     await settled.clock.sleep(6)
     settled.chain.distributor.resume(settled.signers.owner)
@@ -223,7 +225,7 @@ async def test_rows_sum_to_the_balance_before_and_after_a_claim(settled: Settled
 async def test_long_statements_come_in_pages(settled: Settled, doors: Doors) -> None:
     fill(settled)
     with settled.house.state.read() as connection:
-        whole = account_statement(connection, payout(1), limit=500)
+        whole = account_statement(settled.house, connection, payout(1), limit=500)
     assert whole["next_before_seq"] is None
     seen: list[Any] = []
     path = f"/v1/accounts/{payout(1)}/entries?limit=2"

@@ -1,0 +1,57 @@
+"""Which documents may be sold by now, and which of those sold before may not be any more.
+
+    sellable    accepted, or unaudited, in an audit epoch that is closed; `vested` says that its pay was released
+    withdrawn   paid for or sold once, and then found to differ from what validators fetched
+
+A row sold out of an epoch under way would tell its contributor what an audit found. Whether a recipe sells what nobody
+audited before it has vested, or at all, is the recipe's setting.
+
+Rules: a view for DuckDB, filled from the state; what is withdrawn stands on the signed list of removals of every later
+version. Does not: judge, or read the lake.
+
+Usage: `open_engine(recipe, lake=lake, sellable=sellable(connection))`.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from storage.tables import ledger, verdicts
+from storage.told import is_told
+from storage.trust_tables import consequences
+
+SCHEMA = pa.schema([("contribution_id", pa.string()), ("vested", pa.bool_())])
+
+
+def sellable(connection: sa.Connection) -> pa.Table:
+    """Return every document that may be sold, as an Arrow table of `SCHEMA`."""
+    released = (ledger.c.cause == verdicts.c.contribution_id) & (ledger.c.reason == "released")
+    gone = consequences.c.contribution_id == verdicts.c.contribution_id
+    statement = sa.select(verdicts.c.contribution_id, sa.exists().where(released)).where(
+        verdicts.c.verdict.in_(("accepted", "unaudited")),
+        is_told(verdicts.c.epoch_id),
+        ~sa.exists().where(gone, _is_in_force()),
+    )
+    rows = connection.execute(statement).all()
+    ids, vested = [row[0] for row in rows], [bool(row[1]) for row in rows]
+    return pa.table([pa.array(ids, pa.string()), pa.array(vested, pa.bool_())], schema=SCHEMA)
+
+
+def withdrawn(connection: sa.Connection) -> list[str]:
+    """Return the contributions that had a good verdict and were replaced later, in the order of their ids."""
+    statement = (
+        sa.select(consequences.c.contribution_id)
+        .join(verdicts, verdicts.c.contribution_id == consequences.c.contribution_id)
+        .where(verdicts.c.verdict.in_(("accepted", "unaudited")), _is_in_force())
+        .distinct()
+        .order_by(consequences.c.contribution_id)
+    )
+    return list(connection.execute(statement).scalars())
+
+
+def _is_in_force() -> sa.ColumnElement[bool]:
+    """A replacement that nothing took back."""
+    undone = consequences.alias("undone")
+    taken_back = sa.exists().where(undone.c.undoes == consequences.c.consequence_id)
+    return (consequences.c.kind == "replaced") & ~taken_back

@@ -1,0 +1,187 @@
+"""What the consequences of audits cost, and what taking them back returns: the table of consequences, in money.
+
+    kind            money
+    fined           documents_ppm millionths of that epoch's mean document → fines
+    padding         share_ppm of what pending documents earned for new text → fines
+    replaced        what the document itself has pending (it was paid before it was audited) → fines
+    suspended       all that is pending, and the bond → fines
+    appeal_denied   three fetch fees → fines
+    restored        what the consequence it undoes took comes back; the document is paid as if accepted at once
+    voided          what the consequence it undoes took comes back; the document stays unpaid
+    left_settled    nothing moves, but all that is pending vests
+    bond_returned   the bond becomes the owner's to claim
+
+Every other kind costs nothing. All is capped by pending plus bond, pending first.
+
+Rules: consequences are read in their order, each once, and none of an audit epoch under way (`told`). A penalty that
+finds nothing is still a row, of amount 0.
+
+Does not: decide consequences (the aggregator does), or release pay (`releases`).
+
+Usage: `entries = run_penalties(house)`.
+
+Source: docs/protocol.md, "Consequences".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from rewards.books import Books, Document, Penalty
+from rewards.epoch_pay import mean_documents_wei
+from rewards.ledger import posted_account
+from rewards.rates import CURRENT, Novelty, Priced, price_work
+from storage.house import House
+from storage.state import get_cursor, set_cursor
+from storage.tables import contributions, duplicates, ledger, nodes
+from storage.told import is_told
+from storage.trust_tables import consequences
+from windrow_protocol.limits import ACCOUNTING_BATCH_MAX
+from windrow_protocol.trust_rules import PPM
+
+CURSOR: Final = "rewards/consequences"
+APPEAL_FEES: Final = 3  # fetch fees, for the fresh fetches of an appeal that was lost
+
+
+def run_penalties(house: House, batch: int = ACCOUNTING_BATCH_MAX) -> int:
+    """Book every consequence that is told by now and return how many entries that gave."""
+    posted, more = 0, True
+    while more:
+        with house.state.write() as connection:
+            rows = _waiting(connection, batch)
+            for row in rows:
+                books = Books(connection, house.rules)
+                if row.kind in STEPS:
+                    STEPS[row.kind](connection, books, row)
+                posted += books.close()
+            if rows:
+                set_cursor(connection, CURSOR, rows[-1].consequence_seq)
+        more = len(rows) == batch
+    return posted
+
+
+def _waiting(connection: sa.Connection, batch: int) -> list[Any]:
+    """Return the next consequences in their order, up to the first that may not be told yet."""
+    after = consequences.c.consequence_seq > get_cursor(connection, CURSOR)
+    untold = sa.select(sa.func.min(consequences.c.consequence_seq)).where(
+        after, ~is_told(consequences.c.epoch_id)
+    )
+    bound = connection.execute(untold).scalar()
+    statement = sa.select(consequences).where(after).order_by(consequences.c.consequence_seq).limit(batch)
+    if bound is not None:
+        statement = statement.where(consequences.c.consequence_seq < bound)
+    return list(connection.execute(statement))
+
+
+def _penalty(row: Any) -> Penalty:
+    return Penalty(row.consequence_id, row.node_id, row.kind, row.created_at_ms)
+
+
+def _fine(connection: sa.Connection, books: Books, row: Any) -> None:
+    books.take(_penalty(row), mean_documents_wei(connection, row.epoch_id, row.documents_ppm))
+
+
+def _pad(connection: sa.Connection, books: Books, row: Any) -> None:
+    books.take_novelty(_penalty(row), row.share_ppm)
+
+
+def _replace(connection: sa.Connection, books: Books, row: Any) -> None:
+    books.take_document(_penalty(row), row.contribution_id)
+
+
+def _forfeit(connection: sa.Connection, books: Books, row: Any) -> None:
+    stake = books.stakes.of(row.node_id)
+    books.take(_penalty(row), stake.pending + stake.bond)
+
+
+def _charge_appeal(connection: sa.Connection, books: Books, row: Any) -> None:
+    books.take(_penalty(row), APPEAL_FEES * CURRENT.fetch_fee_wei)
+
+
+def _undo(connection: sa.Connection, books: Books, row: Any) -> None:
+    books.give_back(row.undoes, _document(connection, row))
+
+
+def _restore(connection: sa.Connection, books: Books, row: Any) -> None:
+    """Give back, and pay the document unless its row says that it was paid already."""
+    document = _document(connection, row)
+    books.give_back(row.undoes, document)
+    credits = sa.select(ledger.c.amount).where(
+        ledger.c.cause == row.contribution_id, ledger.c.debit == "emission"
+    )
+    amounts = [entry.amount for entry in connection.execute(credits)]
+    if amounts and not any(amounts):
+        lines = price_work("accepted", "restored", _restored_text(connection, row))
+        books.earn(document, [Priced(e.rule, "restored_pay", e.amount_wei) for e in lines], slot="restored:")
+
+
+def _settle(connection: sa.Connection, books: Books, row: Any) -> None:
+    books.stakes.of(row.node_id).settled = True
+
+
+def _return_bond(connection: sa.Connection, books: Books, row: Any) -> None:
+    payout = connection.execute(
+        sa.select(nodes.c.payout_address).where(nodes.c.node_id == row.node_id)
+    ).scalar_one()
+    books.move(
+        f"bond:{row.node_id}",
+        posted_account(payout),
+        books.stakes.of(row.node_id).bond,
+        cause=row.consequence_id,
+        rule="bond",
+        reason=row.kind,
+        at_ms=row.created_at_ms,
+    )
+
+
+def _document(connection: sa.Connection, row: Any) -> Document:
+    """Return the document that a consequence is about, dated by the consequence."""
+    found = connection.execute(
+        sa.select(contributions.c.seq, contributions.c.received_at_ms).where(
+            contributions.c.contribution_id == row.contribution_id
+        )
+    ).one_or_none()
+    seq, received_at_ms = (found.seq, found.received_at_ms) if found else (0, row.created_at_ms)
+    return Document(row.contribution_id, row.node_id, seq, received_at_ms, judged_at_ms=row.created_at_ms)
+
+
+def _restored_text(connection: sa.Connection, row: Any) -> Novelty:
+    """Return the novelty of a document that was never judged because a truth took its place.
+
+    The truth is the same page: what it brought that was new, the document would have brought, up to its own size. Where
+    no truth took its place, it earned what a mean document of its epoch earned.
+    """
+    own = sa.select(contributions.c.text_bytes).where(contributions.c.contribution_id == row.contribution_id)
+    text_bytes = connection.execute(own).scalar() or 0
+    judged = (
+        sa.select(duplicates.c.kind, duplicates.c.unique_bytes)
+        .join(contributions, contributions.c.contribution_id == duplicates.c.contribution_id)
+        .where(
+            sa.or_(
+                contributions.c.contribution_id == row.contribution_id,
+                contributions.c.audit_of == row.contribution_id,
+            )
+        )
+        .limit(1)
+    )
+    found = connection.execute(judged).one_or_none()
+    if found is not None:
+        return Novelty(found.kind, min(found.unique_bytes, text_bytes))
+    mean = mean_documents_wei(connection, row.epoch_id, PPM)
+    return Novelty("unique", max(0, mean - CURRENT.fetch_fee_wei) // CURRENT.novelty_byte_wei)
+
+
+STEPS: Final[dict[str, Callable[[sa.Connection, Books, Any], None]]] = {
+    "fined": _fine,
+    "padding": _pad,
+    "replaced": _replace,
+    "suspended": _forfeit,
+    "appeal_denied": _charge_appeal,
+    "restored": _restore,
+    "voided": _undo,
+    "left_settled": _settle,
+    "bond_returned": _return_bond,
+}
