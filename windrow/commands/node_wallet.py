@@ -23,7 +23,9 @@ def node_delegate(
         list[str] | None,
         typer.Option(help="work (count the node as the wallet's), payout, revoke (the node's key is lost)"),
     ] = None,
-    node_home: Annotated[Path | None, typer.Option(help="the node's folder", envvar="WINDROW_NODE_HOME")] = None,
+    node_home: Annotated[
+        Path | None, typer.Option(help="the node's folder", envvar="WINDROW_NODE_HOME")
+    ] = None,
     node_id: Annotated[str, typer.Option(help="the node's id, where its home is lost")] = "",
     payout: Annotated[str, typer.Option(help="address that rewards go to from now on")] = "",
     days: Annotated[int, typer.Option(help="how long the signed message may be used")] = 30,
