@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 import zstandard
-from audit_world import HALF, AuditWorld
+from audit_world import HALF, MOST, AuditWorld
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -322,7 +322,7 @@ async def test_an_entry_hidden_from_one_validator_is_found(
 async def test_a_draw_that_is_wrong_or_missing_or_a_secret_kept_back_costs_the_dividends(
     tmp_path: Path,
 ) -> None:
-    world = AuditWorld(tmp_path, operators=4)
+    world = AuditWorld(tmp_path, operators=4, rules=MOST)
     node = await world.ready()
     truth = await world.hand_in(node, 24)
     await world.audit(truth)
@@ -356,7 +356,7 @@ async def test_a_draw_that_is_wrong_or_missing_or_a_secret_kept_back_costs_the_d
 async def test_verdicts_that_come_after_their_epoch_was_sealed_are_published_with_the_next(
     tmp_path: Path,
 ) -> None:
-    world = AuditWorld(tmp_path)
+    world = AuditWorld(tmp_path, rules=MOST)
     node = await world.ready()
     truth = await world.hand_in(node, 8)
     end_epoch(world.house)
@@ -384,7 +384,7 @@ async def test_verdicts_that_come_after_their_epoch_was_sealed_are_published_wit
 
 
 async def test_refusals_are_published_and_recomputed(tmp_path: Path) -> None:
-    world = AuditWorld(tmp_path)
+    world = AuditWorld(tmp_path, rules=MOST)
     node = await world.ready()
     world.seed(12)
     leases = await world.take(node, 12)
