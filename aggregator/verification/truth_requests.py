@@ -37,7 +37,9 @@ STEPS: dict[tuple[str, str], str] = {
     ("answered", "no_truth"): "failed",
 }
 _SPARE: Final = 4  # pages shown for each one asked for
-_NOBODY_COMES: Final = 3  # waits, after which an operator may be asked for a second truth of the same page
+# Waits after which an operator that has spoken may fetch the same page again, and one that has failed to fetch it.
+_SAME_AGAIN: Final = 3
+_ANYBODY: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,18 +176,23 @@ def _move(
 
 
 def _is_its_turn(house: House, operator: str) -> sa.ColumnElement[bool]:
-    """It was asked; or whoever was asked is nobody or does not come, and it has not spoken yet or nobody else comes."""
+    """It was asked; or whoever was asked is nobody or does not come, and it is the next best.
+
+    That is at first who has not spoken about this page yet, then who has not failed to fetch it, at last anybody.
+    """
     other = truth_requests.alias("other")
-    has_spoken = sa.exists().where(
+    own = sa.and_(
         other.c.contribution_id == truth_requests.c.contribution_id,
         other.c.ordinal != truth_requests.c.ordinal,
         other.c.operator == operator,
     )
-    waited_since_ms, wait_ms = house.now_ms() - truth_requests.c.opened_at_ms, house.rules.draw_wait_ms
+    waits = (house.now_ms() - truth_requests.c.opened_at_ms) / sa.literal(max(1, house.rules.draw_wait_ms))
+    nobodys = sa.or_(truth_requests.c.operator == "", waits >= 1)
     return sa.or_(
         truth_requests.c.operator == operator,
-        sa.and_(sa.or_(truth_requests.c.operator == "", waited_since_ms >= wait_ms), ~has_spoken),
-        waited_since_ms >= _NOBODY_COMES * wait_ms,
+        sa.and_(nobodys, ~sa.exists().where(own)),
+        sa.and_(waits >= _SAME_AGAIN, ~sa.exists().where(own, other.c.state == "failed")),
+        waits >= _ANYBODY,
     )
 
 
