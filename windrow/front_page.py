@@ -27,12 +27,10 @@ def front_page_routes(settings: HouseSettings, operations: Operations) -> list[R
     """Return GET / and GET /status.json."""
 
     async def page(_request: Request) -> Response:
-        return page_response(_render(settings, await operations.summary()))
+        return page_response(_render(settings, await operations.public_figures()))
 
     async def status(_request: Request) -> Response:
-        figures = await operations.summary()
-        figures.pop("nodes")
-        return json_response(figures)
+        return json_response(await operations.public_figures())
 
     return [
         Route("GET", "/", page, "The house's first page"),
@@ -43,9 +41,8 @@ def front_page_routes(settings: HouseSettings, operations: Operations) -> list[R
 def _render(settings: HouseSettings, figures: dict[str, Any]) -> str:
     sections = [
         ("Pages", figures["pages"]),
-        ("Contributions", figures["contributions"]),
+        ("Contributions (verdicts of closed audit epochs)", figures["contributions"]),
         ("Novelty of what was accepted", figures["dedup"]),
-        ("Under way", figures["under_way"]),
     ]
     tables = "".join(_table(title, rows) for title, rows in sections)
     return f"""<!doctype html>

@@ -32,7 +32,7 @@ from rewards.settlement import reconcile_claims
 from windrow.chain_link import ChainLink, open_chain
 from windrow.home import OpenHome, open_home
 from windrow.settings import HouseSettings
-from windrow.summary import summarise
+from windrow.summary import public_figures, summarise
 from windrow_protocol.errors import WindrowError
 
 AUDIT_POLL_S = 0.5
@@ -155,6 +155,14 @@ class Operations:
     def _summary(self) -> dict[str, Any]:
         with self._home.house.state.read() as connection:
             return {**summarise(connection), "trust": trust_of(self._home.house, connection)}
+
+    async def public_figures(self) -> dict[str, Any]:
+        """Count what everybody may see."""
+        return await asyncio.to_thread(self._public_figures)
+
+    def _public_figures(self) -> dict[str, Any]:
+        with self._home.house.state.read() as connection:
+            return {**public_figures(connection), "trust": trust_of(self._home.house, connection)}
 
     async def work(self) -> int:
         """Do one round of the pipeline and the accountant; returns how much was done."""

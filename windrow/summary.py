@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from aggregator.verification.disclosures import is_disclosed
 from rewards.ledger import balances, cumulative
 from rewards.ledger_checks import verify_ledger
 from storage.tables import (
@@ -40,6 +41,35 @@ def summarise(connection: sa.Connection) -> dict[str, Any]:
         "under_way": under_way(connection),
         "log_seq": connection.execute(sa.select(sa.func.max(submissions.c.seq))).scalar() or 0,
     }
+
+
+def public_figures(connection: sa.Connection) -> dict[str, Any]:
+    """Return what everybody may see: verdicts, and what follows from them, only of audit epochs that are closed.
+
+    Whoever saw the number of rejections rise would know that a fake was caught, while it can still stop.
+    """
+    told = is_disclosed(verdicts.c.epoch_id)
+    judged = sa.select(verdicts.c.verdict, sa.func.count()).where(told).group_by(verdicts.c.verdict)
+    novel = (
+        sa.select(duplicates.c.kind, sa.func.count())
+        .join(verdicts, verdicts.c.contribution_id == duplicates.c.contribution_id)
+        .where(told)
+        .group_by(duplicates.c.kind)
+    )
+    named = ("accepted", "unaudited", "rejected", "no_evidence")
+    received = _count(connection, contributions.c.kind == "work", table=contributions)
+    return {
+        "pages": _pages(connection),
+        "contributions": {"received": received, **_tallied(connection, judged, named)},
+        "dedup": _tallied(connection, novel, ("exact", "near", "unique")),
+        "personal": _personal(connection),
+        "log_seq": connection.execute(sa.select(sa.func.max(submissions.c.seq))).scalar() or 0,
+    }
+
+
+def _tallied(connection: sa.Connection, grouped: sa.Select[Any], names: tuple[str, ...]) -> dict[str, int]:
+    counts = {str(name): int(number) for name, number in connection.execute(grouped)}
+    return {name: counts.get(name, 0) for name in names}
 
 
 def _count(connection: sa.Connection, *where: sa.ColumnElement[bool], table: sa.FromClause) -> int:

@@ -1,0 +1,66 @@
+"""What bears on a node's audit rate: counted without a scan, exact over days, and never fooled by a clock set back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from real_house import open_house
+
+from aggregator.verification.exposure import MEAN_DOCUMENT, count_document, documents_of, exposure_of
+from storage.state import State, set_meta, sqlite_url
+from storage.trust_tables import node_stakes
+from windrow_protocol.trust_rules import DAY_MS, TrustRules
+
+RULES = TrustRules()
+NODE, HOST = "ab" * 32, "http://a.example:80"
+NOON_MS = 20_000 * DAY_MS + DAY_MS // 2
+
+
+def per_day(connection: sa.Connection, now_ms: int) -> float:
+    return exposure_of(connection, RULES, NODE, HOST, now_ms).documents_per_day
+
+
+def test_a_node_that_nobody_knows_has_nothing_at_stake(tmp_path: Path) -> None:
+    with open_house(tmp_path).state.read() as connection:
+        found = exposure_of(connection, RULES, NODE, HOST, NOON_MS)
+    assert (found.documents, found.at_stake, found.documents_per_day) == (0, 0.0, 0.0)
+    assert not found.escalated
+    assert not found.hard_host
+
+
+def test_the_last_day_is_a_window_that_slides(tmp_path: Path) -> None:
+    with open_house(tmp_path).state.write() as connection:
+        for hour in range(24):  # one document an hour, from midnight to midnight
+            count_document(connection, NODE, NOON_MS + DAY_MS // 2 + hour * DAY_MS // 24)
+        next_midnight = NOON_MS + DAY_MS // 2 + DAY_MS
+        assert per_day(connection, next_midnight - 1) == 24
+        assert per_day(connection, next_midnight) == 24
+        assert per_day(connection, next_midnight + DAY_MS // 2) == 12
+        assert per_day(connection, next_midnight + DAY_MS) == 0
+        assert documents_of(connection, NODE) == 24
+
+
+def test_stakes_are_told_in_mean_documents(tmp_path: Path) -> None:
+    with open_house(tmp_path).state.write() as connection:
+        connection.execute(sa.insert(node_stakes).values(node_id=NODE, pending=6 * 10**24, bond=10**24))
+        assert (
+            exposure_of(connection, RULES, NODE, HOST, NOON_MS).at_stake == 0.0
+        )  # nothing was earned by anybody yet
+        set_meta(connection, MEAN_DOCUMENT, str(10**23))
+        assert exposure_of(connection, RULES, NODE, HOST, NOON_MS).at_stake == 70.0
+
+
+@settings(max_examples=25, deadline=None)
+@given(steps=st.lists(st.integers(-2 * DAY_MS, 2 * DAY_MS), max_size=30))
+def test_no_document_is_lost_or_counted_twice_whatever_the_clock_does(steps: list[int]) -> None:
+    state, now_ms = State.open(sqlite_url(Path(":memory:"))), NOON_MS
+    with state.write() as connection:
+        for number, step in enumerate(steps, start=1):
+            now_ms += step
+            count_document(connection, NODE, now_ms)
+            assert documents_of(connection, NODE) == number
+            assert 1 <= per_day(connection, now_ms) <= number
+    state.close()
