@@ -20,7 +20,7 @@ from aiohttp import web
 from crawl_sites import Site, html, serve, wall_ms
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from real_data import ROOT
-from real_house import NETWORK, PAYOUT, open_house, open_segments
+from real_house import NETWORK, PAYOUT, address_of_its_own, open_house, open_segments
 
 from aggregator.assignment.frontier import add_urls
 from aggregator.ingest import Ingest
@@ -216,7 +216,7 @@ async def node(home: Path, url: str, *flags: str, sites: tuple[Site, ...] = ()) 
         home,
         [
             *("--coordinator", url, "--payout", PAYOUT, "--renders", "http", "--poll-s", "0.2"),
-            *("--pace-private-s", "0.1"),
+            *("--pace-private-s", "0.1", "--source-address", address_of_its_own()),
             *flags,
             *(["--allow-private", *allowed] if allowed else []),
         ],
@@ -252,6 +252,7 @@ async def client_of(
     """Return a registered client in this process."""
     home.mkdir(exist_ok=True)
     log = LineLog(home / "line_log.ndjson", wall_ms)
+    options = {"source_address": address_of_its_own(), **options}
     client = CoordinatorClient(coordinator.url, key or Ed25519PrivateKey.generate(), log, wall_ms, **options)
     facts = await client.network()
     client.pin = pin_coordinator(home, coordinator.url, facts.network, facts.coordinator_id)

@@ -21,6 +21,7 @@ from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from real_house import address_of_its_own
 
 from windrow import cli
 from windrow_protocol.signing import SIGNATURE_HEADER, public_id, sign_request
@@ -100,10 +101,16 @@ class RunningHouse:
         return int(self.url.rsplit(":", 1)[1])
 
     def ask(
-        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        source: str = "127.0.0.1",
     ) -> Answered:
         """Send one request; a `Content-Length` that is given is sent as it is, whatever the body."""
-        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)
+        netloc = urlsplit(self.url).netloc
+        connection = http.client.HTTPConnection(netloc, timeout=60, source_address=(source, 0))
         try:
             connection.request(method, path, body or None, dict(headers or {}))
             response = connection.getresponse()
@@ -114,10 +121,11 @@ class RunningHouse:
 
 @dataclass
 class HandNode:
-    """A node made of nothing but a key."""
+    """A node made of nothing but a key and an address of its own."""
 
     house: RunningHouse
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    address: str = field(default_factory=address_of_its_own)
 
     @property
     def node_id(self) -> str:
@@ -129,9 +137,8 @@ class HandNode:
         return sign_request(self.key, network=network, purpose=purpose, body=body, nonce=nonce, now_ms=now_ms)
 
     def post(self, path: str, purpose: str, body: bytes, **changes: Any) -> Answered:
-        return self.house.ask(
-            "POST", path, body, {SIGNATURE_HEADER: self.signature(purpose, body, **changes)}
-        )
+        headers = {SIGNATURE_HEADER: self.signature(purpose, body, **changes)}
+        return self.house.ask("POST", path, body, headers, source=self.address)
 
     def register(self, payout: str) -> Answered:
         return self.post("/v1/nodes", "register", json.dumps({"payout_address": payout}).encode())
