@@ -1,23 +1,30 @@
 """Nodes of the simulation: they speak the public doors as docs/protocol.md describes them, and nothing else.
 
-A validator is the same node with a key the coordinator knows. A node keeps each record until it has its receipt, sends
-it again as often as it likes, and remembers every receipt and every refusal, so that they can be checked afterwards.
+A validator is the same node with a key the coordinator knows, and the node's own code for its draws. A node keeps each
+record until it has its receipt, sends it again as often as it likes, and remembers every receipt and every refusal, so
+that they can be checked afterwards.
 """
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from simulation.web import SimulatedWeb
 
-from storage.env import Clock, Request
+from contributor_node.coordinator_client import CoordinatorClient
+from contributor_node.validator import EpochSecret, Validator
+from storage.env import Clock, Request, Response
 from storage.simulation.network import SimulatedNetwork
+from windrow_protocol.audit_draw import SECRET_BYTES
 from windrow_protocol.content import text_sha256
+from windrow_protocol.errors import WindrowError
 from windrow_protocol.merkle import checksum_address
 from windrow_protocol.messages import (
     Contribution,
@@ -34,6 +41,7 @@ from windrow_protocol.signing import SIGNATURE_HEADER, public_id, sign_request, 
 
 NETWORK = "windrow-simulated"
 IDLE_WAIT_S_MAX = 90.0
+DRAW_WAIT_S = 20.0
 
 
 @dataclass
@@ -74,7 +82,8 @@ class Actor:
         """Send what waits, else ask for work and do it; say whether there was anything to do."""
         if not self.outbox:
             for lease in await self.take_leases(3):
-                await self.clock.sleep(self.randomness.uniform(0.1, 3))
+                await self.clock.sleep(max(0, lease.not_before_ms - self.clock.now_ms()) / 1000)
+                await self.clock.sleep(self.randomness.uniform(0.1, 2))
                 self.keep(self.record_for(lease))
         if not self.outbox:
             return False
@@ -154,7 +163,19 @@ class Actor:
         return msgspec.convert(statement.content, Lease)
 
     async def _post(self, path: str, purpose: str, message: Any) -> dict[str, Any] | None:
-        """Return a door's answer, or None when it refused or none came; each try has a nonce of its own."""
+        """Return a door's answer, or None when it refused or none came."""
+        try:
+            response = await self._send(path, purpose, message)
+        except TimeoutError:
+            return None
+        answer: dict[str, Any] = msgspec.json.decode(response.body)
+        if response.status != 200:
+            self.refusals.append(("", answer["error"]))
+            return None
+        return answer
+
+    async def _send(self, path: str, purpose: str, message: Any) -> Response:
+        """Send a signed request, with a nonce of its own each time. Raises TimeoutError."""
         body = message if isinstance(message, bytes) else msgspec.json.encode(message)
         token = sign_request(
             self.key,
@@ -164,18 +185,34 @@ class Actor:
             nonce=f"{self.name}-{next(self._nonces)}",
             now_ms=self.clock.now_ms(),
         )
-        request = Request(
-            "POST", path, body, headers={SIGNATURE_HEADER: token}, peer=f"127.{self.number}.0.1"
+        headers = {SIGNATURE_HEADER: token}
+        return await self.network.send(
+            self.name, Request("POST", path, body, headers=headers, peer=f"127.{self.number}.0.1")
         )
+
+
+@dataclass
+class ValidatorActor(Actor):
+    """A node whose key the coordinator knows as a validator's; it draws with the node's own code."""
+
+    async def draw(self, home: Path) -> None:
+        """Commit, draw and reveal for ever, with secrets that follow from the seed."""
+        home.mkdir()
+        validator = Validator(home, cast(CoordinatorClient, self), poll_s=DRAW_WAIT_S)
+        validator._kept.epochs = {
+            number: EpochSecret(self.randomness.randbytes(SECRET_BYTES).hex()) for number in range(1, 200)
+        }
+        await validator.run(asyncio.Event())
+
+    async def ask(self, path: str, purpose: str, wish: Any, kind: type[Any]) -> Any:
+        """Ask as the node's client does. Raises WindrowError: the door's reason, or `not_running`."""
         try:
-            response = await self.network.send(self.name, request)
-        except TimeoutError:
-            return None
-        answer: dict[str, Any] = msgspec.json.decode(response.body)
+            response = await self._send(path, purpose, wish)
+        except TimeoutError as error:
+            raise WindrowError("not_running", "no answer came") from error
         if response.status != 200:
-            self.refusals.append(("", answer["error"]))
-            return None
-        return answer
+            raise WindrowError(msgspec.json.decode(response.body)["error"])
+        return msgspec.json.decode(response.body, type=kind)
 
 
 @dataclass

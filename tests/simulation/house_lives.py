@@ -22,11 +22,15 @@ from simulation.epochs import fold_epoch
 from simulation.invariants import recovery_problems
 
 from aggregator.assignment.frontier import add_urls
+from aggregator.audit_routes import AuditDoors
 from aggregator.dedup import dedup_metadata
 from aggregator.ingest import Ingest
 from aggregator.personal import Personal
 from aggregator.pipeline import Pipeline
 from aggregator.routes import Doors
+from aggregator.trust_routes import TrustDoors
+from aggregator.verification.audit_closing import close_epochs
+from aggregator.verification.audit_epochs import end_if_due
 from rewards import routes as reward_routes
 from rewards.accountant import run_accountant
 from storage.house import House
@@ -38,8 +42,20 @@ from storage.simulation.life import Life, SimulatedCrash
 from storage.simulation.platter import SimulatedCalls
 from storage.state import State, sqlite_url
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.trust_rules import TrustRules
 
 LEASE_LIFE_MS = 45_000
+# A day of the protocol takes minutes here. Canaries need a web that makes them, which this one does not.
+RULES = TrustRules(
+    epoch_ms=90_000,
+    probation_documents=1,
+    audit_rate_min_ppm=300_000,
+    draw_wait_ms=30_000,
+    reveal_wait_ms=60_000,
+    vest_age_ms=20_000,
+    vest_audits=1,
+    canary_ppm=0,
+)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 
@@ -71,6 +87,7 @@ class HouseLives:
     randomness: Random
     urls: Sequence[str]
     validators: Sequence[str] = ()
+    rules: TrustRules = RULES
     parts: Parts = field(default_factory=Parts)
     problems: list[str] = field(default_factory=list)
     rooms: Rooms | None = None
@@ -101,7 +118,10 @@ class HouseLives:
     def step(self, rooms: Rooms) -> int:
         """Do one round of pipeline and accountant, as `windrow up` does."""
         rooms.pipeline.housekeeping()
-        return rooms.pipeline.step() + self.parts.accountant(rooms.house)
+        done = rooms.pipeline.step() + self.parts.accountant(rooms.house)
+        end_if_due(rooms.house)
+        close_epochs(rooms.house, rooms.segments, rooms.house.rules.reveal_wait_ms)
+        return done
 
     async def _work(self, rooms: Rooms) -> None:
         while True:
@@ -115,7 +135,7 @@ class HouseLives:
         life, env = self.machine.start(on_end)
         env = replace(env, disk=self.parts.disk(self.machine.calls))
         state = self._begin_state(life)
-        house = House(env, state, self.machine.home, NETWORK, KEY)
+        house = House(env, state, self.machine.home, NETWORK, KEY, self.rules)
         with state.read() as connection:
             segments = Segments(env.disk, house.home / "segments", "contributions", connection)
             personal = Segments(env.disk, house.home / "segments", "personal", connection)
@@ -149,7 +169,12 @@ class HouseLives:
         return self._state
 
     async def _serve(self, rooms: Rooms) -> None:
-        routes = [*rooms.doors.routes(), *reward_routes.routes(rooms.house, _no_chain, _no_chain)]
+        routes = [
+            *rooms.doors.routes(),
+            *AuditDoors(rooms.house).routes(),
+            *TrustDoors(rooms.house).routes(),
+            *reward_routes.routes(rooms.house, _no_chain, _no_chain),
+        ]
         await self.machine.network.serve(routes, host="", port=0)
 
     async def _end(self) -> None:

@@ -21,9 +21,11 @@ from rewards.epoch_rows import all_epochs
 from rewards.ledger import last_entry
 from rewards.ledger_checks import verify_ledger
 from storage.house import House
+from storage.pay_tables import epoch_pay, node_pay, novelty_rooms, pending_pay
 from storage.segments import Place, Segments
 from storage.state import get_cursor, get_meta
 from storage.tables import contributions, cursors, lake_files, leases, ledger, submissions, verdicts
+from storage.trust_tables import audit_epochs, node_stakes
 from windrow_protocol.messages import Contribution, canonical_record
 from windrow_protocol.signing import verify
 
@@ -174,10 +176,13 @@ def _epoch_problems(house: House, connection: sa.Connection) -> Iterator[str]:
 
 
 def unpaid_problems(house: House) -> list[str]:
-    """At rest, whatever was judged has its line in the ledger, if only one that says why it earned nothing."""
+    """At rest, every verdict of a closed epoch has its line in the ledger, if only one that says why it is nothing."""
     with house.state.read() as connection:
-        judged = sa.select(contributions.c.contribution_id).join(
-            verdicts, verdicts.c.contribution_id == contributions.c.contribution_id
+        told = sa.select(audit_epochs.c.epoch_id).where(audit_epochs.c.state == "closed")
+        judged = (
+            sa.select(contributions.c.contribution_id)
+            .join(verdicts, verdicts.c.contribution_id == contributions.c.contribution_id)
+            .where(verdicts.c.epoch_id.in_(told))
         )
         paid = set(connection.execute(sa.select(ledger.c.cause)).scalars())
         missing = sorted(set(connection.execute(judged).scalars()) - paid)
@@ -201,7 +206,8 @@ def replay_problems(house: House) -> list[str]:
     with house.state.read() as connection:
         before = ledger_bytes(connection, last_entry(connection)[0])
     with house.state.write() as connection:
-        connection.execute(sa.delete(ledger))
+        for table in (ledger, pending_pay, node_pay, epoch_pay, novelty_rooms, node_stakes):
+            connection.execute(sa.delete(table))
         connection.execute(sa.delete(cursors).where(cursors.c.name.like("rewards/%")))
     while run_accountant(house):
         pass

@@ -6,19 +6,23 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 from simulation import invariants
-from simulation.actors import Actor, Cheat
-from simulation.house_lives import KEY, HouseLives, Parts
+from simulation.actors import Actor, Cheat, ValidatorActor
+from simulation.house_lives import KEY, RULES, HouseLives, Parts
 from simulation.web import SimulatedWeb
 
+from aggregator.verification.audit_epochs import end_epoch, epochs_in
 from storage.simulation.env import Machine
-from storage.simulation.life import KillSometimes, Plan
+from storage.simulation.life import KillSometimes, Plan, SimulatedCrash
 from storage.simulation.network import CALM, SimulatedNetwork, Weather
 from storage.simulation.virtual_time import VirtualTimeLoop, virtual_time
 from storage.tables import contributions, leases, submissions, verdicts
@@ -27,6 +31,9 @@ from windrow_protocol.signing import public_id
 
 STORM_S = 90.0
 PATIENCE_S = 3_600.0
+
+
+Kind = TypeVar("Kind", bound=Actor)
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class Setting:
     kills: Plan | None = None
     crashes_max: int = 5
     storm: bool = True
+    draws: bool = False  # else everything is audited, as in an identity's probation
     parts: Parts = field(default_factory=Parts)
 
     @classmethod
@@ -54,6 +62,7 @@ class Setting:
             cheats=draw(0, 1),
             validators=draw(1, 2),
             crashes_max=draw(1, 5),
+            draws=draw(0, 2) == 0,
             parts=parts or Parts(),
         )
 
@@ -76,20 +85,21 @@ class Result:
 def run(setting: Setting) -> Result:
     """Run one seed in a folder of its own and say what it gave."""
     shared = Path("/dev/shm")
-    home = Path(
-        tempfile.mkdtemp(prefix="windrow-simulation-", dir=shared if shared.is_dir() else None)
-    ).resolve()
+    folder = tempfile.mkdtemp(prefix="windrow-simulation-", dir=shared if shared.is_dir() else None)
     try:
         with virtual_time() as loop:
-            return loop.run_until_complete(Run(setting, loop, home).through())
+            return loop.run_until_complete(Run(setting, loop, Path(folder).resolve()).through())
     finally:
-        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Run:
     """The parts of one run."""
 
-    def __init__(self, setting: Setting, loop: VirtualTimeLoop, home: Path) -> None:
+    def __init__(self, setting: Setting, loop: VirtualTimeLoop, folder: Path) -> None:
+        self.folder = folder
+        home = folder / "house"
+        home.mkdir()
         self.setting = setting
         self.loop = loop
         self.randomness = Random(setting.seed)
@@ -100,7 +110,9 @@ class Run:
         self.network = SimulatedNetwork(Random(self.randomness.random()), weather)
         self.machine = Machine(loop, home, Random(self.randomness.random()), self.network, self.kills)
         self.web = SimulatedWeb(setting.seed, setting.pages)
-        self.validators = [self._actor(Actor, f"validator{n}", 100 + n) for n in range(setting.validators)]
+        self.validators = [
+            self._actor(ValidatorActor, f"validator{n}", 100 + n) for n in range(setting.validators)
+        ]
         nodes = [self._actor(Actor, f"node{n}", n) for n in range(setting.honest)]
         self.actors = [
             *self.validators,
@@ -111,7 +123,8 @@ class Run:
             self.machine,
             Random(self.randomness.random()),
             self.web.urls(),
-            [actor.node_id for actor in self.validators],
+            [f"{actor.node_id}@{actor.name}" for actor in self.validators],
+            RULES if setting.draws else replace(RULES, probation_documents=60),
             setting.parts,
         )
 
@@ -119,9 +132,13 @@ class Run:
         """Storm, calm, rest, checks."""
         tasks = [asyncio.ensure_future(self.lives.live())]
         tasks += [asyncio.ensure_future(actor.live()) for actor in self.actors]
+        if self.setting.draws:
+            tasks += [
+                asyncio.ensure_future(actor.draw(self.folder / actor.name)) for actor in self.validators
+            ]
         if self.setting.storm:
             await self._storm()
-        rested = await self._rest()
+        rested = await self._rest() and await self._close()
         self.kills.calm()
         problems = self._failures(tasks)
         for task in tasks[1:]:
@@ -138,7 +155,7 @@ class Run:
         draw = self.randomness.uniform
         return Weather(lost=draw(0, 0.15), doubled=draw(0, 0.3), delayed=draw(0, 0.3))
 
-    def _actor(self, kind: type[Actor], name: str, number: int) -> Actor:
+    def _actor(self, kind: type[Kind], name: str, number: int) -> Kind:
         return kind(
             name=name,
             number=number,
@@ -171,6 +188,29 @@ class Run:
             if quiet >= 2:
                 return True
         return False
+
+    async def _close(self) -> bool:
+        """End the audit epoch under way, because nothing of it is paid before, and say whether it closed."""
+        until = self.loop.time() + PATIENCE_S
+        while self.loop.time() < until:
+            rooms = self.lives.rooms
+            if rooms is not None:
+                with suppress(SimulatedCrash):
+                    end_epoch(rooms.house)
+                    break
+            await asyncio.sleep(10)
+        while self.loop.time() < until:
+            await asyncio.sleep(10)
+            if self._at_rest() and not self._epochs_open():
+                return True
+        return False
+
+    def _epochs_open(self) -> bool:
+        rooms = self.lives.rooms
+        if rooms is None:
+            return True
+        with rooms.house.state.read() as connection:
+            return bool(epochs_in(connection, "revealing", "sealed"))
 
     def _at_rest(self) -> bool:
         rooms = self.lives.rooms
