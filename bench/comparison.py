@@ -27,6 +27,8 @@ from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
+import pyarrow.parquet as pq
+
 from aggregator.verification import comparison
 from aggregator.verification.comparison import similarity
 from bench.changing_web.base_pages import BasePage, Pool, base_pages, pool_of
@@ -36,7 +38,7 @@ from bench.changing_web.forgeries import ALTERED, FAKES, PADDED, STALE_PERCENT, 
 from bench.changing_web.noise import KINDS, WEBS, kinds_of
 from bench.changing_web.server import ChangingWeb
 from windrow.demo_site.build import build_site
-from windrow_protocol.content import shingle_hashes
+from windrow_protocol.content import normalise_text, shingle_hashes
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN
 
 TEXTS_CACHED: Final = 24
@@ -156,6 +158,20 @@ def _print(line: dict[str, Any]) -> None:
     print(json.dumps(line), flush=True)
 
 
+def measure_versions(folder: Path) -> None:
+    """Real releases of real pages: every older version that differs from the newest, submitted in its place."""
+    pages: dict[str, list[str]] = {}
+    for row in pq.read_table(folder / "docs.parquet").to_pylist():
+        pages.setdefault(row["cluster"], []).append(normalise_text(row["text"]))
+    tallies = {"stale_never_seen_here": Tally(), "stale_seen_here_before": Tally()}
+    for newest, *older in pages.values():
+        for old in dict.fromkeys(text for text in older if text != newest):
+            tallies["stale_never_seen_here"].add(old, [newest] * 3)
+            tallies["stale_seen_here_before"].add(old, [newest] * 3, old)
+    for group, tally in tallies.items():
+        _print(forged_line(group, folder.name, tally))
+
+
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument(
@@ -164,6 +180,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--labelled", type=Path, action="append", default=[], help="a folder with pages.parquet"
     )
+    parser.add_argument("--versions", type=Path, help="a folder with versions of pages as docs.parquet")
     parser.add_argument("--pages", type=int, default=2_400, help="pages in each of the three webs")
     parser.add_argument("--per-kind", type=int, default=200, help="pages for each kind of noise by itself")
     parser.add_argument("--forged-pages", type=int, default=500, help="pages each kind of fake is made for")
@@ -188,6 +205,8 @@ def main(arguments: list[str] | None = None) -> int:
         stack.enter_context(
             patch.object(comparison, "shingle_hashes", lru_cache(TEXTS_CACHED)(shingle_hashes))
         )
+        if options.versions:
+            measure_versions(options.versions)
         pages = base_pages(site, options.labelled, count_max=options.pages, seed=options.seed)
         pool = pool_of(pages)
         _print(
