@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from aggregator.assignment.leases import close_lease
 from aggregator.assignment.pacing import Heard, note_report
 from aggregator.requests import Caller, spend
-from aggregator.verification.opening import AuditOpener, counted_bytes
+from aggregator.verification.opening import AuditOpener
 from storage.house import House
 from storage.segments import Place, Segments
 from storage.state import get_cursor, get_meta, set_cursor, set_meta
@@ -237,7 +237,7 @@ class Ingest:
         detail = "" if isinstance(record, Contribution) else record.detail
         close_lease(connection, lease, "answer", outcome, now, detail=detail, **facts)
         note_report(connection, lease.url, _heard(record, outcome), now)
-        text_bytes = _open_audit(opener, each, outcome, seq)
+        text_bytes = opener.open(lease, record, each.sha256, seq)
         before.receipts[lease.lease_id] = (each.sha256, token)
         is_counted = is_text and lease.kind == "work"
         return _Logged(
@@ -310,18 +310,6 @@ def _index(connection: sa.Connection, record: Contribution, lease: Any, seq: int
 def _heard(record: Submission, outcome: Outcome) -> Heard:
     retry_after_ms = 0 if isinstance(record, Contribution) else record.retry_after_ms
     return Heard(outcome, record.http_status, record.crawl_delay_ms, retry_after_ms)
-
-
-def _open_audit(opener: AuditOpener, each: _Accepted, outcome: Outcome, seq: int) -> int:
-    """Open the audit of an answer to work and return how many bytes its text counts for."""
-    record, lease = each.record, each.lease
-    if lease.kind != "work":
-        return 0
-    is_text = isinstance(record, Contribution)
-    size = len(record.text.encode()) if isinstance(record, Contribution) else 0
-    content_sha256 = record.text_sha256 if isinstance(record, Contribution) else each.sha256
-    opener.open(lease, outcome, contribution_id_for(lease.lease_id, lease.node_id), content_sha256, seq, size)
-    return counted_bytes(size) if is_text else 0
 
 
 def read_text(connection: sa.Connection, segments: Segments, seq: int) -> str:

@@ -31,6 +31,7 @@ class House:
     network: str
     key: Ed25519PrivateKey
     rules: TrustRules = field(default_factory=TrustRules)
+    canary_hosts: tuple[str, ...] = ()  # `http://host:port` of its own control pages
 
     @property
     def coordinator_id(self) -> str:

@@ -35,7 +35,9 @@ audits = sa.Table(
     sa.Column("value_ppm", sa.BigInteger, nullable=False),  # its worth over that of a mean document
     sa.Column("state", sa.Text, nullable=False),  # drawing | wanted | ready | decided
     sa.Column("truth_excess_ppm", sa.Integer, nullable=True),  # of its truths over each other, once decided
-    sa.Column("weighed", sa.Text, nullable=True),  # JSON of verification.weighing.Weighed, once decided by truths
+    sa.Column(
+        "weighed", sa.Text, nullable=True
+    ),  # JSON of verification.weighing.Weighed, once decided by truths
     _time("opened_at_ms"),
     sa.Index("audits_open", "state", "epoch_id", "seq"),
     sa.Index("audits_of_node", "node_id", "state"),
@@ -234,14 +236,6 @@ lease_days = sa.Table(
     sa.Column("given", sa.BigInteger, nullable=False),
     sa.Column("young", sa.BigInteger, nullable=False),
     _time("young_asked_at_ms"),
-)
-canaries = sa.Table(
-    "canaries",
-    metadata,
-    sa.Column("lease_id", sa.Text, primary_key=True),
-    sa.Column("token", sa.Text, nullable=False, unique=True),
-    sa.Column("host", sa.Text, nullable=False),
-    _time("issued_at_ms"),
 )
 node_stakes = sa.Table(
     "node_stakes",

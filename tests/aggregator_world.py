@@ -98,9 +98,12 @@ class World:
         lease_life_ms: int = 600_000,
         rules: TrustRules | None = None,
         operators: int = 1,
+        canary_hosts: tuple[str, ...] = (),
     ) -> None:
         self.clock = MovableClock()
-        self.house = open_house(home, dedup_metadata, rules=rules, clock=self.clock)
+        self.house = open_house(
+            home, dedup_metadata, rules=rules, clock=self.clock, canary_hosts=canary_hosts
+        )
         self.segments = open_segments(self.house)
         self.validators = [
             Validator(self.house, operator=f"operator-{number}", secret=bytes([number + 1] * 32))

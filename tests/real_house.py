@@ -130,6 +130,7 @@ def open_house(
     key: Ed25519PrivateKey | None = None,
     rules: TrustRules | None = None,
     clock: Clock | None = None,
+    canary_hosts: tuple[str, ...] = (),
 ) -> House:
     """Return a real house in a folder."""
     env, state = real_env(), open_state(home, *schemas)
@@ -140,6 +141,7 @@ def open_house(
         NETWORK,
         key or Ed25519PrivateKey.generate(),
         rules or TrustRules(),
+        canary_hosts,
     )
 
 

@@ -52,7 +52,8 @@ def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenH
         with usable_database():
             state = State.open(database_url(settings), dedup_metadata)
         rules = load_trust_rules(settings.trust_rules)
-        house = House(env, state, path, settings.network, coordinator_key(env, path), rules)
+        canary_hosts = tuple(settings.canary_hosts)
+        house = House(env, state, path, settings.network, coordinator_key(env, path), rules, canary_hosts)
         with state.read() as connection:
             contributions = Segments(env.disk, path / "segments", "contributions", connection)
             personal = Segments(env.disk, path / "segments", "personal", connection)

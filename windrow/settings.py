@@ -50,6 +50,7 @@ class HouseSettings(msgspec.Struct, frozen=True):
     pace_private_s: Annotated[float, Meta(ge=0, le=60)] = (
         HOST_PACE_OWNER_S_MIN  # between two requests to a private host
     )
+    canary_hosts: list[str] = []  # http://address:port where this house itself serves control pages
     lease_life_ms: Annotated[int, Meta(ge=1_000)] = LEASE_LIFE_MS
 
 

@@ -23,10 +23,11 @@ from aggregator.personal import Personal
 from aggregator.roster import enrol_validators
 from aggregator.routes import Doors, openapi_route
 from aggregator.trust_routes import TrustDoors
+from aggregator.verification.canaries import canary_routes
 from contributor_node.parent_watch import stop_with_parent
 from marketplace import routes as market_routes
 from rewards import routes as reward_routes
-from storage.env import Request, Response, Route
+from storage.env import Request, Response, Route, Server
 from windrow.chain_link import ChainLink, open_chain
 from windrow.front_page import front_page_routes
 from windrow.home import OpenHome, open_home
@@ -36,6 +37,7 @@ from windrow.ports import require_free
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.operators import parse_validators
+from windrow_protocol.urls import DEFAULT_PORTS, split_http_url
 
 log = structlog.get_logger(__name__)
 IDLE_WAIT_S = 0.5
@@ -66,6 +68,7 @@ async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop
     public = await network.serve(
         house_routes(settings, home, chain, operations), host=settings.host, port=settings.port
     )
+    canaries = [await _serve_canaries(home, origin) for origin in settings.canary_hosts]
     local = await network.serve_local(operator_routes(operations), socket_path(Path(settings.home)))
     tasks = [
         asyncio.create_task(_repeat("pipeline", operations.work, IDLE_WAIT_S)),
@@ -78,9 +81,16 @@ async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await public.close()
+        for server in (public, *canaries):
+            await server.close()
         await local.close()
         socket_path(Path(settings.home)).unlink(missing_ok=True)
+
+
+async def _serve_canaries(home: OpenHome, origin: str) -> Server:
+    place = split_http_url(origin)
+    port = int(place.port or DEFAULT_PORTS[place.scheme])
+    return await home.house.env.network.serve(canary_routes(home.house), host=place.host, port=port)
 
 
 def house_routes(

@@ -27,6 +27,7 @@ from aggregator.assignment.pacing import PaceRules, Slots, pace_key, paused_host
 from aggregator.assignment.placement import candidates
 from aggregator.roster import is_young
 from aggregator.verification import truth_requests
+from aggregator.verification.canaries import canary_url, is_canarys_turn
 from aggregator.verification.truth_requests import WantedTruth
 from storage.house import House
 from storage.tables import frontier as urls
@@ -44,6 +45,7 @@ from windrow_protocol.limits import (
     SUBMISSION_GRACE_MS,
 )
 from windrow_protocol.messages import Lease, LeaseRequest, Outcome
+from windrow_protocol.urls import url_sha256
 
 # (state, event) → next state
 STEPS: dict[tuple[str, str], str] = {
@@ -59,12 +61,18 @@ TRUTH_HORIZON_PART = 2
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A page that a node is given; for a validator with the truth that it is asked for."""
+    """A page that a node is given; for a validator with the truth that it is asked for. `control`: it is a canary."""
 
     url_id: str
     url: str
     render: str
     truth: WantedTruth | None = None
+    control: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What its lease is, as the coordinator alone knows it."""
+        return "canary" if self.control else "work" if self.truth is None else "audit"
 
 
 def issue_leases(
@@ -92,6 +100,8 @@ def issue_leases(
         chosen = (Choice(*page) for page in candidates(house, connection, member, renders, now))
     slots, tokens = Slots(connection, pace, now), []
     for choice, slot_ms in _with_slots(slots, chosen, life_ms):
+        if not is_validator and is_canarys_turn(house):
+            choice, slot_ms = _control_page(house, slots, choice, slot_ms, life_ms)
         tokens.append(_issue(house, connection, member, choice, slot_ms, life_ms))
         if len(tokens) == count:
             break
@@ -99,6 +109,16 @@ def issue_leases(
     if not is_validator:
         note_given(connection, now, member.prefix, len(tokens), young=young)
     return tokens
+
+
+def _control_page(
+    house: House, slots: Slots, instead_of: Choice, slot_ms: int, life_ms: int
+) -> tuple[Choice, int]:
+    """Return a control page in the place of a page and of its slot, or that page when the control host has no slot."""
+    url = canary_url(house)
+    control = Choice(url_sha256(url), url, instead_of.render, control=True)
+    control_slot_ms = slots.take(url, life_ms // WORK_HORIZON_PART)
+    return (instead_of, slot_ms) if control_slot_ms is None else (control, control_slot_ms)
 
 
 def pauses_for(connection: sa.Connection, node_id: str, now_ms: int) -> dict[str, int]:
@@ -192,7 +212,7 @@ def _issue(
             url=choice.url,
             node_id=member.node_id,
             prefix=member.prefix,
-            kind="work" if choice.truth is None else "audit",
+            kind=choice.kind,
             audit_of=None if choice.truth is None else choice.truth.contribution_id,
             state="leased",
             render=lease.render,
@@ -202,9 +222,9 @@ def _issue(
             expires_at_ms=lease.expires_at_ms,
         )
     )
-    if choice.truth is None:
+    if choice.kind == "work":
         frontier.advance(connection, choice.url_id, "lease")
-    else:
+    elif choice.truth is not None:
         truth_requests.leased(connection, choice.truth, lease.lease_id, member)
     return house.sign("lease", member.node_id, msgspec.to_builtins(lease), life_ms=life_ms)
 
@@ -226,6 +246,7 @@ def close_lease(
     )
     if lease.audit_of is not None:
         truth_requests.answered(connection, lease, outcome)
+    if lease.kind != "work":
         return
     attempts = sa.select(urls.c.attempts).where(urls.c.url_id == lease.url_id)
     used = connection.execute(attempts).scalar() or 0

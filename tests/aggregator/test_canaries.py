@@ -1,0 +1,176 @@
+"""Control pages: a real fetch passes, whatever is not one fails, and nobody can tell their leases from work."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from asyncio import to_thread
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from aggregator_world import World
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from real_house import Node, words_of
+
+from aggregator.verification.block_pages import is_block_page
+from aggregator.verification.canaries import canary_routes, judge_canary
+from aggregator.verification.canary_text import canary_page, canary_path, canary_text, is_canary_path
+from aggregator.verification.comparison import similarity
+from contributor_node.extract import extract
+from storage.house import House
+from storage.tables import contributions, duplicates, frontier, leases, verdicts
+from windrow_protocol.content import normalise_text
+from windrow_protocol.messages import Lease, Outcome
+from windrow_protocol.trust_rules import PPM, TrustRules
+
+ALL_CANARIES = TrustRules(canary_ppm=PPM)
+keys, lots = st.binary(min_size=32, max_size=32), st.binary(min_size=16, max_size=16)
+minutes = st.integers(0, 2**31)
+
+
+@settings(max_examples=60, deadline=None)
+@given(keys, lots, minutes)
+def test_what_a_node_extracts_is_the_text_of_the_minute(key: bytes, lot: bytes, minute: int) -> None:
+    path = canary_path(key, lot)
+    found = extract(canary_page(key, path, minute).encode(), "text/html; charset=utf-8")
+    assert similarity(normalise_text(found.text), canary_text(key, path, minute)).two_sided >= 0.9
+    assert not found.needs_browser
+    assert not is_block_page(found.text, 200, found.title)
+
+
+@settings(max_examples=60, deadline=None)
+@given(keys, lots, minutes, st.integers(1, 10_000))
+def test_no_other_minute_path_or_key_gives_it_away(key: bytes, lot: bytes, minute: int, apart: int) -> None:
+    path = canary_path(key, lot)
+    text = canary_text(key, path, minute)
+    assert similarity(text, canary_text(key, path, minute + apart)).two_sided < 0.3
+    assert similarity(text, canary_text(key[::-1] + b"x", path, minute)).two_sided < 0.3
+    other = canary_path(key, bytes(16) if lot != bytes(16) else b"1" * 16)
+    assert similarity(text, canary_text(key, other, minute)).two_sided < 0.3
+
+
+@settings(max_examples=60, deadline=None)
+@given(keys, lots, st.text(max_size=60))
+def test_only_paths_that_were_given_out_exist(key: bytes, lot: bytes, guess: str) -> None:
+    path = canary_path(key, lot)
+    assert is_canary_path(key, path)
+    assert not is_canary_path(key[::-1] + b"x", path)
+    for wrong in (
+        guess,
+        f"/notes/{guess}",
+        path[:-1] + str((int(path[-1]) + 1) % 10),
+        path + "0",
+        path.upper(),
+    ):
+        assert not is_canary_path(key, wrong)
+
+
+def fetch(url: str) -> tuple[int, bytes]:
+    assert urlsplit(url).hostname == "127.0.21.7"
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+async def served(home: Path, rules: TrustRules = ALL_CANARIES) -> tuple[World, Any]:
+    """Return a world whose control pages are really served on loopback, and the server."""
+    probe = World(home / "probe")
+    server = await probe.house.env.network.serve(canary_routes(probe.house), host="127.0.21.7", port=0)
+    await server.close()
+    (home / "world").mkdir()
+    world = World(home / "world", rules=rules, canary_hosts=(server.url,))
+    port = urlsplit(server.url).port or 0
+    return world, await world.house.env.network.serve(
+        canary_routes(world.house), host="127.0.21.7", port=port
+    )
+
+
+async def fetched(node: Node, lease: Lease) -> Any:
+    status, body = await to_thread(fetch, lease.url)
+    assert status == 200
+    found = extract(body, "text/html; charset=utf-8")
+    return node.contribution(lease, found.text, title=found.title)
+
+
+async def test_a_real_fetch_passes_and_an_invention_does_not(tmp_path: Path) -> None:
+    (tmp_path / "probe").mkdir()
+    world, server = await served(tmp_path)
+    world.seed(9)
+    honest, cheat = await world.node(), await world.node()
+    mine, theirs = await world.take(honest, 2), await world.take(cheat, 3)
+    passed = [await fetched(honest, lease) for lease in mine]
+    assert (await to_thread(fetch, server.url + "/robots.txt"))[0] == 404
+    await server.close()
+    await honest.submit(world.doors.submissions, passed)
+    stolen = cheat.contribution(theirs[1], passed[0].text)
+    await cheat.submit(
+        world.doors.submissions,
+        [cheat.contribution(theirs[0], words_of(1)), stolen, cheat.report(theirs[2], Outcome.NOT_FOUND)],
+    )
+    with world.house.state.read() as connection:
+        found = list(connection.execute(sa.select(verdicts).order_by(verdicts.c.seq)))
+        assert [(row.node_id, row.verdict, row.reason) for row in found] == [
+            *[(honest.node_id, "accepted", "canary_matched")] * 2,
+            *[(cheat.node_id, "rejected", "canary_differs")] * 2,
+        ]
+        assert {row.kind for row in connection.execute(sa.select(contributions))} == {"canary"}
+    await world.settle({})
+    with world.house.state.read() as connection:
+        assert connection.execute(sa.select(duplicates)).all() == [], "no control page gets into the lake"
+        assert set(connection.execute(sa.select(frontier.c.state)).scalars()) == {"open"}
+
+
+async def test_a_fetch_of_another_day_fails(tmp_path: Path) -> None:
+    (tmp_path / "probe").mkdir()
+    world, server = await served(tmp_path)
+    world.seed(1)
+    node = await world.node()
+    (lease,) = await world.take(node, 1)
+    text = (await fetched(node, lease)).text
+    await server.close()
+    now = world.house.now_ms()
+    then = SimpleNamespace(url=lease.url, issued_at_ms=lease.issued_at_ms)
+    assert judge_canary(world.house, then, text, now + 600_000).verdict == "accepted"
+    later = SimpleNamespace(url=lease.url, issued_at_ms=now + 120_000)
+    assert judge_canary(world.house, later, text, now + 600_000).verdict == "rejected"
+
+
+async def test_a_control_lease_looks_like_work_and_comes_as_often_as_said(tmp_path: Path) -> None:
+    world = World(tmp_path, rules=TrustRules(canary_ppm=200_000), canary_hosts=("http://127.0.21.8:8080",))
+    world.seed(200)
+    kinds: list[str] = []
+    for _ in range(8):
+        node = await world.node()
+        taken = await world.take(node, 20)
+        world.clock.ahead_ms += 60_000
+        with world.house.state.read() as connection:
+            mine = sa.select(leases).where(leases.c.node_id == node.node_id)
+            row_of = {row.lease_id: row for row in connection.execute(mine)}
+        kinds += [row_of[lease.lease_id].kind for lease in taken]
+        fields = {frozenset(name for name in msgspec.to_builtins(lease)) for lease in taken}
+        shapes = {(lease.render, lease.body_bytes_max, lease.time_s_max, lease.purpose) for lease in taken}
+        assert max(len(fields), len(shapes)) <= 1, "of young nodes the day's lottery leaves some without"
+    assert set(kinds) == {"work", "canary"}
+    assert 0.08 <= kinds.count("canary") / len(kinds) <= 0.36
+
+
+@pytest.mark.parametrize("rules", [TrustRules(canary_ppm=PPM, off=("canaries",)), TrustRules(canary_ppm=0)])
+async def test_without_canaries_there_are_none(tmp_path: Path, rules: TrustRules) -> None:
+    world = World(tmp_path, rules=rules, canary_hosts=("http://127.0.21.8:8080",))
+    world.seed(20)
+    node = await world.node()
+    assert all("example" in lease.url for lease in await world.take(node, 20))
+
+
+def test_the_house_makes_the_same_secrets_after_a_restart(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    again = House(world.house.env, world.house.state, tmp_path, world.house.network, world.house.key)
+    assert again.keyed("canary/text") == world.house.keyed("canary/text") != again.keyed("canary/path")
