@@ -125,8 +125,8 @@ class Books:
         return from_pending + from_bond
 
     def take_document(self, penalty: Penalty, contribution_id: str) -> None:
-        """Take what one document has pending; nothing happens when it has nothing."""
-        row = pending_pay.c.cause == contribution_id
+        """Take what one document of the node has pending; nothing happens when it has nothing."""
+        row = (pending_pay.c.cause == contribution_id) & (pending_pay.c.node_id == penalty.node_id)
         item = self._connection.execute(sa.select(pending_pay).where(row)).one_or_none()
         if item is not None and item.fee + item.novelty:
             self._connection.execute(sa.update(pending_pay).where(row).values(fee=0, novelty=0))
