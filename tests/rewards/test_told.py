@@ -1,0 +1,262 @@
+"""Nothing of an audit epoch under way shows in money: not in rows, not in totals, not in what stops moving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from rewards_cases import (
+    AT_ONCE,
+    START_MS,
+    add_accepted,
+    add_contribution,
+    add_node,
+    add_novelty,
+    add_verdict,
+    contribution_id,
+    node_id,
+    open_house,
+    payout,
+)
+
+from rewards.accountant import run_accountant
+from rewards.accounts import account_statement
+from rewards.dividend_pay import dividend_id
+from rewards.ledger import balances, entries
+from rewards.ledger_checks import verify_ledger
+from rewards.novelty_rooms import scopes_of
+from rewards.rates import CURRENT
+from storage.house import House
+from storage.tables import contributions, verdicts
+from storage.trust_tables import audit_epochs, consequences, dividends, standings
+from windrow_protocol.trust_rules import TrustRules
+
+VESTING = TrustRules(vest_age_ms=0, vest_audits=2, probation_documents=0)
+
+
+def epoch(connection: sa.Connection, number: int, state: str, first_seq: int) -> None:
+    """Write or move an audit epoch."""
+    row = audit_epochs.c.epoch_id == number
+    connection.execute(sa.delete(audit_epochs).where(row))
+    connection.execute(
+        sa.insert(audit_epochs).values(
+            epoch_id=number,
+            state=state,
+            first_seq=first_seq,
+            opened_at_ms=START_MS,
+            ended_at_ms=START_MS + 90_000 + number,
+        )
+    )
+
+
+def judged(
+    connection: sa.Connection, seq: int, verdict: str, reason: str, in_epoch: int, node: int = 1
+) -> None:
+    """Write a contribution with its verdict in an audit epoch, and its novelty where it has one."""
+    add_contribution(connection, seq, node)
+    add_verdict(connection, seq, node, verdict, reason)
+    if verdict in ("accepted", "unaudited"):
+        add_novelty(connection, seq, "unique", 1_000)
+    of_seq = verdicts.c.contribution_id == contribution_id(seq)
+    connection.execute(sa.update(verdicts).where(of_seq).values(epoch_id=in_epoch))
+
+
+def statement(house: House, node: int = 1) -> dict[str, Any]:
+    with house.state.read() as connection:
+        assert verify_ledger(connection) == []
+        return account_statement(house, connection, payout(node), limit=500)
+
+
+def shown(house: House) -> dict[str, Any]:
+    """What a node that polls its account sees, but for what time alone changes."""
+    said = statement(house)
+    return {name: said[name] for name in ("totals", "waiting", "reasons", "entries")}
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    opened = open_house(tmp_path, rules=VESTING)
+    with opened.state.write() as connection:
+        add_node(connection, 1)
+        add_node(connection, 2, role="validator")
+    return opened
+
+
+FINDINGS = [
+    ("accepted", "matches_truth"),
+    ("rejected", "differs_from_truth"),
+    ("no_evidence", "truths_disagree"),
+    ("unaudited", "not_drawn"),
+    ("", ""),
+]
+
+
+def test_whoever_polls_learns_nothing_before_the_epoch_is_closed(tmp_path: Path) -> None:
+    """The same work with every possible finding looks the same, and only the close tells them apart."""
+    seen = []
+    for number, (verdict, reason) in enumerate(FINDINGS):
+        opened = open_house(tmp_path / str(number), rules=VESTING)
+        with opened.state.write() as connection:
+            add_node(connection, 1)
+            epoch(connection, 1, "closed", 1)
+            epoch(connection, 2, "open", 5)
+            for seq in range(1, 5):
+                judged(connection, seq, "accepted", "matches_truth", in_epoch=1)
+        run_accountant(opened)
+        polled = [shown(opened)]
+        with opened.state.write() as connection:
+            if verdict:
+                judged(connection, 5, verdict, reason, in_epoch=2)
+                connection.execute(
+                    sa.insert(standings).values(
+                        node_id=node_id(1),
+                        standing="{}",
+                        frozen=verdict == "rejected",
+                        suspended=False,
+                        updated_at_ms=0,
+                    )
+                )
+            else:
+                add_contribution(connection, 5, 1)
+            if verdict == "rejected":
+                connection.execute(
+                    sa.insert(consequences).values(
+                        consequence_seq=1,
+                        consequence_id="q" + "0" * 31,
+                        node_id=node_id(1),
+                        kind="fined",
+                        contribution_id=contribution_id(5),
+                        documents_ppm=10**6,
+                        epoch_id=2,
+                        created_at_ms=START_MS,
+                    )
+                )
+        for state in ("open", "revealing", "sealed"):
+            with opened.state.write() as connection:
+                epoch(connection, 2, state, 5)
+            run_accountant(opened)
+            polled.append(shown(opened))
+        assert polled[1] == polled[2] == polled[3]
+        assert polled[1]["waiting"]["documents"] == 1
+        assert {**polled[1], "waiting": None} == {**polled[0], "waiting": None}
+        with opened.state.write() as connection:
+            epoch(connection, 2, "closed", 5)
+            epoch(connection, 3, "open", 6)
+        run_accountant(opened)
+        seen.append((polled, shown(opened)))
+    assert all(polled == seen[0][0] for polled, _ in seen)
+    afterwards = [str(after) for _, after in seen]
+    assert len(set(afterwards)) == len(FINDINGS)
+    assert [after["waiting"]["documents"] for _, after in seen] == [0, 0, 0, 0, 1]
+
+
+def test_pay_vests_at_the_close_and_its_date_is_told(house: House) -> None:
+    with house.state.write() as connection:
+        epoch(connection, 1, "open", 1)
+        for seq in range(1, 6):
+            judged(connection, seq, "accepted", "matches_truth", in_epoch=1)
+    assert run_accountant(house) == 0
+    assert statement(house)["waiting"]["documents"] == 5
+    with house.state.write() as connection:
+        epoch(connection, 1, "closed", 1)
+        epoch(connection, 2, "open", 6)
+    assert run_accountant(house) == 5 * 2 + 3
+    said = statement(house)
+    worth = CURRENT.fetch_fee_wei + 1_000 * CURRENT.novelty_byte_wei
+    assert (said["totals"]["posted_wei"], said["totals"]["pending_wei"]) == (str(3 * worth), str(2 * worth))
+    assert sum(int(row["earned_wei"]) for row in said["entries"]) == int(said["totals"]["earned_wei"])
+    (vesting,) = said["vesting"]
+    assert (vesting["documents"], vesting["audits_missing"], vesting["audits_wanted"]) == (2, 2, 2)
+    assert vesting["pending_wei"] == str(2 * worth)
+    assert vesting["vests_at_ms"] >= vesting["next_vests_at_ms"] > START_MS
+    assert run_accountant(house) == 0
+    with house.state.read() as connection:
+        released = [entry for entry in entries(connection) if entry.reason == "released"]
+    assert {entry.created_at_ms for entry in released} == {START_MS + 90_001}
+
+
+def test_validators_are_paid_by_dividends_once_and_refused_ones_are_told(house: House) -> None:
+    with house.state.write() as connection:
+        for node in (3, 4):
+            add_node(connection, node, role="validator")
+        epoch(connection, 1, "closed", 1)
+        shares = {2: (6, 600_001, ""), 3: (4, 399_999, ""), 4: (5, 0, "wrong_draw")}
+        for node, (audits, share_ppm, reason) in shares.items():
+            connection.execute(
+                sa.insert(dividends).values(
+                    epoch_id=1,
+                    validator_id=node_id(node),
+                    operator=f"operator-{node}",
+                    audits=audits,
+                    share_ppm=share_ppm,
+                    reason=reason,
+                )
+            )
+    assert run_accountant(house) == 3
+    assert run_accountant(house) == 0
+    with house.state.read() as connection:
+        folded = balances(connection)
+        causes = {entry.cause for entry in entries(connection)}
+    pot = 10 * CURRENT.audit_fee_wei
+    assert folded[f"posted:{payout(2)}"] == pot * 600_001 // 10**6
+    assert folded[f"posted:{payout(3)}"] == pot * 399_999 // 10**6
+    assert causes == {dividend_id(1, node_id(node)) for node in shares}
+    (refusal,) = statement(house, 4)["entries"]
+    assert (refusal["kind"], refusal["reason"], refusal["amount_wei"]) == ("refused", "wrong_draw", "0")
+
+
+def test_one_domain_is_paid_for_so_much_new_text_in_an_epoch(tmp_path: Path) -> None:
+    rules = TrustRules(off=AT_ONCE.off, domain_novelty_bytes_max=2_500, prefix_novelty_bytes_max=3_000)
+    house = open_house(tmp_path, rules=rules)
+    urls = {
+        **{seq: f"http://free{seq}.github.io/" for seq in (1, 2, 3)},
+        **{seq: f"http://a{seq}.example.org/" for seq in (4, 5)},
+        **{seq: f"http://127.0.9.{seq}/" for seq in (6, 7, 8, 9)},
+        10: "http://free1.github.io/other",
+    }
+    with house.state.write() as connection:
+        add_node(connection, 1)
+        epoch(connection, 1, "closed", 1)
+        epoch(connection, 2, "closed", 10)
+        for seq, url in urls.items():
+            judged(connection, seq, "unaudited", "not_drawn", in_epoch=1 if seq < 10 else 2)
+            row = contributions.c.contribution_id == contribution_id(seq)
+            connection.execute(sa.update(contributions).where(row).values(url=url))
+    run_accountant(house, batch=2)
+    with house.state.read() as connection:
+        lines = [entry for entry in entries(connection) if entry.reason in ("novelty", "domain_cap")]
+        assert verify_ledger(connection) == []
+    paid = {entry.cause: (entry.amount // CURRENT.novelty_byte_wei, entry.reason) for entry in lines}
+    whole, capped = (1_000, "novelty"), "domain_cap"
+    assert [paid[contribution_id(seq)] for seq in (1, 2, 3)] == [whole, whole, (500, capped)]
+    assert [paid[contribution_id(seq)] for seq in (4, 5)] == [whole, whole]
+    assert [paid[contribution_id(seq)] for seq in (6, 7, 8, 9)] == [whole, whole, whole, (0, capped)]
+    assert paid[contribution_id(10)] == whole  # a new epoch, a new room
+
+
+def test_names_below_a_free_host_are_one_and_addresses_count_by_network() -> None:
+    assert (
+        scopes_of("http://alice.github.io/x")
+        == scopes_of("https://bob.github.io:8443/")
+        == ("domain:github.io",)
+    )
+    assert scopes_of("https://a.b.example.co.uk/") == ("domain:example.co.uk",)
+    assert scopes_of("http://localhost/") == ("domain:localhost",)
+    assert scopes_of("http://127.0.30.7:81/") == ("domain:127.0.30.7", "prefix:127.0.30.0/24")
+    assert scopes_of("http://[2a00:1:2:3::4]/") == ("domain:2a00:1:2:3::4", "prefix:2a00:1:2::/48")
+
+
+def test_an_accepted_document_can_be_judged_after_its_epoch_closed(house: House) -> None:
+    with house.state.write() as connection:
+        epoch(connection, 1, "closed", 1)
+        epoch(connection, 2, "open", 3)
+        add_contribution(connection, 1, 1)
+        add_verdict(connection, 1, 1, "accepted", "matches_truth")
+        add_accepted(connection, 2, 1, unique_bytes=10)
+        connection.execute(sa.update(verdicts).values(epoch_id=1))
+    assert run_accountant(house) == 2
+    with house.state.write() as connection:
+        add_novelty(connection, 1, "unique", 10)
+    assert run_accountant(house) == 2
