@@ -11,9 +11,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from aggregator.verification.disclosures import is_disclosed
+from aggregator.judgement import CURSOR as JUDGED
+from aggregator.verification.audit_steps import UNDECIDED
 from rewards.ledger import balances, cumulative
 from rewards.ledger_checks import verify_ledger
+from storage.state import get_cursor
 from storage.tables import (
     consents,
     contributions,
@@ -24,6 +26,7 @@ from storage.tables import (
     submissions,
     verdicts,
 )
+from storage.told import is_told
 from storage.trust_tables import audits
 from windrow_protocol.messages import Outcome
 
@@ -35,7 +38,7 @@ def summarise(connection: sa.Connection) -> dict[str, Any]:
     return {
         "pages": _pages(connection),
         "contributions": _contributions(connection),
-        "dedup": _by(connection, duplicates.c.kind, ("exact", "near", "unique")),
+        "dedup": _by(connection, duplicates.c.kind, ("exact", "near", "unique", "hard")),
         "personal": _personal(connection),
         "nodes": _nodes(connection),
         "under_way": under_way(connection),
@@ -48,7 +51,7 @@ def public_figures(connection: sa.Connection) -> dict[str, Any]:
 
     Whoever saw the number of rejections rise would know that a fake was caught, while it can still stop.
     """
-    told = is_disclosed(verdicts.c.epoch_id)
+    told = is_told(verdicts.c.epoch_id)
     judged = sa.select(verdicts.c.verdict, sa.func.count()).where(told).group_by(verdicts.c.verdict)
     novel = (
         sa.select(duplicates.c.kind, sa.func.count())
@@ -99,10 +102,19 @@ def _pages(connection: sa.Connection) -> dict[str, int]:
 
 
 def _contributions(connection: sa.Connection) -> dict[str, int]:
-    received = _count(connection, contributions.c.kind == "work", table=contributions)
+    """Count texts by what became of them: the accepted include the unaudited, the rejected the replaced."""
+    work = contributions.c.kind == "work"
+    received = _count(connection, work, table=contributions)
+    judged = contributions.join(verdicts, verdicts.c.contribution_id == contributions.c.contribution_id)
+    grouped = sa.select(verdicts.c.verdict, sa.func.count()).select_from(judged).where(work)
+    counts = {name: number for name, number in connection.execute(grouped.group_by(verdicts.c.verdict))}  # noqa: C416
     return {
         "received": received,
-        **_by(connection, verdicts.c.verdict, ("accepted", "rejected", "no_evidence")),
+        "accepted": counts.get("accepted", 0) + counts.get("unaudited", 0),
+        "unaudited": counts.get("unaudited", 0),
+        "rejected": counts.get("rejected", 0),
+        "replaced": _count(connection, verdicts.c.reason == "replaces", table=verdicts),
+        "no_evidence": counts.get("no_evidence", 0),
     }
 
 
@@ -113,8 +125,12 @@ def _personal(connection: sa.Connection) -> dict[str, int]:
 
 def _nodes(connection: sa.Connection) -> list[dict[str, Any]]:
     tallies: dict[str, dict[str, int]] = {}
-    grouped = sa.select(verdicts.c.node_id, verdicts.c.verdict, sa.func.count()).group_by(
-        verdicts.c.node_id, verdicts.c.verdict
+    work = contributions.join(verdicts, verdicts.c.contribution_id == contributions.c.contribution_id)
+    grouped = (
+        sa.select(verdicts.c.node_id, verdicts.c.verdict, sa.func.count())
+        .select_from(work)
+        .where(contributions.c.kind == "work")
+        .group_by(verdicts.c.node_id, verdicts.c.verdict)
     )
     for node_id, verdict, number in connection.execute(grouped):
         tallies.setdefault(node_id, {})[verdict] = number
@@ -125,6 +141,7 @@ def _nodes(connection: sa.Connection) -> list[dict[str, Any]]:
             "role": row.role,
             "payout_address": row.payout_address,
             "accepted": tallies.get(row.node_id, {}).get("accepted", 0),
+            "unaudited": tallies.get(row.node_id, {}).get("unaudited", 0),
             "rejected": tallies.get(row.node_id, {}).get("rejected", 0),
             "no_evidence": tallies.get(row.node_id, {}).get("no_evidence", 0),
         }
@@ -145,10 +162,10 @@ def ledger_totals(connection: sa.Connection) -> dict[str, Any]:
 
 def under_way(connection: sa.Connection) -> dict[str, int]:
     """Count what is not finished: URLs to lease, leases out, audits undecided, contributions not judged yet."""
-    accepted = _count(connection, verdicts.c.verdict == "accepted", table=verdicts)
+    to_judge = sa.and_(contributions.c.kind == "work", contributions.c.seq > get_cursor(connection, JUDGED))
     return {
         "frontier_open": _count(connection, frontier.c.state == "open", table=frontier),
         "leases_out": _count(connection, leases.c.state == "leased", table=leases),
-        "audits_open": _count(connection, audits.c.state != "decided", table=audits),
-        "to_judge": accepted - _count(connection, table=duplicates),
+        "audits_open": _count(connection, audits.c.state.in_(UNDECIDED), table=audits),
+        "to_judge": _count(connection, to_judge, table=contributions),
     }

@@ -111,14 +111,15 @@ def test_every_lease_has_one_outcome(figures: dict[str, Any]) -> None:
 def test_every_contribution_has_one_verdict_and_one_judgement(figures: dict[str, Any]) -> None:
     work, novelty = figures["contributions"], figures["dedup"]
     assert work["received"] == work["accepted"] + work["rejected"] + work["no_evidence"]
-    assert work["accepted"] == sum(novelty.values()) >= 80
+    assert work["accepted"] + work["replaced"] == sum(novelty.values()) >= 80
+    assert 0 < work["unaudited"] < work["accepted"]
     assert novelty["exact"] >= 3
     assert novelty["near"] >= 3
     assert figures["personal"] == {"received": 1, "accepted": 1}
 
 
 def test_the_cheat_is_paid_nothing_and_the_honest_lose_nothing(figures: dict[str, Any]) -> None:
-    assert figures["cheat"]["submitted"] >= 30
+    assert figures["cheat"]["submitted"] >= 15  # a newcomer gets few leases at once
     assert figures["cheat"]["paid_wei"] == "0"
     assert figures["honest_rejected"] == 0
 
@@ -157,4 +158,7 @@ def test_nothing_was_fetched_that_robots_txt_denies(figures: dict[str, Any]) -> 
     assert len(asked) > 100
     assert not [row for row in asked if row["path"].startswith("/private/")]
     assert all("WindrowBot" in row["user_agent"] for row in asked)
-    assert {row["client"] for row in asked} <= {"127.0.30.1", "127.0.31.1", "127.0.32.1"}
+    assert {row["client"] for row in asked} <= {
+        *("127.0.30.1", "127.0.31.1"),  # the honest nodes
+        *("127.0.33.1", "127.0.34.1", "127.0.35.1"),  # the validators; the cheat's own is missing
+    }

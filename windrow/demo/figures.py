@@ -103,7 +103,8 @@ def _nodes(nodes: list[dict[str, Any]], network: DemoNetwork, chain: ChainClient
     honest_rejected = 0
     for node in nodes:
         if node["payout_address"] == cheat:
-            tally["submitted"] += node["accepted"] + node["rejected"] + node["no_evidence"]
+            judged = ("accepted", "unaudited", "rejected", "no_evidence")
+            tally["submitted"] += sum(node[verdict] for verdict in judged)
             tally["rejected"] += node["rejected"]
         else:
             honest_rejected += node["rejected"]

@@ -1,4 +1,4 @@
-"""The demo's network: a web site, a house, two honest nodes, a validator and a cheat, each a process of its own.
+"""The demo's network: a site, a house, two honest nodes, three operators' validators and a cheat, each a process.
 
 Rules: every node has its own 127/8 address and its own home; the house gets no hint who the cheat is. Ports are free
 ones, chosen once, so that a process that is killed comes back at the same place.
@@ -29,12 +29,24 @@ from windrow_protocol.signing import public_id
 
 NETWORK = "windrow-demo"
 HONEST = ("hazel", "rowan")
-VALIDATOR = "validator"
+VALIDATORS = ("aspen", "birch", "cedar")  # each of an operator of its own
 CHEAT = "cheat"
 BUYERS = ("ada", "grace")
 CHEAT_LEASES = 40
 READY_WAIT_S = 90.0
-_ADDRESSES = {"hazel": "127.0.30.1", "rowan": "127.0.31.1", VALIDATOR: "127.0.32.1", CHEAT: "127.0.33.1"}
+_ADDRESSES = {
+    name: f"127.0.{number}.1" for number, name in enumerate((*HONEST, CHEAT, *VALIDATORS), start=30)
+}
+# A day of the protocol in a minute: pay vests after two passed audits (not 13 and 24 hours); one in six is audited.
+_TRUST_RULES = """\
+vest_age_ms = 0
+vest_audits = 2
+audit_rate_min_ppm = 160_000
+probation_documents = 20
+draw_wait_ms = 20_000
+reveal_wait_ms = 30_000
+bond_return_ms = 0
+"""
 
 
 @dataclass(frozen=True)
@@ -90,14 +102,17 @@ async def start_house(
     port, devnet_port = free_port(), free_port()
     names = (*_ADDRESSES, *BUYERS)
     wallets = {name: str(load_or_make_key(home / "wallets" / name).address) for name in names}
-    validator_id = public_id(load_or_make_node_key(home / "nodes" / VALIDATOR))
+    validators = [f"{public_id(load_or_make_node_key(home / 'nodes' / name))}@{name}" for name in VALIDATORS]
+    rules = home / "trust.toml"
+    rules.write_text(_TRUST_RULES)
     settings = HouseSettings(
         home=str(home / "house"),
         network=NETWORK,
         port=port,
         devnet_port=devnet_port,
         devnet_fund=[wallets[name] for name in BUYERS],
-        validators=[validator_id],
+        validators=validators,
+        trust_rules=str(rules),
         lease_life_ms=60_000,
         recipes=str(shipped_folder("datasets")),
     )
@@ -123,7 +138,7 @@ def _as_environment(settings: HouseSettings) -> dict[str, str]:
 
 
 async def start_node(network: DemoNetwork, supervisor: Supervisor, name: str) -> None:
-    """Start an honest node or the validator: the same program with the same flags."""
+    """Start an honest node or a validator: the same program with the same flags."""
     endpoints = [host.split("//", 1)[1].rstrip("/") for host in network.hosts]
     command = [
         *(sys.executable, "-m", "windrow.cli", "node", "run", "--home", str(network.node_home(name))),

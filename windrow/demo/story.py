@@ -24,7 +24,7 @@ from windrow.demo.network import (
     BUYERS,
     CHEAT,
     HONEST,
-    VALIDATOR,
+    VALIDATORS,
     DemoNetwork,
     start_cheat,
     start_house,
@@ -109,7 +109,7 @@ async def _set_up(plan: DemoPlan, home: Path, supervisor: Supervisor, telling: T
     with telling.step(f"adding {len(urls)} addresses to the frontier, starting nodes and a cheat"):
         await start_cheat(network, supervisor)
         await _asked(network, "frontier_add", {"urls": [list(pair) for pair in urls]})
-        for name in (*HONEST, VALIDATOR):
+        for name in (*HONEST, *VALIDATORS):
             await start_node(network, supervisor, name)
     return network
 
@@ -117,7 +117,9 @@ async def _set_up(plan: DemoPlan, home: Path, supervisor: Supervisor, telling: T
 async def _gather(network: DemoNetwork, supervisor: Supervisor, telling: Telling) -> dict[str, Any]:
     """Wait until everything that was leased is fetched, checked and judged; meanwhile a person gives a page."""
     donation = asyncio.create_task(_donate(network))
-    with telling.step("fetching, verifying against a validator's truth, removing duplicates") as progress:
+    with telling.step(
+        "fetching, drawing audits, verifying against three operators' truths, removing duplicates"
+    ) as progress:
         last, still = "", 0
         while True:
             under_way, done = await _under_way(network)
@@ -156,7 +158,7 @@ async def _sell_and_settle(network: DemoNetwork, telling: Telling) -> list[dict[
         with telling.step(f"closing epoch {number}: ledger to Merkle root, timelock, accept"):
             await _asked(network, "epoch_close", {})
         with telling.step("each node checks its proof offline, a relayer claims"):
-            for name in (*HONEST, VALIDATOR):
+            for name in (*HONEST, *VALIDATORS):
                 await _claim(network, name)
     return receipts
 

@@ -99,7 +99,9 @@ class Telling:
             ),
             (
                 "Verified",
-                f"{work['accepted']} accepted, {work['rejected']} rejected, {work['no_evidence']} without evidence",
+                f"{work['accepted'] - work['unaudited']} agree with a truth, {work['unaudited']} not drawn, "
+                f"{work['rejected']} rejected and {work['replaced']} of them replaced by the truth, "
+                f"{work['no_evidence']} without evidence",
             ),
             (
                 "The cheat",
@@ -109,7 +111,8 @@ class Telling:
             ("Honest nodes", f"{figures['honest_rejected']} contributions rejected"),
             (
                 "Novelty",
-                f"{novelty['unique']} new texts, {novelty['exact']} exact copies, {novelty['near']} near-duplicates",
+                f"{novelty['unique']} new texts, {novelty['exact']} exact copies, {novelty['near']} near-duplicates, "
+                f"{novelty['hard']} of hosts that cannot be checked yet",
             ),
             (
                 "Personal",

@@ -3,7 +3,9 @@
 Rules: the same installation gives the same pages in the same order; files are parsed, never imported; every page's
 text is its own (a page whose first words were seen is left out).
 
-Does not: frame, serve or change them; what it returns is shared, so callers copy before they change. Usage: `for title, paragraphs in pages_of_prose(800): ...`
+Does not: frame, serve or change them; what it returns is shared, so callers copy before they change.
+
+Usage: `for title, paragraphs in pages_of_prose(800): ...`
 """
 
 from __future__ import annotations
