@@ -139,6 +139,7 @@ class CrawlEngine:
         """Begin nothing at some hosts (named by `pace_key`) for so many ms, and hand back what cannot wait so long."""
         for host, wait_ms in pauses_ms.items():
             self._waiting.pause(host, self._now_ms() + wait_ms)
+        self._wake.set()
         for job in self._waiting.hopeless():
             lease = job.lease
             result = CrawlResult(
