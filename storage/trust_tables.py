@@ -35,9 +35,7 @@ audits = sa.Table(
     sa.Column("value_ppm", sa.BigInteger, nullable=False),  # its worth over that of a mean document
     sa.Column("state", sa.Text, nullable=False),  # drawing | wanted | ready | decided
     sa.Column("truth_excess_ppm", sa.Integer, nullable=True),  # of its truths over each other, once decided
-    sa.Column(
-        "weighed", sa.Text, nullable=True
-    ),  # JSON of verification.weighing.Weighed, once decided by truths
+    sa.Column("weighed", sa.Text, nullable=True),  # JSON of verification.weighing.Weighed, once decided
     _time("opened_at_ms"),
     sa.Index("audits_open", "state", "epoch_id", "seq"),
     sa.Index("audits_of_node", "node_id", "state"),
@@ -92,8 +90,8 @@ draws = sa.Table(
     _time("drawn_at_ms"),
     sa.Index("draws_of_lease", "lease_id"),
 )
-# What an epoch's audits are paid with is one audit fee for each truth counted in rows whose share is not 0; the shares
-# of an epoch sum to a million, or are all 0.
+# What an epoch's audits are paid with is one audit fee for each truth counted in its rows; the shares of an epoch sum to
+# a million at most, and what they leave is not paid.
 dividends = sa.Table(
     "dividends",
     metadata,

@@ -12,43 +12,11 @@ Usage: `VIEWS["contributions"].select`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-import sqlalchemy as sa
-
+from aggregator.sql.trust_views import TRUST_VIEWS
+from aggregator.sql.view_table import REAL, TEXT, TIME, WEI, WHOLE, YESNO, Column, View
 from storage import tables as t
-
-TEXT, WHOLE, REAL, YESNO, TIME, WEI = "VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP", "DECIMAL(38,0)"
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: its name, DuckDB type, meaning, and where it comes from."""
-
-    name: str
-    kind: str
-    meaning: str
-    source: sa.ColumnElement[Any]
-
-
-@dataclass(frozen=True)
-class View:
-    """One view over the state."""
-
-    name: str
-    meaning: str
-    columns: tuple[Column, ...]
-    source: sa.FromClause
-    where: sa.ColumnElement[bool] | None = None
-
-    @property
-    def select(self) -> sa.Select[Any]:
-        """The query that fills it."""
-        query = sa.select(*(column.source.label(column.name) for column in self.columns)).select_from(
-            self.source
-        )
-        return query if self.where is None else query.where(self.where)
-
 
 _c, _v, _d, _a = t.contributions.c, t.verdicts.c, t.duplicates.c, t.annotations.c
 _n, _l, _e = t.nodes.c, t.leases.c, t.ledger.c
@@ -88,10 +56,12 @@ _VIEWS = (
         (
             Column("contribution_id", TEXT, "about which contribution", _v.contribution_id),
             Column("node_id", TEXT, "whose", _v.node_id),
-            Column("verdict", TEXT, "accepted, rejected or no_evidence", _v.verdict),
+            Column("verdict", TEXT, "accepted, unaudited, rejected or no_evidence", _v.verdict),
             Column("reason", TEXT, "reason code", _v.reason),
             Column("similarity", REAL, "two-sided shingle similarity with the truth, 0 to 1", _v.similarity),
             Column("decided_at", TIME, "when", _v.decided_at_ms),
+            Column("confirmed_ppm", WHOLE, "share of its shingles that a truth has too", _v.confirmed_ppm),
+            Column("epoch_id", WHOLE, "audit epoch with whose close it is told to the node", _v.epoch_id),
         ),
         t.verdicts,
     ),
@@ -100,7 +70,7 @@ _VIEWS = (
         "novelty of each accepted contribution against everything ever seen",
         (
             Column("contribution_id", TEXT, "about which contribution", _d.contribution_id),
-            Column("kind", TEXT, "unique, exact or near", _d.kind),
+            Column("kind", TEXT, "unique, exact, near, or hard (of a host that cannot be checked)", _d.kind),
             Column("cluster_id", TEXT, "the cluster, named by its first contribution", _d.cluster_id),
             Column(
                 "first_contribution_id", TEXT, "whose text it repeats, or itself", _d.first_contribution_id
@@ -119,6 +89,8 @@ _VIEWS = (
             Column("payout_address", TEXT, "where its rewards go", _n.payout_address),
             Column("region", TEXT, "as it says", _n.region),
             Column("registered_at", TIME, "since when", _n.registered_at_ms),
+            Column("state", TEXT, "active, queued, leaving, left or revoked", _n.state),
+            Column("operator", TEXT, "whose validator it is; empty for a contributor", _n.operator),
         ),
         t.nodes,
     ),
@@ -129,7 +101,7 @@ _VIEWS = (
             Column("lease_id", TEXT, "its id", _l.lease_id),
             Column("url", TEXT, "what was to be fetched", _l.url),
             Column("node_id", TEXT, "by whom", _l.node_id),
-            Column("kind", TEXT, "work or audit", _l.kind),
+            Column("kind", TEXT, "work, audit or canary", _l.kind),
             Column("render", TEXT, "http or browser", _l.render),
             Column("state", TEXT, "leased, answered or expired", _l.state),
             Column("outcome", TEXT, "outcome in the protocol's vocabulary", _l.outcome),
@@ -230,7 +202,7 @@ _VIEWS = (
         t.sales,
     ),
 )
-VIEWS: Final[dict[str, View]] = {view.name: view for view in _VIEWS}
+VIEWS: Final[dict[str, View]] = {view.name: view for view in (*_VIEWS, *TRUST_VIEWS)}
 
 
 @dataclass(frozen=True)
@@ -260,10 +232,10 @@ text_sha256 VARCHAR | digest of the text
 title VARCHAR | the page's title
 text VARCHAR | the text
 extractor_version VARCHAR | what made text of the page
-verdict VARCHAR | accepted, rejected or no_evidence
+verdict VARCHAR | accepted or unaudited
 verdict_reason VARCHAR | reason code
 similarity DOUBLE | similarity with the truth, 0 to 1
-dup_kind VARCHAR | unique, exact or near
+dup_kind VARCHAR | unique, exact, near, or hard (of a host that cannot be checked)
 dup_cluster_id VARCHAR | the cluster, named by its first contribution
 dup_first_id VARCHAR | whose text it repeats, or itself
 dup_similarity DOUBLE | similarity with that text

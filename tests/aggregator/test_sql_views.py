@@ -32,9 +32,10 @@ CONTRACT = {
     "contributions": "contribution_id:V seq:B node_id:V lease_id:V url:V final_url:V http_status:B content_type:V "
     "fetched_at:T received_at:T robots_state:V text_sha256:V text_bytes:B title:V language:V token_count:B "
     "license_detected:V training_allowed:Y",
-    "verdicts": "contribution_id:V node_id:V verdict:V reason:V similarity:D decided_at:T",
+    "verdicts": "contribution_id:V node_id:V verdict:V reason:V similarity:D decided_at:T "
+    "confirmed_ppm:B epoch_id:B",
     "duplicates": "contribution_id:V kind:V cluster_id:V first_contribution_id:V similarity:D unique_bytes:B",
-    "nodes": "node_id:V role:V payout_address:V region:V registered_at:T",
+    "nodes": "node_id:V role:V payout_address:V region:V registered_at:T state:V operator:V",
     "leases": "lease_id:V url:V node_id:V kind:V render:V state:V outcome:V http_status:B bytes_wire:B "
     "issued_at:T closed_at:T",
     "ledger": "entry_seq:B entry_id:V debit:V credit:V asset:V amount:W cause:V reason:V rule_version:B created_at:T",
@@ -43,6 +44,16 @@ CONTRACT = {
     "consents": "consent_receipt_id:V contribution_id:V source:V purpose:V items:B given_at:T",
     "exports": "dataset:V version:V export_id:V manifest_sha256:V rows:B tokens:B bytes:B price:W created_at:T",
     "sales": "sale_id:V dataset:V version:V buyer:V price:W royalties:W fees:W tx_hash:V sold_at:T",
+    "audits": "contribution_id:V seq:B lease_id:V node_id:V outcome:V epoch_id:B rate_ppm:B share_ppm:B value_ppm:B "
+    "state:V opened_at:T",
+    "truths": "contribution_id:V ordinal:B operator:V state:V lease_id:V opened_at:T",
+    "consequences": "consequence_seq:B consequence_id:V node_id:V kind:V contribution_id:V documents_ppm:B share_ppm:B "
+    "undoes:V epoch_id:B created_at:T",
+    "appeals": "contribution_id:V node_id:V state:V reason:V received_at:T decided_at:T",
+    "dividends": "epoch_id:B validator_id:V operator:V audits:B share_ppm:B reason:V",
+    "standings": "node_id:V frozen:Y suspended:Y updated_at:T",
+    "hosts": "host_key:V hard:Y updated_at:T",
+    "audit_epochs": "epoch_id:B state:V first_seq:B last_seq:B opened_at:T ended_at:T audits_sha256:V",
 }
 KINDS = {"V": "VARCHAR", "B": "BIGINT", "D": "DOUBLE", "T": "TIMESTAMP", "W": "DECIMAL(38,0)", "Y": "BOOLEAN"}
 ROOT = Path(__file__).resolve().parents[2]
