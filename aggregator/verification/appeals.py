@@ -27,7 +27,6 @@ import sqlalchemy as sa
 from aggregator.verification.audit_epochs import open_epoch
 from aggregator.verification.comparison import decide
 from aggregator.verification.consequence_log import ConsequenceLog
-from aggregator.verification.disclosures import is_disclosed
 from aggregator.verification.hosts import HostEvent, observe_host
 from aggregator.verification.reconsidering import Result, weigh_again
 from aggregator.verification.second_looks import Seen, completed, conclude, look_again, stored_evidence
@@ -36,6 +35,7 @@ from aggregator.verification.standing_rows import host_standing_of, keep_host_st
 from storage.house import House
 from storage.segments import Segments
 from storage.tables import verdicts
+from storage.told import is_told
 from storage.trust_tables import appeals, audit_outcomes, audits
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import APPEALS_OPEN_MAX, SECOND_LOOK_MS, TRUTHS_PER_AUDIT_MAX
@@ -69,7 +69,7 @@ def receive_appeal(house: House, connection: sa.Connection, node_id: str, appeal
         audit_outcomes.c.contribution_id == appeal.contribution_id,
         audit_outcomes.c.node_id == node_id,
         audit_outcomes.c.kind == "mismatch",
-        is_disclosed(audit_outcomes.c.epoch_id),
+        is_told(audit_outcomes.c.epoch_id),
     )
     if connection.execute(outcome).first() is None:
         raise WindrowError("not_appealable", appeal.contribution_id)

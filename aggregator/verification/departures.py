@@ -27,7 +27,6 @@ import sqlalchemy as sa
 from aggregator.verification.audit_epochs import open_epoch
 from aggregator.verification.consequence_log import ConsequenceLog
 from aggregator.verification.consequences import Finding, fold_finding
-from aggregator.verification.disclosures import is_disclosed
 from aggregator.verification.reconsidering import weigh_again
 from aggregator.verification.second_looks import Seen, completed, conclude, look_again
 from aggregator.verification.standing_rows import standing_of
@@ -35,7 +34,8 @@ from storage.house import House
 from storage.pay_tables import pending_pay
 from storage.segments import Segments
 from storage.tables import contributions, ledger, nodes, verdicts
-from storage.trust_tables import audit_epochs, audit_secrets, audits, departures, second_looks
+from storage.told import is_told
+from storage.trust_tables import audit_secrets, audits, departures, second_looks
 from windrow_protocol.audit_draw import leave_place
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.trust_rules import PPM
@@ -112,7 +112,7 @@ def _is_due(house: House, connection: sa.Connection, row: Any) -> bool:
 
 def _all_is_known(connection: sa.Connection, row: Any) -> bool:
     """Whether the epoch's secrets are out, every audit of the node is decided and all of its work is priced."""
-    told = sa.exists().where(audit_epochs.c.epoch_id == row.epoch_id, is_disclosed(audit_epochs.c.epoch_id))
+    told = is_told(sa.literal(row.epoch_id))
     undecided = sa.exists().where(audits.c.node_id == row.node_id, audits.c.state != "decided")
     unpriced = sa.exists().where(
         verdicts.c.node_id == row.node_id,

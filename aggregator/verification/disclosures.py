@@ -18,16 +18,12 @@ import sqlalchemy as sa
 
 from aggregator.verification.consequence_log import still_in_force
 from storage.tables import verdicts
-from storage.trust_tables import appeals, audit_epochs, audit_outcomes, consequences, departures
+from storage.told import is_told
+from storage.trust_tables import appeals, audit_outcomes, consequences, departures
 from windrow_protocol.errors import REASONS
 from windrow_protocol.messages import DisclosureRequest
 
 _FIRST = "0-0-0-0"
-
-
-def is_disclosed(epoch_id: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    """Return the condition that a column's audit epoch is closed."""
-    return sa.exists().where(audit_epochs.c.epoch_id == epoch_id, audit_epochs.c.state == "closed")
 
 
 def disclosed_to(connection: sa.Connection, node_id: str, request: DisclosureRequest) -> dict[str, Any]:
@@ -61,7 +57,7 @@ def _page(
     return list(
         connection.execute(
             sa.select(table)
-            .where(table.c.node_id == node_id, later, is_disclosed(table.c.epoch_id))
+            .where(table.c.node_id == node_id, later, is_told(table.c.epoch_id))
             .order_by(table.c.epoch_id, place)
             .limit(count)
         )
@@ -86,14 +82,14 @@ def _shown(row: Any) -> dict[str, Any]:
 
 def _standing(connection: sa.Connection, node_id: str) -> dict[str, Any]:
     """Add up what is told."""
-    mine = (audit_outcomes.c.node_id == node_id, is_disclosed(audit_outcomes.c.epoch_id))
+    mine = (audit_outcomes.c.node_id == node_id, is_told(audit_outcomes.c.epoch_id))
     kinds = connection.execute(
         sa.select(audit_outcomes.c.kind, sa.func.count()).where(*mine).group_by(audit_outcomes.c.kind)
     )
     audits = {str(kind): int(number) for kind, number in kinds}
     rows = connection.execute(
         sa.select(consequences)
-        .where(consequences.c.node_id == node_id, is_disclosed(consequences.c.epoch_id))
+        .where(consequences.c.node_id == node_id, is_told(consequences.c.epoch_id))
         .order_by(consequences.c.consequence_seq)
     ).all()
     standing = [row.kind for row in still_in_force(rows)]

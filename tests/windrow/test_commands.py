@@ -29,6 +29,8 @@ SITE = "http://127.0.0.1:9"  # nothing listens there, and nothing here fetches
 COMMANDS = [
     *("up", "publish", "sql", "doctor", "buy", "verify", "claim", "demo"),
     *("frontier add", "epoch close", "node run", "config show", "bridge install", "bridge uninstall"),
+    *("node verdicts", "node appeal", "node leave", "node delegate", "audit replay"),
+    "audit replay",
 ]
 
 
