@@ -1,0 +1,58 @@
+"""What stands in place of a page is no truth; what is a page stays one, whatever it is about."""
+
+from __future__ import annotations
+
+import pyarrow.parquet as pq
+import pytest
+from real_data import real_data
+
+from aggregator.verification.block_pages import is_block_page
+
+BLOCKS = [
+    ("Checking your browser before accessing example.org. Ray ID: 7f3c", 200, "Just a moment..."),
+    ("Please verify you are a human to continue.", 200, "Attention Required! | Cloudflare"),
+    ("Our systems have detected unusual traffic from your computer network.", 200, ""),
+    ("Access denied. You don't have permission to access this resource.", 200, "Access Denied"),
+    ("Please complete the CAPTCHA below.", 200, ""),
+    ("Sign in to the Wi-Fi to go on", 200, "Welcome"),
+    ("Please log in", 200, "Login"),
+    ("This site is temporarily unavailable. Please come back later.", 200, ""),
+    ("Enable JavaScript and cookies to continue", 200, ""),
+    ("", 200, "An empty page"),
+    ("   \n", 200, ""),
+    ("What a lovely page it is, with words enough for all " * 10, 404, ""),
+    ("What a lovely page it is, with words enough for all " * 10, 503, ""),
+]
+PAGES = [
+    ("The captcha was invented to tell people from programs. " * 40, 200, "CAPTCHA"),
+    ("How to log in to your router, step by step, and what an error means. " * 40, 200, "Log in"),
+    (
+        "The mill stood by the river until the flood took it in the spring, and nobody rebuilt it.",
+        200,
+        "Mill",
+    ),
+    (
+        "Opening hours: Monday to Friday, nine to five. Closed on public holidays. Bring your own bags.",
+        200,
+        "",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "status", "title"), BLOCKS)
+def test_what_is_no_page(text: str, status: int, title: str) -> None:
+    assert is_block_page(text, status, title)
+
+
+@pytest.mark.parametrize(("text", "status", "title"), PAGES)
+def test_what_is_a_page(text: str, status: int, title: str) -> None:
+    assert not is_block_page(text, status, title)
+
+
+@pytest.mark.parametrize("folder", ["html_wcxb_a", "html_mozilla_readability"])
+def test_real_pages_are_pages(folder: str) -> None:
+    columns = pq.read_table(real_data(folder) / "pages.parquet", columns=["title", "expected_text"])
+    pages = [row for row in columns.to_pylist() if len((row["expected_text"] or "").split()) > 3]
+    taken = [row["title"] for row in pages if is_block_page(row["expected_text"], 200, row["title"] or "")]
+    assert len(pages) > 100
+    assert taken == []
