@@ -87,8 +87,8 @@ def pages() -> dict[str, str]:
 class PublishedWorld:
     """The house, two contributors and a validator."""
 
-    def __init__(self, home: Path) -> None:
-        self.house = open_house(home, dedup_metadata, key=COORDINATOR, rules=AT_ONCE)
+    def __init__(self, home: Path, rules: TrustRules | None = None) -> None:
+        self.house = open_house(home, dedup_metadata, key=COORDINATOR, rules=rules or AT_ONCE)
         self.segments = open_segments(self.house)
         self.validator = Node(self.house, Ed25519PrivateKey.from_private_bytes(bytes(32)))
         self.contributors = [
@@ -114,20 +114,26 @@ class PublishedWorld:
         self.segments.close()
         self.house.state.close()
 
-    async def feed(self, texts: dict[str, str], optout: tuple[str, ...] = ()) -> None:
-        """Let the contributors and the validator fetch these pages, verify and judge them, close the epoch, pay."""
+    async def feed(
+        self, texts: dict[str, str], optout: tuple[str, ...] = (), claimed: dict[str, str] | None = None
+    ) -> None:
+        """Let the contributors and the validator fetch these pages, verify and judge them, close the epoch, pay.
+
+        Contributors hand in what is `claimed` of a page instead of its text.
+        """
         with self.house.state.write() as connection:
             add_urls(connection, [(url, "http") for url in texts], self.house.now_ms())
         busy = True
         while busy:
             busy = False
             for node in (*self.contributors, self.validator):
+                seen = texts if node is self.validator else texts | (claimed or {})
                 answer = await node.ask(self.doors.leases, "lease_request", LeaseRequest(count=7))
                 leases = node.open_leases(answer["leases"])
                 if leases:
                     busy = True
                     await node.submit(
-                        self.doors.submissions, [self._fetched(node, each, texts, optout) for each in leases]
+                        self.doors.submissions, [self._fetched(node, each, seen, optout) for each in leases]
                     )
             while self.pipeline.step():
                 busy = True
