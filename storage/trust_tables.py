@@ -90,8 +90,8 @@ draws = sa.Table(
     _time("drawn_at_ms"),
     sa.Index("draws_of_lease", "lease_id"),
 )
-# What an epoch's audits are paid with is one audit fee for each truth counted in its rows; the shares of an epoch sum to
-# a million at most, and what they leave is not paid.
+# An epoch's audits are paid with one audit fee for each truth counted in its rows; the shares of an epoch sum to a
+# million at most, and what they leave is not paid.
 dividends = sa.Table(
     "dividends",
     metadata,

@@ -16,12 +16,14 @@ Usage: `epoch_id = open_epoch(connection)`; `end_epoch(house)`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from aggregator.verification.audit_steps import UNDECIDED
 from storage.house import House
 from storage.state import get_cursor, insert_once
 from storage.tables import nodes, submissions
@@ -156,7 +158,8 @@ def is_awaited(house: House, connection: sa.Connection, epoch: EpochRow, patienc
         return False
     if _silent_since(connection, epoch.epoch_id, now - patience_ms):
         return True
-    undecided = sa.select(sa.exists().where(audits.c.epoch_id == epoch.epoch_id, audits.c.state != "decided"))
+    unfinished = audits.c.state.in_(UNDECIDED)
+    undecided = sa.select(sa.exists().where(audits.c.epoch_id == epoch.epoch_id, unfinished))
     awake = sa.select(sa.exists().where(audit_secrets.c.seen_at_ms > now - house.rules.draw_wait_ms))
     return waited_ms < patience_ms and all(connection.execute(each).scalar() for each in (awake, undecided))
 
@@ -194,8 +197,17 @@ def head_at(connection: sa.Connection, seq: int) -> str:
 
 def _epoch(row: Any) -> EpochRow:
     values = dict(row._mapping)
-    rules = msgspec.json.decode(values.pop("rules"), type=TrustRules) if values["rules"] else None
+    rules = known_rules(msgspec.json.decode(values["rules"])) if values["rules"] else None
     return EpochRow(**{**values, "rules": rules})
+
+
+def known_rules(said: Mapping[str, Any]) -> TrustRules:
+    """Return an epoch's rules, perhaps written by another version: numbers unknown here are none that are used here.
+
+    Raises msgspec.ValidationError or ValueError for values that are no rules.
+    """
+    names = {field.name for field in msgspec.structs.fields(TrustRules)}
+    return msgspec.convert({name: value for name, value in said.items() if name in names}, TrustRules)
 
 
 def _rules_json(rules: TrustRules) -> str:

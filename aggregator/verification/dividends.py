@@ -9,17 +9,20 @@ in. Two columns a node, what agreed and what differed, hold that as operator i's
 so every row has the same sum without being stretched to it. (A single column m_ij / n_ij, normalised by row, forgets
 how much an operator dissents: one whose truths are garbage every second time would look like an honest one.) The
 clipped weighted median over these columns gives each operator's dividend D_i: what the others did not see is clipped
-from whoever claims it, praise of a friend and slander alike. An operator's part is D_i · u_i, u_i the truths of its own
-that verdicts used, and within an operator each validator's part is u. So
+from whoever claims it, praise of a friend and slander alike. Of the fee for each of its truths that a verdict used, a
+validator gets the part min(1, D_i / median D)², squared so that whoever answers a share f of its leases without
+fetching gets less than 1 − f although what it makes up is sometimes right. So
 
-    one that repeats what it is given          holds what honest ones saw differ on a cheat only by half, and is clipped
+    one that repeats what it is given          is clipped where honest ones saw a cheat
     one that dissents alone                    holds columns that nobody else has
     one that praises its friend                is clipped on the friend's columns
     one that sleeps                            has no truths that were used
+    one that is honest                         gets the fee, whatever the others do
 
 Rules: stakes are equal by operator and nobody's is above `operator_weight_max_ppm` where there are enough of them. Only
-verdicts that decided something speak about nodes; a truth that any verdict used counts as work. Shares are parts per
-million, by largest remainder with the id as tie-break. With one operator left it gets all and is told why.
+verdicts that decided something speak about nodes; a truth that any verdict used counts as work. Nobody gains by another
+one's loss: what is clipped, or belongs to a validator that is refused, is not paid at all. With one operator left
+nothing is clipped, and that is said (`single_operator`).
 
 Does not: read tables, check draws (`epoch_fold` does), or know wei (`rewards`).
 
@@ -33,7 +36,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
+from statistics import median
 
 from aggregator.verification.consensus import capped_stakes, clipped_median
 from windrow_protocol.trust_rules import PPM, TrustRules
@@ -52,7 +55,7 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Dividend:
-    """One validator's part of what the epoch's audits are paid with; `audits` counts its truths that verdicts used."""
+    """One validator's part of the epoch's audit fees; `audits` counts its truths that verdicts used."""
 
     validator_id: str
     operator: str
@@ -80,21 +83,27 @@ class Found:
 
 
 def split(rules: TrustRules, seats: Sequence[Seat], found: Found) -> list[Dividend]:
-    """Return each validator's dividend, in the order of their ids; the shares sum to a million, or are all 0."""
+    """Return each validator's dividend, in the order of their ids.
+
+    The shares are parts per million of a fee for every truth counted in these rows; they sum to a million at most.
+    """
     ordered = sorted(seats, key=lambda seat: seat.validator_id)
+    total = sum(found.used[seat.validator_id] for seat in ordered)
     paid = [seat for seat in ordered if not seat.refused and found.used[seat.validator_id]]
     worth = operator_dividends(rules, paid, found)
-    parts = {
-        seat.validator_id: Fraction(worth[seat.operator]) * found.used[seat.validator_id] for seat in paid
-    }
-    shares = _in_ppm(parts)
-    alone = len(worth) == 1
+    usual = median(worth.values()) if worth else 0.0
     rows = []
     for seat in ordered:
-        used = found.used[seat.validator_id]
-        reason = seat.refused or (("" if not alone else SINGLE) if used else "no_truth_used")
-        share = shares.get(seat.validator_id, 0)
-        rows.append(Dividend(seat.validator_id, seat.operator, used, share, reason))
+        used, share, reason = found.used[seat.validator_id], 0, seat.refused
+        if seat in paid:
+            part = min(1.0, worth[seat.operator] / usual) ** 2 if usual else 0.0
+            share = int(used * PPM * part / total)
+            reason = SINGLE if len(worth) == 1 else ""
+        rows.append(
+            Dividend(
+                seat.validator_id, seat.operator, used, share, reason or ("" if used else "no_truth_used")
+            )
+        )
     return rows
 
 
@@ -144,16 +153,3 @@ def _columns(
     else:
         rate = sum(share[each] * rates[each] for each in rates) / sum(share[each] for each in rates)
     return audits * rate, audits * (1 - rate)
-
-
-def _in_ppm(parts: Mapping[str, Fraction]) -> dict[str, int]:
-    """Split a million by largest remainder; nothing is split where all parts are 0."""
-    total = sum(parts.values(), Fraction(0))
-    if not total:
-        return {}
-    exact = {key: part * PPM / total for key, part in parts.items()}
-    shares = {key: int(each) for key, each in exact.items()}
-    left = PPM - sum(shares.values())
-    for key in sorted(exact, key=lambda key: (shares[key] - exact[key], key))[:left]:
-        shares[key] += 1
-    return shares

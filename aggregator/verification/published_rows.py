@@ -45,13 +45,7 @@ def published_rows(connection: sa.Connection, segments: Segments, epoch: EpochRo
 
 
 def _places(epoch: EpochRow, first_seq: int, upto_seq: int) -> sa.Select[Any]:
-    own = sa.and_(
-        verdicts.c.epoch_id == epoch.epoch_id,
-        sa.or_(
-            verdicts.c.contribution_id == audits.c.contribution_id,
-            sa.and_(verdicts.c.seq == submissions.c.seq, leases.c.kind == "canary"),
-        ),
-    )
+    own = sa.and_(verdicts.c.seq == submissions.c.seq, verdicts.c.epoch_id == epoch.epoch_id)
     return (
         sa.select(*_COLUMNS)
         .select_from(
@@ -68,7 +62,7 @@ def _late(epoch: EpochRow) -> sa.Select[Any]:
     return (
         sa.select(*_COLUMNS)
         .select_from(
-            audits.join(verdicts, verdicts.c.contribution_id == audits.c.contribution_id)
+            audits.join(verdicts, verdicts.c.seq == audits.c.seq)
             .join(submissions, submissions.c.seq == audits.c.seq)
             .join(leases, leases.c.lease_id == audits.c.lease_id)
         )

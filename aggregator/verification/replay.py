@@ -27,6 +27,7 @@ from typing import TypeVar
 
 import msgspec
 
+from aggregator.verification.audit_epochs import known_rules
 from aggregator.verification.audit_files import folder_digest, read_rows
 from aggregator.verification.audit_rows import (
     AUDITS,
@@ -221,7 +222,7 @@ def _dividends(folded: Folded) -> list[PublishedDividend]:
 
 def _rules(header: Header) -> TrustRules:
     try:
-        return msgspec.convert(header.rules, TrustRules)
+        return known_rules(header.rules)
     except (msgspec.ValidationError, ValueError) as error:
         raise _differs(f"the rules of {HEADER}: {error}") from error
 

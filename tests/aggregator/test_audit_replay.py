@@ -92,7 +92,7 @@ async def test_another_copy_gives_the_same(published: Published, tmp_path: Path)
     assert first.ok, first.first_difference
     assert first.entries == 24
     assert 0 < first.audited == first.drawn == first.verdicts_recomputed < 24
-    assert sum(row.share_ppm for row in first.dividends) == 1_000_000
+    assert 0 < sum(row.share_ppm for row in first.dividends) <= 1_000_000
     assert first.trust == "3 independent validator operators"
     with published.world.house.state.read() as connection:
         rows = connection.execute(sa.select(dividends).order_by(dividends.c.validator_id)).all()
@@ -105,6 +105,13 @@ async def test_signing_it_again_unchanged_is_no_difference(published: Published,
     """Otherwise the forgeries below would be found for the wrong reason."""
     folder = signed_again(published, published.copy(tmp_path), lambda rows, header: (rows, header))
     assert replay(folder).ok
+
+
+async def test_numbers_of_another_version_do_not_hinder(published: Published, tmp_path: Path) -> None:
+    def newer(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+        return rows, msgspec.structs.replace(header, rules={**header.rules, "of_tomorrow": 1})
+
+    assert replay(signed_again(published, published.copy(tmp_path), newer)).ok
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -273,8 +280,8 @@ def _other_rules(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], 
     return rows, msgspec.structs.replace(header, rules={**header.rules, "doubled_ppm": 999_999})
 
 
-def _unknown_rules(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
-    return rows, msgspec.structs.replace(header, rules={"no": 1})
+def _no_rules(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
+    return rows, msgspec.structs.replace(header, rules={"doubled_ppm": "many"})
 
 
 def _better_trust(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow], Header]:
@@ -283,7 +290,7 @@ def _better_trust(rows: list[AuditRow], header: Header) -> tuple[list[AuditRow],
 
 FORGERIES: dict[str, Change] = {
     name[1:]: change for name, change in list(globals().items()) if name.startswith(("_an", "_a_", "_other"))
-} | {"unknown_rules": _unknown_rules, "better_trust": _better_trust}
+} | {"no_rules": _no_rules, "better_trust": _better_trust}
 
 
 @pytest.mark.parametrize("name", FORGERIES)

@@ -35,6 +35,19 @@ STRATEGIES: dict[str, Strategy] = {
 }
 
 
+# Income over that of honest work, in the mean: whoever skips a share f of the work gets 1 − f at most.
+AT_MOST = {
+    "copies what it is given": 0.97,
+    "dissents alone, always": 0.05,
+    "dissents alone, half the time": 0.5,
+    "colludes with its friend": 0.97,
+    "slanders everybody but its friend": 0.05,
+    "sleeps half the time": 0.55,
+    "answers only where it is easy": 0.9,
+}
+SEEDS = range(1, 7)
+
+
 def epoch_with(strategy: Strategy, seed: int) -> tuple[Found, list[Dividend]]:
     """Draw an epoch with three secrets and let `cy` follow a strategy; the others are honest."""
     chance, eyes = Random(seed), Random(-seed)
@@ -57,31 +70,34 @@ def epoch_with(strategy: Strategy, seed: int) -> tuple[Found, list[Dividend]]:
 
 def income(rows: list[Dividend], validator_id: str = "cy-1") -> float:
     """Return what a validator is paid, in audit fees."""
-    pot = sum(row.audits for row in rows if row.share_ppm)
+    pot = sum(row.audits for row in rows)
     return next(pot * row.share_ppm / PPM for row in rows if row.validator_id == validator_id)
 
 
+@pytest.fixture(scope="module")
+def honest_epochs() -> dict[int, list[Dividend]]:
+    return {seed: epoch_with(HONEST, seed)[1] for seed in SEEDS}
+
+
 @pytest.mark.parametrize("name", STRATEGIES)
-@pytest.mark.parametrize("seed", range(1, 6))
-def test_no_strategy_earns_more_than_honest_work(name: str, seed: int) -> None:
-    _, honest = epoch_with(HONEST, seed)
-    _, rows = epoch_with(STRATEGIES[name], seed)
-    assert income(rows) < income(honest)
-
-
-@pytest.mark.parametrize("seed", range(1, 6))
-def test_honest_validators_lose_nothing_by_one_that_is_not(seed: int) -> None:
-    for strategy in (HONEST, *STRATEGIES.values()):
-        _, rows = epoch_with(strategy, seed)
+def test_no_strategy_earns_more_than_honest_work(name: str, honest_epochs: dict[int, list[Dividend]]) -> None:
+    """Each epoch is compared with the same one, in which the validator with the same secret was honest."""
+    ratios = []
+    for seed, honest in honest_epochs.items():
+        _, rows = epoch_with(STRATEGIES[name], seed)
+        assert income(rows) <= income(honest)
+        ratios.append(income(rows) / income(honest))
         for row in rows[:2]:
-            assert income(rows, row.validator_id) >= 0.95 * row.audits, "a fee a truth, but for chance"
+            assert 0.85 * row.audits <= income(rows, row.validator_id) <= row.audits, (
+                "a fee a truth, but for chance"
+            )
+    assert sum(ratios) / len(ratios) <= AT_MOST[name]
 
 
-def test_half_garbage_costs_half() -> None:
-    """One column a node, normalised by row, would give all operators the same; two columns do not."""
-    found, _ = epoch_with(STRATEGIES["dissents alone, half the time"], seed=3)
-    worth = operator_dividends(RULES, SEATS, found)
-    assert worth["cy"] < 0.7 * worth["ada"]
+def test_honest_validators_get_a_fee_for_each_truth(honest_epochs: dict[int, list[Dividend]]) -> None:
+    parts = [income(rows, row.validator_id) / row.audits for rows in honest_epochs.values() for row in rows]
+    assert min(parts) > 0.85
+    assert sum(parts) / len(parts) > 0.97
 
 
 def test_all_honest_are_worth_about_the_same() -> None:
@@ -110,7 +126,7 @@ def test_whoever_is_refused_or_did_nothing_gets_nothing_and_is_told_why() -> Non
             found.add(seat.validator_id, "node", agrees=True, speaks=True)
     rows = split(RULES, seats, found)
     assert [(row.share_ppm, row.reason) for row in rows] == [
-        (PPM, "single_operator"),
+        (PPM // 3, "single_operator"),  # of three truths; what belongs to the refused is not paid
         (0, "unrevealed"),
         (0, "no_truth_used"),
         (0, "wrong_draw"),
@@ -137,7 +153,7 @@ def test_the_protocols_vector() -> None:
     st.lists(st.integers(0, 2), min_size=6, max_size=6),
     st.sets(st.integers(0, 5)),
 )
-def test_shares_are_a_million_or_nothing_and_do_not_depend_on_any_order(
+def test_shares_are_a_million_at_most_and_do_not_depend_on_any_order(
     truths: list[tuple[int, int, bool, bool]], operators: list[int], refused: set[int]
 ) -> None:
     seats = [
@@ -149,7 +165,7 @@ def test_shares_are_a_million_or_nothing_and_do_not_depend_on_any_order(
         for number, node, agrees, speaks in order:
             into.add(f"v{number}", f"n{node}", agrees=agrees, speaks=speaks)
     rows = split(RULES, seats, found)
-    assert sum(row.share_ppm for row in rows) in (0, PPM)
+    assert sum(row.share_ppm for row in rows) <= PPM
     assert all(row.share_ppm >= 0 for row in rows)
     assert rows == split(RULES, seats[::-1], backwards)
     for row, seat in zip(rows, seats, strict=True):

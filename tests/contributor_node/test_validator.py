@@ -173,8 +173,7 @@ async def test_a_real_node_validates_and_outlives_kill_9(tmp_path: Path) -> None
         async with node(home, running.url, "--validator", sites=(pages,)) as validating:
             await until(lambda: len(committed(world)) == 2, "both commitments")
             before = committed(world)
-            elsewhere = ("--source-address", "127.0.5.1")
-            async with node(tmp_path / "contributor", running.url, *elsewhere, sites=(pages,)) as working:
+            async with node(tmp_path / "contributor", running.url, sites=(pages,)) as working:
                 await until(lambda: len(working.receipts()) == PAGES, "all receipts")
             await until(lambda: drawn(world) > 0, "a draw")
             await validating.kill()
