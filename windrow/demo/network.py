@@ -32,7 +32,6 @@ HONEST = ("hazel", "rowan")
 VALIDATORS = ("aspen", "birch", "cedar")  # each of an operator of its own
 CHEAT = "cheat"
 BUYERS = ("ada", "grace")
-CHEAT_LEASES = 40
 READY_WAIT_S = 90.0
 _ADDRESSES = {
     name: f"127.0.{number}.1" for number, name in enumerate((*HONEST, CHEAT, *VALIDATORS), start=30)
@@ -42,9 +41,8 @@ _TRUST_RULES = """\
 vest_age_ms = 0
 vest_audits = 2
 audit_rate_min_ppm = 160_000
-probation_documents = 20
-draw_wait_ms = 20_000
-reveal_wait_ms = 30_000
+probation_documents = {leases}
+reveal_wait_ms = 60_000
 bond_return_ms = 0
 """
 
@@ -59,6 +57,7 @@ class DemoNetwork:
     hosts: list[str]
     urls: list[tuple[str, str]]
     payouts: dict[str, str]
+    cheat_leases: int
 
     def node_home(self, name: str) -> Path:
         """Return a node's folder."""
@@ -96,7 +95,7 @@ async def start_site(
 
 
 async def start_house(
-    home: Path, supervisor: Supervisor, hosts: list[str], urls: list[tuple[str, str]]
+    home: Path, supervisor: Supervisor, hosts: list[str], urls: list[tuple[str, str]], cheat_leases: int
 ) -> DemoNetwork:
     """Make keys, start `windrow up` and wait until it answers."""
     port, devnet_port = free_port(), free_port()
@@ -104,7 +103,7 @@ async def start_house(
     wallets = {name: str(load_or_make_key(home / "wallets" / name).address) for name in names}
     validators = [f"{public_id(load_or_make_node_key(home / 'nodes' / name))}@{name}" for name in VALIDATORS]
     rules = home / "trust.toml"
-    rules.write_text(_TRUST_RULES)
+    rules.write_text(_TRUST_RULES.format(leases=cheat_leases))
     settings = HouseSettings(
         home=str(home / "house"),
         network=NETWORK,
@@ -124,7 +123,7 @@ async def start_house(
     log = home / "logs" / "house.log"
     await _until(lambda: "windrow ready" in log.read_text(errors="replace"), supervisor, "house")
     payouts = {name: wallets[name] for name in _ADDRESSES}
-    return DemoNetwork(home, settings, coordinator, hosts, urls, payouts)
+    return DemoNetwork(home, settings, coordinator, hosts, urls, payouts, cheat_leases)
 
 
 def _as_environment(settings: HouseSettings) -> dict[str, str]:
@@ -164,7 +163,7 @@ async def start_cheat(network: DemoNetwork, supervisor: Supervisor) -> None:
     command = [
         *(sys.executable, str(shipped_folder("examples") / "cheat_node.py")),
         *("--coordinator", network.coordinator, "--home", str(network.node_home(CHEAT))),
-        *("--payout", network.payouts[CHEAT], "--leases", str(CHEAT_LEASES)),
+        *("--payout", network.payouts[CHEAT], "--leases", str(network.cheat_leases)),
         *("--source-address", _ADDRESSES[CHEAT], "--network", NETWORK),
     ]
     await supervisor.start(CHEAT, command, keep=False)

@@ -70,6 +70,11 @@ class DemoPlan:
         """At most so many modules and documents; None: all of this machine's."""
         return (60, 40) if self.small else (None, None)
 
+    @property
+    def cheat_leases(self) -> int:
+        """How many leases the cheat asks for; as many documents of every node are audited before any draw."""
+        return 20 if self.small else 40
+
 
 async def run_demo(plan: DemoPlan) -> dict[str, Any]:
     """Run the whole story and return its figures. Raises WindrowError `demo_failed`."""
@@ -105,7 +110,7 @@ async def _set_up(plan: DemoPlan, home: Path, supervisor: Supervisor, telling: T
     with telling.step("rendering a web site from this machine's documentation") as progress:
         hosts, urls = await start_site(home, supervisor, plan.size, progress)
     with telling.step("starting the house: aggregator, rewards, marketplace and a chain"):
-        network = await start_house(home, supervisor, hosts, urls)
+        network = await start_house(home, supervisor, hosts, urls, plan.cheat_leases)
     with telling.step(f"adding {len(urls)} addresses to the frontier, starting nodes and a cheat"):
         await start_cheat(network, supervisor)
         await _asked(network, "frontier_add", {"urls": [list(pair) for pair in urls]})

@@ -23,15 +23,19 @@ from aggregator.pipeline import Pipeline
 from aggregator.routes import Doors
 from aggregator.trust_routes import TrustDoors
 from aggregator.verification.audit_closing import close_epochs
-from aggregator.verification.audit_epochs import begun_epoch, end_epoch
+from aggregator.verification.audit_epochs import end_epoch
+from aggregator.verification.canaries import canary_routes
 from rewards.accountant import run_accountant
 from storage.real_env import real_env
 from storage.state import State
+from windrow.demo.network import free_port
 from windrow.home import OpenHome, open_home
 from windrow.settings import HouseSettings
 from windrow_protocol.trust_rules import TrustRules
 
 PACE_MS = 20  # the arena's clock stands still while nodes fetch, so the web would seem to be hurried
+
+CANARY_NETWORKS = range(70, 76)
 
 
 class ArenaClock:
@@ -74,7 +78,10 @@ class ArenaHouse:
     async def serving(self, validators: Sequence[str]) -> AsyncIterator[None]:
         """Open the home and serve the doors of nodes; each validator is an operator of its own."""
         env = replace(real_env(), clock=self._clock)
-        with open_home(HouseSettings(home=str(self._home), network=self._network), env) as opened:
+        canaries = [(f"127.0.{number}.1", free_port()) for number in CANARY_NETWORKS]
+        origins = [f"http://{host}:{port}" for host, port in canaries]
+        settings = HouseSettings(home=str(self._home), network=self._network, canary_hosts=origins)
+        with open_home(settings, env) as opened:
             house = replace(opened.house, rules=self._rules)
             self._open = replace(opened, house=house)
             self._pipeline = Pipeline(house, opened.contributions, opened.lake)
@@ -87,11 +94,15 @@ class ArenaHouse:
             )
             routes = [*doors.routes(), *TrustDoors(house).routes(), *AuditDoors(house).routes()]
             server = await env.network.serve(routes, host="127.0.0.1", port=0)
+            pages = [
+                await env.network.serve(canary_routes(house), host=host, port=port) for host, port in canaries
+            ]
             self.url = server.url
             try:
                 yield
             finally:
-                await server.close()
+                for each in (server, *pages):
+                    await each.close()
 
     def add_urls(self, urls: Iterable[str]) -> None:
         """Put pages into the frontier."""
@@ -107,11 +118,6 @@ class ArenaHouse:
         house = self._open.house
         close_epochs(house, self._open.contributions, patience_ms=house.rules.draw_wait_ms)
         return done + run_accountant(house)
-
-    def open_epoch(self) -> int:
-        """Return the number of the open audit epoch."""
-        with self.state.write() as connection:
-            return begun_epoch(self._open.house, connection).epoch_id
 
     def end_epoch(self) -> int | None:
         """End the open audit epoch and return which it was, or None when nothing was committed in it."""
