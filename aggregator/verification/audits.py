@@ -103,9 +103,10 @@ def _weigh_text(
     earlier = None if earlier_seq is None else read_text(connection, segments, earlier_seq)
     truths = _truths(answers)
     decision = _decide(house, text, truths, earlier, network)
-    if decision.kind == "mismatch" and any(is_everywhere(connection, segments, truth) for truth in truths):
-        truths = tuple(truth for truth in truths if not is_everywhere(connection, segments, truth))
-        decision = _decide(house, text, truths, earlier, network)
+    if decision.kind == "mismatch":
+        own = tuple(truth for truth in truths if not is_everywhere(connection, segments, truth))
+        if own != truths:
+            truths, decision = own, _decide(house, text, own, earlier, network)
     weighed = Weighed(operators=network, earlier_seq=earlier_seq)
     return _Case(audit, lease, decision, truths, _no_truths(answers, truths), weighed)
 
