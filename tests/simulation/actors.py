@@ -40,6 +40,7 @@ from windrow_protocol.messages import (
 from windrow_protocol.signing import SIGNATURE_HEADER, public_id, sign_request, verify
 
 NETWORK = "windrow-simulated"
+WAIT_S = 4.0
 IDLE_WAIT_S_MAX = 90.0
 DRAW_WAIT_S = 20.0
 
@@ -67,7 +68,7 @@ class Actor:
         self.node_id = public_id(self.key)
         self.payout = checksum_address("0x" + f"{self.number + 1:040x}")
         self._nonces = itertools.count()
-        self._wait_s = 1.0
+        self._wait_s = WAIT_S
 
     async def live(self) -> None:
         """Work for ever, as slowly as there is work."""
@@ -75,7 +76,7 @@ class Actor:
             await self.clock.sleep(self.randomness.uniform(1, 5))
         while True:
             busy = await self.step()
-            self._wait_s = 1.0 if busy else min(self._wait_s * 2, IDLE_WAIT_S_MAX)
+            self._wait_s = WAIT_S if busy else min(self._wait_s * 2, IDLE_WAIT_S_MAX)
             await self.clock.sleep(self.randomness.uniform(0.5, 1) * self._wait_s)
 
     async def step(self) -> bool:

@@ -128,7 +128,7 @@ class HouseLives:
             if not self.step(rooms):
                 if self.randomness.random() < 0.5:
                     fold_epoch(rooms.house)
-                await asyncio.sleep(self.randomness.uniform(5, 40))
+                await asyncio.sleep(self.randomness.uniform(10, 50))
             await asyncio.sleep(1)
 
     def _open(self, on_end: Callable[[], object]) -> Rooms:

@@ -126,7 +126,7 @@ def _without_fsync(calls: SimulatedCalls) -> PosixDisk:
 PLANTED: dict[str, tuple[Parts, str]] = {
     "acknowledges before the commit": (Parts(ingest=AcknowledgesFirst), "acknowledged and lost"),
     "no fsync of folders": (Parts(disk=_without_folder_sync), "not there whole"),
-    "no fsync of files": (Parts(disk=_without_fsync), "not there whole"),
+    "no fsync of files": (Parts(disk=_without_fsync), "are vouched for"),
     "refuses a retry": (Parts(ingest=RefusesRetries), "never acknowledged"),
     "takes a retry for new work": (Parts(ingest=WritesRetries), "disagree about what was answered"),
     "commits the watermark apart": (Parts(ingest=WatermarkApart), "decompression error"),
