@@ -13,32 +13,64 @@ Usage::
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import sqlalchemy as sa
 
 from aggregator.verification.audit_rate import Exposure
-from aggregator.verification.standing_rows import is_hard, standing_of
-from storage.state import get_meta, insert_once
-from storage.trust_tables import document_counts, node_stakes
+from aggregator.verification.standing import Standing
+from storage.tables import meta, nodes
+from storage.trust_tables import document_counts, host_standings, node_stakes, standings
 from windrow_protocol.trust_rules import DAY_MS, TrustRules
 
 MEAN_DOCUMENT = "rewards/mean_document_wei"  # meta: what the ledger says a mean document earns
+
+_DAY: sa.BindParameter[int] = sa.bindparam("on_day")
+_SAME_DAY = document_counts.c.day >= _DAY  # a clock set back stays on the day already counted
+_COUNT = (
+    sa.update(document_counts)
+    .where(document_counts.c.node_id == sa.bindparam("of_node"))
+    .values(
+        documents=document_counts.c.documents + 1,
+        day=sa.case((_SAME_DAY, document_counts.c.day), else_=_DAY),
+        today=sa.case((_SAME_DAY, document_counts.c.today + 1), else_=1),
+        yesterday=sa.case(
+            (_SAME_DAY, document_counts.c.yesterday),
+            (document_counts.c.day + 1 == _DAY, document_counts.c.today),
+            else_=0,
+        ),
+    )
+)
+_SEEN = (
+    sa.select(
+        document_counts.c.documents,
+        document_counts.c.day,
+        document_counts.c.today,
+        document_counts.c.yesterday,
+        node_stakes.c.pending,
+        node_stakes.c.bond,
+        standings.c.standing,
+        host_standings.c.hard,
+        meta.c.value.label("mean_wei"),
+    )
+    .select_from(
+        nodes.outerjoin(document_counts, document_counts.c.node_id == nodes.c.node_id)
+        .outerjoin(node_stakes, node_stakes.c.node_id == nodes.c.node_id)
+        .outerjoin(standings, standings.c.node_id == nodes.c.node_id)
+        .outerjoin(host_standings, host_standings.c.host_key == sa.bindparam("of_host"))
+        .outerjoin(meta, meta.c.key == MEAN_DOCUMENT)
+    )
+    .where(nodes.c.node_id == sa.bindparam("of_node"))
+)
 
 
 def count_document(connection: sa.Connection, node_id: str, now_ms: int) -> None:
     """Count one more contribution of a node, within the transaction that commits it."""
     day = now_ms // DAY_MS
-    row = connection.execute(
-        sa.select(document_counts).where(document_counts.c.node_id == node_id)
-    ).one_or_none()
-    if row is None:
-        insert_once(connection, document_counts, node_id=node_id, documents=1, day=day, today=1, yesterday=0)
-        return
-    today, yesterday = _counted(row.day, row.today, row.yesterday, day)
-    connection.execute(
-        sa.update(document_counts)
-        .where(document_counts.c.node_id == node_id)
-        .values(documents=row.documents + 1, day=max(day, row.day), today=today + 1, yesterday=yesterday)
-    )
+    if not connection.execute(_COUNT, {"of_node": node_id, "on_day": day}).rowcount:
+        first = {"node_id": node_id, "documents": 1, "day": day, "today": 1, "yesterday": 0}
+        connection.execute(sa.insert(document_counts), first)
 
 
 def documents_of(connection: sa.Connection, node_id: str) -> int:
@@ -50,34 +82,27 @@ def documents_of(connection: sa.Connection, node_id: str) -> int:
 def exposure_of(
     connection: sa.Connection, rules: TrustRules, node_id: str, host_key: str, now_ms: int
 ) -> Exposure:
-    """Return what bears on the audit rate of a node's next contribution from a host."""
-    row = connection.execute(
-        sa.select(document_counts).where(document_counts.c.node_id == node_id)
-    ).one_or_none()
+    """Return what bears on the audit rate of a registered node's next contribution from a host."""
+    row = connection.execute(_SEEN, {"of_node": node_id, "of_host": host_key}).one()
+    standing = msgspec.json.decode(row.standing, type=Standing) if row.standing else Standing()
     return Exposure(
-        at_stake=_at_stake(connection, node_id),
-        documents_per_day=_of_last_day(row, now_ms) if row else 0.0,
-        documents=row.documents if row else 0,
-        escalated=rules.on("escalation") and standing_of(connection, node_id).escalation is not None,
-        hard_host=rules.on("hard_hosts") and is_hard(connection, host_key),
+        at_stake=_at_stake(row),
+        documents_per_day=_of_last_day(row, now_ms),
+        documents=row.documents or 0,
+        escalated=rules.on("escalation") and standing.escalation is not None,
+        hard_host=rules.on("hard_hosts") and bool(row.hard),
     )
 
 
-def _at_stake(connection: sa.Connection, node_id: str) -> float:
+def _at_stake(row: Any) -> float:
     """Return unvested pay and bond in mean documents."""
-    row = connection.execute(sa.select(node_stakes).where(node_stakes.c.node_id == node_id)).one_or_none()
-    mean = int(get_meta(connection, MEAN_DOCUMENT) or 0)
-    return float((row.pending + row.bond) / mean) if row and mean else 0.0
+    mean = int(row.mean_wei or 0)
+    return float((row.pending + row.bond) / mean) if mean and row.pending is not None else 0.0
 
 
-def _counted(counted_day: int, today: int, yesterday: int, day: int) -> tuple[int, int]:
-    """Return (today, yesterday) as seen on a day; a clock set back stays on the day already counted."""
-    if day <= counted_day:
-        return today, yesterday
-    return 0, today if day == counted_day + 1 else 0
-
-
-def _of_last_day(row: sa.Row[tuple[object, ...]], now_ms: int) -> float:
+def _of_last_day(row: Any, now_ms: int) -> float:
     day, into_day_ms = divmod(now_ms, DAY_MS)
-    today, yesterday = _counted(row.day, row.today, row.yesterday, day)
-    return today + yesterday * (1 - into_day_ms / DAY_MS)
+    if row.day is None or day > row.day + 1:
+        return 0.0
+    today, yesterday = (row.today, row.yesterday) if day <= row.day else (0, row.today)
+    return float(today + yesterday * (1 - into_day_ms / DAY_MS))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -11,6 +13,7 @@ from real_house import open_house
 
 from aggregator.verification.exposure import MEAN_DOCUMENT, count_document, documents_of, exposure_of
 from storage.state import State, set_meta, sqlite_url
+from storage.tables import nodes
 from storage.trust_tables import node_stakes
 from windrow_protocol.trust_rules import DAY_MS, TrustRules
 
@@ -19,12 +22,21 @@ NODE, HOST = "ab" * 32, "http://a.example:80"
 NOON_MS = 20_000 * DAY_MS + DAY_MS // 2
 
 
+@contextmanager
+def writing(state: State) -> Iterator[sa.Connection]:
+    """A transaction in a network that knows the node."""
+    with state.write() as connection:
+        known = {"role": "contributor", "payout_address": "", "agent": "", "region": "", "prefix": ""}
+        connection.execute(sa.insert(nodes).values(node_id=NODE, registered_at_ms=0, **known))
+        yield connection
+
+
 def per_day(connection: sa.Connection, now_ms: int) -> float:
     return exposure_of(connection, RULES, NODE, HOST, now_ms).documents_per_day
 
 
-def test_a_node_that_nobody_knows_has_nothing_at_stake(tmp_path: Path) -> None:
-    with open_house(tmp_path).state.read() as connection:
+def test_a_new_node_has_nothing_at_stake(tmp_path: Path) -> None:
+    with writing(open_house(tmp_path).state) as connection:
         found = exposure_of(connection, RULES, NODE, HOST, NOON_MS)
     assert (found.documents, found.at_stake, found.documents_per_day) == (0, 0.0, 0.0)
     assert not found.escalated
@@ -32,7 +44,7 @@ def test_a_node_that_nobody_knows_has_nothing_at_stake(tmp_path: Path) -> None:
 
 
 def test_the_last_day_is_a_window_that_slides(tmp_path: Path) -> None:
-    with open_house(tmp_path).state.write() as connection:
+    with writing(open_house(tmp_path).state) as connection:
         for hour in range(24):  # one document an hour, from midnight to midnight
             count_document(connection, NODE, NOON_MS + DAY_MS // 2 + hour * DAY_MS // 24)
         next_midnight = NOON_MS + DAY_MS // 2 + DAY_MS
@@ -44,7 +56,7 @@ def test_the_last_day_is_a_window_that_slides(tmp_path: Path) -> None:
 
 
 def test_stakes_are_told_in_mean_documents(tmp_path: Path) -> None:
-    with open_house(tmp_path).state.write() as connection:
+    with writing(open_house(tmp_path).state) as connection:
         connection.execute(sa.insert(node_stakes).values(node_id=NODE, pending=6 * 10**24, bond=10**24))
         assert (
             exposure_of(connection, RULES, NODE, HOST, NOON_MS).at_stake == 0.0
@@ -57,7 +69,7 @@ def test_stakes_are_told_in_mean_documents(tmp_path: Path) -> None:
 @given(steps=st.lists(st.integers(-2 * DAY_MS, 2 * DAY_MS), max_size=30))
 def test_no_document_is_lost_or_counted_twice_whatever_the_clock_does(steps: list[int]) -> None:
     state, now_ms = State.open(sqlite_url(Path(":memory:"))), NOON_MS
-    with state.write() as connection:
+    with writing(state) as connection:
         for number, step in enumerate(steps, start=1):
             now_ms += step
             count_document(connection, NODE, now_ms)
