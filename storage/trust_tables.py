@@ -90,8 +90,8 @@ draws = sa.Table(
     _time("drawn_at_ms"),
     sa.Index("draws_of_lease", "lease_id"),
 )
-# An epoch's audits are paid with one audit fee for each truth counted in its rows; the shares of an epoch sum to a
-# million at most, and what they leave is not paid.
+# An epoch's audits are paid with one audit fee for each truth counted in rows whose share is not 0; the shares of an
+# epoch sum to a million at most, and what they leave is not paid.
 dividends = sa.Table(
     "dividends",
     metadata,
@@ -133,6 +133,7 @@ audit_outcomes = sa.Table(
     sa.Column("host_key", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),  # match | mismatch
     sa.Column("state", sa.Text, nullable=False, default="counted"),  # counted | voided | restored
+    sa.Column("pooled", sa.Integer, nullable=False, default=0),  # 1: its mismatch is one of its region's
     sa.Column("epoch_id", sa.Integer, nullable=False),
     sa.Column("outcome", sa.Text, nullable=False),  # JSON of verification.standing.AuditOutcome
 )

@@ -85,19 +85,20 @@ class Found:
 def split(rules: TrustRules, seats: Sequence[Seat], found: Found) -> list[Dividend]:
     """Return each validator's dividend, in the order of their ids.
 
-    The shares are parts per million of a fee for every truth counted in these rows; they sum to a million at most.
+    The shares are parts per million of a fee for every truth counted in rows that have a share; they sum to a million
+    at most.
     """
     ordered = sorted(seats, key=lambda seat: seat.validator_id)
-    total = sum(found.used[seat.validator_id] for seat in ordered)
     paid = [seat for seat in ordered if not seat.refused and found.used[seat.validator_id]]
     worth = operator_dividends(rules, paid, found)
     usual = median(worth.values()) if worth else 0.0
+    parts = {name: min(1.0, each / usual) ** 2 if usual else 0.0 for name, each in worth.items()}
+    total = sum(found.used[seat.validator_id] for seat in paid if parts[seat.operator])
     rows = []
     for seat in ordered:
         used, share, reason = found.used[seat.validator_id], 0, seat.refused
         if seat in paid:
-            part = min(1.0, worth[seat.operator] / usual) ** 2 if usual else 0.0
-            share = int(used * PPM * part / total)
+            share = int(used * PPM * parts[seat.operator] / total) if total else 0
             reason = SINGLE if len(worth) == 1 else ""
         rows.append(
             Dividend(

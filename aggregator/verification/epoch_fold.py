@@ -32,8 +32,9 @@ from aggregator.verification.audit_rows import (
     PublishedVerdict,
     record_of,
 )
+from aggregator.verification.comparison import Decision
 from aggregator.verification.dividends import Dividend, Found, Seat, split
-from aggregator.verification.recomputing import agree, decided, follows, is_intact
+from aggregator.verification.recomputing import agreements, decided, follows, is_intact
 from aggregator.verification.weighing import REFUSALS
 from windrow_protocol.audit_draw import NO_LOG, is_drawn, next_log_digest
 from windrow_protocol.limits import TRUTHS_PER_AUDIT_MAX
@@ -223,10 +224,13 @@ class EpochFold:
             return
         self._check_record(row, verdict, record)
         self._expect_truths(verdict.truths, truths, record)
-        self._recompute(row, verdict, record, truths)
+        if len(truths) > TRUTHS_PER_AUDIT_MAX + 1:
+            self._differ(row.seq, f"rests on {len(truths)} truths")
+            return
+        decision = self._recompute(row, verdict, record, truths)
         speaks = verdict.verdict in ("accepted", "rejected")
-        for truth, its_record in zip(verdict.truths, truths, strict=True):
-            agrees = agree(record, its_record)
+        agreed = agreements(verdict, record, truths, decision)
+        for truth, agrees in zip(verdict.truths, agreed, strict=True):
             self._found.add(truth.validator_id, verdict.node_id, agrees=agrees, speaks=speaks)
 
     def _check_record(self, row: AuditRow, verdict: PublishedVerdict, record: Submission) -> None:
@@ -255,21 +259,15 @@ class EpochFold:
                 self._records[truth.seq] = hashlib.sha256(truth.record.encode()).hexdigest()
 
     def _recompute(
-        self,
-        row: AuditRow,
-        verdict: PublishedVerdict,
-        record: Submission,
-        truths: Sequence[Submission],
-    ) -> None:
+        self, row: AuditRow, verdict: PublishedVerdict, record: Submission, truths: Sequence[Submission]
+    ) -> Decision:
         self._count.recomputed += 1
-        if len(truths) > TRUTHS_PER_AUDIT_MAX + 1:
-            self._differ(row.seq, f"rests on {len(truths)} truths")
-            return
         decision = decided(self._rules, verdict, record, truths)
         if not follows(self._rules, verdict, decision, isinstance(record, Contribution)):
             self._count.mismatching += 1
             said = f"{verdict.verdict} at {verdict.similarity}"
             self._differ(row.seq, f"is {decision.kind} at {round(decision.score, 6)}, published as {said}")
+        return decision
 
     def _differ(self, seq: int, what: str) -> None:
         self._differences.append(f"place {seq} of the log {what}")

@@ -54,11 +54,23 @@ def follows(rules: TrustRules, verdict: PublishedVerdict, decision: Decision, is
     )
 
 
-def agree(record: Submission, truth: Submission) -> bool:
-    """Say whether a truth shows what the node handed in: the same text, or a refusal too."""
-    if isinstance(record, Contribution) and isinstance(truth, Contribution):
-        return similarity(record.text, truth.text).two_sided >= MATCH_SIMILARITY_MIN
-    return isinstance(record, Report) and isinstance(truth, Report)
+def agreements(
+    verdict: PublishedVerdict, record: Submission, truths: Sequence[Submission], decision: Decision
+) -> list[bool]:
+    """Say of each truth whether it shows what the node handed in: the same text, or a refusal too."""
+    if isinstance(record, Report):
+        return [isinstance(truth, Report) for truth in truths]
+    if verdict.earlier_text is None and len(decision.scores) == len(truths):
+        return [
+            score >= MATCH_SIMILARITY_MIN for score in decision.scores
+        ]  # nothing but the texts lowered them
+    return [_is_alike(record, truth) for truth in truths]
+
+
+def _is_alike(record: Contribution, truth: Submission) -> bool:
+    if isinstance(truth, Report):
+        return False
+    return similarity(record.text, truth.text).two_sided >= MATCH_SIMILARITY_MIN
 
 
 def is_intact(record: Contribution) -> bool:

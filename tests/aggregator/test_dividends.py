@@ -70,7 +70,7 @@ def epoch_with(strategy: Strategy, seed: int) -> tuple[Found, list[Dividend]]:
 
 def income(rows: list[Dividend], validator_id: str = "cy-1") -> float:
     """Return what a validator is paid, in audit fees."""
-    pot = sum(row.audits for row in rows)
+    pot = sum(row.audits for row in rows if row.share_ppm)
     return next(pot * row.share_ppm / PPM for row in rows if row.validator_id == validator_id)
 
 
@@ -126,7 +126,7 @@ def test_whoever_is_refused_or_did_nothing_gets_nothing_and_is_told_why() -> Non
             found.add(seat.validator_id, "node", agrees=True, speaks=True)
     rows = split(RULES, seats, found)
     assert [(row.share_ppm, row.reason) for row in rows] == [
-        (PPM // 3, "single_operator"),  # of three truths; what belongs to the refused is not paid
+        (PPM, "single_operator"),  # of the fee for its own truth
         (0, "unrevealed"),
         (0, "no_truth_used"),
         (0, "wrong_draw"),
