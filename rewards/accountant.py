@@ -66,6 +66,8 @@ def _price_all(house: House, batch: int) -> int:
             desk = _Desk(
                 Books(connection, house.rules), NoveltyRooms(connection, house.rules), EpochPay(connection)
             )
+            desk.books.stakes.read({row.node_id for row in judged})
+            desk.rooms.read((row.epoch_id, row.url) for row in judged if row.duplicate_kind == "unique")
             for row in judged:
                 _book(desk, row)
             desk.rooms.save()

@@ -62,6 +62,8 @@ class Books:
         self._connection = connection
         self._rules = rules
         self._waiting: list[Transfer] = []
+        self._earned: list[dict[str, Any]] = []  # rows of pending_pay that are not written yet
+        self._released: list[str] = []  # and the causes of those to be deleted
         self.stakes = Stakes(connection)
 
     def close(self) -> int:
@@ -73,6 +75,7 @@ class Books:
         if posted != len(self._waiting):
             raise WindrowError("unbalanced", f"{len(self._waiting) - posted} entries were posted before")
         self._waiting = []
+        self._write_pending()
         self.stakes.save()
         return posted
 
@@ -126,6 +129,7 @@ class Books:
 
     def take_document(self, penalty: Penalty, contribution_id: str) -> None:
         """Take what one document of the node has pending; nothing happens when it has nothing."""
+        self._write_pending()
         row = (pending_pay.c.cause == contribution_id) & (pending_pay.c.node_id == penalty.node_id)
         item = self._connection.execute(sa.select(pending_pay).where(row)).one_or_none()
         if item is not None and item.fee + item.novelty:
@@ -134,6 +138,7 @@ class Books:
 
     def take_novelty(self, penalty: Penalty, share_ppm: int) -> None:
         """Take a share of what a node's pending documents earned for new text."""
+        self._write_pending()
         items = sa.select(pending_pay.c.cause, pending_pay.c.novelty).where(
             pending_pay.c.node_id == penalty.node_id
         )
@@ -174,7 +179,7 @@ class Books:
 
     def release(self, item: Any, payout: str, at_ms: int) -> None:
         """Post what is pending of one document (a row of `pending_pay`) to its owner."""
-        self._connection.execute(sa.delete(pending_pay).where(pending_pay.c.cause == item.cause))
+        self._released.append(item.cause)
         if item.fee + item.novelty:
             self.move(
                 f"pending:{item.node_id}",
@@ -194,19 +199,28 @@ class Books:
     def _wait(
         self, document: Document, cause: str, fee: int, novelty: int, *, node_id: str | None = None
     ) -> None:
-        self._connection.execute(
-            sa.insert(pending_pay).values(
-                cause=cause,
-                node_id=node_id or document.node_id,
-                seq=document.seq,
-                received_at_ms=document.received_at_ms,
-                earned_at_ms=document.judged_at_ms,
-                fee=fee,
-                novelty=novelty,
-            )
+        self._earned.append(
+            {
+                "cause": cause,
+                "node_id": node_id or document.node_id,
+                "seq": document.seq,
+                "received_at_ms": document.received_at_ms,
+                "earned_at_ms": document.judged_at_ms,
+                "fee": fee,
+                "novelty": novelty,
+            }
         )
 
+    def _write_pending(self) -> None:
+        """Write what was earned and delete what was released, before anybody looks at what is pending."""
+        if self._earned:
+            self._connection.execute(sa.insert(pending_pay), self._earned)
+        if self._released:
+            self._connection.execute(sa.delete(pending_pay).where(pending_pay.c.cause.in_(self._released)))
+        self._earned, self._released = [], []
+
     def _shrink_newest(self, node_id: str, amount: int) -> None:
+        self._write_pending()
         items = (
             sa.select(pending_pay)
             .where(pending_pay.c.node_id == node_id)

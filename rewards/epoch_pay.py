@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from rewards.rates import CURRENT
 from storage.pay_tables import epoch_pay
-from storage.state import get_meta, set_meta
+from storage.state import get_meta, put_rows, set_meta
 from windrow_protocol.trust_rules import PPM
 
 MEAN_DOCUMENT: Final = "rewards/mean_document_wei"
@@ -53,9 +53,7 @@ class EpochPay:
     def save(self) -> None:
         """Write back what was counted."""
         for epoch_id, fold in sorted(self._folds.items()):
-            row = epoch_pay.c.epoch_id == epoch_id
-            if not self._connection.execute(sa.update(epoch_pay).where(row).values(**vars(fold))).rowcount:
-                self._connection.execute(sa.insert(epoch_pay).values(epoch_id=epoch_id, **vars(fold)))
+            put_rows(self._connection, epoch_pay, [{"epoch_id": epoch_id, **vars(fold)}])
             if fold.documents:
                 set_meta(self._connection, MEAN_DOCUMENT, str(fold.earned // fold.documents))
         self._folds.clear()

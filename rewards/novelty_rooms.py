@@ -22,11 +22,13 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from storage.pay_tables import novelty_rooms
+from storage.state import put_rows
 from windrow_protocol.trust_rules import TrustRules
 from windrow_protocol.urls import split_http_url
 
@@ -43,42 +45,47 @@ class NoveltyRooms:
         self._used: dict[tuple[int, str], int] = {}
         self._changed: set[tuple[int, str]] = set()
 
+    def read(self, pages: Iterable[tuple[int, str]]) -> None:
+        """Read the rooms of (epoch, URL) that will be asked for, all at once."""
+        wanted = {
+            (epoch_id, scope) for epoch_id, url in pages for scope in scopes_of(url)
+        } - self._used.keys()
+        if not wanted:
+            return
+        rows = sa.select(novelty_rooms).where(
+            novelty_rooms.c.epoch_id.in_({epoch_id for epoch_id, _ in wanted}),
+            novelty_rooms.c.scope.in_({scope for _, scope in wanted}),
+        )
+        found = {(row.epoch_id, row.scope): row.bytes_paid for row in self._connection.execute(rows)}
+        self._used |= dict.fromkeys(wanted, 0) | found
+
     def left(self, epoch_id: int, url: str) -> int | None:
         """Return how many bytes of a page's text may still be paid for; None when nothing caps them."""
         if not self._rules.on("domain_caps"):
             return None
-        return min(self._cap(scope) - self._bytes(epoch_id, scope) for scope in scopes_of(url))
+        self.read([(epoch_id, url)])
+        return min(self._cap(scope) - self._used[epoch_id, scope] for scope in scopes_of(url))
 
     def use(self, epoch_id: int, url: str, bytes_paid: int) -> None:
-        """Count bytes that were paid."""
+        """Count bytes that were paid, of a page whose room was asked for."""
         if not self._rules.on("domain_caps") or not bytes_paid:
             return
         for scope in scopes_of(url):
-            self._used[epoch_id, scope] = self._bytes(epoch_id, scope) + bytes_paid
+            self._used[epoch_id, scope] += bytes_paid
             self._changed.add((epoch_id, scope))
 
     def save(self) -> None:
         """Write back what changed."""
-        for epoch_id, scope in sorted(self._changed):
-            row = (novelty_rooms.c.epoch_id == epoch_id) & (novelty_rooms.c.scope == scope)
-            values = {"bytes_paid": self._used[epoch_id, scope]}
-            if not self._connection.execute(sa.update(novelty_rooms).where(row).values(**values)).rowcount:
-                self._connection.execute(
-                    sa.insert(novelty_rooms).values(epoch_id=epoch_id, scope=scope, **values)
-                )
+        rows = [
+            {"epoch_id": epoch_id, "scope": scope, "bytes_paid": self._used[epoch_id, scope]}
+            for epoch_id, scope in sorted(self._changed)
+        ]
+        put_rows(self._connection, novelty_rooms, rows)
         self._changed.clear()
 
     def _cap(self, scope: str) -> int:
         by_domain = scope.startswith("domain:")
         return self._rules.domain_novelty_bytes_max if by_domain else self._rules.prefix_novelty_bytes_max
-
-    def _bytes(self, epoch_id: int, scope: str) -> int:
-        key = epoch_id, scope
-        if key not in self._used:
-            row = (novelty_rooms.c.epoch_id == epoch_id) & (novelty_rooms.c.scope == scope)
-            found = self._connection.execute(sa.select(novelty_rooms.c.bytes_paid).where(row)).scalar()
-            self._used[key] = found or 0
-        return self._used[key]
 
 
 def scopes_of(url: str) -> tuple[str, ...]:

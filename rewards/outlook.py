@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rewards.accountant import CURSOR
-from rewards.stakes import Stake, read_stake
+from rewards.stakes import Stake, read_stakes
 from rewards.vesting import audits_missing, expected_at_ms
 from storage.pay_tables import pending_pay
 from storage.state import get_cursor
@@ -66,7 +66,7 @@ def _vesting(
     newest = connection.execute(pending.order_by(pending_pay.c.seq.desc()).limit(1)).one_or_none()
     if oldest is None or newest is None:
         return None
-    stake = read_stake(connection, node_id)
+    stake = read_stakes(connection, [node_id])[node_id]
     count = connection.execute(sa.select(sa.func.count()).select_from(pending_pay).where(of_node))
     missing, vests_at_ms = _expected(rules, stake, newest, now_ms)
     return {

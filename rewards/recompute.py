@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -55,14 +55,29 @@ def recompute(ledger_ndjson: str, asset: str) -> Recomputed:
 
     Raises WindrowError `unbalanced` when the lines are no intact ledger, `nothing_to_settle` when nobody is owed.
     """
-    lines = [_parsed(line) for line in ledger_ndjson.splitlines()]
-    head = _followed(lines)
-    allotted = _allotted([line for line in lines if line["asset"] == asset])
+    place, head = 0, 64 * "0"
+    flows: defaultdict[str, int] = defaultdict(int)
+    for place, line in enumerate(_lines_of(ledger_ndjson), start=1):
+        row = _parsed(line)
+        head = _followed(row, place, head)
+        if row["asset"] == asset:
+            _count(flows, row)
+    allotted = {address: flow for address, flow in flows.items() if flow > 0}
     if not allotted:
         raise WindrowError("nothing_to_settle", "no address was allotted anything")
     ordered = sorted(_leaf(address, amount) for address, amount in allotted.items())
     root = _node(0, ordered)
-    return Recomputed(len(lines), head, allotted, sum(allotted.values()), "0x" + root.hex())
+    return Recomputed(place, head, allotted, sum(allotted.values()), "0x" + root.hex())
+
+
+def _lines_of(text: str) -> Iterator[str]:
+    """Yield the lines without making a second copy of all of them: a year's ledger is a large file."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        yield text[start:end]
+        start = end + 1
 
 
 def _parsed(line: str) -> dict[str, Any]:
@@ -75,27 +90,22 @@ def _parsed(line: str) -> dict[str, Any]:
     return row
 
 
-def _followed(lines: list[dict[str, Any]]) -> str:
-    head = 64 * "0"
-    for place, row in enumerate(lines, start=1):
-        sealed = [head, str(place), *(str(row[name]) for name in _SEALED)]
-        head = sha256("\n".join(sealed).encode()).hexdigest()
-        if row["entry_seq"] != place or row["head"] != head:
-            raise WindrowError("unbalanced", f"the chain of heads breaks at line {place}")
-    return head
+def _followed(row: dict[str, Any], place: int, head: str) -> str:
+    sealed = [head, str(place), *(str(row[name]) for name in _SEALED)]
+    following = sha256("\n".join(sealed).encode()).hexdigest()
+    if row["entry_seq"] != place or row["head"] != following:
+        raise WindrowError("unbalanced", f"the chain of heads breaks at line {place}")
+    return following
 
 
-def _allotted(lines: list[dict[str, Any]]) -> dict[str, int]:
-    """Count what flowed to an address, posted or claimed, less what flowed away from it."""
-    flows: defaultdict[str, int] = defaultdict(int)
-    for row in lines:
-        came, went = row["credit"].split(":"), row["debit"].split(":")
-        amount = int(row["amount"])
-        if came[0] in ("posted", "claimed"):
-            flows[came[1].lower()] += amount
-        if went[0] in ("posted", "claimed"):
-            flows[went[1].lower()] -= amount
-    return {address: flow for address, flow in flows.items() if flow > 0}
+def _count(flows: defaultdict[str, int], row: dict[str, Any]) -> None:
+    """Count what flowed to an address, posted or claimed, and what flowed away from it."""
+    came, went = row["credit"].split(":"), row["debit"].split(":")
+    amount = int(row["amount"])
+    if came[0] in ("posted", "claimed"):
+        flows[came[1].lower()] += amount
+    if went[0] in ("posted", "claimed"):
+        flows[went[1].lower()] -= amount
 
 
 def _leaf(address: str, amount: int) -> bytes:

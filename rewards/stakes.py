@@ -15,13 +15,14 @@ Usage::
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import sqlalchemy as sa
 
 from storage.pay_tables import node_pay
+from storage.state import put_rows
 from storage.trust_tables import node_stakes
 from windrow_protocol.limits import PASSED_AUDITS_KEPT
 
@@ -53,37 +54,55 @@ class Stakes:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
-        self._read: dict[str, Stake] = {}
+        self._known: dict[str, Stake] = {}
+        self._before: dict[str, Stake] = {}
+
+    def read(self, node_ids: Collection[str]) -> None:
+        """Read the stakes of nodes that will be asked for, all at once."""
+        wanted = sorted(set(node_ids) - self._known.keys())
+        for node_id, stake in read_stakes(self._connection, wanted).items():
+            self._known[node_id] = stake
+            self._before[node_id] = replace(stake, passed=list(stake.passed))
 
     def of(self, node_id: str) -> Stake:
         """Return a node's stake; what is changed of it is written by `save`."""
-        if node_id not in self._read:
-            self._read[node_id] = read_stake(self._connection, node_id)
-        return self._read[node_id]
+        if node_id not in self._known:
+            self.read([node_id])
+        return self._known[node_id]
 
     def save(self) -> None:
-        """Write back everything that was looked at."""
-        for node_id, stake in sorted(self._read.items()):
-            amounts = {"pending": stake.pending, "bond": stake.bond}
-            passed = msgspec.json.encode(stake.passed).decode()
-            counts = {"documents": stake.documents, "bonded": stake.bonded, "settled": stake.settled}
-            _put(self._connection, node_stakes, node_id, amounts)
-            _put(self._connection, node_pay, node_id, {**counts, "passed": passed})
-        self._read.clear()
+        """Write back what changed."""
+        changed = {n: stake for n, stake in sorted(self._known.items()) if stake != self._before[n]}
+        put_rows(
+            self._connection,
+            node_stakes,
+            [{"node_id": n, "pending": stake.pending, "bond": stake.bond} for n, stake in changed.items()],
+        )
+        put_rows(
+            self._connection,
+            node_pay,
+            [
+                {
+                    "node_id": node_id,
+                    "documents": stake.documents,
+                    "bonded": stake.bonded,
+                    "settled": stake.settled,
+                    "passed": msgspec.json.encode(stake.passed).decode(),
+                }
+                for node_id, stake in changed.items()
+            ],
+        )
+        self._known.clear()
+        self._before.clear()
 
 
-def read_stake(connection: sa.Connection, node_id: str) -> Stake:
-    """Return a node's stake as last written; nothing but zeros for a node that never earned."""
-    amounts = connection.execute(sa.select(node_stakes).where(node_stakes.c.node_id == node_id)).one_or_none()
-    counts = connection.execute(sa.select(node_pay).where(node_pay.c.node_id == node_id)).one_or_none()
-    stake = Stake(amounts.pending, amounts.bond) if amounts else Stake()
-    if counts:
-        stake.documents, stake.bonded, stake.settled = counts.documents, counts.bonded, counts.settled
-        stake.passed = msgspec.json.decode(counts.passed, type=list[tuple[int, int]])
-    return stake
-
-
-def _put(connection: sa.Connection, table: sa.Table, node_id: str, values: Mapping[str, object]) -> None:
-    row = table.c.node_id == node_id
-    if not connection.execute(sa.update(table).where(row).values(**values)).rowcount:
-        connection.execute(sa.insert(table).values(node_id=node_id, **values))
+def read_stakes(connection: sa.Connection, node_ids: Collection[str]) -> dict[str, Stake]:
+    """Return nodes' stakes as last written; nothing but zeros for one that never earned."""
+    stakes = {node_id: Stake() for node_id in node_ids}
+    for row in connection.execute(sa.select(node_stakes).where(node_stakes.c.node_id.in_(node_ids))):
+        stakes[row.node_id].pending, stakes[row.node_id].bond = row.pending, row.bond
+    for row in connection.execute(sa.select(node_pay).where(node_pay.c.node_id.in_(node_ids))):
+        stake = stakes[row.node_id]
+        stake.documents, stake.bonded, stake.settled = row.documents, row.bonded, row.settled
+        stake.passed = msgspec.json.decode(row.passed, type=list[tuple[int, int]])
+    return stakes

@@ -15,7 +15,7 @@ Usage::
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,23 @@ def insert_once(connection: sa.Connection, table: sa.Table, **values: Any) -> bo
 
         statement = insert_lite(table).values(**values).on_conflict_do_nothing()
     return bool(connection.execute(statement).rowcount)
+
+
+def put_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, or replace those whose primary key is there; all rows name the same columns."""
+    if not rows:
+        return
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as insert_pg
+
+        statement: Any = insert_pg(table)
+    else:
+        from sqlalchemy.dialects.sqlite import insert as insert_lite
+
+        statement = insert_lite(table)
+    keys = [column.name for column in table.primary_key]
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
 
 
 def get_cursor(connection: sa.Connection, name: str) -> int:
