@@ -9,7 +9,7 @@ Does not: belong to the tests; those replay the corpus without atheris (`pip ins
 
 Usage::
 
-    python -m bench.fuzz --parser url --inputs 10000000 --work /var/tmp/fuzz
+    python -m bench.fuzz --parser url --inputs 10000000 --work FOLDER
 """
 
 from __future__ import annotations
