@@ -20,6 +20,7 @@ sys.path[:1] = [str(ROOT), str(ROOT / "tests")]  # and not this folder, whose na
 
 from simulation.killed_process import harness  # noqa: E402
 from simulation.planted_bugs import PLANTED  # noqa: E402
+from simulation.quiet import be_quiet  # noqa: E402
 from simulation.runs import Setting, run  # noqa: E402
 
 from storage.simulation.life import KillAt  # noqa: E402
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    be_quiet()
     with tempfile.TemporaryDirectory(prefix="windrow-killed-") as folder:
         print(json.dumps(harness(Path(folder), options.kills, options.seed)), flush=True)
     print(json.dumps(every_point(Setting(options.seed, pages=4, storm=False))), flush=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:1] = [str(ROOT), str(ROOT / "tests")]  # and not this folder, whose names are not packages
 
+from simulation.quiet import be_quiet  # noqa: E402
 from simulation.runs import Result, Setting, run  # noqa: E402
 
 
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
+    be_quiet()
     begun_s, seeds = time.monotonic(), range(options.first, options.first + options.seeds)
     with ProcessPoolExecutor(options.jobs) as pool:
         print(json.dumps(summary(pool.map(one, seeds, chunksize=20), begun_s)))

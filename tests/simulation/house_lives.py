@@ -44,7 +44,7 @@ from storage.state import State, sqlite_url
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.trust_rules import TrustRules
 
-LEASE_LIFE_MS = 45_000
+LEASE_LIFE_MS = 30_000
 # A day of the protocol takes minutes here. Canaries need a web that makes them, which this one does not.
 RULES = TrustRules(
     epoch_ms=90_000,
@@ -113,7 +113,7 @@ class HouseLives:
             except SimulatedCrash:
                 pass
             await self._end()
-            await asyncio.sleep(self.randomness.uniform(0.5, 20))
+            await asyncio.sleep(self.randomness.uniform(0.5, 10))
 
     def step(self, rooms: Rooms) -> int:
         """Do one round of pipeline and accountant, as `windrow up` does."""

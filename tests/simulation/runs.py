@@ -29,7 +29,7 @@ from storage.tables import contributions, leases, submissions, verdicts
 from storage.trust_tables import audits
 from windrow_protocol.signing import public_id
 
-STORM_S = 90.0
+STORM_S = 60.0
 PATIENCE_S = 3_600.0
 
 

@@ -1,4 +1,7 @@
-"""Killed at every write, fsync, rename and commit of one script, one after the other, it goes on as if nothing were."""
+"""Killed at a write, fsync, rename or commit, wherever it lies in one script, it goes on as if nothing were.
+
+Here at every step of the disk and every third commit; `bench/crash.py` takes every point of a longer script.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,20 @@ from storage.simulation.life import KillAt
 SCRIPT = Setting(seed=3, pages=2, honest=1, cheats=0, validators=1, storm=False)
 
 
-def test_killed_at_every_point() -> None:
+def test_killed_at_any_point() -> None:
     counted = KillAt(0)
     assert run(_killed(counted)).problems == []
     kinds = Counter(counted.names)
     assert min(kinds[kind] for kind in ("create", "write", "fsync", "rename", "sync_folder", "mkdir")) > 0
     assert kinds["before_commit"] == kinds["after_commit"] > 10
     found = {}
-    for number in range(1, len(counted.names) + 1):
+    for number, kind in enumerate(counted.names, start=1):
+        if kind.endswith("_commit") and number % 3:
+            continue
         result = run(_killed(KillAt(number)))
         assert result.crashes == 1
         if result.problems:
-            found[number, counted.names[number - 1]] = result.problems
+            found[number, kind] = result.problems
     assert found == {}
 
 
