@@ -35,6 +35,8 @@ from windrow_protocol.urls import split_http_url
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
 
+_PAGES_REMEMBERED = 1_000  # a batch is asked for before it is priced, and again while it is
+
 
 class NoveltyRooms:
     """The rooms used so far, read when first asked for and written back by `save`."""
@@ -88,6 +90,7 @@ class NoveltyRooms:
         return self._rules.domain_novelty_bytes_max if by_domain else self._rules.prefix_novelty_bytes_max
 
 
+@functools.lru_cache(maxsize=_PAGES_REMEMBERED)
 def scopes_of(url: str) -> tuple[str, ...]:
     """Return the names under which a page's text is counted. Raises WindrowError `bad_url`."""
     host = split_http_url(url).host.removesuffix(".").strip("[]")

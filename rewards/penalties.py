@@ -51,12 +51,12 @@ def run_penalties(house: House, batch: int = ACCOUNTING_BATCH_MAX) -> int:
     posted, more = 0, True
     while more:
         with house.state.write() as connection:
-            rows = _waiting(connection, batch)
+            rows, books = _waiting(connection, batch), Books(connection, house.rules)
+            books.stakes.read({row.node_id for row in rows})
             for row in rows:
-                books = Books(connection, house.rules)
                 if row.kind in STEPS:
                     STEPS[row.kind](connection, books, row)
-                posted += books.close()
+                    posted += books.close()  # one by one: the next may undo it
             if rows:
                 set_cursor(connection, CURSOR, rows[-1].consequence_seq)
         more = len(rows) == batch

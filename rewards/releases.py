@@ -70,6 +70,7 @@ def _release_some(
     """Release up to a batch of documents; nodes of which nothing more can vest are taken off the list."""
     books, left = Books(connection, house.rules), batch
     age_ms = house.rules.vest_age_ms if house.rules.on("vesting") else 0
+    books.stakes.read(waiting[-batch:])
     while waiting and left > 0:
         node_id = waiting[-1]
         payout, bounds = _terms(house, connection, books, node_id)

@@ -61,8 +61,7 @@ class Stakes:
         """Read the stakes of nodes that will be asked for, all at once."""
         wanted = sorted(set(node_ids) - self._known.keys())
         for node_id, stake in read_stakes(self._connection, wanted).items():
-            self._known[node_id] = stake
-            self._before[node_id] = replace(stake, passed=list(stake.passed))
+            self._known[node_id], self._before[node_id] = stake, _copy(stake)
 
     def of(self, node_id: str) -> Stake:
         """Return a node's stake; what is changed of it is written by `save`."""
@@ -92,8 +91,7 @@ class Stakes:
                 for node_id, stake in changed.items()
             ],
         )
-        self._known.clear()
-        self._before.clear()
+        self._before |= {node_id: _copy(stake) for node_id, stake in changed.items()}
 
 
 def read_stakes(connection: sa.Connection, node_ids: Collection[str]) -> dict[str, Stake]:
@@ -106,3 +104,7 @@ def read_stakes(connection: sa.Connection, node_ids: Collection[str]) -> dict[st
         stake.documents, stake.bonded, stake.settled = row.documents, row.bonded, row.settled
         stake.passed = msgspec.json.decode(row.passed, type=list[tuple[int, int]])
     return stakes
+
+
+def _copy(stake: Stake) -> Stake:
+    return replace(stake, passed=list(stake.passed))
