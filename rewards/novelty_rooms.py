@@ -49,9 +49,8 @@ class NoveltyRooms:
 
     def read(self, pages: Iterable[tuple[int, str]]) -> None:
         """Read the rooms of (epoch, URL) that will be asked for, all at once."""
-        wanted = {
-            (epoch_id, scope) for epoch_id, url in pages for scope in scopes_of(url)
-        } - self._used.keys()
+        asked = ((epoch_id, scope) for epoch_id, url in pages for scope in scopes_of(url))
+        wanted = {key for key in asked if key not in self._used}
         if not wanted:
             return
         rows = sa.select(novelty_rooms).where(
