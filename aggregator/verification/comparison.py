@@ -2,8 +2,8 @@
 
 Similarity counts distinct five-word shingles: `s = min(|A∩B|/|A|, |A∩B|/|B|)`, so leaving out and adding both lower it.
 Where an earlier version of the page is known, the shingles that all truths have and the earlier version has not are
-scored by themselves, and the lower score counts: a stale copy fails on what is new. The decision is this table, read
-from the top; `s` is the contribution against each truth and `agreement` the least similarity of two truths. A truth
+scored by themselves, and the lower score counts: a stale copy earns nothing. It proves nothing either, because the news
+may be younger than the contribution (docs/calibration.md). The decision is this table, read from the top; `s` is the contribution against each truth and `agreement` the least similarity of two truths. A truth
 without words is none (a block page, an empty answer) and is set aside first.
 
     truths   condition                                   kind         reason code
@@ -12,6 +12,7 @@ without words is none (a block page, an empty answer) and is set aside first.
     2 or 3   agreement < TRUTH_AGREEMENT_MIN             no_evidence  truths_disagree
     2 or 3   some s ≥ agreement − MISMATCH_MARGIN        no_evidence  inconclusive
     2        otherwise                                   need_truth   (a mismatch takes a third truth)
+    3        without the news it were no mismatch        no_evidence  perhaps_stale
     3        otherwise                                   mismatch     differs_from_truth
 
 Rules: a pure function of the texts, so anybody can recompute a verdict; the doubt is the contributor's. Texts are
@@ -98,7 +99,10 @@ def decide(contribution_text: str, truths: Sequence[str], earlier_text: str | No
     ceiling = _score_of_news(claimed, known, earlier)
     scores = [min(each.two_sided, ceiling) for each in found]
     best = max(scores, default=0.0)
-    kind, reason = judge(scores, _agreement(known))
+    agreement = _agreement(known)
+    kind, reason = judge(scores, agreement)
+    if kind == "mismatch" and judge([each.two_sided for each in found], agreement)[0] != "mismatch":
+        kind, reason = "no_evidence", "perhaps_stale"
     confirmed = max((each.a_in_b for each in found), default=0.0)
     return Decision(kind, best, reason, confirmed, _mean_excess(known), tuple(scores))
 

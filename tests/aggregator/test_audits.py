@@ -136,7 +136,7 @@ async def test_the_text_of_another_page_is_no_answer(tmp_path: Path) -> None:
     await work(world, copier, 3, lambda lease: page(first))
     await world.settle(honest)
     assert verdict_of(world, node) == [("accepted", "matches_truth")]
-    assert verdict_of(world, copier) == [("rejected", "differs_from_truth")] * 3
+    assert verdict_of(world, copier) == [("no_evidence", "perhaps_stale")] * 3
 
 
 async def test_a_truth_that_is_withheld_comes_from_another_operator(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ async def test_a_validator_cannot_vouch_for_its_friend_where_others_look(tmp_pat
     assert sum(found[each] == "rejected" for each in seen_by_honest) >= 1
 
 
-async def test_a_stale_copy_fails_on_what_is_new(tmp_path: Path) -> None:
+async def test_a_stale_copy_earns_nothing(tmp_path: Path) -> None:
     world = World(tmp_path, operators=3)
     await world.validators_ready()
     world.seed(1)
@@ -259,7 +259,7 @@ async def test_a_stale_copy_fails_on_what_is_new(tmp_path: Path) -> None:
     await work(world, copier, 1, lambda lease: old)
     await world.settle({lease.url: new})
     assert verdict_of(world, node) == [("accepted", "matches_truth")]
-    assert verdict_of(world, copier) == [("rejected", "differs_from_truth")]
+    assert verdict_of(world, copier) == [("no_evidence", "perhaps_stale")]
 
 
 async def test_refusing_everything_is_seen_and_the_pages_are_not_lost(tmp_path: Path) -> None:
