@@ -2,9 +2,10 @@
 
 Similarity counts distinct five-word shingles: `s = min(|A∩B|/|A|, |A∩B|/|B|)`, so leaving out and adding both lower it.
 Where an earlier version of the page is known, the shingles that all truths have and the earlier version has not are
-scored by themselves, and the lower score counts: a stale copy earns nothing. It proves nothing either, because the news
-may be younger than the contribution (docs/calibration.md). The decision is this table, read from the top; `s` is the contribution against each truth and `agreement` the least similarity of two truths. A truth
-without words is none (a block page, an empty answer) and is set aside first.
+scored by themselves, and the lower score counts: a stale copy earns nothing. It proves nothing either, because the
+news may be younger than the contribution (docs/calibration.md). The decision is this table, read from the top; `s` is
+the contribution against each truth and `agreement` the least similarity of two truths. A truth without words is none
+(a block page, an empty answer) and is set aside first.
 
     truths   condition                                   kind         reason code
     any      some s ≥ MATCH_SIMILARITY_MIN               match        matches_truth
