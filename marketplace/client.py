@@ -275,5 +275,5 @@ def _named(progress: Progress, path: str, size: int) -> Callable[[int], None]:
 def _decoded(body: bytes, kind: Any) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise WindrowError("wrong_schema", f"the market's answer: {error}"[:200]) from error

@@ -218,7 +218,7 @@ class ExportChecks:
         manifest = self.signed()
         try:
             removals = msgspec.json.decode(_bytes_of(self.folder / REMOVED_NAME), type=Removals)
-        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
             raise WindrowError("export_corrupt", f"{REMOVED_NAME}: {error}"[:200]) from error
         statement = self.statement(removals.jws, REMOVED_PURPOSE, manifest.subject)
         if (statement.content or {}).get("ids_sha256") != ids_sha256(removals.ids):

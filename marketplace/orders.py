@@ -42,8 +42,8 @@ _ORDER_TYPE: Final = [
     {"name": "expiresAt", "type": "uint64"},
 ]
 
-Bytes32 = Annotated[str, Meta(pattern="^0x[0-9a-f]{64}$")]
-Address = Annotated[str, Meta(pattern="^0x[0-9a-fA-F]{40}$")]
+Bytes32 = Annotated[str, Meta(pattern="^0x[0-9a-f]{64}$", max_length=66)]
+Address = Annotated[str, Meta(pattern="^0x[0-9a-fA-F]{40}$", max_length=42)]
 
 
 @dataclass(frozen=True, slots=True)

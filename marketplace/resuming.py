@@ -143,7 +143,7 @@ def _refusal(error: HTTPError) -> WindrowError:
         said = msgspec.json.decode(error.read(65_536))
         if said["error"] in REASONS:
             return WindrowError(said["error"], str(said.get("detail", ""))[:500])
-    except (msgspec.DecodeError, KeyError, TypeError, OSError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError, OSError):
         pass
     return WindrowError("not_running", f"HTTP {error.code} from {error.url}"[:200])
 

@@ -104,7 +104,7 @@ class SettlementChecks:
         try:
             shown = msgspec.json.decode(_bytes(folder / HEADER))
             header = msgspec.convert(signed, Header)
-        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
             raise WindrowError("bad_proof", f"epoch {folder.name}: {HEADER}: {error}"[:200]) from error
         if shown != signed or header.network != self.export.signed().network:
             raise WindrowError(
@@ -182,7 +182,7 @@ class SettlementChecks:
         folder, header = self._signed()
         try:
             tree = MerkleTree.load(msgspec.json.decode(_bytes(folder / TREE)))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise WindrowError("bad_proof", f"{TREE} is no JSON") from error
         if (tree.root, str(tree.total)) != (header.root, header.total_wei):
             raise WindrowError("bad_proof", "the tree does not give the root and total that were signed")
@@ -219,7 +219,7 @@ def _follow(ledger: _Ledger, data: bytes, asset: str) -> None:
     try:
         line = msgspec.json.decode(data, type=Line)
         amount = int(line.amount)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, ValueError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, ValueError, RecursionError) as error:
         raise WindrowError("bad_proof", f"ledger line {number}: {error}"[:200]) from error
     sealed = (
         *(ledger.head, str(line.entry_seq), line.entry_id, line.debit, line.credit, line.asset, str(amount)),

@@ -37,14 +37,14 @@ def _ask(coordinator: str, path: str, body: bytes | None) -> Any:
             return msgspec.json.decode(answer.read(COORDINATOR_ANSWER_BYTES_MAX))
     except urllib.error.HTTPError as error:
         raise _refusal(error) from error
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WindrowError("not_running", f"{coordinator}: {error}") from error
 
 
 def _refusal(error: urllib.error.HTTPError) -> WindrowError:
     try:
         answer = msgspec.json.decode(error.read(COORDINATOR_ANSWER_BYTES_MAX))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         answer = {}
     code = answer.get("error") if isinstance(answer, dict) else None
     if code in REASONS:

@@ -40,7 +40,7 @@ PUBLISHER_COLUMNS: Final = ("contributor_pseudonym", "pii_redactions")
 REQUIRED_COLUMNS: Final = ("id", "text", "language", "token_count", "content_sha256")
 _CHECK = re.compile(r"^--\s*check:\s*(\S.*?)\s*$", re.MULTILINE)
 
-Wei = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,37})$")]
+Wei = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,37})(?!\\n)$")]
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
