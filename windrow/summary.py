@@ -150,12 +150,16 @@ def _nodes(connection: sa.Connection) -> list[dict[str, Any]]:
 
 
 def ledger_totals(connection: sa.Connection) -> dict[str, Any]:
-    """Return what was posted (claimed included) and is pending, in wei, and whether every check of the ledger holds."""
+    """Return what was posted (claimed included), is pending and lies as bonds, in wei, and whether every check of the ledger holds."""
     folded = balances(connection)
-    pending = sum(amount for account, amount in folded.items() if account.startswith("pending:"))
+    pending, bond = (
+        sum(amount for account, amount in folded.items() if account.startswith(kind))
+        for kind in ("pending:", "bond:")
+    )
     return {
         "posted_wei": str(sum(cumulative(folded).values())),
         "pending_wei": str(pending),
+        "bond_wei": str(bond),
         "balanced": not verify_ledger(connection),
     }
 

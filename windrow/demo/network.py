@@ -36,6 +36,7 @@ READY_WAIT_S = 90.0
 _ADDRESSES = {
     name: f"127.0.{number}.1" for number, name in enumerate((*HONEST, CHEAT, *VALIDATORS), start=30)
 }
+_CANARY_ADDRESSES = ("127.0.40.1", "127.0.41.1")
 # A day of the protocol in a minute: pay vests after two passed audits (not 13 and 24 hours); one in six is audited.
 _TRUST_RULES = """\
 vest_age_ms = 0
@@ -112,6 +113,7 @@ async def start_house(
         devnet_fund=[wallets[name] for name in BUYERS],
         validators=validators,
         trust_rules=str(rules),
+        canary_hosts=[f"http://{address}:{free_port()}" for address in _CANARY_ADDRESSES],
         lease_life_ms=60_000,
         recipes=str(shipped_folder("datasets")),
     )
@@ -138,7 +140,8 @@ def _as_environment(settings: HouseSettings) -> dict[str, str]:
 
 async def start_node(network: DemoNetwork, supervisor: Supervisor, name: str) -> None:
     """Start an honest node or a validator: the same program with the same flags."""
-    endpoints = [host.split("//", 1)[1].rstrip("/") for host in network.hosts]
+    hosts = (*network.hosts, *network.settings.canary_hosts)
+    endpoints = [host.split("//", 1)[1].rstrip("/") for host in hosts]
     command = [
         *(sys.executable, "-m", "windrow.cli", "node", "run", "--home", str(network.node_home(name))),
         *("--coordinator", network.coordinator, "--payout", network.payouts[name]),

@@ -81,57 +81,8 @@ class Telling:
         self, figures: dict[str, Any], donation: dict[str, Any], answers: list[tuple[str, str, str]]
     ) -> None:
         """Print what happened."""
-        pages, work, novelty = figures["pages"], figures["contributions"], figures["dedup"]
-        epoch, sale, cheat, export = (figures[name] for name in ("epoch", "sale", "cheat", "export"))
-        found = ", ".join(f"{each['count']} {each['kind']}" for each in donation["findings"]) or "nothing"
-        balance = "balances" if figures["ledger"]["balanced"] else "DOES NOT BALANCE"
-        same = "the same as" if epoch["root"] == epoch["onchain_root"] else "NOT the one"
-        proven = "every row proven to its payout" if export["verified"] else "NOT VERIFIED"
-        lines = [
-            (
-                "Fetched",
-                f"{pages['fetched']} pages and {pages['rendered']} shown by a browser, of {pages['leased']} leases",
-            ),
-            (
-                "Refused",
-                f"{pages['robots_denied']} by robots.txt, {pages['optout_denied']} opted out of training, "
-                f"{pages['unsafe_address']} led to a private address, {pages['other']} for other reasons",
-            ),
-            (
-                "Verified",
-                f"{work['accepted'] - work['unaudited']} agree with a truth, {work['unaudited']} not drawn, "
-                f"{work['rejected']} rejected and {work['replaced']} of them replaced by the truth, "
-                f"{work['no_evidence']} without evidence",
-            ),
-            (
-                "The cheat",
-                f"handed in {cheat['submitted']} invented pages, {cheat['rejected']} rejected, "
-                f"paid {wind(cheat['paid_wei'])}",
-            ),
-            ("Honest nodes", f"{figures['honest_rejected']} contributions rejected"),
-            (
-                "Novelty",
-                f"{novelty['unique']} new texts, {novelty['exact']} exact copies, {novelty['near']} near-duplicates, "
-                f"{novelty['hard']} of hosts that cannot be checked yet",
-            ),
-            (
-                "Personal",
-                f"{figures['personal']['accepted']} page given with consent; redacted on the device: {found}",
-            ),
-            ("Export", f"{export['dataset']} {export['version']}, {export['rows']} rows: {proven}"),
-            (
-                "Sold",
-                f"for {wind(sale['price_wei'])}: {wind(sale['royalties_wei'])} to the owners of its rows, "
-                f"{wind(sale['fees_wei'])} fees",
-            ),
-            (
-                "Paid",
-                f"{wind(epoch['total_wei'])} in all by epoch {epoch['id']}; its root is {same} on chain; "
-                f"the ledger {balance}",
-            ),
-        ]
         self._out.print()
-        for name, text in lines:
+        for name, text in (*_work_lines(figures, donation), *_money_lines(figures)):
             self._out.print(f"[bold]{name:<13}[/bold] {text}", highlight=False, soft_wrap=True)
         for claim in figures["claims"]:
             self._out.print(
@@ -145,7 +96,7 @@ class Telling:
             )
             self._out.print(answer.rstrip(), markup=False, highlight=False, soft_wrap=True)
         self._out.print(
-            f"\nDone in {figures['seconds']} s. Look around: {export['path']}",
+            f"\nDone in {figures['seconds']} s. Look around: {figures['export']['path']}",
             highlight=False,
             soft_wrap=True,
         )
@@ -156,3 +107,60 @@ class Telling:
         self._out.print(f"The marketplace: {network.coordinator}/market")
         self._out.print(f"The web site:    {network.hosts[0]}")
         self._out.print("Ctrl-C ends it.")
+
+
+def _work_lines(figures: dict[str, Any], donation: dict[str, Any]) -> list[tuple[str, str]]:
+    pages, work, novelty, cheat = (figures[name] for name in ("pages", "contributions", "dedup", "cheat"))
+    found = ", ".join(f"{each['count']} {each['kind']}" for each in donation["findings"]) or "nothing"
+    return [
+        (
+            "Fetched",
+            f"{pages['fetched']} pages and {pages['rendered']} shown by a browser, of {pages['leased']} leases",
+        ),
+        (
+            "Refused",
+            f"{pages['robots_denied']} by robots.txt, {pages['optout_denied']} opted out of training, "
+            f"{pages['unsafe_address']} led to a private address, {pages['other']} for other reasons",
+        ),
+        (
+            "Verified",
+            f"{work['accepted'] - work['unaudited']} agree with a truth, {work['unaudited']} not drawn, "
+            f"{work['rejected']} rejected and {work['replaced']} of them replaced by the truth, "
+            f"{work['no_evidence']} without evidence",
+        ),
+        (
+            "The cheat",
+            f"handed in {cheat['submitted']} invented pages, {cheat['rejected']} rejected, "
+            f"paid {wind(cheat['paid_wei'])}",
+        ),
+        ("Honest nodes", f"{figures['honest_rejected']} contributions rejected"),
+        (
+            "Novelty",
+            f"{novelty['unique']} new texts, {novelty['exact']} exact copies, {novelty['near']} near-duplicates, "
+            f"{novelty['hard']} of hosts that cannot be checked yet",
+        ),
+        (
+            "Personal",
+            f"{figures['personal']['accepted']} page given with consent; redacted on the device: {found}",
+        ),
+    ]
+
+
+def _money_lines(figures: dict[str, Any]) -> list[tuple[str, str]]:
+    epoch, sale, export, ledger = (figures[name] for name in ("epoch", "sale", "export", "ledger"))
+    balance = "balances" if ledger["balanced"] else "DOES NOT BALANCE"
+    same = "the same as" if epoch["root"] == epoch["onchain_root"] else "NOT the one"
+    proven = "every row proven to its payout" if export["verified"] else "NOT VERIFIED"
+    return [
+        ("Export", f"{export['dataset']} {export['version']}, {export['rows']} rows: {proven}"),
+        (
+            "Sold",
+            f"for {wind(sale['price_wei'])}: {wind(sale['royalties_wei'])} to the owners of its rows, "
+            f"{wind(sale['fees_wei'])} fees",
+        ),
+        (
+            "Paid",
+            f"{wind(epoch['total_wei'])} in all by epoch {epoch['id']}; its root is {same} on chain; "
+            f"the ledger {balance}; {wind(ledger['pending_wei'])} pending, {wind(ledger['bond_wei'])} as bonds",
+        ),
+    ]
