@@ -25,10 +25,11 @@ from storage.pay_tables import epoch_pay, node_pay, novelty_rooms, pending_pay
 from storage.segments import Place, Segments
 from storage.state import get_cursor, get_meta
 from storage.tables import contributions, cursors, lake_files, leases, ledger, submissions, verdicts
-from storage.trust_tables import audit_epochs, node_stakes
+from storage.trust_tables import audit_epochs, consequences, node_stakes
 from windrow_protocol.messages import Contribution, canonical_record
 from windrow_protocol.signing import verify
 
+PENALTIES = ("replaced", "escalated", "strike", "fined", "padding", "suspended", "would_suspend")
 # What an honest node may be told: its answer came too late, or the network doubled its request.
 HONEST_REFUSALS = {"lease_expired", "replayed", "unknown_node", "clock_skew"}
 
@@ -190,15 +191,15 @@ def unpaid_problems(house: House) -> list[str]:
 
 
 def punished(house: House, actors: Iterable[Actor]) -> list[str]:
-    """Honest nodes with a verdict against them."""
+    """Honest nodes with a verdict or a consequence against them."""
     honest = {actor.node_id: actor.name for actor in actors if actor.honest}
+    rejected = sa.select(verdicts.c.node_id, verdicts.c.reason).where(verdicts.c.verdict == "rejected")
+    against = sa.select(consequences.c.node_id, consequences.c.kind).where(consequences.c.kind.in_(PENALTIES))
     with house.state.read() as connection:
-        rejected = sa.select(verdicts.c.node_id, verdicts.c.reason).where(verdicts.c.verdict == "rejected")
-        return [
-            f"{honest[row.node_id]} is honest and was rejected: {row.reason}"
-            for row in connection.execute(rejected)
-            if row.node_id in honest
-        ]
+        rows = [*connection.execute(rejected), *connection.execute(against)]
+    return [
+        f"{honest[node_id]} is honest and suffered: {what}" for node_id, what in rows if node_id in honest
+    ]
 
 
 def replay_problems(house: House) -> list[str]:
@@ -217,9 +218,17 @@ def replay_problems(house: House) -> list[str]:
 
 
 def _lines(published: bytes) -> list[str]:
-    """Return the ledger's lines without their places, which follow the order in which verdicts came."""
-    rows = [msgspec.json.decode(line) for line in published.splitlines()]
-    return sorted(repr({k: v for k, v in row.items() if k not in ("entry_seq", "head")}) for row in rows)
+    """Return the ledger's lines without what follows from when they were written.
+
+    That is their place, since verdicts do not come in the log's order, and the date of a release: it is that of the
+    newest audit epoch closed by then, and a replay finds all of them closed.
+    """
+    lines = []
+    for line in published.splitlines():
+        row = msgspec.json.decode(line)
+        by_moment = ("entry_seq", "head", *(("created_at_ms",) if row["reason"] == "released" else ()))
+        lines.append(repr({name: value for name, value in row.items() if name not in by_moment}))
+    return sorted(lines)
 
 
 def fingerprint(house: House) -> str:
