@@ -150,7 +150,7 @@ def _nodes(connection: sa.Connection) -> list[dict[str, Any]]:
 
 
 def ledger_totals(connection: sa.Connection) -> dict[str, Any]:
-    """Return what was posted (claimed included), is pending and lies as bonds, in wei, and whether every check of the ledger holds."""
+    """Return what was posted (claimed included), is pending and lies as bonds, in wei, and whether all checks hold."""
     folded = balances(connection)
     pending, bond = (
         sum(amount for account, amount in folded.items() if account.startswith(kind))

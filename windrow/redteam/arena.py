@@ -110,7 +110,9 @@ class Arena:
             self.cheats.append(await self._join(stack, house, address, kind(kit)))
 
     async def _kit(self, stack: AsyncExitStack, web: ChangingWeb) -> Kit:
-        """Let the cheat have copies of all pages from some days ago: two of each, so that it knows which stay alike."""
+        """Let a cheat that replays have copies from some days ago: two of each page, to know which stay alike."""
+        if not STRATEGIES[self._plan.strategy].replays:
+            return Kit({}, self._chance)
         self._clock.advance(-ARCHIVE_AGE_DAYS * DAY_MS)
         visitor = await stack.enter_async_context(Client("", "127.9.1.1", self._clock.now_ms, NETWORK))
         archive, again = {}, {}
@@ -119,7 +121,7 @@ class Arena:
             if first.text and second.text:
                 archive[url], again[url] = first.text, second.text
         self._clock.advance(ARCHIVE_AGE_DAYS * DAY_MS)
-        return Kit(archive, self._chance, shared=again if self._plan.strategy == "static_replay" else {})
+        return Kit(archive, self._chance, shared=again)
 
     async def _join(
         self, stack: AsyncExitStack, house: ArenaHouse, address: str, strategy: Strategy

@@ -39,7 +39,8 @@ class Strategy:
     name: ClassVar[str] = "honest"
     guard: ClassVar[str] = ""
     identities: ClassVar[int] = 1
-    rejoins: ClassVar[bool] = False
+    rejoins: ClassVar[bool] = False  # as soon as an identity is worth nothing
+    replays: ClassVar[bool] = False  # and so needs an archive
 
     def __init__(self, kit: Kit) -> None:
         self.kit = kit
@@ -99,7 +100,7 @@ class FluentText(Garbage):
 class StaleReplay(Strategy):
     """Old copies instead of fetches, wherever there is one."""
 
-    name, guard = "stale_replay", "audits"
+    name, guard, replays = "stale_replay", "audits", True
 
     def is_fake(self, lease: Lease) -> bool:
         """Wherever the archive has the page."""
