@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from rewards_cases import (
     AT_ONCE,
     START_MS,
+    MovableClock,
     add_accepted,
     add_contribution,
     add_node,
@@ -93,11 +95,15 @@ FINDINGS = [
 ]
 
 
-def test_whoever_polls_learns_nothing_before_the_epoch_is_closed(tmp_path: Path) -> None:
+async def test_whoever_polls_learns_nothing_before_the_epoch_is_closed(tmp_path: Path) -> None:
     """The same work with every possible finding looks the same, and only the close tells them apart."""
     seen = []
     for number, (verdict, reason) in enumerate(FINDINGS):
-        opened = open_house(tmp_path / str(number), rules=VESTING)
+        clock = MovableClock()
+        young_ms = clock.now_ms() - START_MS + 10_000_000  # what was received is not old enough yet
+        opened = open_house(
+            tmp_path / str(number), clock, msgspec.structs.replace(VESTING, vest_age_ms=young_ms)
+        )
         with opened.state.write() as connection:
             add_node(connection, 1)
             epoch(connection, 1, "closed", 1)
@@ -133,6 +139,7 @@ def test_whoever_polls_learns_nothing_before_the_epoch_is_closed(tmp_path: Path)
                         created_at_ms=START_MS,
                     )
                 )
+        await clock.sleep(20_000)  # and now it is: pay that vested or stopped to would tell
         for state in ("open", "revealing", "sealed"):
             with opened.state.write() as connection:
                 epoch(connection, 2, state, 5)
