@@ -25,8 +25,10 @@ INVENTED = words_of(999)
 class TrustWorld(World):
     """One house; `pages` is what the web holds, `lies` what one validator gets instead: {node id: {URL: text}}."""
 
-    def __init__(self, home: Path, rules: TrustRules = ALL_AUDITED, operators: int = 3) -> None:
-        super().__init__(home, rules=rules, operators=operators)
+    def __init__(
+        self, home: Path, rules: TrustRules = ALL_AUDITED, canary_hosts: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(home, rules=rules, operators=3, canary_hosts=canary_hosts)
         self.trust = TrustDoors(self.house)
         self.pages: dict[str, str] = {}
         self.lies: dict[str, dict[str, str]] = {}

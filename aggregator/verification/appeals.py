@@ -24,7 +24,9 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from aggregator.ingest import read_text
 from aggregator.verification.audit_epochs import open_epoch
+from aggregator.verification.canaries import judge_canary
 from aggregator.verification.comparison import decide
 from aggregator.verification.consequence_log import ConsequenceLog
 from aggregator.verification.hosts import HostEvent, observe_host
@@ -34,7 +36,7 @@ from aggregator.verification.second_thoughts import restore, void
 from aggregator.verification.standing_rows import host_standing_of, keep_host_standing
 from storage.house import House
 from storage.segments import Segments
-from storage.tables import verdicts
+from storage.tables import contributions, leases
 from storage.told import is_told
 from storage.trust_tables import appeals, audit_outcomes, audits
 from windrow_protocol.errors import WindrowError
@@ -93,7 +95,7 @@ def decide_appeals(house: House, segments: Segments, batch: int = 20) -> int:
     with house.state.read() as connection:
         waiting = sa.select(appeals).where(appeals.c.state == "waiting")
         rows = connection.execute(waiting.order_by(appeals.c.received_at_ms).limit(batch)).all()
-        weighed = [(row, _evidence(connection, segments, row.contribution_id)) for row in rows]
+        weighed = [(row, _evidence(house, connection, segments, row.contribution_id)) for row in rows]
     complete, asked = completed(house, segments, "appeal", batch)
     looks = [(seen, _weigh(seen)) for seen in complete]
     if not weighed and not looks:
@@ -106,17 +108,28 @@ def decide_appeals(house: House, segments: Segments, batch: int = 20) -> int:
     return len(weighed) + len(looks) + asked
 
 
-def _evidence(connection: sa.Connection, segments: Segments, contribution_id: str) -> Evidence:
+def _evidence(house: House, connection: sa.Connection, segments: Segments, contribution_id: str) -> Evidence:
     """Compare what is stored once more, by the rules of now."""
-    verdict = sa.select(verdicts.c.reason).where(verdicts.c.contribution_id == contribution_id)
-    if connection.execute(verdict).scalar() == "canary_differs":
-        return "nothing_to_fetch"
+    control = connection.execute(_control_page(contribution_id)).one_or_none()
+    if control is not None:
+        text = read_text(connection, segments, control.seq)
+        ruling = judge_canary(house, control, text, control.received_at_ms)
+        return "nothing_to_fetch" if ruling.verdict == "rejected" else "evidence_fails"
     claimed, truths, earlier = stored_evidence(connection, segments, contribution_id)
     if claimed is None:
         return "evidence_stands"
     texts = [text for _, text in truths][:TRUTHS_PER_AUDIT_MAX]
     decided = decide(claimed, texts, earlier).kind
     return "evidence_fails" if decided in ("match", "no_evidence") else "evidence_stands"
+
+
+def _control_page(contribution_id: str) -> sa.Select[Any]:
+    """The answer to a lease of a control page, if it is one."""
+    return (
+        sa.select(contributions.c.seq, contributions.c.received_at_ms, leases.c.url, leases.c.issued_at_ms)
+        .join(leases, leases.c.lease_id == contributions.c.lease_id)
+        .where(contributions.c.contribution_id == contribution_id, contributions.c.kind == "canary")
+    )
 
 
 def _weigh(seen: Seen) -> Result:
