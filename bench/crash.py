@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:1] = [str(ROOT), str(ROOT / "tests")]  # and not this folder, whose names are not packages
 
 from simulation.killed_process import harness  # noqa: E402
-from simulation.planted_bugs import PLANTED  # noqa: E402
+from simulation.planted_bugs import PLANTED, first_found  # noqa: E402
 from simulation.quiet import be_quiet  # noqa: E402
 from simulation.runs import Setting, run  # noqa: E402
 
@@ -45,17 +45,11 @@ def every_point(script: Setting) -> dict[str, Any]:
     }
 
 
-def planted() -> dict[str, Any]:
-    """Say at which seed each planted bug was found; 0 means never."""
-    begun_s, found = time.monotonic(), {}
-    for name, (parts, said) in PLANTED.items():
-        seeds = (seed for seed in range(1, 100) if _says(seed, parts, said))
-        found[name] = next(seeds, 0)
-    return {"bench": "planted bugs", "found_at_seed": found, "seconds": round(time.monotonic() - begun_s, 1)}
-
-
-def _says(seed: int, parts: Any, said: str) -> bool:
-    return any(said in problem for problem in run(Setting.drawn(seed, parts)).problems)
+def planted(script: Setting) -> dict[str, Any]:
+    """Say at which point of the script each planted bug was found; 0 means never."""
+    begun_s = time.monotonic()
+    found = {name: first_found(bug, script) for name, bug in PLANTED.items()}
+    return {"bench": "planted bugs", "found_at_point": found, "seconds": round(time.monotonic() - begun_s, 1)}
 
 
 def main() -> None:
@@ -68,7 +62,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="windrow-killed-") as folder:
         print(json.dumps(harness(Path(folder), options.kills, options.seed)), flush=True)
     print(json.dumps(every_point(Setting(options.seed, pages=4, storm=False))), flush=True)
-    print(json.dumps(planted()), flush=True)
+    print(json.dumps(planted(Setting(3, pages=2, honest=1, cheats=0, validators=1, storm=False))), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import sqlalchemy as sa
 from simulation.house_lives import Parts
+from simulation.runs import Setting, run
 
 from aggregator.ingest import Answers, Ingest
 from aggregator.requests import Caller
@@ -18,6 +19,7 @@ from storage.env import AppendFile
 from storage.house import House
 from storage.real_env import PosixDisk
 from storage.segments import Place, Segments
+from storage.simulation.life import KillAt
 from storage.simulation.platter import SimulatedCalls
 from storage.state import State
 from storage.tables import leases
@@ -122,13 +124,37 @@ def _without_fsync(calls: SimulatedCalls) -> PosixDisk:
     return PosixDisk(calls)
 
 
-# name → (bad parts, a word of what the harness must say about them)
-PLANTED: dict[str, tuple[Parts, str]] = {
-    "acknowledges before the commit": (Parts(ingest=AcknowledgesFirst), "acknowledged and lost"),
-    "no fsync of folders": (Parts(disk=_without_folder_sync), "not there whole"),
-    "no fsync of files": (Parts(disk=_without_fsync), "are vouched for"),
-    "refuses a retry": (Parts(ingest=RefusesRetries), "never acknowledged"),
-    "takes a retry for new work": (Parts(ingest=WritesRetries), "disagree about what was answered"),
-    "commits the watermark apart": (Parts(ingest=WatermarkApart), "decompression error"),
-    "cuts nothing off on opening": (Parts(disk=_NeverCuts), "are vouched for"),
+@dataclass(frozen=True)
+class Bug:
+    """Bad parts, the kind of point at which a crash brings it to light, and what the harness may say about it."""
+
+    parts: Parts
+    kind: str
+    words: tuple[str, ...]
+
+
+_LOST = ("not there whole", "decompression error", "ends before byte")
+
+PLANTED = {
+    "acknowledges before the commit": Bug(
+        Parts(ingest=AcknowledgesFirst), "before_commit", ("acknowledged and lost",)
+    ),
+    "no fsync of folders": Bug(Parts(disk=_without_folder_sync), "after_commit", _LOST),
+    "no fsync of files": Bug(Parts(disk=_without_fsync), "after_commit", ("are vouched for", *_LOST)),
+    "refuses a retry": Bug(Parts(ingest=RefusesRetries), "after_commit", ("never acknowledged",)),
+    "takes a retry for new work": Bug(Parts(ingest=WritesRetries), "after_commit", ("disagree about",)),
+    "commits the watermark apart": Bug(Parts(ingest=WatermarkApart), "before_commit", _LOST),
+    "cuts nothing off on opening": Bug(Parts(disk=_NeverCuts), "write", ("are vouched for",)),
 }
+
+
+def first_found(bug: Bug, script: Setting) -> int:
+    """Return the first point at which a crash of a script with the bug is found out, or 0 for none."""
+    counted = KillAt(0)
+    run(replace(script, kills=counted, parts=bug.parts))
+    for number, kind in enumerate(counted.names, start=1):
+        if kind == bug.kind:
+            problems = run(replace(script, kills=KillAt(number), parts=bug.parts)).problems
+            if any(word in problem for problem in problems for word in bug.words):
+                return number
+    return 0

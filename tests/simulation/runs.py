@@ -30,7 +30,7 @@ from storage.trust_tables import audits
 from windrow_protocol.signing import public_id
 
 STORM_S = 60.0
-PATIENCE_S = 3_600.0
+PATIENCE_S = 1_800.0
 
 
 Kind = TypeVar("Kind", bound=Actor)
@@ -52,7 +52,7 @@ class Setting:
     parts: Parts = field(default_factory=Parts)
 
     @classmethod
-    def drawn(cls, seed: int, parts: Parts | None = None) -> Setting:
+    def drawn(cls, seed: int) -> Setting:
         """Return a setting whose sizes follow from the seed: small ones are quick, and most faults need few pages."""
         draw = Random(f"setting {seed}").randint
         return cls(
@@ -63,7 +63,6 @@ class Setting:
             validators=draw(1, 2),
             crashes_max=draw(1, 5),
             draws=draw(0, 2) == 0,
-            parts=parts or Parts(),
         )
 
 
@@ -138,7 +137,7 @@ class Run:
             ]
         if self.setting.storm:
             await self._storm()
-        rested = await self._rest() and await self._close()
+        rested = await self._rest(tasks[0]) and await self._close()
         self.kills.calm()
         problems = self._failures(tasks)
         for task in tasks[1:]:
@@ -178,11 +177,11 @@ class Run:
         self.network.weather = CALM
         self.kills.calm()
 
-    async def _rest(self) -> bool:
-        """Wait until nobody has anything to do, and say whether that came."""
+    async def _rest(self, house: asyncio.Future[None]) -> bool:
+        """Wait until nobody has anything to do, and say whether that came; a house that gave up never rests."""
         until = self.loop.time() + PATIENCE_S
         quiet = 0
-        while self.loop.time() < until:
+        while self.loop.time() < until and not house.done():
             await asyncio.sleep(10)
             quiet = quiet + 1 if self._at_rest() else 0
             if quiet >= 2:
