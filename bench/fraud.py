@@ -2,9 +2,9 @@
 
 Rules: rates, draws' shares, comparison, standings, hosts and vesting are imported from the project, not written
 again. Each line gives the worst of its seeds (`worst_seed` is the one with the highest L). `marginal_per_fake` is the
-change of the ring's lifetime income, in mean documents, for each fake it adds to four fifths of them, on the same
-coins. Suspension is in shadow mode unless `--suspension enforced`. Honest suspensions count both modes and are pooled
-over the seeds.
+change of the ring's lifetime income, in mean documents, for each fake it adds to four fifths of them (to none, of a
+strategy that fakes everywhere), on the same coins, the worst of two seeds. Suspension is in shadow mode unless
+`--suspension enforced`. Honest suspensions count both modes and are pooled over the seeds.
 
 Does not: fetch, write, or decide; see `bench/fraud_model` for the model and docs/fraud.md for large results.
 
@@ -31,7 +31,9 @@ from bench.fraud_model.strategies import STRATEGIES
 from bench.fraud_model.webs import WEBS
 from windrow_protocol.trust_rules import DEFENCES, TrustRules
 
-FEWER: Final = 0.8  # share of the fakes in the run that a marginal one is compared with
+FEWER: Final = 0.8  # share of the fakes in the run that a further one is compared with
+MARGINAL_SEEDS: Final = 2  # the second run of a pair costs as much as the first
+ALL_OR_NOTHING: Final = 0.5  # of who fakes more than this, the last fake tells less than all of them
 
 
 def row_of(setting: Setting, seeds: Sequence[int]) -> dict[str, Any]:
@@ -46,12 +48,14 @@ def row_of(setting: Setting, seeds: Sequence[int]) -> dict[str, Any]:
         "marginal_per_fake": _marginal(setting, found),
         "seeds": len(seeds),
         "without": list(setting.rules.off),
+        "mended": setting.mended,
     }
 
 
 def _marginal(setting: Setting, found: Sequence[Figures]) -> float | None:
     """Return the highest marginal income of a fake over the seeds, None for a strategy without fakes."""
-    fewer = replace(setting, strategy=setting.strategy.scaled(FEWER))
+    whole = setting.strategy.fakes >= ALL_OR_NOTHING and setting.strategy.where == "anywhere"
+    fewer = replace(setting, strategy=setting.strategy.scaled(0.0 if whole else FEWER))
     if fewer.strategy == setting.strategy:
         return None
     differences = [marginal_per_fake(more, figures_of(Network(fewer, more.seed).run())) for more in found]
@@ -72,7 +76,7 @@ def settings_of(arguments: argparse.Namespace) -> Iterator[Setting]:
             rules=TrustRules(suspension_enforced=enforced, off=tuple(arguments.without)),
             colluding=arguments.colluding,
             outages=arguments.outages,
-            young=arguments.young,
+            mended=not arguments.unmended,
         )
 
 
@@ -91,7 +95,7 @@ def arguments_of(given: Sequence[str] | None = None) -> argparse.Namespace:
         "--without", nargs="*", choices=sorted(DEFENCES), default=[], help="defences to switch off"
     )
     parser.add_argument("--colluding", choices=["no", "draws", "rescues"], default="draws")
-    parser.add_argument("--young", choices=["backed", "handed_in"], default="backed")
+    parser.add_argument("--unmended", action="store_true", help="without what docs/fraud.md proposes")
     parser.add_argument("--outages", type=int, default=0, help="of a validator operator, six hours each")
     return parser.parse_args(given)
 

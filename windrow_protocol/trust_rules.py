@@ -55,6 +55,7 @@ class TrustRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     doubled_ppm: int = 150_000
     probation_documents: int = 60
     canary_ppm: int = 10_000
+    canary_caught_ppm: int = 1_000  # of a cheat's leases: the canaries it does not recognise; fines count with it
     operators_min: int = 3  # with fewer it is single-operator trust
     operator_weight_max_ppm: int = 333_334
     draw_wait_ms: int = 120_000  # a validator that is silent for longer is no longer waited for
@@ -69,9 +70,13 @@ class TrustRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     honest_mismatch_max_ppm: int = 50_000
     mismatch_ratio: int = 5  # p1 = mismatch_ratio · e0
     suspension_odds: int = 10_000
+    doubt_odds: int = 30  # from here on, and after a padding alarm, nothing of a node's is sold
+    doubt_audits: int = 100  # until it has passed so many
     suspension_enforced: bool = False  # shadow mode until e0 was measured on real double fetches
-    padding_slack_ppm: int = 50_000
-    padding_alarm_ppm: int = 500_000  # summed excess at which pending novelty shrinks
+    padding_slack_ppm: int = 30_000
+    padding_step_max_ppm: int = 150_000  # of one audit's excess count so much towards the alarm
+    padding_multiple: int = 2  # pending novelty shrinks by so many times the mean excess
+    padding_alarm_ppm: int = 400_000  # summed excess at which pending novelty shrinks
     # vesting
     vest_age_ms: int = DAY_MS
     vest_audits: int = 13

@@ -86,11 +86,33 @@ class Standing:
     padding_audits: int = 0
     suspended: bool = False
     would_suspend: bool = False
+    passed_in_a_row: int = 0  # matches since the latest mismatch that counted
+    doubt: int = 0  # audits to pass before what nobody audited of it is sold again
 
     @property
     def frozen(self) -> bool:
         """Whether the node's vesting waits."""
         return self.escalation is not None or self.suspended
+
+
+def in_good_standing(rules: TrustRules, standing: Standing) -> bool:
+    """Say whether a node's word counts against others': it passed as many audits in a row as vesting waits for.
+
+    Only mismatches of such nodes can show that a host differs from reader to reader; those of a flood of fakes would
+    otherwise excuse each other and make every host hard. Only their audits tell how often honest nodes mismatch.
+    """
+    well = not (standing.suspended or standing.would_suspend)
+    return well and standing.passed_in_a_row >= rules.vest_audits
+
+
+def in_doubt(standing: Standing, honest_ppm: int) -> bool:
+    """Say whether a node's documents are kept out of exports for now, whatever they are paid.
+
+    They are after a padding alarm or a suspicion of `doubt_odds` until `doubt_audits` have passed, and as long as two
+    mismatches or more are a larger share of its audits than e0.
+    """
+    often = standing.mismatches >= 2 and standing.mismatches * PPM > standing.audits * honest_ppm
+    return often or standing.doubt > 0
 
 
 def honest_rate_ppm(rules: TrustRules, mismatches: int, audits: int) -> int:
@@ -118,6 +140,8 @@ def _matched(
     standing = replace(
         standing,
         audits=standing.audits + 1,
+        passed_in_a_row=standing.passed_in_a_row + 1,
+        doubt=rules.doubt_audits if padding else max(0, standing.doubt - 1),
         suspicion=max(0.0, standing.suspicion + _log_odds(rules, outcome, matched=True)),
         escalation=watched,
         padding=level,
@@ -142,6 +166,10 @@ def _mismatched(
         struck_epoch=outcome.epoch_id,
         struck=(*struck, outcome.domain),
         suspicion=standing.suspicion + rise,
+        passed_in_a_row=0,
+        doubt=rules.doubt_audits
+        if standing.suspicion + rise >= math.log(rules.doubt_odds)
+        else standing.doubt,
     )
     if rules.on("escalation"):
         if standing.escalation is None:
@@ -202,10 +230,11 @@ def _padded(
     if not rules.on("padding"):
         return standing.padding, standing.padding_sum, standing.padding_audits, ()
     beyond = max(0.0, outcome.excess - outcome.host_excess)
-    level = max(0.0, standing.padding + beyond - rules.padding_slack_ppm / PPM)
+    step = min(beyond, rules.padding_step_max_ppm / PPM)  # one odd page is no habit
+    level = max(0.0, standing.padding + step - rules.padding_slack_ppm / PPM)
     if level == 0.0:
         return 0.0, 0.0, 0, ()
     total, audits = standing.padding_sum + beyond, standing.padding_audits + 1
     if level * PPM < rules.padding_alarm_ppm:
         return level, total, audits, ()
-    return 0.0, 0.0, 0, (Consequence("padding", share=total / audits),)
+    return 0.0, 0.0, 0, (Consequence("padding", share=min(1.0, rules.padding_multiple * total / audits)),)

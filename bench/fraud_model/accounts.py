@@ -124,6 +124,11 @@ class Accounts:
         self.exported_bad[node] += self.bad[node, posted].sum()
         self.first[node] = last
 
+    def export(self, node: int, *, good: int, bad: int) -> None:
+        """Note audited documents that may be exported."""
+        self.exported_good[node] += good
+        self.exported_bad[node] += bad
+
     def waiting(self, node: int) -> tuple[float, float]:
         """Return the node's documents that wait unaudited: good and bad ones."""
         since = self.first[node]

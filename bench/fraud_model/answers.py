@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.fraud_model.documents import BYTES_MAX, RECRAWLED, Floats, Indices, Leases, Mask
+from bench.fraud_model.documents import BYTES_MAX, RECRAWLED, Floats, Leases, Mask
 from bench.fraud_model.strategies import Strategy
 from bench.fraud_model.webs import HOSTS, Hosts, Web
 from windrow_protocol.trust_rules import PPM, TrustRules
@@ -76,11 +76,11 @@ def answers_of(
     right = _forge(leases, strategy, web, rules, faked, extra, missing, size, novel)
     fraud = faked.astype(np.float32)
     padded = active & ~canary & ~faked & (leases.fake_coin < strategy.padded)
-    _inflate(strategy.inflated, padded, extra, size, novel)
-    fraud[padded] = strategy.inflated
+    _inflate(strategy, padded, extra, size, novel)
+    fraud[padded] = strategy.inserted
     if strategy.own_sites:
         fraud[attacker & (leases.host >= HOSTS - OWN_HOSTS)] = 1.0
-    wrong = (faked & ~right & (missing > WRONG_BEYOND)) | (padded & (strategy.inflated > WRONG_BEYOND))
+    wrong = (faked & ~right & (missing > WRONG_BEYOND)) | (padded & (strategy.inserted > WRONG_BEYOND))
     fetched, to_cover = ~faked & ~refused, faked | refused | padded
     return Answers(
         leases, fetched, refused, canary, extra, missing, size, novel, wrong, fraud, attacker, to_cover
@@ -148,9 +148,7 @@ def _forge(
     return right
 
 
-def _inflate(inflated: float, rows: Mask | Indices, extra: Floats, size: Floats, novel: Floats) -> None:
-    if not inflated:
-        return
-    extra[rows] = 1 - (1 - extra[rows]) * (1 - inflated)
-    size[rows] = np.minimum(size[rows] / (1 - inflated), BYTES_MAX)
+def _inflate(strategy: Strategy, rows: Mask, extra: Floats, size: Floats, novel: Floats) -> None:
+    extra[rows] = 1 - (1 - extra[rows]) * (1 - strategy.inflated)
+    size[rows] = np.minimum(size[rows] / (1 - strategy.inserted), BYTES_MAX)
     novel[rows] = np.where(novel[rows] > 0, size[rows], 0)

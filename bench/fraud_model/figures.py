@@ -1,8 +1,11 @@
 """What came of runs: the figures of one strategy at one share on one web, the worst of its seeds.
 
-    F                 fetches, of contributors and validators, per accepted document that is not wrong
+    F                 fetches, of contributors and validators, per accepted document; `F_sold` per document that is
+                      sold and not wrong
     L                 share of all pay that went for fraudulent answers, after what fines took back; `L_gross` before
-    wrong_content     share of exported documents less than 0.95 alike to the bytes served
+    wrong_content     share of exported documents less than 0.95 alike to the bytes served, where nothing is sold of
+                      nodes in doubt at the end (`honest_unsold`: what that costs of honest
+                      documents); `wrong_ungated`: where all is sold
     work_share        share of the ring's leases that it really fetched
     income_ratio      the ring's income over an honest node's for the same leases
     marginal_per_fake change of the ring's income, in mean documents, for each further fake
@@ -33,9 +36,12 @@ class Figures:
 
     seed: int
     F: float
+    F_sold: float
     L: float
     L_gross: float
     wrong_content: float
+    wrong_ungated: float
+    honest_unsold: float
     work_share: float
     income_ratio: float
     honest_loss: float
@@ -54,8 +60,9 @@ def figures_of(network: Network) -> Figures:
     honest = ~ring
     income = accounts.posted - network.initial_bond
     net_fraud = float(accounts.posted_fraud.sum())
-    good = tally.audited_good + float(accounts.exported_good.sum())
-    bad = tally.audited_bad + float(accounts.exported_bad.sum())
+    good, bad = tally.sold_good + tally.replaced, tally.sold_bad
+    good_all, bad_all = good + tally.withheld_good, bad + tally.withheld_bad
+    fetches = float(tally.fetched.sum()) + tally.truths / (1 - network.setting.web.truth_failures)
     due_honest, due_ring = float(tally.due[honest].sum()), float(tally.due[ring].sum())
     hard = float(tally.lost_hard[honest].sum())
     ratio_honest = float(income[honest].sum()) / due_honest
@@ -64,10 +71,13 @@ def figures_of(network: Network) -> Figures:
     leases = int(tally.leases[ring].sum())
     return Figures(
         seed=network.seed,
-        F=(float(tally.fetched.sum()) + tally.truths / (1 - network.setting.web.truth_failures)) / good,
+        F=fetches / (good_all + bad_all),
+        F_sold=fetches / good,
         L=net_fraud / paid,
         L_gross=float(accounts.posted_fraud_gross.sum()) / paid,
         wrong_content=bad / (good + bad),
+        wrong_ungated=bad_all / (good_all + bad_all),
+        honest_unsold=tally.withheld_honest / good_all,
         work_share=float(tally.fetched[ring].sum()) / leases if leases else 1.0,
         income_ratio=float(income[ring].sum()) / due_ring / ratio_honest if due_ring else 1.0,
         honest_loss=1 - ratio_honest - hard / due_honest,
@@ -88,7 +98,18 @@ def marginal_per_fake(more: Figures, fewer: Figures) -> float | None:
 
 def worst(found: list[Figures]) -> dict[str, float | int | None]:
     """Return the worst of each figure over the seeds, and the seed with the worst L."""
-    names = ("F", "L", "L_gross", "wrong_content", "income_ratio", "honest_loss", "honest_mismatches")
+    names = (
+        "F",
+        "F_sold",
+        "L",
+        "L_gross",
+        "wrong_content",
+        "wrong_ungated",
+        "honest_unsold",
+        "income_ratio",
+        "honest_loss",
+        "honest_mismatches",
+    )
     row: dict[str, float | int | None] = {
         name: round(max(asdict(each)[name] for each in found), 5) for name in names
     }

@@ -42,7 +42,6 @@ class Node:
     known_mismatches: int = 0
     paused_until_documents: int = 0
     paused_until_step: int = 0
-    padding_alarms: int = 0
     suspended_ever: bool = False
 
     def pass_audits(self, step: int, count: int, rules: TrustRules) -> None:
@@ -72,7 +71,9 @@ class Fleet:
         joined = np.where(newcomer, rng.integers(0, max(1, steps // 2), nodes), 0)
         old = rules.probation_documents
         made = [
-            Node() if attacker[i] or newcomer[i] else Node(Standing(audits=old), old, old)
+            Node()
+            if attacker[i] or newcomer[i]
+            else Node(Standing(audits=old, passed_in_a_row=old), old, old)
             for i in range(nodes)
         ]
         return cls(made, pace, attacker, joined, [float(each) for each in pace])

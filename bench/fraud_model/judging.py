@@ -18,7 +18,15 @@ from typing import Final
 import numpy as np
 
 from aggregator.verification.hosts import HostEvent, HostStanding, observe_host
-from aggregator.verification.standing import AuditOutcome, Consequence, Standing, honest_rate_ppm, observe
+from aggregator.verification.standing import (
+    AuditOutcome,
+    Consequence,
+    Standing,
+    honest_rate_ppm,
+    in_doubt,
+    in_good_standing,
+    observe,
+)
 from bench.fraud_model.accounts import Accounts
 from bench.fraud_model.answers import Answers
 from bench.fraud_model.audits import Finding, examine, first_scores, look_of
@@ -73,7 +81,13 @@ def with_quiet_matches(rules: TrustRules, standing: Standing, count: int, honest
         cheat = min(0.99, honest * rules.mismatch_ratio)
         fall = math.log((1 - cheat) / (1 - honest))
     suspicion = max(0.0, standing.suspicion + count * fall)
-    return replace(standing, audits=standing.audits + count, suspicion=suspicion)
+    return replace(
+        standing,
+        audits=standing.audits + count,
+        suspicion=suspicion,
+        passed_in_a_row=standing.passed_in_a_row + count,
+        doubt=max(0, standing.doubt - count),
+    )
 
 
 class Judging:
@@ -87,6 +101,7 @@ class Judging:
         self._pooled = [0, 0]  # mismatches that counted, audits
         self._honest_ppm = setting.rules.honest_mismatch_min_ppm
         self._quiet = [0] * setting.nodes  # matches not yet folded into standings
+        self._canary_ppm = setting.rules.canary_caught_ppm if setting.mended else PPM
         self.hard = np.zeros(HOSTS, np.bool_)
 
     def judge_step(self, step: int, batch: Batch, down: frozenset[int]) -> None:
@@ -125,6 +140,8 @@ class Judging:
         """Find the audits that match at first sight: by one truth, or by the two of a doubled one."""
         answers, leases, colluding = batch.answers, batch.answers.leases, self._setting.colluding
         doubled = leases.double_coin * PPM < self._rules.doubled_ppm
+        if self._setting.mended:  # what makes somebody known, two operators look at
+            doubled |= batch.rates_ppm >= PPM
         one_drawer = (batch.drawn.sum(axis=0) == 1) & ~answers.canary & ~answers.refused
         scores = first_scores(answers, batch.first, colluding, down)
         alike = scores >= MATCH_SIMILARITY_MIN
@@ -145,6 +162,11 @@ class Judging:
 
     # --- the many that are quiet ---------------------------------------------------------------------------------
 
+    def is_sold(self, node: int) -> bool:
+        """Say whether a node's documents may be exported as its audits stand."""
+        self._fold_quiet(node)
+        return not in_doubt(self._fleet.nodes[node].standing, self._honest_ppm)
+
     def _count_quiet(self, step: int, batch: Batch, rows: Mask, sure: _Sure) -> None:
         answers, node = batch.answers, batch.answers.leases.node[rows]
         self._tally.truths += int(sure.truths[rows].sum())
@@ -153,13 +175,14 @@ class Judging:
         np.add.at(self._tally.lost_unconfirmed, node, batch.novelty[rows] - novelty)
         self._accounts.credit_many(step, node, batch.fee[rows], novelty, answers.fraud[rows])
         documents = ~answers.canary[rows]
-        self._tally.audited_bad += int((answers.wrong[rows] & documents).sum())
-        self._tally.audited_good += int((~answers.wrong[rows] & documents).sum())
+        wrong, nodes = answers.wrong[rows], self._setting.nodes
+        self._accounts.exported_bad += np.bincount(node[wrong & documents], minlength=nodes)
+        self._accounts.exported_good += np.bincount(node[~wrong & documents], minlength=nodes)
         for index, count in zip(
             *(found.tolist() for found in np.unique(node, return_counts=True)), strict=True
         ):
             self._fleet.nodes[index].pass_audits(step, count, self._rules)
-            if self._fleet.nodes[index].standing.suspicion:
+            if self._fleet.nodes[index].standing.suspicion or self._fleet.nodes[index].standing.doubt:
                 self._fold_quiet(index)
         honest = ~answers.attacker[rows]
         self._tally.honest_audits += int(honest.sum())
@@ -185,7 +208,7 @@ class Judging:
                 at_ms=(step + 1) * STEP_MS,
                 documents=self._fleet.nodes[node].handed_in,
                 value=float(batch.values[row]),
-                rate_ppm=max(1, int(batch.rates_ppm[row])),
+                rate_ppm=self._canary_ppm if host is None else max(1, int(batch.rates_ppm[row])),
                 domain=str(host),
                 epoch_id=epoch_id,
                 excess=1 - finding.confirmed if finding.kind == "match" else 0.0,
@@ -211,7 +234,9 @@ class Judging:
                 self._agree(host, finding.host)
             else:
                 self._observe_host(host, finding.host)
-        if finding.kind == "mismatch" and self._rules.on("hard_hosts"):
+        self._fold_quiet(node)
+        good = not self._setting.mended or in_good_standing(self._rules, self._fleet.nodes[node].standing)
+        if finding.kind == "mismatch" and self._rules.on("hard_hosts") and good:
             voided = self._observe_host(
                 host, HostEvent("mismatch", epoch_id, prefix_of(node), contribution_id)
             )
@@ -256,8 +281,9 @@ class Judging:
         before = own.standing
         own.standing, consequences = observe(self._rules, before, outcome)
         counted = own.standing.mismatches - before.mismatches
-        self._pooled[0] += counted
-        self._pooled[1] += 1
+        if not self._setting.mended or in_good_standing(self._rules, before):
+            self._pooled[0] += counted
+            self._pooled[1] += 1
         self._tally.audits += 1
         if not self._fleet.attacker[node]:
             self._tally.honest_audits += 1
@@ -271,10 +297,14 @@ class Judging:
         """Let one consequence take what it takes; returns how much that was."""
         match consequence.kind:
             case "fined":
-                return self._accounts.fine(node, consequence.documents * MEAN_PAY)
+                taken = self._accounts.fine(node, consequence.documents * MEAN_PAY)
+                if self._setting.mended and self._accounts.bond[node] <= 0:
+                    self._fleet.nodes[node].backed = 0  # its bond is gone: it is young again
+                return taken
             case "padding":
-                self._fleet.nodes[node].padding_alarms += 1
-                return self._accounts.shrink_novelty(node, consequence.share)
+                taken = self._accounts.shrink_novelty(node, consequence.share)
+                self._tally.lost_padding[node] += taken
+                return taken
             case "suspended":
                 self._fleet.nodes[node].suspended_ever = True
                 return self._accounts.forfeit(node)
@@ -294,11 +324,11 @@ class Judging:
             to_bond = self._rules.on("probation") and own.backed < self._rules.probation_documents
             own.backed += 1
             self._accounts.credit(step, node, fee, paid, float(answers.fraud[row]), to_bond=to_bond)
-            self._tally.audited_bad += bool(answers.wrong[row]) and not canary
-            self._tally.audited_good += not answers.wrong[row] and not canary
+            if not canary:
+                self._accounts.export(node, good=int(not answers.wrong[row]), bad=int(answers.wrong[row]))
         elif finding.kind == "mismatch":
             self._tally.lost_penalties[node] += fee + novelty
-            self._tally.audited_good += self._rules.on("replacement") and not canary
+            self._tally.replaced += self._rules.on("replacement") and not canary
             if self._setting.strategy.appeals and answers.attacker[row]:
                 self._accounts.fine(node, APPEAL_FEES)
                 self._tally.truths += APPEAL_TRUTHS

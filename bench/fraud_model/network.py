@@ -29,7 +29,7 @@ from bench.fraud_model.webs import HOSTS, hosts_of
 from rewards.vesting import vesting_bounds
 from windrow_protocol.trust_rules import PPM
 
-DISAGREEING: Final = 0.4  # hosts of more noise than this are rightly hard
+DISAGREEING: Final = 0.22  # truths of hosts of more noise than this disagree about every second time
 PADDED_MATCH_MAX: Final = 0.4  # more inserted text than this is a mismatch
 
 
@@ -110,7 +110,7 @@ class Network:
         stakes = ((self.accounts.pending + self.accounts.bond) / MEAN_PAY).tolist()
         low = 2 * self.rules.audit_rate_min_ppm
         for index, node in enumerate(self.fleet.nodes):
-            documents = node.handed_in if self.setting.young == "handed_in" else node.backed
+            documents = node.backed if self.setting.mended else node.handed_in
             known = (stakes[index], self.fleet.paces[index], documents, node.standing.escalation is not None)
             rates[index] = rate = audit_rate_ppm(self.rules, Exposure(*known))
             hard_rates[index] = audit_rate_ppm(self.rules, Exposure(*known, hard_host=True))
@@ -133,7 +133,7 @@ class Network:
         documents = self.rules.probation_documents
         young = np.array(
             [
-                (node.handed_in if self.setting.young == "handed_in" else node.backed) < documents
+                (node.backed if self.setting.mended else node.handed_in) < documents
                 for node in self.fleet.nodes
             ]
         )
@@ -222,6 +222,19 @@ class Network:
             self.accounts.vest(index, everything, next_step - 1)
             self.accounts.return_bond(index)
         self.accounts.first[index] = next_step
+        self._sell(index)
+
+    def _sell(self, index: int) -> None:
+        """Count what of an identity's documents may be sold."""
+        good, bad = float(self.accounts.exported_good[index]), float(self.accounts.exported_bad[index])
+        self.accounts.exported_good[index] = self.accounts.exported_bad[index] = 0
+        if not self.judging.is_sold(index):
+            self.tally.withheld_good += good
+            self.tally.withheld_bad += bad
+            self.tally.withheld_honest += 0 if self.fleet.attacker[index] else good
+        else:
+            self.tally.sold_good += good
+            self.tally.sold_bad += bad
 
     def _leave_audit(self, index: int, what: str, bad: bool, rate_ppm: int, step: int) -> None:
         inflated = self.setting.strategy.inflated

@@ -6,7 +6,7 @@ Does not: decide anything. Usage: `Setting(strategy=STRATEGIES["fakes_5"], share
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,6 @@ from bench.fraud_model.strategies import STRATEGIES, Strategy
 from bench.fraud_model.webs import WEBS, Web
 from windrow_protocol.trust_rules import TrustRules
 
-Young = Literal["handed_in", "backed"]
 MEAN_BYTES: Final = TEXT_BYTES_MEDIAN * float(
     np.exp(TEXT_BYTES_SIGMA**2 / 2)
 )  # the cap takes one in a hundred
@@ -36,7 +35,10 @@ MEAN_PAY: Final = FEE + BYTE_PAY * MEAN_BYTES * ((1 - RECRAWLED) * FIRST_SEEN + 
 class Setting:
     """One network. `outages`: how often one of the honest validator operators is down for a step.
 
-    `young`: whether an identity is young until it handed in its first documents, or until so many were accepted.
+    `mended`: with what docs/fraud.md found wanting. Without: an identity is young until it handed in its first
+    documents (not: until so many were accepted, and again when fines emptied its bond), one operator looks at each of
+    them (not two), a failed control page is fined as if all were looked at, any two nodes make a host hard, and
+    everybody's mismatches tell what is honest (not: those of nodes in good standing).
     """
 
     strategy: Strategy = STRATEGIES["honest"]
@@ -47,7 +49,7 @@ class Setting:
     rules: TrustRules = field(default_factory=TrustRules)
     colluding: Colluding = "draws"
     outages: int = 0
-    young: Young = "backed"
+    mended: bool = True
 
 
 @dataclass(slots=True)
@@ -59,13 +61,18 @@ class Tally:
     fakes: NDArray[np.int64]
     due: NDArray[np.float64]
     lost_penalties: NDArray[np.float64]
+    lost_padding: NDArray[np.float64]  # part of the penalties
     lost_no_evidence: NDArray[np.float64]
     lost_unconfirmed: NDArray[np.float64]
     lost_hard: NDArray[np.float64]  # novelty of hosts that are rightly hard
     lost_hardened: NDArray[np.float64]  # novelty of hosts that are not
     truths: float = 0.0
-    audited_good: int = 0
-    audited_bad: int = 0
+    replaced: int = 0
+    sold_good: float = 0.0  # documents of identities that are neither doubted nor padders
+    sold_bad: float = 0.0
+    withheld_good: float = 0.0
+    withheld_bad: float = 0.0
+    withheld_honest: float = 0.0
     audits: int = 0
     honest_audits: int = 0
     honest_mismatches: int = 0
@@ -76,5 +83,5 @@ class Tally:
     def of(cls, nodes: int) -> Tally:
         """Return a tally of nothing."""
         whole = [np.zeros(nodes, np.int64) for _ in range(3)]
-        due, *lost = (np.zeros(nodes) for _ in range(6))
-        return cls(whole[0], whole[1], whole[2], due, lost[0], lost[1], lost[2], lost[3], lost[4])
+        due, *lost = (np.zeros(nodes) for _ in range(7))
+        return cls(whole[0], whole[1], whole[2], due, lost[0], lost[1], lost[2], lost[3], lost[4], lost[5])

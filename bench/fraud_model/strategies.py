@@ -27,10 +27,10 @@ class Strategy:
     `fakes`: share of the leases of its kind of page (`where`) that are not fetched. `when`: always, or only after
     probation (`tenured`), in the second half (`late`), while the audit rate is low and nothing was disclosed
     (`unwatched`), one day in four (`bursts`), as one throw-away identity after the other (`churn`). `padded`: share
-    of what it did fetch into which it inserts text, `inflated` of the whole. `bytes_factor`: how much longer a fake
-    is than the page. `unanswered` and `refused`: shares of its leases. `own_sites`: share of the frontier that leads
-    to its own generated pages. `frames`: share of the frontier on its sites that show different readers different
-    text.
+    of what it did fetch into which it inserts text, `inserted` of the whole and seen as `inflated` by shingles, which
+    break at both ends of it. `bytes_factor`: how much longer a fake is than the page. `unanswered` and `refused`:
+    shares of its leases. `own_sites`: share of the frontier that leads to its own generated pages. `frames`: share of
+    the frontier on its sites that show different readers different text.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Strategy:
     when: When = "tenured"
     padded: float = 0.0
     inflated: float = 0.0
+    inserted: float = 0.0
     bytes_factor: float = 1.0
     unanswered: float = 0.0
     refused: float = 0.0
@@ -60,10 +61,10 @@ _ALL: Final = (
     Strategy("stale_replay", fakes=1.0, where="archived"),
     Strategy("static_replay", fakes=1.0, right=0.97, where="static"),
     Strategy("copies", fakes=1.0, right=0.70, partial=0.15, where="recrawled"),
-    Strategy("padding_10", padded=1.0, inflated=0.10),
-    Strategy("padding_25", padded=1.0, inflated=0.25),
-    Strategy("padding_40", padded=1.0, inflated=0.40),
-    Strategy("padding_67", padded=1.0, inflated=0.67),
+    Strategy("padding_10", padded=1.0, inserted=0.10, inflated=0.15),
+    Strategy("padding_25", padded=1.0, inserted=0.25, inflated=0.32),
+    Strategy("padding_40", padded=1.0, inserted=0.40, inflated=0.47),
+    Strategy("padding_67", padded=1.0, inserted=0.67, inflated=0.73),
     Strategy("ring_with_framing", fakes=1.0, where="agreed", frames=0.01),
     Strategy("sleeper", fakes=1.0, when="late", bytes_factor=2.0),
     Strategy("sybil_flood", fakes=1.0, when="churn"),

@@ -1,0 +1,111 @@
+"""The fraud model, small: its shortcuts equal the rules they stand for, and no cheat of it pays where it must not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import reduce
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.verification.audit_rate import Exposure, audit_rate_ppm
+from aggregator.verification.standing import AuditOutcome, Standing, observe
+from bench.fraud import arguments_of, row_of, settings_of
+from bench.fraud_model.audits import rates_of_values
+from bench.fraud_model.documents import leases_of
+from bench.fraud_model.figures import Figures, figures_of
+from bench.fraud_model.judging import is_quiet, with_quiet_matches
+from bench.fraud_model.network import Network
+from bench.fraud_model.setting import Setting
+from bench.fraud_model.strategies import STRATEGIES
+from bench.fraud_model.webs import WEBS, hosts_of
+from windrow_protocol.trust_rules import TrustRules
+
+RULES = TrustRules()
+SMALL = Setting(nodes=60, days=12)
+
+
+def run(name: str, **changes: object) -> Figures:
+    return figures_of(Network(replace(SMALL, strategy=STRATEGIES[name], **changes), 1).run())  # type: ignore[arg-type]
+
+
+@given(
+    st.floats(0, 5_000), st.floats(1, 5_000), st.lists(st.floats(0, 20, width=32), min_size=1, max_size=20)
+)
+def test_rates_on_arrays_equal_the_rule(at_stake: float, a_day: float, values: list[float]) -> None:
+    exposure = Exposure(at_stake, a_day)
+    node_rate = np.full(len(values), audit_rate_ppm(RULES, exposure), np.float32)
+    found = rates_of_values(node_rate, np.array(values, np.float32)).tolist()
+    assert found == pytest.approx([audit_rate_ppm(RULES, exposure, value) for value in values], abs=1)
+
+
+@settings(max_examples=50)
+@given(st.integers(1, 120), st.floats(0, 9), st.integers(0, 120), st.integers(10_000, 50_000))
+def test_counting_quiet_matches_together_equals_observing_each(
+    count: int, suspicion: float, doubt: int, honest_ppm: int
+) -> None:
+    standing = Standing(audits=70, mismatches=1, suspicion=suspicion, passed_in_a_row=5, doubt=doubt)
+    match = AuditOutcome("match", 0, 100, 1.0, 30_000, "a.example", 1, 0.029, 0.0, honest_ppm)
+    assert is_quiet(standing)
+    each = reduce(lambda now, _: observe(RULES, now, match)[0], range(count), standing)
+    together = with_quiet_matches(RULES, standing, count, honest_ppm)
+    assert replace(together, suspicion=0) == replace(each, suspicion=0)
+    assert together.suspicion == pytest.approx(each.suspicion)
+
+
+def test_a_run_follows_from_its_seed_and_its_coins_from_seed_and_step() -> None:
+    assert run("fakes_10", days=4) == run("fakes_10", days=4)
+    hosts = hosts_of(WEBS["assumed"], np.random.default_rng(1))
+    paces = np.full(10, 20)
+    one, other = leases_of(1, 3, paces, hosts), leases_of(1, 3, paces, hosts)
+    assert np.array_equal(one.draw_coins, other.draw_coins)
+    assert not np.array_equal(one.draw_coins, leases_of(2, 3, paces, hosts).draw_coins)
+
+
+def test_a_network_of_honest_nodes_loses_next_to_nothing_and_suspects_nobody() -> None:
+    found = run("honest", share=0.0)
+    assert found.suspensions == 0
+    assert found.honest_loss <= 0.005
+    assert found.F <= 1.25
+    assert (found.L, found.wrong_content) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("name", ["garbage", "llm_text"])
+def test_who_fetches_nothing_earns_nothing(name: str) -> None:
+    found = run(name)
+    assert found.income_ratio <= 0.05
+    assert found.L < 0.01
+    assert found.wrong_content <= 0.005
+    assert found.honest_loss <= 0.01
+    assert found.suspensions == 0
+
+
+@pytest.mark.parametrize("name", ["fakes_10", "padding_25", "ring_with_framing"])
+def test_cheating_now_and_then_earns_less_than_the_work_left(name: str) -> None:
+    found = run(name)
+    assert found.income_ratio <= found.work_share
+    assert found.suspensions == 0
+
+
+def test_without_its_defence_a_cheat_pays() -> None:
+    assert run("padding_25", rules=TrustRules(off=("padding",))).income_ratio > 1.05
+    unfined = run("fakes_10", rules=TrustRules(off=("fines",)))
+    assert unfined.income_ratio > run("fakes_10").income_ratio + 0.02
+
+
+def test_outages_of_validators_cost_nobody_anything() -> None:
+    plain, dark = run("honest", share=0.0), run("honest", share=0.0, outages=100)
+    assert dark.suspensions == 0
+    assert dark.honest_loss == pytest.approx(plain.honest_loss, abs=1e-9)
+    assert dark.income == plain.income
+
+
+def test_a_line_has_the_fields_that_were_asked_for() -> None:
+    arguments = arguments_of(["--strategy", "fakes_5", "--nodes", "30", "--days", "3", "--seeds", "2"])
+    (setting,) = settings_of(arguments)
+    row = row_of(setting, range(1, 3))
+    asked = "strategy share web F L wrong_content work_share income_ratio marginal_per_fake"
+    assert set(asked.split()) <= set(row)
+    assert {"honest_suspended_per_month", "honest_loss", "worst_seed", "suspension"} <= set(row)
