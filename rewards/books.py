@@ -32,6 +32,7 @@ from windrow_protocol.errors import WindrowError
 from windrow_protocol.trust_rules import PPM, TrustRules
 
 FINES: Final = "fines"
+_LOOKED_AT_ONCE: Final = 64  # pending documents, by a penalty: most take a few
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,26 +221,34 @@ class Books:
         self._earned, self._released = [], []
 
     def _shrink_newest(self, node_id: str, amount: int) -> None:
+        """Take an amount from a node's pending documents, the newest first."""
         self._write_pending()
-        items = (
+        left = amount
+        while left:
+            items = self._newest(node_id)
+            if not items:
+                raise WindrowError("unbalanced", f"{left} wei of {node_id} are pending for no document")
+            for item in items:
+                novelty = min(left, item.novelty)
+                fee = min(left - novelty, item.fee)
+                left -= novelty + fee
+                if novelty + fee:
+                    self._connection.execute(
+                        sa.update(pending_pay)
+                        .where(pending_pay.c.cause == item.cause)
+                        .values(fee=item.fee - fee, novelty=item.novelty - novelty)
+                    )
+
+    def _newest(self, node_id: str) -> list[Any]:
+        """Return some of the newest documents of which anything is left."""
+        statement = (
             sa.select(pending_pay)
             .where(pending_pay.c.node_id == node_id)
+            .where(sa.or_(pending_pay.c.fee != 0, pending_pay.c.novelty != 0))
             .order_by(pending_pay.c.seq.desc(), pending_pay.c.cause)
+            .limit(_LOOKED_AT_ONCE)
         )
-        left = amount
-        for item in self._connection.execute(items).all() if amount else ():
-            novelty = min(left, item.novelty)
-            fee = min(left - novelty, item.fee)
-            left -= novelty + fee
-            self._connection.execute(
-                sa.update(pending_pay)
-                .where(pending_pay.c.cause == item.cause)
-                .values(fee=item.fee - fee, novelty=item.novelty - novelty)
-            )
-            if not left:
-                break
-        if left:
-            raise WindrowError("unbalanced", f"{left} wei of {node_id} are pending for no document")
+        return list(self._connection.execute(statement))
 
     def _to_fines(self, penalty: Penalty, kind: str, amount: int) -> None:
         self.move(
