@@ -4,6 +4,9 @@ The story, for each verdict in the order of decision: what do its truths say abo
 now differ from the truths of one host (then neither is to blame) → what does it mean for the node → a row for each
 consequence. What nobody drew says nothing and is passed over; a control page says nothing about a host.
 
+Only nodes in good standing can show that a host differs from reader to reader, and only their audits tell how often an
+honest node of a region may mismatch: a flood of fakes would otherwise excuse itself.
+
 Rules: `verdicts.decided_seq` is the cursor, since verdicts come out of the log's order. Standings, outcomes, rows and
 cursor are one transaction. What a fold saw is kept in `audit_outcomes`, so that a wrong one can be taken out again
 (`second_thoughts`).
@@ -30,7 +33,7 @@ from aggregator.verification.exposure import documents_of
 from aggregator.verification.host_events import host_event
 from aggregator.verification.hosts import HostEvent, observe_host
 from aggregator.verification.second_thoughts import void
-from aggregator.verification.standing import AuditOutcome, observe
+from aggregator.verification.standing import AuditOutcome, in_good_standing, observe
 from aggregator.verification.standing_rows import (
     WHOLE_WEB,
     count_in_region,
@@ -90,7 +93,7 @@ def fold_verdicts(house: House, segments: Segments, batch: int = 100) -> int:
     with house.state.read() as connection:
         rows = list(connection.execute(_new_verdicts(get_cursor(connection, CURSOR), batch)))
         network = len(operators(connection))
-        findings = [_finding(connection, segments, row, network) for row in rows if _is_audit(row)]
+        findings = [_finding(house, connection, segments, row, network) for row in rows if _is_audit(row)]
     if not rows:
         return 0
     with house.state.write() as connection:
@@ -136,7 +139,7 @@ def _is_audit(row: Any) -> bool:
     return bool(row.verdict != "unaudited" and row.kind != "truth")
 
 
-def _finding(connection: sa.Connection, segments: Segments, row: Any, network: int) -> Finding:
+def _finding(house: House, connection: sa.Connection, segments: Segments, row: Any, network: int) -> Finding:
     canary = row.reason in _CANARIES
     return Finding(
         contribution_id=row.contribution_id,
@@ -146,7 +149,7 @@ def _finding(connection: sa.Connection, segments: Segments, row: Any, network: i
         at_ms=row.decided_at_ms,
         epoch_id=row.epoch_id,
         value=row.value_ppm / PPM,
-        rate_ppm=row.rate_ppm or PPM,
+        rate_ppm=house.rules.canary_caught_ppm if canary else row.rate_ppm or PPM,
         excess=1 - row.confirmed_ppm / PPM if row.verdict == "accepted" else 0.0,
         host=None if canary else _host_event(connection, segments, row, network),
         canary=canary,
@@ -188,7 +191,8 @@ def _fold_host(house: House, connection: sa.Connection, finding: Finding) -> set
         if finding.host.kind == "agree":
             web, _ = observe_host(host_standing_of(connection, WHOLE_WEB), finding.host)
             keep_host_standing(connection, WHOLE_WEB, web, now)
-    if finding.kind == "mismatch" and hard_hosts:
+    trusted = in_good_standing(house.rules, standing_of(connection, finding.node_id))
+    if finding.kind == "mismatch" and hard_hosts and trusted:
         group = _group(connection, finding.node_id, [named for _, named in host.mismatches])
         event = HostEvent("mismatch", finding.epoch_id, group=group, contribution_id=finding.contribution_id)
         host, voided = observe_host(host, event)
@@ -219,6 +223,18 @@ def _fold_node(
     who = sa.select(nodes.c.region).where(nodes.c.node_id == finding.node_id)
     region = connection.execute(who).scalar_one()
     outcome = _outcome(house, connection, finding, region)
+    before, pooled = standing_of(connection, finding.node_id), 0
+    if voided:
+        log.note(finding.node_id, "voided", finding.contribution_id)
+    else:
+        after, found = observe(house.rules, before, outcome)
+        if finding.canary:  # no truth takes a control page's place: it is nobody's document
+            found = tuple(each for each in found if each.kind != "replaced")
+        log.append(finding.node_id, found, finding.contribution_id)
+        keep_standing(connection, finding.node_id, after, house.now_ms())
+        if in_good_standing(house.rules, before):
+            pooled = after.mismatches - before.mismatches
+            count_in_region(connection, region, audits=1, mismatches=pooled)
     last = sa.select(sa.func.coalesce(sa.func.max(audit_outcomes.c.outcome_seq), 0))
     connection.execute(
         sa.insert(audit_outcomes).values(
@@ -229,20 +245,11 @@ def _fold_node(
             host_key=host_key(finding.url),
             kind=finding.kind,
             state="voided" if voided else "counted",
+            pooled=pooled,
             epoch_id=finding.epoch_id,
             outcome=msgspec.json.encode(outcome).decode(),
         )
     )
-    if voided:
-        log.note(finding.node_id, "voided", finding.contribution_id)
-        return
-    before = standing_of(connection, finding.node_id)
-    after, found = observe(house.rules, before, outcome)
-    if finding.canary:  # no truth takes a control page's place: it is nobody's document
-        found = tuple(each for each in found if each.kind != "replaced")
-    log.append(finding.node_id, found, finding.contribution_id)
-    keep_standing(connection, finding.node_id, after, house.now_ms())
-    count_in_region(connection, region, audits=1, mismatches=after.mismatches - before.mismatches)
 
 
 def _outcome(house: House, connection: sa.Connection, finding: Finding, region: str) -> AuditOutcome:

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 
 from aggregator.verification.consequence_log import FOLDED, ConsequenceLog, in_force
 from aggregator.verification.standing import AuditOutcome, Consequence, Standing, observe
-from aggregator.verification.standing_rows import count_in_region, keep_standing, standing_of
+from aggregator.verification.standing_rows import count_in_region, keep_standing
 from storage.house import House
 from storage.trust_tables import audit_outcomes
 from windrow_protocol.trust_rules import TrustRules
@@ -69,9 +69,10 @@ def _reconsider(
     row = connection.execute(sa.select(audit_outcomes).where(one)).one_or_none()
     if row is None or row.kind != "mismatch" or row.state in (state, "restored"):
         return False
-    connection.execute(sa.update(audit_outcomes).where(one).values(state=state))
+    connection.execute(sa.update(audit_outcomes).where(one).values(state=state, pooled=0))
+    count_in_region(connection, row.region, mismatches=-row.pooled)
     log = ConsequenceLog(house, connection, epoch_id)
-    taken = _refold(house, connection, log, row)
+    taken = _refold(house, connection, log, row.node_id)
     if state == "restored":
         _pay_after_all(connection, log, row)
     elif contribution_id not in taken:  # the node is told even where it had cost nothing
@@ -87,10 +88,8 @@ def _pay_after_all(connection: sa.Connection, log: ConsequenceLog, row: Any) -> 
     log.note(row.node_id, "restored", row.contribution_id)
 
 
-def _refold(house: House, connection: sa.Connection, log: ConsequenceLog, cause: Any) -> set[str]:
-    """Fold the standing of an outcome's node again; return the contributions of which something was taken back."""
-    node_id = cause.node_id
-    before = standing_of(connection, node_id)
+def _refold(house: House, connection: sa.Connection, log: ConsequenceLog, node_id: str) -> set[str]:
+    """Fold a node's standing again; return the contributions of which something was taken back."""
     standing, followed = folded_again(house.rules, _outcomes(connection, node_id))
     there = [row for row in in_force(connection, node_id) if row.kind in FOLDED]
     follows = {(_of_a_kind(each.kind), contribution_id) for contribution_id, each in followed}
@@ -108,7 +107,6 @@ def _refold(house: House, connection: sa.Connection, log: ConsequenceLog, cause:
         would_suspend=standing.would_suspend and "would_suspend" in lasting,
     )
     keep_standing(connection, node_id, standing, house.now_ms())
-    count_in_region(connection, cause.region, mismatches=standing.mismatches - before.mismatches)
     return {row.contribution_id for row in gone}
 
 

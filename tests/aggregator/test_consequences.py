@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 import sqlalchemy as sa
-from real_house import words_of
+from real_house import Node, words_of
 from trust_world import ALL_AUDITED, INVENTED, NO_LOTTERY, TrustWorld
 
 from aggregator.verification.consequences import CURSOR, fold_verdicts
@@ -22,6 +22,14 @@ async def fake(world: TrustWorld, node, number: int) -> str:
     url = f"http://faked{number}.example/page"
     world.pages[url] = words_of(5_000 + number)
     return await world.hand_in(node, url, words_of(9_000 + number))
+
+
+async def trusted(world: TrustWorld, number: int) -> Node:
+    """Return a node that has passed as many audits as its word takes to count."""
+    node = await world.node()
+    await world.work(node, number, 1)
+    await world.look()
+    return node
 
 
 async def test_a_fake_is_replaced_and_costs_first_a_strike_then_fines(tmp_path) -> None:
@@ -75,7 +83,7 @@ async def test_ten_bad_pages_of_one_site_are_one_piece_of_bad_luck(tmp_path) -> 
 async def test_two_unrelated_nodes_that_differ_on_one_host_are_both_cleared(tmp_path) -> None:
     """The page, not they, differs: for instance by address."""
     world = TrustWorld(tmp_path)
-    first, second = await world.node(), await world.node()
+    first, second = await trusted(world, 1), await trusted(world, 2)
     urls = [f"http://personal.example/{n}" for n in range(2)]
     for number, url in enumerate(urls):
         world.pages[url] = words_of(5_000 + number)
@@ -98,9 +106,23 @@ async def test_two_unrelated_nodes_that_differ_on_one_host_are_both_cleared(tmp_
     }
 
 
+async def test_a_flood_of_new_identities_cannot_excuse_itself(tmp_path) -> None:
+    world = TrustWorld(tmp_path)
+    for number in range(2):
+        node = await world.node()
+        url = f"http://flooded.example/{number}"
+        world.pages[url] = words_of(5_000 + number)
+        await world.hand_in(node, url, words_of(9_000 + number))
+        await world.look()
+        assert [kind for kind, _ in world.followed(node)] == ["replaced", "escalated", "strike"]
+    with world.house.state.read() as connection:
+        assert not is_hard(connection, "http://flooded.example:80")
+        assert connection.execute(sa.select(region_rates)).first() is None
+
+
 async def test_one_owner_cannot_void_a_mismatch_with_a_second_node(tmp_path) -> None:
     world = TrustWorld(tmp_path)
-    first, second = await world.node(), await world.node()
+    first, second = await trusted(world, 1), await trusted(world, 2)
     with world.house.state.write() as connection:
         connection.exec_driver_sql("UPDATE nodes SET owner = '0xsame' WHERE role = 'contributor'")
     for number, node in enumerate((first, second)):
@@ -199,6 +221,32 @@ async def test_a_defence_that_is_off_leaves_no_row(tmp_path, defence: str) -> No
     gone = {"fines": "fined", "escalation": "escalated", "replacement": "replaced", "padding": "padding"}
     kinds = {kind for kind, _ in world.followed(node)}
     assert gone.get(defence, "would_suspend") not in kinds
+
+
+async def test_control_pages_that_were_not_fetched_cost_what_the_chance_of_them_is_worth(tmp_path) -> None:
+    """Two cheats that fail on one host of control pages do not excuse each other: there the house knows the text."""
+    rules = msgspec.structs.replace(ALL_AUDITED, canary_ppm=1_000_000)
+    world = TrustWorld(tmp_path, rules, canary_hosts=("http://one.example", "http://two.example"))
+    world.seed(60)  # a control page is given in the place of a page
+    ids = []
+    for node in (await world.node(), await world.node()):
+        for _ in range(20):
+            for lease in await world.take(node, 2):
+                record = node.contribution(lease, INVENTED)
+                await node.submit(world.doors.submissions, [record])
+                ids.append(record.contribution_id)
+            world.clock.ahead_ms += 10_000
+            await world.look()
+            if len({row.host_key for row in world.outcomes(node)}) == 2:
+                break
+        kinds = [kind for kind, _ in world.followed(node)]
+        assert kinds == ["escalated", "strike", "fined"]
+        (fine,) = [row for row in world.consequences(node) if row.kind == "fined"]
+        assert fine.documents_ppm == rules.fine_multiple * 1_000_000 * 1_000_000 // rules.canary_caught_ppm
+    world.close_epoch()
+    await world.appeal(node, ids[-1])
+    await world.look()
+    assert world.appeal_states(node) == {ids[-1]: "denied"}
 
 
 async def test_undrawn_work_and_invented_ids_leave_standings_alone(tmp_path) -> None:
