@@ -77,7 +77,7 @@ LEASES_NEWCOMER_MAX: Final = 20  # held at once by a node that nobody knows yet
 PACE_MEMORY_MS: Final = 7_200_000  # a node holds at most what it answered in two hours
 LEASE_MEMORY_MS: Final = 86_400_000  # so long an expired lease counts against its node
 CANDIDATE_HOSTS_MAX: Final = 64  # looked at for one request for leases
-CANDIDATES_PER_HOST_MAX: Final = 16
+CANDIDATES_PER_HOST_MIN: Final = 8  # more where fewer hosts have open pages
 CRAWL_DELAY_DOUBTS_MAX: Final = (
     3  # reports in a row that a host's crawl-delay is shorter, before that is believed
 )

@@ -23,7 +23,11 @@ import sqlalchemy as sa
 
 from storage.house import House
 from storage.tables import frontier, frontier_hosts, leases, nodes
-from windrow_protocol.limits import CANDIDATE_HOSTS_MAX, CANDIDATES_PER_HOST_MAX
+from windrow_protocol.limits import (
+    CANDIDATE_HOSTS_MAX,
+    CANDIDATES_PER_HOST_MIN,
+    LEASES_PER_REQUEST_MAX,
+)
 from windrow_protocol.trust_rules import DAY_MS
 
 _MINUTE_MS: Final = 60_000
@@ -72,7 +76,8 @@ def candidates(
     if house.rules.on("placement"):
         may_have.append(~_had(node))
     hosts = _hosts_from(connection, start)
-    pools = [_pool(connection, seed, node.node_id, host_key, may_have) for host_key in hosts]
+    size = max(CANDIDATES_PER_HOST_MIN, LEASES_PER_REQUEST_MAX // max(1, len(hosts)) + 1)
+    pools = [_pool(connection, (seed, node.node_id), host_key, may_have, size) for host_key in hosts]
     yield from in_turns(pools)
 
 
@@ -103,19 +108,20 @@ def _hosts_from(connection: sa.Connection, start: str) -> list[str]:
 
 def _pool(
     connection: sa.Connection,
-    seed: bytes,
-    node_id: str,
+    key: tuple[bytes, str],
     host_key: str,
     may_have: Sequence[sa.ColumnElement[bool]],
+    size: int,
 ) -> Iterator[Page]:
     """Yield a host's oldest open pages in keyed order; nothing is read before the first is asked for."""
     rows = (
         sa.select(frontier.c.url_id, frontier.c.url, frontier.c.render)
         .where(frontier.c.state == "open", frontier.c.host_key == host_key, *may_have)
         .order_by(frontier.c.added_at_ms, frontier.c.url_id)
-        .limit(CANDIDATES_PER_HOST_MAX)
+        .limit(size)
     )
     pages = [Page(*row) for row in connection.execute(rows)]
+    seed, node_id = key
     yield from sorted(pages, key=lambda page: keyed_place(seed, "page", node_id, page.url_id))
 
 
