@@ -51,6 +51,7 @@ class Answers:
     fraud: Floats
     attacker: Mask
     to_cover: Mask  # what the ring's operator would repeat as truth
+    stale: Mask  # an earlier version is known, and nothing of what is new since is there
 
 
 def answers_of(
@@ -73,7 +74,7 @@ def answers_of(
     moved = (leases.moved | (framed if strategy.frames else False)) & ~faked
     extra[moved] = missing[moved] = NOT_ALIKE
     size, novel = leases.size.copy(), leases.novel.copy()
-    right = _forge(leases, strategy, web, rules, faked, extra, missing, size, novel)
+    right, stale = _forge(leases, strategy, web, rules, faked, extra, missing, size, novel)
     fraud = faked.astype(np.float32)
     padded = active & ~canary & ~faked & (leases.fake_coin < strategy.padded)
     _inflate(strategy, padded, extra, size, novel)
@@ -83,7 +84,7 @@ def answers_of(
     wrong = (faked & ~right & (missing > WRONG_BEYOND)) | (padded & (strategy.inserted > WRONG_BEYOND))
     fetched, to_cover = ~faked & ~refused, faked | refused | padded
     return Answers(
-        leases, fetched, refused, canary, extra, missing, size, novel, wrong, fraud, attacker, to_cover
+        leases, fetched, refused, canary, extra, missing, size, novel, wrong, fraud, attacker, to_cover, stale
     )
 
 
@@ -127,15 +128,14 @@ def _forge(
     missing: Floats,
     size: Floats,
     novel: Floats,
-) -> Mask:
-    """Write what stands in the fakes; returns which of them are right after all."""
+) -> tuple[Mask, Mask]:
+    """Write what stands in the fakes; returns which of them are right after all, and which are known to be stale."""
     share_right, share_partial = strategy.right, strategy.partial
     if strategy.where == "archived":
         share_right, share_partial = 1 - web.stale, web.stale / 2
     right = faked & (leases.kind_coin < share_right)
     partial = faked & ~right & (leases.kind_coin < share_right + share_partial)
-    if rules.on("news"):  # an earlier version is known, and what is new since is missing
-        partial &= leases.page_coin < 1 - RECRAWLED
+    stale = partial & (leases.page_coin >= 1 - RECRAWLED) & rules.on("news")
     depth = WRONG_BEYOND + 0.65 * leases.depth_coin
     extra[partial] = missing[partial] = depth[partial]
     nothing = faked & ~right & ~partial
@@ -145,7 +145,7 @@ def _forge(
         size[faked] = novel[faked] = longer[faked]  # invented text is always the first of its kind
     elif strategy.where in ("archived", "static", "recrawled") and not rules.on("novelty"):
         novel[faked] = size[faked]
-    return right
+    return right, stale
 
 
 def _inflate(strategy: Strategy, rows: Mask, extra: Floats, size: Floats, novel: Floats) -> None:

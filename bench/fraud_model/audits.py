@@ -22,7 +22,7 @@ from aggregator.verification.hosts import HostEvent
 from aggregator.verification.weighing import among_operators
 from bench.fraud_model.answers import NOT_ALIKE, Answers
 from bench.fraud_model.documents import OPERATORS, Floats, Indices, Leases, Mask
-from windrow_protocol.limits import TRUTH_AGREEMENT_MIN, TRUTHS_PER_AUDIT_MAX
+from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTH_AGREEMENT_MIN, TRUTHS_PER_AUDIT_MAX
 from windrow_protocol.trust_rules import PPM, TrustRules
 
 RING: Final = OPERATORS - 1  # the operator that colludes
@@ -61,6 +61,7 @@ def first_scores(answers: Answers, first: Indices, colluding: Colluding, down: f
     truth = answers.leases.truth_extra[first, np.arange(len(first))]
     score: Floats = np.minimum(1 - answers.extra, 1 - np.maximum(truth, answers.missing))
     score[answers.refused] = 0.0
+    score[answers.stale] = 0.0
     if colluding != "no" and RING not in down:
         score[answers.to_cover & (first == RING)] = 1.0
     return score
@@ -68,10 +69,9 @@ def first_scores(answers: Answers, first: Indices, colluding: Colluding, down: f
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Who looks at an answer: operators in the order in which they are asked, and how many are asked at once."""
+    """Who looks at an answer: the operators that are asked at once, and which of them drew it."""
 
-    order: tuple[int, ...]
-    at_once: int
+    at_once: tuple[int, ...]
     colluding: Colluding
     drew: frozenset[int]
     down: frozenset[int] = frozenset()
@@ -80,28 +80,24 @@ class Look:
 def look_of(
     drew: list[bool], first: int, *, doubled: bool, colluding: Colluding, down: frozenset[int]
 ) -> Look:
-    """Ask those that drew it, and one more where it is doubled; the rest only if it stays undecided."""
-    order = sorted(
-        range(OPERATORS), key=lambda each: (each != first, not drew[each], (each - first) % OPERATORS)
-    )
-    at_once = min(TRUTHS_PER_AUDIT_MAX, sum(drew) + doubled)
-    return Look(tuple(order), at_once, colluding, frozenset(i for i in range(OPERATORS) if drew[i]), down)
+    """Ask those that drew it, and one more where it is doubled."""
+    who = [first, *(each for each in range(OPERATORS) if drew[each] and each != first)]
+    others = [each % OPERATORS for each in range(first + 1, first + OPERATORS) if each % OPERATORS not in who]
+    if doubled and others:
+        who.append(others[0])
+    drawers = frozenset(each for each in range(OPERATORS) if drew[each])
+    return Look(tuple(who[:TRUTHS_PER_AUDIT_MAX]), colluding, drawers, down)
 
 
 def examine(rules: TrustRules, answers: Answers, row: int, look: Look, epoch_id: int) -> Finding:
     """Fetch truths until the protocol's tables decide. Others' validators stand in for operators that are down."""
-    extra, missing = float(answers.extra[row]), float(answers.missing[row])
-    if answers.refused[row]:
-        extra = missing = NOT_ALIKE
-    covered = bool(answers.to_cover[row])
+    extra = float(answers.extra[row])
     truths: list[_Truth] = []
-    for operator in look.order:
-        lies = covered and operator == RING and look.colluding != "no" and RING not in look.down
-        lies = lies and (look.colluding == "rescues" or RING in look.drew)
-        noise = float(answers.leases.truth_extra[operator, row])
-        score = 1.0 if lies else min(1 - extra, 1 - max(noise, missing))
-        truths.append(_Truth(_NAMES[operator], score, noise, lies))
-        if len(truths) < look.at_once:
+    while len(truths) < TRUTHS_PER_AUDIT_MAX:
+        turn = len(truths)
+        operator = look.at_once[turn] if turn < len(look.at_once) else _next_operator(answers, row, truths)
+        truths.append(_truth(answers, row, operator, turn, look))
+        if len(truths) < len(look.at_once):
             continue
         decision = _decide(rules, truths)
         if decision.kind != "need_truth":
@@ -112,18 +108,45 @@ def examine(rules: TrustRules, answers: Answers, row: int, look: Look, epoch_id:
 
 @dataclass(frozen=True, slots=True)
 class _Truth:
-    operator: str
+    """One truth: `score` by all of the page, `counted` also by what is new where that is known."""
+
+    operator: int
     score: float
+    counted: float
     noise: float
     lies: bool
 
 
+def _truth(answers: Answers, row: int, operator: int, turn: int, look: Look) -> _Truth:
+    lies = (
+        bool(answers.to_cover[row]) and operator == RING and look.colluding != "no" and RING not in look.down
+    )
+    lies = lies and (look.colluding == "rescues" or RING in look.drew)
+    noise = float(answers.leases.truth_extra[(look.at_once[0] + turn) % OPERATORS, row])
+    extra, missing = float(answers.extra[row]), float(answers.missing[row])
+    if answers.refused[row]:
+        extra = missing = NOT_ALIKE
+    score = 1.0 if lies else min(1 - extra, 1 - max(noise, missing))
+    return _Truth(operator, score, 0.0 if answers.stale[row] and not lies else score, noise, lies)
+
+
+def _next_operator(answers: Answers, row: int, truths: list[_Truth]) -> int:
+    """Choose who is asked next: whoever did not speak where two differ or one spoke, else anybody, by lot."""
+    spoken = {truth.operator for truth in truths}
+    tie = len({truth.counted >= MATCH_SIMILARITY_MIN for truth in truths}) > 1
+    fit = [each for each in range(OPERATORS) if each not in spoken or (len(spoken) > 1 and not tie)]
+    lot = float(answers.leases.order_coin[row]) * 97 * (1 + len(truths)) % 1
+    return fit[int(lot * len(fit))] if fit else int(lot * OPERATORS)
+
+
 def _decide(rules: TrustRules, truths: list[_Truth]) -> Decision:
-    scores = tuple(truth.score for truth in truths)
+    scores = tuple(truth.counted for truth in truths)
     agreement = min((_alike(a, b) for a, b in combinations(truths, 2)), default=1.0)
     kind, reason = judge(scores, agreement)
+    if kind == "mismatch" and judge([truth.score for truth in truths], agreement)[0] != "mismatch":
+        kind, reason = "no_evidence", "perhaps_stale"
     decision = Decision(kind, max(scores), reason, scores=scores)
-    return among_operators(rules, decision, [truth.operator for truth in truths], OPERATORS)
+    return among_operators(rules, decision, [_NAMES[truth.operator] for truth in truths], OPERATORS)
 
 
 def _alike(a: _Truth, b: _Truth) -> float:
@@ -140,5 +163,8 @@ def _host_event(truths: list[_Truth], epoch_id: int) -> HostEvent | None:
     if not pairs:
         excess = sum(truth.noise for truth in truths) / len(truths)
         return HostEvent("agree", epoch_id, excess=excess)
-    suspects = tuple(truth.operator for truth in truths if all(truth in pair for pair in pairs))
+    named = sorted({truth.operator for truth in truths})
+    suspects = tuple(
+        _NAMES[each] for each in named if all(each in (a.operator, b.operator) for a, b in pairs)
+    )
     return HostEvent("disagree", epoch_id, suspects=suspects)

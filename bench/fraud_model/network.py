@@ -137,9 +137,9 @@ class Network:
                 for node in self.fleet.nodes
             ]
         )
+        share = self.rules.young_lease_share_ppm
         room = max(
-            int(gets.sum()) * self.rules.young_lease_share_ppm // PPM,
-            self.rules.young_leases_per_day // STEPS_PER_DAY,
+            int(gets[~young].sum()) * share // (PPM - share), self.rules.young_leases_per_day // STEPS_PER_DAY
         )
         lot = np.random.Generator(np.random.SFC64([self.seed, step, 7]))
         order = lot.permutation(np.flatnonzero(young))
