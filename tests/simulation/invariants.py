@@ -220,14 +220,16 @@ def replay_problems(house: House) -> list[str]:
 def _lines(published: bytes) -> list[str]:
     """Return the ledger's lines without what follows from when they were written.
 
-    That is their place, since verdicts do not come in the log's order, and the date of a release: it is that of the
-    newest audit epoch closed by then, and a replay finds all of them closed.
+    That is their place, since verdicts do not come in the log's order; the date of a release, which is that of the
+    newest audit epoch closed by then; and which of a node's documents became its bond, the first ones that were priced.
+    A replay finds all epochs closed, where the house saw them close one by one.
     """
     lines = []
     for line in published.splitlines():
         row = msgspec.json.decode(line)
         by_moment = ("entry_seq", "head", *(("created_at_ms",) if row["reason"] == "released" else ()))
-        lines.append(repr({name: value for name, value in row.items() if name not in by_moment}))
+        kept = {name: value for name, value in row.items() if name not in by_moment}
+        lines.append(repr(kept).replace("'bond:", "'pending:"))
     return sorted(lines)
 
 
