@@ -136,7 +136,7 @@ async def test_the_text_of_another_page_is_no_answer(tmp_path: Path) -> None:
     await work(world, copier, 3, lambda lease: page(first))
     await world.settle(honest)
     assert verdict_of(world, node) == [("accepted", "matches_truth")]
-    assert verdict_of(world, copier) == [("no_evidence", "perhaps_stale")] * 3
+    assert verdict_of(world, copier) == [("rejected", "differs_from_truth")] * 3
 
 
 async def test_a_truth_that_is_withheld_comes_from_another_operator(tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ async def test_the_web_as_assumed_is_accepted(pages: list[BasePage], pool: Pool)
 async def test_fakes_are_never_accepted_and_much_padding_neither(pages: list[BasePage], pool: Pool) -> None:
     rng = random.Random(SEED)
     some = pages[::4]
+    confirmed = []
     for case in await cases(some, pool, [["static"]] * len(some)):
         others = [
             page for page in pages if similarity(page.text, case.page.text).two_sided < MATCH_SIMILARITY_MIN
@@ -75,7 +76,8 @@ async def test_fakes_are_never_accepted_and_much_padding_neither(pages: list[Bas
             assert judge(forge(forger), case.truths).kind == "mismatch", name
         padded = judge(PADDED["padded_67"](forger), case.truths)
         assert padded.kind == "mismatch"
-        assert judge(PADDED["padded_10"](forger), case.truths).confirmed < 0.97
+        confirmed.append(judge(PADDED["padded_10"](forger), case.truths).confirmed)
+    assert sum(confirmed) / len(confirmed) < 0.95
 
 
 async def test_a_lower_threshold_takes_what_the_rule_refuses(pages: list[BasePage], pool: Pool) -> None:

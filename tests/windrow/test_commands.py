@@ -30,7 +30,7 @@ COMMANDS = [
     *("up", "publish", "sql", "doctor", "buy", "verify", "claim", "demo"),
     *("frontier add", "epoch close", "node run", "config show", "bridge install", "bridge uninstall"),
     *("node verdicts", "node appeal", "node leave", "node delegate", "audit replay"),
-    "audit replay",
+    "redteam",
 ]
 
 

@@ -13,7 +13,6 @@ import json
 import logging
 from typing import Annotated, Any
 
-import structlog
 import typer
 
 from windrow.commands.house import AsJson
@@ -31,6 +30,8 @@ def redteam(
     as_json: AsJson = False,
 ) -> None:
     """Play cheats against a real aggregator and count what they earn."""
+    import structlog
+
     from windrow.redteam.arena import ArenaPlan
     from windrow.redteam.report import guarded_by, play_now
     from windrow.redteam.strategies import STRATEGIES
