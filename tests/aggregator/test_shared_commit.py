@@ -20,11 +20,13 @@ from storage.env import Request
 from storage.tables import submissions
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import encode_batch
+from windrow_protocol.trust_rules import TrustRules
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+    # More newcomers than a day takes: the lottery among them is not what is tested here.
+    return World(tmp_path, rules=TrustRules(young_leases_per_day=100_000))
 
 
 async def requests_of(world: World, count: int) -> list[tuple[Node, Request]]:
