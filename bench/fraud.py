@@ -6,7 +6,7 @@ change of the ring's lifetime income, in mean documents, for each fake it adds t
 strategy that fakes everywhere), on the same coins, the worst of two seeds. Suspension is in shadow mode unless
 `--suspension enforced`. Honest suspensions count both modes and are pooled over the seeds.
 
-Does not: fetch, write, or decide; see `bench/fraud_model` for the model and docs/fraud.md for large results.
+Does not: fetch, write, or decide; see `bench/fraud_model` for the model.
 
 Usage::
 
@@ -95,7 +95,7 @@ def arguments_of(given: Sequence[str] | None = None) -> argparse.Namespace:
         "--without", nargs="*", choices=sorted(DEFENCES), default=[], help="defences to switch off"
     )
     parser.add_argument("--colluding", choices=["no", "draws", "rescues"], default="draws")
-    parser.add_argument("--unmended", action="store_true", help="without what docs/fraud.md proposes")
+    parser.add_argument("--unmended", action="store_true", help="without what docs/adr/0023 decided")
     parser.add_argument("--outages", type=int, default=0, help="of a validator operator, six hours each")
     return parser.parse_args(given)
 

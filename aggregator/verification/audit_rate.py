@@ -23,7 +23,7 @@ from windrow_protocol.trust_rules import PPM, TrustRules
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """What bears on a node's audit rate. `at_stake` in mean documents; `documents` counts all it ever handed in."""
+    """What bears on a node's audit rate. `at_stake` in mean documents; `documents` are those that passed an audit."""
 
     at_stake: float
     documents_per_day: float

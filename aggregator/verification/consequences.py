@@ -29,7 +29,7 @@ import sqlalchemy as sa
 from aggregator.ingest import read_text
 from aggregator.verification.audit_epochs import verdict_epoch
 from aggregator.verification.consequence_log import ConsequenceLog
-from aggregator.verification.exposure import documents_of
+from aggregator.verification.exposure import begin_again, count_passed, documents_of
 from aggregator.verification.host_events import host_event
 from aggregator.verification.hosts import HostEvent, observe_host
 from aggregator.verification.second_thoughts import void
@@ -73,7 +73,10 @@ _REFUSED = [
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one audit found. `host` is what its truths say about the host, None where that is nothing."""
+    """What one audit found. `host` is what its truths say about the host, None where that is nothing.
+
+    `canary`: it was of a control page; `document`: of a page's text, not of a refusal.
+    """
 
     contribution_id: str
     node_id: str
@@ -86,6 +89,7 @@ class Finding:
     excess: float = 0.0
     host: HostEvent | None = None
     canary: bool = False
+    document: bool = True
 
 
 def fold_verdicts(house: House, segments: Segments, batch: int = 100) -> int:
@@ -153,6 +157,7 @@ def _finding(house: House, connection: sa.Connection, segments: Segments, row: A
         excess=1 - row.confirmed_ppm / PPM if row.verdict == "accepted" else 0.0,
         host=None if canary else _host_event(connection, segments, row, network),
         canary=canary,
+        document=row.kind == "work",
     )
 
 
@@ -232,6 +237,10 @@ def _fold_node(
             found = tuple(each for each in found if each.kind != "replaced")
         log.append(finding.node_id, found, finding.contribution_id)
         keep_standing(connection, finding.node_id, after, house.now_ms())
+        if finding.kind == "match" and finding.document:
+            count_passed(connection, finding.node_id)
+        for fine in (each for each in found if each.kind == "fined"):
+            begin_again(connection, finding.node_id, fine.documents)
         if in_good_standing(house.rules, before):
             pooled = after.mismatches - before.mismatches
             count_in_region(connection, region, audits=1, mismatches=pooled)

@@ -1,6 +1,7 @@
 """What a node would lose and how much it does: what the audit rate of its next contribution follows from.
 
-Rules: counters and folds only, so that ingest can ask for every contribution; the day's count is a sliding window made
+Rules: counters and folds only, so that ingest can ask for every contribution. Probation counts documents that passed an
+audit, and begins again when a fine has emptied the bond. The day's count is a sliding window made
 of two calendar days (UTC by the house's clock), exact to within how evenly yesterday's work was spread.
 
 Does not: decide the rate (`audit_rate`), or know pay but by what the ledger left in `node_stakes`.
@@ -20,6 +21,7 @@ import sqlalchemy as sa
 
 from aggregator.verification.audit_rate import Exposure
 from aggregator.verification.standing import Standing
+from storage.state import get_meta
 from storage.tables import meta, nodes
 from storage.trust_tables import document_counts, host_standings, node_stakes, standings
 from windrow_protocol.trust_rules import DAY_MS, TrustRules
@@ -44,7 +46,7 @@ _COUNT = (
 )
 _SEEN = (
     sa.select(
-        document_counts.c.documents,
+        document_counts.c.passed,
         document_counts.c.day,
         document_counts.c.today,
         document_counts.c.yesterday,
@@ -73,6 +75,22 @@ def count_document(connection: sa.Connection, node_id: str, now_ms: int) -> None
         connection.execute(sa.insert(document_counts), first)
 
 
+def count_passed(connection: sa.Connection, node_id: str) -> None:
+    """Count a document that passed its audit: so many as probation asks for end it, and garbage does not."""
+    own = sa.update(document_counts).where(document_counts.c.node_id == node_id)
+    connection.execute(own.values(passed=document_counts.c.passed + 1))
+
+
+def begin_again(connection: sa.Connection, node_id: str, fined: float) -> None:
+    """Put a node back into probation when a fine (in mean documents) takes all that it had at stake."""
+    stake = sa.select(node_stakes).where(node_stakes.c.node_id == node_id)
+    row = connection.execute(stake).one_or_none()
+    mean_wei = int(get_meta(connection, MEAN_DOCUMENT) or 0)
+    if row is None or fined * mean_wei >= row.pending + row.bond:
+        own = sa.update(document_counts).where(document_counts.c.node_id == node_id)
+        connection.execute(own.values(passed=0))
+
+
 def documents_of(connection: sa.Connection, node_id: str) -> int:
     """Return how many contributions a node ever handed in."""
     count = sa.select(document_counts.c.documents).where(document_counts.c.node_id == node_id)
@@ -88,7 +106,7 @@ def exposure_of(
     return Exposure(
         at_stake=_at_stake(row),
         documents_per_day=_of_last_day(row, now_ms),
-        documents=row.documents or 0,
+        documents=row.passed or 0,
         escalated=rules.on("escalation") and standing.escalation is not None,
         hard_host=rules.on("hard_hosts") and bool(row.hard),
     )

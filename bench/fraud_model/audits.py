@@ -6,7 +6,7 @@ is asked (`rescues`). The tables of `comparison.judge` and `weighing.among_opera
 
 Does not: fold outcomes into standings, or pay.
 
-Usage: `drawn, first = draw(leases, rates_ppm)`; `finding = examine(rules, answers, row, look_of(...), epoch_id)`.
+Usage: `drawn, first = draw(leases, rates_ppm, up)`; `finding = examine(rules, answers, row, look_of(...), epoch_id)`.
 """
 
 from __future__ import annotations
@@ -45,57 +45,64 @@ def rates_of_values(node_rates_ppm: Floats, values: Floats) -> Indices:
     return np.minimum(PPM, np.rint(node_rates_ppm * np.maximum(1.0, values))).astype(np.int64)
 
 
-def draw(leases: Leases, rates_ppm: Indices) -> tuple[Mask, Indices]:
-    """Return by which operators each answer is drawn, and who is asked first."""
+def draw(leases: Leases, rates_ppm: Indices, up: tuple[int, ...]) -> tuple[Mask, Indices]:
+    """Return by which operators each answer is drawn, and who is asked first; who is not `up` draws nothing."""
     share = 1 - (1 - np.minimum(rates_ppm, PPM) / PPM) ** (1 / OPERATORS)
     drawn = leases.draw_coins < share
-    lot = (leases.order_coin * OPERATORS).astype(np.int64) % OPERATORS
-    drawn[:, rates_ppm >= PPM] = False  # nobody draws then: one operator is chosen by lot
-    drawn[lot, np.arange(len(leases))] |= rates_ppm >= PPM
-    first = np.where(drawn[lot, np.arange(len(leases))], lot, drawn.argmax(axis=0))
-    return drawn, first.astype(np.int64)
+    drawn[[each for each in range(OPERATORS) if each not in up]] = False
+    row, everything = np.arange(len(leases)), rates_ppm >= PPM
+    # At a rate of one nobody draws: an operator is chosen by lot, which waits until one is there.
+    asked = np.array(up if up else range(OPERATORS))
+    lot = asked[(leases.order_coin * len(asked)).astype(np.int64) % len(asked)]
+    drawn[:, everything] = False
+    drawn[lot, row] |= everything
+    return drawn, np.where(drawn[lot, row], lot, drawn.argmax(axis=0)).astype(np.int64)
 
 
-def first_scores(answers: Answers, first: Indices, colluding: Colluding, down: frozenset[int]) -> Floats:
+def first_scores(answers: Answers, first: Indices, colluding: Colluding) -> Floats:
     """Return how alike each answer is to the truth of the operator asked first."""
     truth = answers.leases.truth_extra[first, np.arange(len(first))]
     score: Floats = np.minimum(1 - answers.extra, 1 - np.maximum(truth, answers.missing))
     score[answers.refused] = 0.0
     score[answers.stale] = 0.0
-    if colluding != "no" and RING not in down:
+    if colluding != "no":
         score[answers.to_cover & (first == RING)] = 1.0
     return score
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Who looks at an answer: the operators that are asked at once, and which of them drew it."""
+    """Who looks at an answer: the operators asked at once, which of them drew it, and who else could be asked."""
 
     at_once: tuple[int, ...]
     colluding: Colluding
     drew: frozenset[int]
-    down: frozenset[int] = frozenset()
+    up: tuple[int, ...]
 
 
 def look_of(
-    drew: list[bool], first: int, *, doubled: bool, colluding: Colluding, down: frozenset[int]
+    drew: list[bool], first: int, *, doubled: bool, colluding: Colluding, up: tuple[int, ...]
 ) -> Look:
-    """Ask those that drew it, and one more where it is doubled."""
+    """Ask those that drew it, and one more where it is doubled. Where nobody is up, all answer when they are back."""
+    there = up or tuple(range(OPERATORS))
     who = [first, *(each for each in range(OPERATORS) if drew[each] and each != first)]
     others = [each % OPERATORS for each in range(first + 1, first + OPERATORS) if each % OPERATORS not in who]
+    others = [each for each in others if each in there]
     if doubled and others:
         who.append(others[0])
     drawers = frozenset(each for each in range(OPERATORS) if drew[each])
-    return Look(tuple(who[:TRUTHS_PER_AUDIT_MAX]), colluding, drawers, down)
+    return Look(tuple(who[:TRUTHS_PER_AUDIT_MAX]), colluding, drawers, there)
 
 
 def examine(rules: TrustRules, answers: Answers, row: int, look: Look, epoch_id: int) -> Finding:
-    """Fetch truths until the protocol's tables decide. Others' validators stand in for operators that are down."""
+    """Fetch truths until the protocol's tables decide; what stays open after three is no evidence."""
     extra = float(answers.extra[row])
     truths: list[_Truth] = []
     while len(truths) < TRUTHS_PER_AUDIT_MAX:
         turn = len(truths)
-        operator = look.at_once[turn] if turn < len(look.at_once) else _next_operator(answers, row, truths)
+        operator = (
+            look.at_once[turn] if turn < len(look.at_once) else _next_operator(answers, row, truths, look)
+        )
         truths.append(_truth(answers, row, operator, turn, look))
         if len(truths) < len(look.at_once):
             continue
@@ -118,9 +125,7 @@ class _Truth:
 
 
 def _truth(answers: Answers, row: int, operator: int, turn: int, look: Look) -> _Truth:
-    lies = (
-        bool(answers.to_cover[row]) and operator == RING and look.colluding != "no" and RING not in look.down
-    )
+    lies = bool(answers.to_cover[row]) and operator == RING and look.colluding != "no"
     lies = lies and (look.colluding == "rescues" or RING in look.drew)
     noise = float(answers.leases.truth_extra[(look.at_once[0] + turn) % OPERATORS, row])
     extra, missing = float(answers.extra[row]), float(answers.missing[row])
@@ -130,13 +135,13 @@ def _truth(answers: Answers, row: int, operator: int, turn: int, look: Look) -> 
     return _Truth(operator, score, 0.0 if answers.stale[row] and not lies else score, noise, lies)
 
 
-def _next_operator(answers: Answers, row: int, truths: list[_Truth]) -> int:
+def _next_operator(answers: Answers, row: int, truths: list[_Truth], look: Look) -> int:
     """Choose who is asked next: whoever did not speak where two differ or one spoke, else anybody, by lot."""
     spoken = {truth.operator for truth in truths}
     tie = len({truth.counted >= MATCH_SIMILARITY_MIN for truth in truths}) > 1
-    fit = [each for each in range(OPERATORS) if each not in spoken or (len(spoken) > 1 and not tie)]
+    fit = [each for each in look.up if each not in spoken or (len(spoken) > 1 and not tie)] or look.up
     lot = float(answers.leases.order_coin[row]) * 97 * (1 + len(truths)) % 1
-    return fit[int(lot * len(fit))] if fit else int(lot * OPERATORS)
+    return fit[int(lot * len(fit))]
 
 
 def _decide(rules: TrustRules, truths: list[_Truth]) -> Decision:

@@ -12,7 +12,7 @@ Usage: `judging.judge_step(step, batch)`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -28,44 +28,18 @@ from aggregator.verification.standing import (
     observe,
 )
 from bench.fraud_model.accounts import Accounts
-from bench.fraud_model.answers import Answers
-from bench.fraud_model.audits import Finding, examine, first_scores, look_of
-from bench.fraud_model.documents import OPERATORS, Floats, Indices, Mask
+from bench.fraud_model.audits import Finding, examine, look_of
+from bench.fraud_model.batches import Batch, Sure, sure_of
+from bench.fraud_model.documents import Mask
 from bench.fraud_model.fleet import STEP_MS, STEPS_PER_DAY, Fleet, prefix_of
 from bench.fraud_model.setting import MEAN_PAY, Setting, Tally
 from bench.fraud_model.webs import HOSTS
 from rewards.rates import CURRENT, WIND
-from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTH_AGREEMENT_MIN
 from windrow_protocol.trust_rules import PPM, TrustRules
 
 APPEAL_TRUTHS: Final = 3
 APPEAL_FEES: Final = 3 * CURRENT.fetch_fee_wei / WIND
 WHOLE_WEB: Final = -1
-
-
-@dataclass(slots=True)
-class Batch:
-    """One step's answers with their rates, what each asks to be paid, and who drew it."""
-
-    answers: Answers
-    rates_ppm: Indices
-    values: Floats
-    fee: Floats
-    novelty: Floats
-    drawn: Mask  # (operators, answers)
-    first: Indices
-
-
-@dataclass(slots=True)
-class _Sure:
-    """Of each answer: whether it matches at first sight, without excess, by how many truths; their noise."""
-
-    plain: Mask
-    small: Mask
-    excess: Floats
-    truths: Indices
-    noise: Floats
-    doubled: Mask
 
 
 def is_quiet(standing: Standing) -> bool:
@@ -104,11 +78,11 @@ class Judging:
         self._canary_ppm = setting.rules.canary_caught_ppm if setting.mended else PPM
         self.hard = np.zeros(HOSTS, np.bool_)
 
-    def judge_step(self, step: int, batch: Batch, down: frozenset[int]) -> None:
+    def judge_step(self, step: int, batch: Batch, up: tuple[int, ...]) -> None:
         """Decide all that was drawn in a step, and the canaries."""
         answers, leases, epoch_id = batch.answers, batch.answers.leases, step // STEPS_PER_DAY
         self._honest_ppm = honest_rate_ppm(self._rules, *self._pooled)
-        sure = self._sure(batch, down)
+        sure = sure_of(self._setting, batch, up)
         canary, node_of, host_of = answers.canary.tolist(), leases.node.tolist(), leases.host.tolist()
         truths, is_small = sure.truths.tolist(), sure.small.tolist()
         settled = np.zeros(len(leases), np.bool_)
@@ -129,36 +103,12 @@ class Judging:
             else:
                 look = look_of(
                     batch.drawn[:, row].tolist(), int(batch.first[row]),
-                    doubled=bool(sure.doubled[row]), colluding=self._setting.colluding, down=down,
+                    doubled=bool(sure.doubled[row]), colluding=self._setting.colluding, up=up,
                 )  # fmt: skip
                 finding = examine(self._rules, answers, row, look, epoch_id)
             self._tally.truths += finding.truths
             self._conclude(step, batch, row, node, host, finding)
         self._count_quiet(step, batch, settled, sure)
-
-    def _sure(self, batch: Batch, down: frozenset[int]) -> _Sure:
-        """Find the audits that match at first sight: by one truth, or by the two of a doubled one."""
-        answers, leases, colluding = batch.answers, batch.answers.leases, self._setting.colluding
-        doubled = leases.double_coin * PPM < self._rules.doubled_ppm
-        if self._setting.mended:  # what makes somebody known, two operators look at
-            doubled |= batch.rates_ppm >= PPM
-        one_drawer = (batch.drawn.sum(axis=0) == 1) & ~answers.canary & ~answers.refused
-        scores = first_scores(answers, batch.first, colluding, down)
-        alike = scores >= MATCH_SIMILARITY_MIN
-        row, second = np.arange(len(leases)), (batch.first + 1) % OPERATORS
-        noises = leases.truth_extra[batch.first, row], leases.truth_extra[second, row]
-        agree = 1 - np.maximum(*noises) >= TRUTH_AGREEMENT_MIN
-        second_alike = (
-            1 - np.maximum(np.maximum(noises[1], answers.missing), answers.extra) >= MATCH_SIMILARITY_MIN
-        )
-        pair = one_drawer & doubled & alike & second_alike & agree & ~answers.to_cover
-        honest_canary = answers.canary & (answers.fetched | answers.refused)
-        plain = (one_drawer & ~doubled & alike) | pair | honest_canary
-        excess = np.where((scores == 1.0) | answers.canary, np.float32(0), answers.extra)
-        slack = self._rules.padding_slack_ppm / PPM if self._rules.on("padding") else 1.0
-        truths = np.where(pair, 2, np.where(honest_canary, 0, 1))
-        noise = (noises[0] + noises[1]) * np.float32(0.5)
-        return _Sure(plain, plain & (excess < slack), excess, truths, noise, doubled)
 
     # --- the many that are quiet ---------------------------------------------------------------------------------
 
@@ -167,7 +117,7 @@ class Judging:
         self._fold_quiet(node)
         return not in_doubt(self._fleet.nodes[node].standing, self._honest_ppm)
 
-    def _count_quiet(self, step: int, batch: Batch, rows: Mask, sure: _Sure) -> None:
+    def _count_quiet(self, step: int, batch: Batch, rows: Mask, sure: Sure) -> None:
         answers, node = batch.answers, batch.answers.leases.node[rows]
         self._tally.truths += int(sure.truths[rows].sum())
         confirmed = (1 - sure.excess[rows]) if self._rules.on("padding") else np.ones(len(node), np.float32)

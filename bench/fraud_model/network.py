@@ -20,10 +20,11 @@ from aggregator.verification.audit_rate import Exposure, audit_rate_ppm
 from aggregator.verification.standing import AuditOutcome
 from bench.fraud_model.accounts import Accounts
 from bench.fraud_model.answers import OWN_HOSTS, Answers, answers_of
-from bench.fraud_model.audits import RING, draw, rates_of_values
+from bench.fraud_model.audits import draw, rates_of_values
+from bench.fraud_model.batches import Batch
 from bench.fraud_model.documents import BYTE_PAY, BYTES_MAX, FEE, OPERATORS, Floats, Leases, Mask, leases_of
 from bench.fraud_model.fleet import STEP_MS, STEPS_PER_DAY, Fleet, Node
-from bench.fraud_model.judging import Batch, Judging
+from bench.fraud_model.judging import Judging
 from bench.fraud_model.setting import MEAN_BYTES, MEAN_PAY, Setting, Tally
 from bench.fraud_model.webs import HOSTS, hosts_of
 from rewards.vesting import vesting_bounds
@@ -82,14 +83,15 @@ class Network:
         hard = self.judging.hard[leases.host]
         node_rates = np.where(hard, hard_rates[leases.node], rates[leases.node])
         rates_ppm = rates_of_values(node_rates, values)
-        drawn, first = draw(leases, rates_ppm)
+        up = tuple(each for each in range(OPERATORS) if each not in self.outages.get(step, ()))
+        drawn, first = draw(leases, rates_ppm, up)
         fee, novelty = self._asked(answers, hard)
         batch = Batch(answers, rates_ppm, values, fee, novelty, drawn, first)
         undrawn = ~drawn.any(axis=0) & ~answers.canary & ~answers.refused
         self.accounts.credit_many(
             step, leases.node[undrawn], fee[undrawn], novelty[undrawn], answers.fraud[undrawn], answers.wrong[undrawn]
         )  # fmt: skip
-        self.judging.judge_step(step, batch, self.outages.get(step, frozenset()))
+        self.judging.judge_step(step, batch, up)
 
     def _leases(self, step: int) -> Leases:
         """Return the leases that nodes took and answer."""
@@ -253,9 +255,10 @@ class Network:
         )
         self.judging.follow(index, outcome, f"{what} of {index} at {step}")
 
-    def _outages(self) -> dict[int, frozenset[int]]:
-        down: dict[int, frozenset[int]] = {}
-        for _ in range(self.setting.outages):
-            step, operator = int(self.rng.integers(self.steps)), int(self.rng.integers(RING))
-            down[step] = down.get(step, frozenset()) | {operator}
+    def _outages(self) -> dict[int, set[int]]:
+        """Draw which operators are down in which steps; coins of its own, so that nothing else changes."""
+        coins = np.random.Generator(np.random.SFC64([self.seed, 0, 1]))
+        down: dict[int, set[int]] = {}
+        for place in coins.permutation(self.steps * OPERATORS)[: self.setting.outages].tolist():
+            down.setdefault(place // OPERATORS, set()).add(place % OPERATORS)
         return down

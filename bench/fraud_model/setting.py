@@ -33,7 +33,7 @@ MEAN_PAY: Final = FEE + BYTE_PAY * MEAN_BYTES * ((1 - RECRAWLED) * FIRST_SEEN + 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One network. `outages`: how often one of the honest validator operators is down for a step.
+    """One network. `outages`: how often one of the validator operators is down for a step.
 
     `mended`: with what docs/fraud.md found wanting. Without: an identity is young until it handed in its first
     documents (not: until so many were accepted, and again when fines emptied its bond), one operator looks at each of

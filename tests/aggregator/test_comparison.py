@@ -119,7 +119,10 @@ def test_a_stale_copy_earns_nothing_and_proves_nothing() -> None:
     earlier, today = page(0, 1_000), page(0, 1_040)
     assert decide(earlier, [today]).kind == "match"  # nobody knew the earlier version
     stale = decide(earlier, [today, today, today], earlier)
-    assert (stale.kind, stale.reason_code) == ("no_evidence", "perhaps_stale")  # the news may be younger than it
+    assert (stale.kind, stale.reason_code) == (
+        "no_evidence",
+        "perhaps_stale",
+    )  # the news may be younger than it
     assert decide(page(500, 1_500), [today] * 3, earlier).kind == "mismatch"
     assert decide(today, [today], earlier).kind == "match"
 

@@ -20,7 +20,7 @@ from bench.fraud_model.judging import is_quiet, with_quiet_matches
 from bench.fraud_model.network import Network
 from bench.fraud_model.setting import Setting
 from bench.fraud_model.strategies import STRATEGIES
-from bench.fraud_model.webs import WEBS, hosts_of
+from bench.fraud_model.webs import WEBS, HostKind, Web, hosts_of
 from windrow_protocol.trust_rules import TrustRules
 
 RULES = TrustRules()
@@ -96,10 +96,16 @@ def test_without_its_defence_a_cheat_pays() -> None:
 
 
 def test_outages_of_validators_cost_nobody_anything() -> None:
-    plain, dark = run("honest", share=0.0), run("honest", share=0.0, outages=100)
-    assert dark.suspensions == 0
-    assert dark.honest_loss == pytest.approx(plain.honest_loss, abs=1e-9)
-    assert dark.income == plain.income
+    """On a web without any noise all that an honest node could lose is our own doing."""
+    still = Web("still", (HostKind(1.0, 0.0, 0.0),), truth_failures=0.0, stale=0.0)
+    setting = replace(SMALL, web=still, share=0.0)
+    plain, dark = Network(setting, 1).run(), Network(replace(setting, outages=100), 1).run()
+    assert sum(len(down) for down in dark.outages.values()) == 100
+    assert dark.tally.truths < 0.6 * plain.tally.truths  # so they were felt: 100 of 144 draws are missing
+    found = figures_of(dark)
+    assert found.honest_loss == pytest.approx(0.0, abs=1e-6)
+    assert (found.suspensions, float(dark.tally.lost_penalties.sum())) == (0, 0.0)
+    assert float(dark.tally.lost_no_evidence.sum()) == 0.0
 
 
 def test_a_line_has_the_fields_that_were_asked_for() -> None:

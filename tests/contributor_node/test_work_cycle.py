@@ -198,7 +198,9 @@ async def test_a_receipt_that_does_not_match_is_no_receipt_and_costs_the_others_
                 continue
             own = world.house.house.key
             digest = (
-                "" if "receipt" not in row else world.client.open_statement(row["receipt"], "receipt", dict[str, Any])
+                ""
+                if "receipt" not in row
+                else world.client.open_statement(row["receipt"], "receipt", dict[str, Any])
             )
             digest = digest["content_sha256"] if digest else ""
             row["receipt"] = {

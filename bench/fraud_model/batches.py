@@ -1,0 +1,71 @@
+"""One step's answers with all that was drawn of them, and which audits of them match at first sight.
+
+Rules: a shortcut for the many: what matches by one truth, or by the two of a doubled audit, needs no table to decide.
+
+Does not: decide the others (`audits.examine`), or fold anything.
+
+Usage: `sure = sure_of(setting, batch, up)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.fraud_model.answers import Answers
+from bench.fraud_model.audits import first_scores
+from bench.fraud_model.documents import OPERATORS, Floats, Indices, Mask
+from bench.fraud_model.setting import Setting
+from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTH_AGREEMENT_MIN
+from windrow_protocol.trust_rules import PPM
+
+
+@dataclass(slots=True)
+class Batch:
+    """One step's answers with their rates, what each asks to be paid, and who drew it."""
+
+    answers: Answers
+    rates_ppm: Indices
+    values: Floats
+    fee: Floats
+    novelty: Floats
+    drawn: Mask  # (operators, answers)
+    first: Indices
+
+
+@dataclass(slots=True)
+class Sure:
+    """Of each answer: whether it matches at first sight, without excess, by how many truths; their noise."""
+
+    plain: Mask
+    small: Mask
+    excess: Floats
+    truths: Indices
+    noise: Floats
+    doubled: Mask
+
+
+def sure_of(setting: Setting, batch: Batch, up: tuple[int, ...]) -> Sure:
+    """Find the audits that match at first sight: by one truth, or by the two of a doubled one."""
+    answers, leases, rules = batch.answers, batch.answers.leases, setting.rules
+    doubled = leases.double_coin * PPM < rules.doubled_ppm
+    if setting.mended:  # what makes somebody known, two operators look at
+        doubled |= batch.rates_ppm >= PPM
+    one_drawer = (batch.drawn.sum(axis=0) == 1) & ~answers.canary & ~answers.refused
+    scores = first_scores(answers, batch.first, setting.colluding)
+    alike = scores >= MATCH_SIMILARITY_MIN
+    row, second = np.arange(len(leases)), (batch.first + 1) % OPERATORS
+    noises = leases.truth_extra[batch.first, row], leases.truth_extra[second, row]
+    agree = 1 - np.maximum(*noises) >= TRUTH_AGREEMENT_MIN
+    second_alike = (
+        1 - np.maximum(np.maximum(noises[1], answers.missing), answers.extra) >= MATCH_SIMILARITY_MIN
+    )
+    pair = one_drawer & doubled & alike & second_alike & agree & ~answers.to_cover & (len(up) == OPERATORS)
+    honest_canary = answers.canary & (answers.fetched | answers.refused)
+    plain = (one_drawer & ~doubled & alike) | pair | honest_canary
+    excess = np.where((scores == 1.0) | answers.canary, np.float32(0), answers.extra)
+    slack = rules.padding_slack_ppm / PPM if rules.on("padding") else 1.0
+    truths = np.where(pair, 2, np.where(honest_canary, 0, 1))
+    noise = (noises[0] + noises[1]) * np.float32(0.5)
+    return Sure(plain, plain & (excess < slack), excess, truths, noise, doubled)
