@@ -149,7 +149,9 @@ document_counts = sa.Table(
     metadata,
     sa.Column("node_id", sa.Text, primary_key=True),
     sa.Column("documents", sa.BigInteger, nullable=False),
-    sa.Column("passed", sa.BigInteger, nullable=False, default=0),  # an audit, since its bond was last emptied
+    sa.Column(
+        "passed", sa.BigInteger, nullable=False, default=0
+    ),  # an audit, since its bond was last emptied
     sa.Column("day", sa.BigInteger, nullable=False),  # since 1970-01-01 UTC
     sa.Column("today", sa.BigInteger, nullable=False),
     sa.Column("yesterday", sa.BigInteger, nullable=False),
