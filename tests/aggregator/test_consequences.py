@@ -66,6 +66,27 @@ async def test_an_honest_node_has_no_consequences(tmp_path) -> None:
         assert documents_of(connection, node.node_id) == 4
 
 
+async def test_probation_ends_by_what_passed_and_begins_again_when_a_fine_takes_all(tmp_path) -> None:
+    """Handing in garbage is no way out of it."""
+    world = TrustWorld(tmp_path)
+    node = await world.node()
+    await fake(world, node, 1)
+    await world.work(node, 1, 2)
+    await world.look()
+    assert probation_documents(world, node) == 2
+    await fake(world, node, 2)
+    await world.look()
+    assert "fined" in [kind for kind, _ in world.followed(node)]
+    assert probation_documents(world, node) == 0
+
+
+def probation_documents(world: TrustWorld, node: Node) -> int:
+    with world.house.state.read() as connection:
+        return exposure_of(
+            connection, ALL_AUDITED, node.node_id, "http://x:80", world.house.now_ms()
+        ).documents
+
+
 async def test_ten_bad_pages_of_one_site_are_one_piece_of_bad_luck(tmp_path) -> None:
     world = TrustWorld(tmp_path)
     node = await world.node()
