@@ -16,10 +16,8 @@ import sqlalchemy as sa
 
 from aggregator.requests import Caller, authenticate, spend
 from aggregator.roster import known_member
-from aggregator.verification.audit_epochs import EpochRow, epoch_of, epochs_in
-from aggregator.verification.audit_files import CONTENT_TYPES, audit_folder
-from aggregator.verification.audit_rows import NAMES
-from aggregator.verification.draws import (
+from aggregator.verification.drawing.audit_epochs import EpochRow, epoch_of, epochs_in
+from aggregator.verification.drawing.draws import (
     Signed,
     commit,
     log_page,
@@ -27,6 +25,8 @@ from aggregator.verification.draws import (
     record_reveal,
     require_revealable,
 )
+from aggregator.verification.epochs.audit_files import CONTENT_TYPES, audit_folder
+from aggregator.verification.epochs.audit_rows import NAMES
 from storage.env import Request, Response, Route, json_response
 from storage.house import House
 from windrow_protocol.errors import WindrowError

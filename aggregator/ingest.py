@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from aggregator.assignment.leases import close_lease
 from aggregator.assignment.pacing import Heard, note_report
 from aggregator.requests import Caller, spend
-from aggregator.verification.opening import AuditOpener
+from aggregator.verification.audits.opening import AuditOpener
 from storage.house import House
 from storage.segments import Place, Segments
 from storage.state import get_cursor, get_meta, set_cursor, set_meta

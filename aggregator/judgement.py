@@ -25,7 +25,7 @@ from aggregator.curation import Annotations, annotate
 from aggregator.dedup import Duplicate, SeenIndex, SqlSeenStore, dedup_tables
 from aggregator.dedup.minhash import Sketch, sketch
 from aggregator.ingest import read_text
-from aggregator.verification.audit_steps import UNDECIDED
+from aggregator.verification.drawing.audit_steps import UNDECIDED
 from storage.house import House
 from storage.lake import Lake
 from storage.segments import Segments

@@ -13,11 +13,11 @@ from __future__ import annotations
 from aggregator.assignment.leases import expire_leases
 from aggregator.judgement import Judgement
 from aggregator.requests import forget_nonces
-from aggregator.verification.appeals import decide_appeals
-from aggregator.verification.audits import decide_audits
-from aggregator.verification.consequences import fold_verdicts
-from aggregator.verification.departures import settle_departures
-from aggregator.verification.settling import settle_draws
+from aggregator.verification.audits.judging import decide_audits
+from aggregator.verification.audits.settling import settle_draws
+from aggregator.verification.consequences.appeals import decide_appeals
+from aggregator.verification.consequences.departures import settle_departures
+from aggregator.verification.consequences.folding import fold_verdicts
 from storage.house import House
 from storage.lake import Lake
 from storage.segments import Segments

@@ -11,9 +11,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from aggregator.requests import Caller, authenticate, spend
-from aggregator.verification.appeals import receive_appeal
-from aggregator.verification.departures import receive_departure
-from aggregator.verification.disclosures import disclosed_to
+from aggregator.verification.consequences.appeals import receive_appeal
+from aggregator.verification.consequences.departures import receive_departure
+from aggregator.verification.consequences.disclosures import disclosed_to
 from storage.env import Request, Response, Route, json_response
 from storage.house import House
 from storage.tables import nodes

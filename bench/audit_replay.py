@@ -14,9 +14,14 @@ from random import Random
 
 import msgspec
 
-from aggregator.verification.audit_rows import AuditRow, PublishedTruth, PublishedValidator, PublishedVerdict
-from aggregator.verification.draws import Signed
-from aggregator.verification.epoch_fold import EpochFold, Range
+from aggregator.verification.drawing.draws import Signed
+from aggregator.verification.epochs.audit_rows import (
+    AuditRow,
+    PublishedTruth,
+    PublishedValidator,
+    PublishedVerdict,
+)
+from aggregator.verification.epochs.epoch_fold import EpochFold, Range
 from windrow_protocol.audit_draw import commitment_of, is_drawn, share_of_one_ppm
 from windrow_protocol.content import text_sha256
 from windrow_protocol.messages import Contribution, canonical_record, contribution_id_for

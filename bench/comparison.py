@@ -1,4 +1,4 @@
-"""Calibrates the comparison of `aggregator/verification/comparison.py`: how often it wrongs the honest and takes fakes.
+"""Calibrates the comparison of the verification room: how often it wrongs the honest and takes fakes.
 
 Rules: the rule is imported, never rewritten; for the ROC only its threshold is replaced. Honest cases are real double
 fetches over HTTP (`bench/changing_web`); forgeries are judged against truths of the same web. Every line is JSON;
@@ -29,8 +29,8 @@ from unittest.mock import patch
 
 import pyarrow.parquet as pq
 
-from aggregator.verification import comparison
-from aggregator.verification.comparison import similarity
+from aggregator.verification.comparing import comparison
+from aggregator.verification.comparing.comparison import similarity
 from bench.changing_web.base_pages import BasePage, Pool, base_pages, pool_of
 from bench.changing_web.double_fetches import Case, honest_cases
 from bench.changing_web.figures import Tally, forged_line, honest_line, roc, sum_of

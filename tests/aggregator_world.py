@@ -17,7 +17,7 @@ from aggregator.ingest import Ingest
 from aggregator.personal import Personal
 from aggregator.pipeline import Pipeline
 from aggregator.routes import Doors
-from aggregator.verification.draws import Signed, commit, log_page, record_draws
+from aggregator.verification.drawing.draws import Signed, commit, log_page, record_draws
 from storage.lake import Lake
 from storage.trust_tables import audit_secrets
 from windrow_protocol.audit_draw import commitment_of, is_drawn

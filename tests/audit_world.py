@@ -10,11 +10,11 @@ from aggregator_world import World
 from real_house import Node, words_of
 
 from aggregator.audit_routes import AuditDoors
-from aggregator.verification.audit_closing import close_epochs
-from aggregator.verification.audit_epochs import end_epoch
-from aggregator.verification.audit_files import audit_folder
-from aggregator.verification.audits import decide_audits
-from aggregator.verification.settling import settle_draws
+from aggregator.verification.audits.judging import decide_audits
+from aggregator.verification.audits.settling import settle_draws
+from aggregator.verification.drawing.audit_epochs import end_epoch
+from aggregator.verification.epochs.audit_closing import close_epochs
+from aggregator.verification.epochs.audit_files import audit_folder
 from contributor_node.validator import Validator as Drawing
 from storage.env import Route
 from windrow_protocol.messages import Lease

@@ -21,8 +21,8 @@ from aggregator.ingest import Ingest
 from aggregator.personal import Personal
 from aggregator.pipeline import Pipeline
 from aggregator.routes import Doors
-from aggregator.verification.audit_closing import close_epochs
-from aggregator.verification.audit_epochs import end_epoch
+from aggregator.verification.drawing.audit_epochs import end_epoch
+from aggregator.verification.epochs.audit_closing import close_epochs
 from rewards.accountant import run_accountant
 from storage.lake import Lake
 from windrow_protocol.messages import Contribution, Lease, LeaseRequest, Registration

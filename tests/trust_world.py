@@ -11,7 +11,7 @@ from real_house import Node, words_of
 
 from aggregator.assignment.frontier import add_urls
 from aggregator.trust_routes import TrustDoors
-from aggregator.verification.audit_epochs import advance, end_epoch, epoch_of, seal_epoch
+from aggregator.verification.drawing.audit_epochs import advance, end_epoch, epoch_of, seal_epoch
 from rewards.accountant import run_accountant
 from storage.trust_tables import appeals, audit_outcomes, consequences
 from windrow_protocol.messages import Appeal, Departure, DisclosureRequest, Lease, Outcome, Submission

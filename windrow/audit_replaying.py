@@ -4,7 +4,7 @@ Rules: from a home the coordinator's key is the home's own, from a coordinator t
 given; a folder that somebody sent is believed to be by whom its header names. What is downloaded lies in a temporary
 folder and is gone afterwards.
 
-Does not: recompute anything itself (`aggregator.verification.replay`).
+Does not: recompute anything itself (`aggregator.verification.epochs.replay`).
 
 Usage: `replayed = replay_epoch(7, home=Path("…"))`.
 """
@@ -14,9 +14,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from aggregator.verification.audit_files import BYTES_MAX, audit_folder
-from aggregator.verification.audit_rows import NAMES
-from aggregator.verification.replay import Replayed, replay
+from aggregator.verification.epochs.audit_files import BYTES_MAX, audit_folder
+from aggregator.verification.epochs.audit_rows import NAMES
+from aggregator.verification.epochs.replay import Replayed, replay
 from marketplace.resuming import HttpClient
 from windrow.coordinator_http import get_json
 from windrow_protocol.errors import WindrowError

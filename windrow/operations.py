@@ -22,8 +22,8 @@ from aggregator.assignment.frontier import add_urls
 from aggregator.pipeline import Pipeline
 from aggregator.publish.export import publish
 from aggregator.roster import trust_of
-from aggregator.verification.audit_closing import close_epochs
-from aggregator.verification.audit_epochs import end_epoch, end_if_due
+from aggregator.verification.drawing.audit_epochs import end_epoch, end_if_due
+from aggregator.verification.epochs.audit_closing import close_epochs
 from marketplace.payment import list_on_chain, record_purchases
 from rewards.accountant import run_accountant
 from rewards.epoch import Signers, close_epoch

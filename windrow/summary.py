@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from aggregator.judgement import CURSOR as JUDGED
-from aggregator.verification.audit_steps import UNDECIDED
+from aggregator.verification.drawing.audit_steps import UNDECIDED
 from rewards.ledger import balances, cumulative
 from rewards.ledger_checks import verify_ledger
 from storage.state import get_cursor

@@ -23,7 +23,7 @@ from aggregator.personal import Personal
 from aggregator.roster import enrol_validators
 from aggregator.routes import Doors, openapi_route
 from aggregator.trust_routes import TrustDoors
-from aggregator.verification.canaries import canary_routes
+from aggregator.verification.audits.canaries import canary_routes
 from contributor_node.parent_watch import stop_with_parent
 from marketplace import routes as market_routes
 from rewards import routes as reward_routes

@@ -4,7 +4,7 @@ Rules: a validator commits to a secret before an epoch and reveals it at its end
 is the HMAC of lease and content under that secret, so neither node nor coordinator can steer it and anyone can
 re-derive it afterwards. Probabilities are integers in parts per million, comparisons exact.
 
-Does not: keep secrets, or know rates (`aggregator/verification/audit_rate.py`).
+Does not: keep secrets, or know rates (`aggregator/verification/standings/audit_rate.py`).
 
 Usage::
 

@@ -26,9 +26,9 @@ from aggregator.assignment.lottery import note_given, young_left
 from aggregator.assignment.pacing import PaceRules, Slots, pace_key, paused_hosts
 from aggregator.assignment.placement import candidates
 from aggregator.roster import is_young
-from aggregator.verification import truth_requests
-from aggregator.verification.canaries import canary_url, is_canarys_turn
-from aggregator.verification.truth_requests import WantedTruth
+from aggregator.verification.audits import truth_requests
+from aggregator.verification.audits.canaries import canary_url, is_canarys_turn
+from aggregator.verification.audits.truth_requests import WantedTruth
 from storage.house import House
 from storage.tables import frontier as urls
 from storage.tables import leases

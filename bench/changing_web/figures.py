@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from unittest.mock import patch
 
-from aggregator.verification import comparison
-from aggregator.verification.comparison import Decision, decide, similarity
+from aggregator.verification.comparing import comparison
+from aggregator.verification.comparing.comparison import Decision, decide, similarity
 from bench.changing_web.bounds import upper_bound
 
 THRESHOLDS: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

@@ -17,9 +17,9 @@ from typing import Final, Literal
 
 import numpy as np
 
-from aggregator.verification.comparison import Decision, judge
-from aggregator.verification.hosts import HostEvent
-from aggregator.verification.weighing import among_operators
+from aggregator.verification.comparing.comparison import Decision, judge
+from aggregator.verification.comparing.weighing import among_operators
+from aggregator.verification.standings.hosts import HostEvent
 from bench.fraud_model.answers import NOT_ALIKE, Answers
 from bench.fraud_model.documents import OPERATORS, Floats, Indices, Leases, Mask
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTH_AGREEMENT_MIN, TRUTHS_PER_AUDIT_MAX

@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from aggregator.verification.standing import Standing
+from aggregator.verification.standings.standing import Standing
 from bench.fraud_model.documents import Indices, Mask
 from bench.fraud_model.strategies import Strategy
 from windrow_protocol.trust_rules import DAY_MS, TrustRules

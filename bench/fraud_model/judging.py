@@ -17,8 +17,8 @@ from typing import Final
 
 import numpy as np
 
-from aggregator.verification.hosts import HostEvent, HostStanding, observe_host
-from aggregator.verification.standing import (
+from aggregator.verification.standings.hosts import HostEvent, HostStanding, observe_host
+from aggregator.verification.standings.standing import (
     AuditOutcome,
     Consequence,
     Standing,

@@ -16,8 +16,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from aggregator.verification.audit_rate import Exposure, audit_rate_ppm
-from aggregator.verification.standing import AuditOutcome
+from aggregator.verification.standings.audit_rate import Exposure, audit_rate_ppm
+from aggregator.verification.standings.standing import AuditOutcome
 from bench.fraud_model.accounts import Accounts
 from bench.fraud_model.answers import OWN_HOSTS, Answers, answers_of
 from bench.fraud_model.audits import draw, rates_of_values

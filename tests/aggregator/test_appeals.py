@@ -8,7 +8,7 @@ import pytest
 from real_house import Node, words_of
 from trust_world import INVENTED, TrustWorld
 
-from aggregator.verification.standing_rows import standing_of
+from aggregator.verification.standings.standing_rows import standing_of
 from rewards.accountant import run_accountant
 from rewards.ledger import balances
 from windrow_protocol.errors import WindrowError
@@ -51,7 +51,7 @@ class TestWhoMayAppeal:
         assert (await world.appeal(node, mine))["state"] == "waiting"
 
     async def test_once_for_each_verdict_and_so_many_at_a_time(self, tmp_path, monkeypatch) -> None:
-        monkeypatch.setattr("aggregator.verification.appeals.APPEALS_OPEN_MAX", 2)
+        monkeypatch.setattr("aggregator.verification.consequences.appeals.APPEALS_OPEN_MAX", 2)
         world = TrustWorld(tmp_path)
         node = await world.node()
         ids = []

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 from audit_world import AuditWorld
 
-from aggregator.verification.audit_epochs import end_epoch, open_epoch, verdict_epoch
-from aggregator.verification.draws import drawing_validators, drawn_upto
+from aggregator.verification.drawing.audit_epochs import end_epoch, open_epoch, verdict_epoch
+from aggregator.verification.drawing.draws import drawing_validators, drawn_upto
 from storage.tables import submissions
 from storage.trust_tables import audit_secrets, draws
 from windrow_protocol.audit_draw import commitment_of

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.verification.audit_rate import Exposure, audit_rate_ppm, base_rate_ppm
+from aggregator.verification.standings.audit_rate import Exposure, audit_rate_ppm, base_rate_ppm
 from windrow_protocol.trust_rules import PPM, TrustRules
 
 RULES = TrustRules()

@@ -17,11 +17,11 @@ from audit_world import HALF, MOST, AuditWorld
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aggregator.verification import draws as drawing
-from aggregator.verification.audit_closing import close_epochs, publish_epoch
-from aggregator.verification.audit_epochs import end_epoch, end_if_due, epochs_in, open_epoch
-from aggregator.verification.audit_files import file_sha256, read_rows
-from aggregator.verification.audit_rows import (
+from aggregator.verification.drawing import draws as drawing
+from aggregator.verification.drawing.audit_epochs import end_epoch, end_if_due, epochs_in, open_epoch
+from aggregator.verification.epochs.audit_closing import close_epochs, publish_epoch
+from aggregator.verification.epochs.audit_files import file_sha256, read_rows
+from aggregator.verification.epochs.audit_rows import (
     AUDITS,
     HEADER,
     NAMES,
@@ -31,7 +31,7 @@ from aggregator.verification.audit_rows import (
     Header,
     header_bytes,
 )
-from aggregator.verification.replay import Replayed, replay
+from aggregator.verification.epochs.replay import Replayed, replay
 from storage.env import Request
 from storage.house import House
 from storage.real_env import PosixDisk, SystemCalls

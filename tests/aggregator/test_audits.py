@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from real_house import PAYOUT, Node, words_of
 
 from aggregator.ingest import read_text
-from aggregator.verification.comparison import decide
-from aggregator.verification.truth_requests import operator_of
-from aggregator.verification.truths import answers_of
+from aggregator.verification.audits.truth_requests import operator_of
+from aggregator.verification.audits.truths import answers_of
+from aggregator.verification.comparing.comparison import decide
 from storage.lake import Lake
 from storage.tables import contributions, duplicates, frontier, leases, nodes, verdicts
 from storage.trust_tables import audits, host_standings, truth_requests

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from real_data import real_data
 
-from aggregator.verification.block_pages import is_block_page
+from aggregator.verification.comparing.block_pages import is_block_page
 
 BLOCKS = [
     ("Checking your browser before accessing example.org. Ray ID: 7f3c", 200, "Just a moment..."),

@@ -18,10 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_house import Node, words_of
 
-from aggregator.verification.block_pages import is_block_page
-from aggregator.verification.canaries import canary_routes, judge_canary
-from aggregator.verification.canary_text import canary_page, canary_path, canary_text, is_canary_path
-from aggregator.verification.comparison import similarity
+from aggregator.verification.audits.canaries import canary_routes, judge_canary
+from aggregator.verification.comparing.block_pages import is_block_page
+from aggregator.verification.comparing.canary_text import (
+    canary_page,
+    canary_path,
+    canary_text,
+    is_canary_path,
+)
+from aggregator.verification.comparing.comparison import similarity
 from contributor_node.extract import extract
 from storage.house import House
 from storage.tables import contributions, duplicates, frontier, leases, verdicts

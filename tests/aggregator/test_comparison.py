@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_data import real_data
 
-from aggregator.verification.comparison import Similarity, decide, similarity
+from aggregator.verification.comparing.comparison import Similarity, decide, similarity
 from windrow_protocol.errors import REASONS
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN, MISMATCH_MARGIN, TRUTH_AGREEMENT_MIN
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.verification.comparison import similarity
+from aggregator.verification.comparing.comparison import similarity
 from bench.changing_web.base_pages import BasePage, Pool, base_pages, pool_of
 from bench.changing_web.bounds import upper_bound
 from bench.changing_web.double_fetches import Case, honest_cases

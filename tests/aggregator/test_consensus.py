@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.verification.consensus import capped_stakes, clipped_median
+from aggregator.verification.epochs.consensus import capped_stakes, clipped_median
 
 PART = st.floats(min_value=0.0, max_value=1.0, allow_nan=False)
 

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from real_house import Node, words_of
 from trust_world import ALL_AUDITED, INVENTED, NO_LOTTERY, TrustWorld
 
-from aggregator.verification.consequences import CURSOR, fold_verdicts
-from aggregator.verification.exposure import documents_of, exposure_of
-from aggregator.verification.standing_rows import host_standing_of, is_hard, standing_of
+from aggregator.verification.consequences.folding import CURSOR, fold_verdicts
+from aggregator.verification.standings.exposure import documents_of, exposure_of
+from aggregator.verification.standings.standing_rows import host_standing_of, is_hard, standing_of
 from storage.state import get_cursor
 from storage.tables import verdicts
 from storage.trust_tables import consequences, region_rates
@@ -204,7 +204,7 @@ async def test_a_crash_within_a_fold_leaves_nothing_of_it(tmp_path, monkeypatch)
     node = await world.node()
     await fake(world, node, 1)
     with monkeypatch.context() as patch:
-        patch.setattr("aggregator.verification.consequences.set_cursor", _fail)
+        patch.setattr("aggregator.verification.consequences.folding.set_cursor", _fail)
         with pytest.raises(RuntimeError):
             await world.look()
         assert world.followed(node) == []

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from real_house import Node, words_of
 from trust_world import NO_LOTTERY, TrustWorld
 
-from aggregator.verification.departures import receive_departure
+from aggregator.verification.consequences.departures import receive_departure
 from rewards.accountant import run_accountant
 from rewards.ledger import balances
 from storage.tables import nodes

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.verification.consensus import clipped_median
-from aggregator.verification.dividends import Dividend, Found, Seat, operator_dividends, split
+from aggregator.verification.epochs.consensus import clipped_median
+from aggregator.verification.epochs.dividends import Dividend, Found, Seat, operator_dividends, split
 from windrow_protocol.audit_draw import is_drawn, share_of_one_ppm
 from windrow_protocol.trust_rules import PPM, TrustRules
 

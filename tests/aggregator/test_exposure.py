@@ -11,7 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_house import open_house
 
-from aggregator.verification.exposure import MEAN_DOCUMENT, count_document, documents_of, exposure_of
+from aggregator.verification.standings.exposure import (
+    MEAN_DOCUMENT,
+    count_document,
+    documents_of,
+    exposure_of,
+)
 from storage.state import State, set_meta, sqlite_url
 from storage.tables import nodes
 from storage.trust_tables import node_stakes

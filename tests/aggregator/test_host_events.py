@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 from real_house import words_of
 
-from aggregator.verification.host_events import host_event
-from aggregator.verification.hosts import HostEvent, HostStanding, observe_host
+from aggregator.verification.standings.host_events import host_event
+from aggregator.verification.standings.hosts import HostEvent, HostStanding, observe_host
 
 PAGE, OTHER, THIRD = words_of(1), words_of(2), words_of(3)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.verification.hosts import (
+from aggregator.verification.standings.hosts import (
     AGREEMENTS_TO_EASE,
     TROUBLES_TO_HARDEN,
     HostEvent,

@@ -12,7 +12,7 @@ from published_world import RECIPES, PublishedWorld, manual
 from real_house import NETWORK
 
 from aggregator.publish import Export, publish
-from aggregator.verification.audit_epochs import end_epoch
+from aggregator.verification.drawing.audit_epochs import end_epoch
 from marketplace.provenance import verify_export
 from rewards.accountant import run_accountant
 from rewards.royalties import read_shares

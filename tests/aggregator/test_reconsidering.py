@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from real_house import words_of
 
-from aggregator.verification.reconsidering import weigh_again
+from aggregator.verification.comparing.reconsidering import weigh_again
 
 PAGE, INVENTED = words_of(1), words_of(2)
 THREE = ("north", "south", "west")

@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.verification.second_thoughts import folded_again
-from aggregator.verification.standing import AuditOutcome, Standing, observe
+from aggregator.verification.consequences.second_thoughts import folded_again
+from aggregator.verification.standings.standing import AuditOutcome, Standing, observe
 from windrow_protocol.trust_rules import TrustRules
 
 RULES = TrustRules(suspension_enforced=True, audits_per_strike=10)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.verification.standing import (
+from aggregator.verification.standings.standing import (
     AuditOutcome,
     Consequence,
     Escalation,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.verification.audit_rate import Exposure, audit_rate_ppm
-from aggregator.verification.standing import AuditOutcome, Standing, observe
+from aggregator.verification.standings.audit_rate import Exposure, audit_rate_ppm
+from aggregator.verification.standings.standing import AuditOutcome, Standing, observe
 from bench.fraud import arguments_of, row_of, settings_of
 from bench.fraud_model.audits import rates_of_values
 from bench.fraud_model.documents import leases_of

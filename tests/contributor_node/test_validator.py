@@ -18,11 +18,11 @@ from node_world import Coordinator, client_of, node, run_node, site, until
 from real_house import PAYOUT
 
 from aggregator.audit_routes import AuditDoors
-from aggregator.verification.audit_closing import close_epochs
-from aggregator.verification.audit_epochs import end_epoch
-from aggregator.verification.audits import decide_audits
-from aggregator.verification.replay import replay
-from aggregator.verification.settling import settle_draws
+from aggregator.verification.audits.judging import decide_audits
+from aggregator.verification.audits.settling import settle_draws
+from aggregator.verification.drawing.audit_epochs import end_epoch
+from aggregator.verification.epochs.audit_closing import close_epochs
+from aggregator.verification.epochs.replay import replay
 from contributor_node.identity import load_or_make_key
 from contributor_node.validator import SECRETS_FILE, Secrets, Validator
 from storage.trust_tables import audit_secrets, audits, draws

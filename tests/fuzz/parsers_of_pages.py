@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from aggregator.verification.comparison import decide, similarity
+from aggregator.verification.comparing.comparison import decide, similarity
 from contributor_node.content_coding import undo_content_encoding
 from contributor_node.extract import extract
 from contributor_node.robots import ROBOTS_TOKEN

@@ -29,8 +29,8 @@ from aggregator.personal import Personal
 from aggregator.pipeline import Pipeline
 from aggregator.routes import Doors
 from aggregator.trust_routes import TrustDoors
-from aggregator.verification.audit_closing import close_epochs
-from aggregator.verification.audit_epochs import end_if_due
+from aggregator.verification.drawing.audit_epochs import end_if_due
+from aggregator.verification.epochs.audit_closing import close_epochs
 from rewards import routes as reward_routes
 from rewards.accountant import run_accountant
 from storage.house import House

@@ -20,7 +20,7 @@ from simulation.actors import Actor, Cheat, ValidatorActor
 from simulation.house_lives import KEY, RULES, HouseLives, Parts
 from simulation.web import SimulatedWeb
 
-from aggregator.verification.audit_epochs import end_epoch, epochs_in
+from aggregator.verification.drawing.audit_epochs import end_epoch, epochs_in
 from storage.simulation.env import Machine
 from storage.simulation.life import KillSometimes, Plan, SimulatedCrash
 from storage.simulation.network import CALM, SimulatedNetwork, Weather

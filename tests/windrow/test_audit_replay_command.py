@@ -14,7 +14,7 @@ from audit_world import AuditWorld
 from real_house import words_of
 from running_house import HandNode, RunningHouse, windrow
 
-from aggregator.verification.audit_rows import AUDITS, HEADER
+from aggregator.verification.epochs.audit_rows import AUDITS, HEADER
 from windrow_protocol.content import text_sha256
 from windrow_protocol.messages import Contribution, contribution_id_for, encode_batch
 from windrow_protocol.signing import dump_private_key

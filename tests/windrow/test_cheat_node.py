@@ -19,7 +19,7 @@ from aggregator.assignment.frontier import add_urls
 from aggregator.ingest import Ingest, read_text
 from aggregator.personal import Personal
 from aggregator.routes import Doors
-from aggregator.verification.comparison import decide
+from aggregator.verification.comparing.comparison import decide
 from storage.tables import contributions, leases, nodes
 from windrow.demo_site.specials import article
 from windrow_protocol.content import normalise_text, shingle_hashes, words

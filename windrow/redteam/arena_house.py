@@ -22,9 +22,9 @@ from aggregator.personal import Personal
 from aggregator.pipeline import Pipeline
 from aggregator.routes import Doors
 from aggregator.trust_routes import TrustDoors
-from aggregator.verification.audit_closing import close_epochs
-from aggregator.verification.audit_epochs import end_epoch
-from aggregator.verification.canaries import canary_routes
+from aggregator.verification.audits.canaries import canary_routes
+from aggregator.verification.drawing.audit_epochs import end_epoch
+from aggregator.verification.epochs.audit_closing import close_epochs
 from rewards.accountant import run_accountant
 from storage.real_env import real_env
 from storage.state import State

@@ -1,0 +1,199 @@
+"""Audits: compares what a node handed in with the truths that validators fetched, and writes the verdict.
+
+Rules: a contribution is decided by `comparison` and `weighing` over the truths that are pages at all, a refusal by
+`weigh_refusal`. What the verifier could not check is *no evidence*, never a fault of the node: validators that fail are
+replaced by others, and after `TRUTH_ATTEMPTS_MAX` failures it is `truth_unavailable`. Where a mismatch is certain, the
+truth that agrees best with the others takes the contribution's place (`replaces`); every other page of which no text
+was kept goes back to the frontier for somebody else.
+
+Does not: draw (`settling`), fetch, or say what a mismatch costs (`consequences`).
+
+Usage: `decided = decide_audits(house, segments, batch=50)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from aggregator.assignment.frontier import reopen
+from aggregator.ingest import read_text
+from aggregator.verification.audits.truth_requests import ask, no_truth, operators
+from aggregator.verification.audits.truths import Answer, answers_of, earlier_version, is_everywhere
+from aggregator.verification.audits.verdict_log import Ruling, Subject, write_verdict
+from aggregator.verification.comparing.comparison import Decision, decide, similarity
+from aggregator.verification.comparing.weighing import REFUSALS, Weighed, among_operators, weigh_refusal
+from aggregator.verification.drawing.audit_epochs import verdict_epoch
+from aggregator.verification.drawing.audit_steps import advance
+from aggregator.verification.standings.standing_rows import is_hard
+from storage.house import House
+from storage.segments import Segments
+from storage.tables import leases
+from storage.trust_tables import audits
+from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTH_ATTEMPTS_MAX, TRUTHS_PER_AUDIT_MAX
+from windrow_protocol.messages import Outcome
+from windrow_protocol.trust_rules import PPM
+from windrow_protocol.urls import host_key
+
+_VERDICTS: Final[dict[str, Literal["accepted", "rejected", "no_evidence"]]] = {
+    "match": "accepted",
+    "mismatch": "rejected",
+    "no_evidence": "no_evidence",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """An audit with its lease, what was found, the truths that count, and answers that turned out to be no truth.
+
+    `weighed` is what else the decision rests on, kept so that it can be published with the truths.
+    """
+
+    audit: Any
+    lease: Any
+    decision: Decision
+    truths: tuple[Answer, ...]
+    no_truths: tuple[int, ...]
+    weighed: Weighed
+
+
+def decide_audits(house: House, segments: Segments, batch: int = 50) -> int:
+    """Decide up to `batch` audits that have what they need and return how many were looked at."""
+    with house.state.read() as connection:
+        ready = sa.select(audits).where(audits.c.state == "ready").order_by(audits.c.seq).limit(batch)
+        cases = [_weigh(house, connection, segments, audit) for audit in connection.execute(ready)]
+    if not cases:
+        return 0
+    with house.state.write() as connection:
+        for case in cases:
+            _conclude(house, connection, case)
+    return len(cases)
+
+
+def _weigh(house: House, connection: sa.Connection, segments: Segments, audit: Any) -> _Case:
+    lease = connection.execute(sa.select(leases).where(leases.c.lease_id == audit.lease_id)).one()
+    answers = answers_of(connection, segments, audit.contribution_id)
+    network = len(operators(connection))
+    if audit.outcome == Outcome.FETCHED:
+        case = _weigh_text(house, connection, segments, audit, lease, answers, network)
+    else:
+        case = _weigh_refused(audit, lease, answers, network)
+    failures = len(answers) - len(case.truths)
+    if case.decision.kind == "need_truth" and failures >= TRUTH_ATTEMPTS_MAX:
+        unavailable = replace(case.decision, kind="no_evidence", reason_code="truth_unavailable")
+        return replace(case, decision=unavailable)
+    return case
+
+
+def _weigh_text(
+    house: House,
+    connection: sa.Connection,
+    segments: Segments,
+    audit: Any,
+    lease: Any,
+    answers: Sequence[Answer],
+    network: int,
+) -> _Case:
+    text = read_text(connection, segments, audit.seq)
+    earlier_seq = earlier_version(connection, lease) if house.rules.on("news") else None
+    earlier = None if earlier_seq is None else read_text(connection, segments, earlier_seq)
+    truths = _truths(answers)
+    decision = _decide(house, text, truths, earlier, network)
+    if decision.kind == "mismatch":
+        own = tuple(truth for truth in truths if not is_everywhere(connection, segments, truth))
+        if own != truths:
+            truths, decision = own, _decide(house, text, own, earlier, network)
+    weighed = Weighed(operators=network, earlier_seq=earlier_seq)
+    return _Case(audit, lease, decision, truths, _no_truths(answers, truths), weighed)
+
+
+def _decide(house: House, text: str, truths: Sequence[Answer], earlier: str | None, network: int) -> Decision:
+    decision = decide(text, [truth.text for truth in truths], earlier)
+    return among_operators(house.rules, decision, [truth.operator for truth in truths], network)
+
+
+def _weigh_refused(audit: Any, lease: Any, answers: Sequence[Answer], network: int) -> _Case:
+    truths = _truths(answers)
+    no_truths = _no_truths(answers, truths)
+    refused_too = bool(no_truths) or any(answer.outcome in REFUSALS for answer in answers)
+    texts = [(truth.operator, truth.text) for truth in truths]
+    decision = weigh_refusal(Outcome(audit.outcome), lease.detail, refused_too, texts, network)
+    weighed = Weighed(operators=network, refused_too=refused_too)
+    return _Case(audit, lease, decision, truths, no_truths, weighed)
+
+
+def _truths(answers: Sequence[Answer]) -> tuple[Answer, ...]:
+    return tuple(answer for answer in answers if answer.is_truth)[:TRUTHS_PER_AUDIT_MAX]
+
+
+def _no_truths(answers: Sequence[Answer], truths: Sequence[Answer]) -> tuple[int, ...]:
+    """Return which answers with a text cannot serve as truth."""
+    return tuple(each.ordinal for each in answers if each.outcome is Outcome.FETCHED and each not in truths)
+
+
+def _conclude(house: House, connection: sa.Connection, case: _Case) -> None:
+    audit, decision = case.audit, case.decision
+    no_truth(connection, audit.contribution_id, case.no_truths)
+    if decision.kind == "need_truth":
+        advance(connection, audit.contribution_id, "ready", "need_truth")
+        tied = decision.score >= MATCH_SIMILARITY_MIN  # one truth says so, and another does not
+        ask(house, connection, audit.contribution_id, fresh=tied)
+        return
+    advance(connection, audit.contribution_id, "ready", "verdict")
+    excess = decision.truth_excess
+    connection.execute(
+        sa.update(audits)
+        .where(audits.c.contribution_id == audit.contribution_id)
+        .values(
+            truth_excess_ppm=None if excess is None else round(PPM * excess),
+            weighed=msgspec.json.encode(case.weighed).decode(),
+        )
+    )
+    truths = _best_first(case.truths)
+    ruling = _ruling(house, connection, case, truths)
+    epoch_id = verdict_epoch(connection, audit.epoch_id)
+    subject = Subject(audit.contribution_id, audit.node_id, audit.seq)
+    write_verdict(house, connection, subject, ruling, epoch_id)
+    is_text = audit.outcome == Outcome.FETCHED
+    if ruling.verdict == "rejected" and is_text and house.rules.on("replacement"):
+        _put_in_place(house, connection, truths, epoch_id)
+    elif ruling.verdict != "accepted":
+        reopen(connection, case.lease.url_id)
+
+
+def _ruling(house: House, connection: sa.Connection, case: _Case, truths: Sequence[Answer]) -> Ruling:
+    decision, verdict = case.decision, _VERDICTS[case.decision.kind]
+    reason = decision.reason_code
+    if verdict == "accepted" and case.audit.outcome == Outcome.FETCHED:
+        hard = house.rules.on("hard_hosts") and is_hard(connection, host_key(case.lease.url))
+        reason = "hard_host" if hard else reason
+    counts_all = verdict == "accepted" and not house.rules.on("padding")
+    return Ruling(
+        verdict,
+        reason,
+        decision.score,
+        PPM if counts_all else round(PPM * decision.confirmed),
+        tuple(truth.text_sha256 for truth in truths),
+    )
+
+
+def _best_first(truths: Sequence[Answer]) -> list[Answer]:
+    """Put the truth first that is most like the others; the rest keeps its order."""
+
+    def likeness(truth: Answer) -> float:
+        return sum(similarity(truth.text, other.text).two_sided for other in truths)
+
+    best = max(truths, key=lambda truth: (likeness(truth), -truth.ordinal), default=None)
+    return sorted(truths, key=lambda truth: truth is not best)
+
+
+def _put_in_place(house: House, connection: sa.Connection, truths: Sequence[Answer], epoch_id: int) -> None:
+    """Say of the best truth that it takes the contribution's place, so that its text is judged instead."""
+    best = truths[0]
+    digests = tuple(truth.text_sha256 for truth in truths)
+    subject = Subject(best.contribution_id, best.node_id, best.seq)
+    write_verdict(house, connection, subject, Ruling("accepted", "replaces", 1.0, PPM, digests), epoch_id)

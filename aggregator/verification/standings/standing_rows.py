@@ -1,0 +1,89 @@
+"""Standings as rows: what is folded so far of each node, each host and the whole web, in the caller's transaction.
+
+Rules: JSON of the pure values, beside the few columns that others ask for (`frozen`, `suspended`, `hard`).
+
+Does not: fold (`standing`, `hosts`).
+
+Usage: `standing = standing_of(connection, node_id)`, then `keep_standing(connection, node_id, standing, now_ms)`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+
+from aggregator.verification.standings.hosts import HostStanding
+from aggregator.verification.standings.standing import Standing, honest_rate_ppm
+from storage.trust_tables import host_standings, region_rates, standings
+from windrow_protocol.trust_rules import TrustRules
+
+WHOLE_WEB: Final = "*"  # the host key under which the mean excess of all truths over each other is kept
+
+
+def standing_of(connection: sa.Connection, node_id: str) -> Standing:
+    """Return a node's standing as folded so far."""
+    text = sa.select(standings.c.standing).where(standings.c.node_id == node_id)
+    found = connection.execute(text).scalar()
+    return msgspec.json.decode(found, type=Standing) if found else Standing()
+
+
+def keep_standing(connection: sa.Connection, node_id: str, standing: Standing, now_ms: int) -> None:
+    """Write a node's standing."""
+    values = {
+        "standing": msgspec.json.encode(standing).decode(),
+        "frozen": standing.frozen,
+        "suspended": standing.suspended,
+        "updated_at_ms": now_ms,
+    }
+    _upsert(connection, standings, standings.c.node_id, node_id, values)
+
+
+def host_standing_of(connection: sa.Connection, host_key: str) -> HostStanding:
+    """Return a host's standing as folded so far."""
+    text = sa.select(host_standings.c.standing).where(host_standings.c.host_key == host_key)
+    found = connection.execute(text).scalar()
+    return msgspec.json.decode(found, type=HostStanding) if found else HostStanding()
+
+
+def keep_host_standing(connection: sa.Connection, host_key: str, host: HostStanding, now_ms: int) -> None:
+    """Write a host's standing."""
+    values = {
+        "standing": msgspec.json.encode(host).decode(),
+        "hard": host.hard,
+        "updated_at_ms": now_ms,
+    }
+    _upsert(connection, host_standings, host_standings.c.host_key, host_key, values)
+
+
+def is_hard(connection: sa.Connection, host_key: str) -> bool:
+    """Say whether a host is hard to check."""
+    hard = sa.select(host_standings.c.hard).where(host_standings.c.host_key == host_key)
+    return bool(connection.execute(hard).scalar())
+
+
+def honest_ppm_in(connection: sa.Connection, rules: TrustRules, region: str) -> int:
+    """Return e0 of a region: what share of mismatches its honest nodes may have."""
+    row = connection.execute(sa.select(region_rates).where(region_rates.c.region == region)).one_or_none()
+    return honest_rate_ppm(rules, row.mismatches, row.audits) if row else rules.honest_mismatch_min_ppm
+
+
+def count_in_region(connection: sa.Connection, region: str, *, audits: int = 0, mismatches: int = 0) -> None:
+    """Add to a region's audits and to its mismatches that count; either may be negative."""
+    changed = (
+        sa.update(region_rates)
+        .where(region_rates.c.region == region)
+        .values(audits=region_rates.c.audits + audits, mismatches=region_rates.c.mismatches + mismatches)
+    )
+    if not connection.execute(changed).rowcount:
+        connection.execute(
+            sa.insert(region_rates).values(region=region, audits=audits, mismatches=mismatches)
+        )
+
+
+def _upsert(
+    connection: sa.Connection, table: sa.Table, key: sa.Column[Any], name: str, values: dict[str, Any]
+) -> None:
+    if not connection.execute(sa.update(table).where(key == name).values(**values)).rowcount:
+        connection.execute(sa.insert(table).values({key.name: name, **values}))
