@@ -90,7 +90,7 @@ async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop
 async def _serve_canaries(home: OpenHome, origin: str) -> Server:
     place = split_http_url(origin)
     port = int(place.port or DEFAULT_PORTS[place.scheme])
-    return await home.house.env.network.serve(canary_routes(home.house), host=place.host, port=port)
+    return await home.house.env.network.serve(canary_routes(home.house, origin), host=place.host, port=port)
 
 
 def house_routes(

@@ -101,7 +101,7 @@ def issue_leases(
     slots, tokens = Slots(connection, pace, now), []
     for choice, slot_ms in _with_slots(slots, chosen, life_ms):
         if not is_validator and is_canarys_turn(house):
-            choice, slot_ms = _control_page(house, slots, choice, slot_ms, life_ms)
+            choice, slot_ms = _control_page(house, connection, slots, choice, slot_ms, life_ms)
         tokens.append(_issue(house, connection, member, choice, slot_ms, life_ms))
         if len(tokens) == count:
             break
@@ -112,10 +112,12 @@ def issue_leases(
 
 
 def _control_page(
-    house: House, slots: Slots, instead_of: Choice, slot_ms: int, life_ms: int
+    house: House, connection: sa.Connection, slots: Slots, instead_of: Choice, slot_ms: int, life_ms: int
 ) -> tuple[Choice, int]:
-    """Return a control page in the place of a page and of its slot, or that page when the control host has no slot."""
-    url = canary_url(house)
+    """Return a control page in the place of a page and of its slot; that page when no control page is to be had."""
+    url = canary_url(house, connection)
+    if url is None:
+        return instead_of, slot_ms
     control = Choice(url_sha256(url), url, instead_of.render, control=True)
     control_slot_ms = slots.take(url, life_ms // WORK_HORIZON_PART)
     return (instead_of, slot_ms) if control_slot_ms is None else (control, control_slot_ms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.error
 import urllib.request
 from asyncio import to_thread
@@ -20,11 +21,11 @@ from real_house import Node, words_of
 
 from aggregator.verification.audits.canaries import canary_routes, judge_canary
 from aggregator.verification.comparing.block_pages import is_block_page
+from aggregator.verification.comparing.canary_site import DAY_MINUTES, ControlSite
 from aggregator.verification.comparing.canary_text import (
     canary_page,
     canary_path,
     canary_text,
-    is_canary_path,
 )
 from aggregator.verification.comparing.comparison import similarity
 from contributor_node.extract import extract
@@ -60,20 +61,45 @@ def test_no_other_minute_path_or_key_gives_it_away(key: bytes, lot: bytes, minut
     assert similarity(text, canary_text(key, other, minute)).two_sided < 0.3
 
 
-@settings(max_examples=60, deadline=None)
-@given(keys, lots, st.text(max_size=60))
-def test_only_paths_that_were_given_out_exist(key: bytes, lot: bytes, guess: str) -> None:
-    path = canary_path(key, lot)
-    assert is_canary_path(key, path)
-    assert not is_canary_path(key[::-1] + b"x", path)
-    for wrong in (
-        guess,
-        f"/notes/{guess}",
-        path[:-1] + str((int(path[-1]) + 1) % 10),
-        path + "0",
-        path.upper(),
-    ):
-        assert not is_canary_path(key, wrong)
+@settings(max_examples=12, deadline=None)
+@given(keys, minutes, st.integers(0, 30 * DAY_MINUTES))
+def test_a_page_stands_still_for_days_before_it_may_be_leased(key: bytes, minute: int, before: int) -> None:
+    site = ControlSite(key, 8)
+    for page in site.lately_woken(minute):
+        assert page.text_minute(minute) == minute
+        assert page.wakes <= minute < page.wakes + DAY_MINUTES
+        assert minute + 2 * DAY_MINUTES < page.gone, "a lease, its receipt and its appeal see the page"
+        then = max(page.born, minute - before)
+        assert (page.text_minute(then) == minute - before) == (then >= page.wakes)
+        assert page.text_minute(page.born) == page.text_minute(page.wakes - 1), "one text all the while"
+        assert site.page_at(page.path, then) == page
+        assert site.page_at(page.path, page.born - 1) is None is site.page_at(page.path, page.gone)
+
+
+@settings(max_examples=12, deadline=None)
+@given(keys, minutes, st.text(max_size=60))
+def test_only_pages_that_the_site_has_exist(key: bytes, minute: int, guess: str) -> None:
+    site = ControlSite(key, 4)
+    paths = [page.path for page in site.pages_at(minute)]
+    assert len(set(paths)) == len(paths) >= 4 * 13
+    assert all(site.page_at(path, minute) for path in paths)
+    assert {page.path for page in site.lately_woken(minute)} <= set(paths)
+    for wrong in (guess, f"/notes/{guess}", paths[0] + "0", paths[0].upper()):
+        assert site.page_at(wrong, minute) is None
+    assert not set(paths) & {page.path for page in ControlSite(key[::-1] + b"x", 4).pages_at(minute)}
+
+
+@settings(max_examples=6, deadline=None)
+@given(keys, minutes)
+def test_nothing_told_by_the_list_says_which_page_wakes_next(key: bytes, minute: int) -> None:
+    """Of pages of one age some wake within a day, others later: a copy of a month is not safe to replay either."""
+    site = ControlSite(key, 64)
+    ages = [
+        (page.wakes - minute, page.wakes - page.born) for page in site.pages_at(minute) if page.wakes > minute
+    ]
+    soon = [born_before for wakes_in, born_before in ages if wakes_in <= DAY_MINUTES]
+    assert min(soon) < 16 * DAY_MINUTES
+    assert max(soon) > 34 * DAY_MINUTES
 
 
 def fetch(url: str) -> tuple[int, bytes]:
@@ -88,13 +114,14 @@ def fetch(url: str) -> tuple[int, bytes]:
 async def served(home: Path, rules: TrustRules = ALL_CANARIES) -> tuple[World, Any]:
     """Return a world whose control pages are really served on loopback, and the server."""
     probe = World(home / "probe")
-    server = await probe.house.env.network.serve(canary_routes(probe.house), host="127.0.21.7", port=0)
+    routes = canary_routes(probe.house, "http://127.0.21.7")
+    server = await probe.house.env.network.serve(routes, host="127.0.21.7", port=0)
     await server.close()
     (home / "world").mkdir()
     world = World(home / "world", rules=rules, canary_hosts=(server.url,))
     port = urlsplit(server.url).port or 0
     return world, await world.house.env.network.serve(
-        canary_routes(world.house), host="127.0.21.7", port=port
+        canary_routes(world.house, server.url), host="127.0.21.7", port=port
     )
 
 
@@ -114,6 +141,7 @@ async def test_a_real_fetch_passes_and_an_invention_does_not(tmp_path: Path) -> 
     passed = [await fetched(honest, lease) for lease in mine]
     assert (await to_thread(fetch, server.url + "/robots.txt"))[0] == 404
     await server.close()
+    assert len({lease.url for lease in (*mine, *theirs)}) == 5, "nobody is given what another had"
     await honest.submit(world.doors.submissions, passed)
     stolen = cheat.contribution(theirs[1], passed[0].text)
     await cheat.submit(
@@ -146,6 +174,50 @@ async def test_a_fetch_of_another_day_fails(tmp_path: Path) -> None:
     assert judge_canary(world.house, then, text, now + 600_000).verdict == "accepted"
     later = SimpleNamespace(url=lease.url, issued_at_ms=now + 120_000)
     assert judge_canary(world.house, later, text, now + 600_000).verdict == "rejected"
+
+
+async def test_an_old_copy_of_a_page_that_seemed_never_to_change_fails(tmp_path: Path) -> None:
+    (tmp_path / "probe").mkdir()
+    world, server = await served(tmp_path, TrustRules(canary_ppm=PPM, canary_pages_a_day=6))
+    world.seed(9)
+    world.clock.ahead_ms = -2 * 86_400_000
+    archive = await crawled(server.url)
+    world.clock.ahead_ms = -86_400_000
+    again = await crawled(server.url)
+    same = [path for path, text in archive.items() if again.get(path) == text]
+    assert len(same) > 0.7 * len(archive), "most pages of the site look as if they never changed"
+    world.clock.ahead_ms = 0
+    node = await world.node()
+    leases_held = [lease for lease in await world.take(node, 5) if urlsplit(lease.url).path in archive]
+    await server.close()
+    assert leases_held, "what is leased today was there two days ago"
+    replayed = [node.contribution(lease, archive[urlsplit(lease.url).path]) for lease in leases_held]
+    await node.submit(world.doors.submissions, replayed)
+    with world.house.state.read() as connection:
+        assert set(connection.execute(sa.select(verdicts.c.reason)).scalars()) == {"canary_differs"}
+
+
+async def crawled(origin: str) -> dict[str, str]:
+    """Return the texts of a site by path, found as a crawler finds them: from link to link."""
+    found: dict[str, str] = {}
+    for shelf in links_of((await to_thread(fetch, origin + "/"))[1]):
+        for path in links_of((await to_thread(fetch, origin + shelf))[1]):
+            found[path] = extract((await to_thread(fetch, origin + path))[1], "text/html; charset=utf-8").text
+    return found
+
+
+def links_of(page: bytes) -> list[str]:
+    return re.findall(r'href="([^"]+)"', page.decode())
+
+
+async def test_when_every_page_was_given_the_next_lease_is_work(tmp_path: Path) -> None:
+    rules = TrustRules(canary_ppm=PPM, canary_pages_a_day=1)
+    world = World(tmp_path, rules=rules, canary_hosts=("http://127.0.21.8:8080", "http://127.0.21.9:8080"))
+    world.seed(20)
+    node = await world.node()
+    taken = await world.take(node, 20)
+    hosts = [urlsplit(lease.url).hostname for lease in taken]
+    assert sum(host in {"127.0.21.8", "127.0.21.9"} for host in hosts) <= 4 < len(taken)
 
 
 async def test_a_control_lease_looks_like_work_and_comes_as_often_as_said(tmp_path: Path) -> None:

@@ -95,7 +95,8 @@ class ArenaHouse:
             routes = [*doors.routes(), *TrustDoors(house).routes(), *AuditDoors(house).routes()]
             server = await env.network.serve(routes, host="127.0.0.1", port=0)
             pages = [
-                await env.network.serve(canary_routes(house), host=host, port=port) for host, port in canaries
+                await env.network.serve(canary_routes(house, origin), host=host, port=port)
+                for origin, (host, port) in zip(origins, canaries, strict=True)
             ]
             self.url = server.url
             try:

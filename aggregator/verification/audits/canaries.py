@@ -5,32 +5,33 @@
     like none of them                                       rejected   canary_differs
     none (a report of any kind)                             no verdict: perhaps our page was down
 
-Rules: the lease has the shape of any other, the host answers like any small site, and the text never gets into the
-lake. It needs no validator: the house's key and clock say what was to be seen.
+Rules: the lease has the shape of any other, the host answers and lists its pages like any small site, a page is given
+to one node only, and its text never gets into the lake. It needs no validator: the house's key and clock say what was
+to be seen.
 
-Does not: choose hosts (the operator's `canary_hosts`), or pay.
+Does not: choose hosts (the operator's `canary_hosts`), say when pages change (`canary_site`), or pay.
 
-Usage: `network.serve(canary_routes(house), host=…, port=…)`; `url = canary_url(house)`; `ruling = judge_canary(…)`.
+Usage: `serve(canary_routes(house, origin), host=…, port=…)`; `url = canary_url(house, connection)`; `judge_canary(…)`.
 """
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
+import sqlalchemy as sa
+
 from aggregator.verification.audits.verdict_log import Ruling
-from aggregator.verification.comparing.canary_text import (
-    canary_page,
-    canary_path,
-    canary_text,
-    is_canary_path,
-)
+from aggregator.verification.comparing.canary_site import ControlPage, ControlSite
+from aggregator.verification.comparing.canary_text import canary_page, canary_text, html_page, title_of
 from aggregator.verification.comparing.comparison import similarity
 from storage.env import Request, Response, Route
 from storage.house import House
+from storage.tables import leases
 from windrow_protocol.content import text_sha256
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN
 from windrow_protocol.trust_rules import PPM
-from windrow_protocol.urls import canonical_url, split_http_url
+from windrow_protocol.urls import canonical_url, split_http_url, url_sha256
 
 _MINUTE_MS = 60_000
 
@@ -43,24 +44,62 @@ def is_canarys_turn(house: House) -> bool:
     return lot * PPM < house.rules.canary_ppm << 64
 
 
-def canary_url(house: House) -> str:
-    """Return the URL of a control page that nobody was given before."""
+def canary_url(house: House, connection: sa.Connection) -> str | None:
+    """Return the URL of a control page that woke within a day and that nobody was given; None when all were given."""
     lot = house.env.randomness.token(16)
-    host = house.canary_hosts[lot[0] % len(house.canary_hosts)].rstrip("/")
-    return canonical_url(host + canary_path(_path_key(house), lot))
+    first = lot[0] % len(house.canary_hosts)
+    for origin in (*house.canary_hosts[first:], *house.canary_hosts[:first]):
+        woken = site_of(house, origin).lately_woken(house.now_ms() // _MINUTE_MS)
+        url_of = {
+            url_sha256(url): url for page in woken if (url := canonical_url(_plain(origin) + page.path))
+        }
+        known = sa.select(leases.c.url_id).where(leases.c.url_id.in_(url_of))
+        free = sorted(url_of.keys() - set(connection.execute(known).scalars()))
+        if free:
+            return url_of[free[int.from_bytes(lot[1:9], "big") % len(free)]]
+    return None
 
 
-def canary_routes(house: House) -> list[Route]:
-    """Return what a host of control pages answers."""
+def site_of(house: House, origin: str) -> ControlSite:
+    """Return the control site that one of the house's `canary_hosts` is; each has pages of its own."""
+    return ControlSite(house.keyed(f"canary/site/{_plain(origin)}"), house.rules.canary_pages_a_day)
+
+
+def canary_routes(house: House, origin: str) -> list[Route]:
+    """Return what a host of control pages answers: its list of shelves, each shelf's pages, and the pages."""
+    site = site_of(house, origin)
 
     async def answer(request: Request) -> Response:
-        if not is_canary_path(_path_key(house), request.path):
-            return Response(404, b"<!doctype html><title>Not found</title><h1>Not found</h1>\n", "text/html")
         minute = house.now_ms() // _MINUTE_MS
-        page = canary_page(_text_key(house), request.path, minute)
-        return Response(200, page.encode(), "text/html; charset=utf-8")
+        found = _shown(house, site, request.path, minute)
+        if found is None:
+            return Response(404, b"<!doctype html><title>Not found</title><h1>Not found</h1>\n", "text/html")
+        return Response(200, found.encode(), "text/html; charset=utf-8")
 
     return [Route("GET", "/{path:.*}", answer, "A page")]
+
+
+def _shown(house: House, site: ControlSite, path: str, minute: int) -> str | None:
+    if path.startswith("/notes/"):
+        page = site.page_at(path, minute)
+        return None if page is None else canary_page(_text_key(house), path, page.text_minute(minute))
+    pages = site.pages_at(minute)
+    shelves = sorted({f"/shelf/{_shelf(page)}" for page in pages})
+    if path == "/":
+        return html_page("Notes", _links([(each, each.rpartition("/")[2].capitalize()) for each in shelves]))
+    if path not in shelves:
+        return None
+    on_it = [(page.path, title_of(page.path)) for page in pages if f"/shelf/{_shelf(page)}" == path]
+    return html_page(path.rpartition("/")[2].capitalize(), _links(on_it))
+
+
+def _shelf(page: ControlPage) -> str:
+    return page.path.removeprefix("/notes/").partition("-")[0]
+
+
+def _links(pages: list[tuple[str, str]]) -> str:
+    rows = "\n".join(f'<li><a href="{escape(path)}">{escape(title)}</a></li>' for path, title in pages)
+    return f"<ul>\n{rows}\n</ul>"
 
 
 def judge_canary(house: House, lease: Any, text: str, received_at_ms: int) -> Ruling:
@@ -80,8 +119,8 @@ def judge_canary(house: House, lease: Any, text: str, received_at_ms: int) -> Ru
     )
 
 
-def _path_key(house: House) -> bytes:
-    return house.keyed("canary/path")
+def _plain(origin: str) -> str:
+    return origin.rstrip("/")
 
 
 def _text_key(house: House) -> bytes:

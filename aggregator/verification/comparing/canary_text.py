@@ -1,10 +1,9 @@
-"""Control pages: text that follows from a key, a path and the minute, so that only a fetch made now can know it.
+"""The text of control pages: it follows from a key, a path and a minute, so that only a fetch made then can know it.
 
 Rules: pure. The page is one plain article of made-up prose, of a length and shape that a small site's pages have; two
-minutes of one path share no five words in a row but by chance. A path carries a check of itself, so that a site answers
-only the paths that were given out, as any site does.
+minutes of one path share no five words in a row but by chance.
 
-Does not: serve, lease or judge (`canaries`).
+Does not: say which pages there are or when they change (`canary_site`), serve, lease or judge (`canaries`).
 
 Usage: `canary_page(key, path, minute)`; `similarity(text, canary_text(key, path, minute))`.
 """
@@ -18,7 +17,7 @@ from typing import Final
 
 _SENTENCES: Final = (14, 26)  # at least, at most
 _PARAGRAPH: Final = 4  # sentences
-_CHECK_DIGITS: Final = 6
+_DIGITS: Final = 9
 
 _WORDS: Final = """
 names Alder Birch Cedar Dale Elm Fenwick Garth Hollin Ivers Jarrow Kirk Lund Marsh Nairn Orme Penn Quill Rydal Sedge
@@ -43,24 +42,20 @@ _NAMES, _THINGS, _MADE, _KINDS, _TIMES = map(_listed, ("names", "things", "made"
 
 
 def canary_path(key: bytes, lot: bytes) -> str:
-    """Return a path that follows from a random lot and that `is_canary_path` knows again."""
-    draw = _numbers(key, "path", lot.hex())
+    """Return the path that follows from a lot: a title in words and nine digits."""
+    draw = keyed_numbers(key, "path", lot.hex())
     slug = "-".join(_pick(draw, words) for words in (_KINDS, _THINGS, _MADE, _THINGS))
-    return f"/notes/{slug}-{_check(key, slug, next(draw) % 1000)}"
+    return f"/notes/{slug}-{next(draw) % 10**_DIGITS:0{_DIGITS}d}"
 
 
-def is_canary_path(key: bytes, path: str) -> bool:
-    """Say whether a path was made by `canary_path` with this key."""
-    folder, _, slug = path.rpartition("/")
-    stem, _, digits = slug.rpartition("-")
-    if folder != "/notes" or not digits.isdecimal() or len(digits) != _CHECK_DIGITS + 3:
-        return False
-    return hmac.compare_digest(digits.encode(), _check(key, stem, int(digits[:3])).encode())
+def title_of(path: str) -> str:
+    """Return the title of the page at a path."""
+    return path.rpartition("/")[2].rpartition("-")[0].replace("-", " ").capitalize()
 
 
 def canary_text(key: bytes, path: str, minute: int) -> str:
     """Return the main text of a path in one minute (since 1970), its paragraphs parted by an empty line."""
-    draw = _numbers(key, path, str(minute))
+    draw = keyed_numbers(key, path, str(minute))
     least, most = _SENTENCES
     sentences = [_sentence(draw) for _ in range(least + next(draw) % (most - least + 1))]
     return "\n\n".join(
@@ -70,11 +65,15 @@ def canary_text(key: bytes, path: str, minute: int) -> str:
 
 def canary_page(key: bytes, path: str, minute: int) -> str:
     """Return the HTML page of a path in one minute."""
-    title = path.rpartition("/")[2].rpartition("-")[0].replace("-", " ").capitalize()
     paragraphs = "\n".join(f"<p>{escape(part)}</p>" for part in canary_text(key, path, minute).split("\n\n"))
+    return html_page(title_of(path), paragraphs)
+
+
+def html_page(title: str, inner: str) -> str:
+    """Return a page of a control site around some HTML."""
     return (
         f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{escape(title)}</title></head>\n'
-        f"<body>\n<article>\n<h1>{escape(title)}</h1>\n{paragraphs}\n</article>\n</body>\n</html>\n"
+        f"<body>\n<article>\n<h1>{escape(title)}</h1>\n{inner}\n</article>\n</body>\n</html>\n"
     )
 
 
@@ -95,12 +94,7 @@ def _pick(draw: Iterator[int], words: tuple[str, ...]) -> str:
     return words[next(draw) % len(words)]
 
 
-def _check(key: bytes, stem: str, salt: int) -> str:
-    digest = hmac.digest(key, f"check/{stem}/{salt}".encode(), "sha256")
-    return f"{salt:03d}{int.from_bytes(digest[:8], 'big') % 10**_CHECK_DIGITS:0{_CHECK_DIGITS}d}"
-
-
-def _numbers(key: bytes, *parts: str) -> Iterator[int]:
+def keyed_numbers(key: bytes, *parts: str) -> Iterator[int]:
     """Yield as many numbers below 2^32 as asked for; they follow from key and parts."""
     block = 0
     while True:
