@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from windrow.redteam.archive import take_archive
 from windrow.redteam.arena_house import ArenaClock, ArenaHouse
 from windrow.redteam.changing_web import ChangingWeb
 from windrow.redteam.client import Client
@@ -33,9 +34,10 @@ LEASES_A_ROUND: Final = 10
 ROUNDS_A_DAY: Final = 5
 HONEST: Final = 2
 VALIDATORS: Final = 3
-ARCHIVE_AGE_DAYS: Final = 3
 IDLE_ROUNDS_MAX: Final = 3
 DAYS_MAX: Final = 12
+LEAVING_ROUNDS: Final = 8  # two days: by then every leaving node is settled
+BOND_DAYS: Final = 8
 PAGES_SPARE: Final = 260
 
 
@@ -99,7 +101,7 @@ class Arena:
             await client.register()
             home = self._home / f"validator-{number}"
             self.validators.append(ArenaValidator(client, house.url, home, self._clock.now_ms))
-        kit = await self._kit(stack, web)
+        kit = await self._kit(stack, house, web)
         kind = STRATEGIES[self._plan.strategy]
         await self._audit(house)  # validators commit before anything is handed in
         house.add_urls(web.urls)
@@ -109,19 +111,13 @@ class Arena:
             address = f"127.2.{number // 4 + 1}.{number + 1}" if kind.rejoins else f"127.2.{number + 1}.1"
             self.cheats.append(await self._join(stack, house, address, kind(kit)))
 
-    async def _kit(self, stack: AsyncExitStack, web: ChangingWeb) -> Kit:
-        """Let a cheat that replays have copies from some days ago: two of each page, to know which stay alike."""
+    async def _kit(self, stack: AsyncExitStack, house: ArenaHouse, web: ChangingWeb) -> Kit:
+        """Let a cheat that replays have copies of each page from some days ago."""
         if not STRATEGIES[self._plan.strategy].replays:
             return Kit({}, self._chance)
-        self._clock.advance(-ARCHIVE_AGE_DAYS * DAY_MS)
         visitor = await stack.enter_async_context(Client("", "127.9.1.1", self._clock.now_ms, NETWORK))
-        archive, again = {}, {}
-        for url in web.urls:
-            first, second = await visitor.fetch(url), await visitor.fetch(url)
-            if first.text and second.text:
-                archive[url], again[url] = first.text, second.text
-        self._clock.advance(ARCHIVE_AGE_DAYS * DAY_MS)
-        return Kit(archive, self._chance, shared=again)
+        older, newer = await take_archive(visitor, self._clock, web.urls, house.control_origins)
+        return Kit(newer, self._chance, older=older)
 
     async def _join(
         self, stack: AsyncExitStack, house: ArenaHouse, address: str, strategy: Strategy
@@ -178,8 +174,9 @@ class Arena:
         """Everybody leaves, what is pending is drawn and settled, bonds come back."""
         for player in (*self.cheats, *self.honest):
             await player.client.ask("/v1/nodes/leave", "leave", Departure())
-        for _ in range(3):
+        for _ in range(LEAVING_ROUNDS):
             await self._audit(house)
             await self._close_epoch(house)
-            self._clock.advance(4 * DAY_MS)
+            self._clock.advance(DAY_MS // 4)
+        self._clock.advance(BOND_DAYS * DAY_MS)
         await self._audit(house)

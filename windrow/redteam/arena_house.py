@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
 from aggregator.assignment.frontier import add_urls
 from aggregator.assignment.pacing import PaceRules
 from aggregator.audit_routes import AuditDoors
@@ -36,6 +38,7 @@ from windrow_protocol.trust_rules import TrustRules
 PACE_MS = 20  # the arena's clock stands still while nodes fetch, so the web would seem to be hurried
 
 CANARY_NETWORKS = range(70, 76)
+CANARY_PAGES_A_DAY = 2  # of each control site: small as the arena's web
 
 
 class ArenaClock:
@@ -63,11 +66,12 @@ class ArenaHouse:
     def __init__(self, home: Path, clock: ArenaClock, rules: TrustRules, network: str) -> None:
         self._home = home
         self._clock = clock
-        self._rules = rules
+        self._rules = msgspec.structs.replace(rules, canary_pages_a_day=CANARY_PAGES_A_DAY)
         self._network = network
         self._open: OpenHome
         self._pipeline: Pipeline
         self.url = ""
+        self.control_origins: list[str] = []
 
     @property
     def state(self) -> State:
@@ -80,6 +84,7 @@ class ArenaHouse:
         env = replace(real_env(), clock=self._clock)
         canaries = [(f"127.0.{number}.1", free_port()) for number in CANARY_NETWORKS]
         origins = [f"http://{host}:{port}" for host, port in canaries]
+        self.control_origins = origins
         settings = HouseSettings(home=str(self._home), network=self._network, canary_hosts=origins)
         with open_home(settings, env) as opened:
             house = replace(opened.house, rules=self._rules)

@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urljoin
 
 import aiohttp
 import msgspec
@@ -45,6 +47,7 @@ from windrow_protocol.messages import (
 )
 from windrow_protocol.signing import SIGNATURE_HEADER, public_id, sign_request, verify
 
+_LINK = re.compile(r'<a href="([^"]{1,400})"')
 _OUTCOMES = {404: Outcome.NOT_FOUND, 403: Outcome.BLOCKED, 429: Outcome.BLOCKED}
 
 
@@ -200,6 +203,12 @@ class Client:
             return Page(status, retry_after_ms=1000 * int(retry_after) if retry_after.isdecimal() else 0)
         found = extract(body, content_type)
         return Page(status, normalise_text(found.text), found.title, hashlib.sha256(body).hexdigest())
+
+    async def links(self, url: str) -> list[str]:
+        """Return where a page's links lead on its own site."""
+        async with self._open_session().get(url) as answer:
+            page = await answer.text()
+        return [urljoin(url, path) for path in _LINK.findall(page) if path.startswith("/")]
 
     def record(self, lease: Lease, page: Page) -> Submission:
         """Return the honest record for a fetched page."""

@@ -25,11 +25,11 @@ from windrow_protocol.messages import Appeal, Lease, Outcome, Submission
 
 @dataclass
 class Kit:
-    """What a cheat brings along: texts of earlier days by URL, chance, and the day the arena is at."""
+    """What a cheat brings along: texts of earlier days by URL, older ones of the same pages, and chance."""
 
     archive: dict[str, str]
     chance: random.Random
-    day: int = 0
+    older: dict[str, str] = field(default_factory=dict)
     shared: dict[str, str] = field(default_factory=dict)
 
 
@@ -100,7 +100,7 @@ class FluentText(Garbage):
 class StaleReplay(Strategy):
     """Old copies instead of fetches, wherever there is one."""
 
-    name, guard, replays = "stale_replay", "audits", True
+    name, guard, replays = "stale_replay", "canaries", True
 
     def is_fake(self, lease: Lease) -> bool:
         """Wherever the archive has the page."""
@@ -117,8 +117,8 @@ class StaticReplay(StaleReplay):
     name, guard = "static_replay", "canaries"
 
     def is_fake(self, lease: Lease) -> bool:
-        """Where the archive's two copies are the same."""
-        return lease.url in self.kit.archive and self.kit.shared.get(lease.url) == self.kit.archive[lease.url]
+        """Where the archive's two copies, taken days apart, are the same."""
+        return lease.url in self.kit.archive and self.kit.older[lease.url] == self.kit.archive[lease.url]
 
 
 class Copies(Strategy):
