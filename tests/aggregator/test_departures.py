@@ -108,6 +108,20 @@ async def test_an_honest_node_gets_what_is_pending_and_later_its_bond(tmp_path) 
     assert account(world, "posted") > before
 
 
+async def test_on_a_quiet_network_the_bond_is_paid_without_anybody_working(tmp_path) -> None:
+    rules = msgspec.structs.replace(UNAUDITED, probation_documents=2)
+    world = TrustWorld(tmp_path, rules)
+    node = await worked(world, pages=7)
+    await left(world, node)
+    world.close_epoch()  # the truths of the departure were committed in it
+    world.clock.ahead_ms += 7 * DAY_MS
+    await world.look()
+    assert ("bond_returned", "") in world.followed(node)
+    assert account(world, "bond") > 0
+    run_accountant(world.house)
+    assert account(world, "bond") == 0
+
+
 async def test_a_page_that_changed_since_is_not_held_against_who_leaves(tmp_path) -> None:
     world = TrustWorld(tmp_path, UNAUDITED)
     node = await world.node()

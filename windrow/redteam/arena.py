@@ -179,4 +179,4 @@ class Arena:
             await self._close_epoch(house)
             self._clock.advance(DAY_MS // 4)
         self._clock.advance(BOND_DAYS * DAY_MS)
-        await self._audit(house)
+        await self._close_epoch(house)

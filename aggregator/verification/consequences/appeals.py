@@ -31,7 +31,7 @@ from aggregator.verification.comparing.comparison import decide
 from aggregator.verification.comparing.reconsidering import Result, weigh_again
 from aggregator.verification.consequences.consequence_log import ConsequenceLog
 from aggregator.verification.consequences.second_thoughts import restore, void
-from aggregator.verification.drawing.audit_epochs import open_epoch
+from aggregator.verification.drawing.audit_epochs import noting_epoch
 from aggregator.verification.standings.hosts import HostEvent, observe_host
 from aggregator.verification.standings.standing_rows import host_standing_of, keep_host_standing
 from storage.house import House
@@ -151,14 +151,14 @@ def _begin(house: House, connection: sa.Connection, row: Any, evidence: Evidence
         give_up_at_ms = house.now_ms() + SECOND_LOOK_MS
         look_again(house, connection, row.contribution_id, row.node_id, "appeal", rate_ppm, give_up_at_ms)
     elif evidence == "evidence_fails":
-        void(house, connection, row.contribution_id, open_epoch(connection))
+        void(house, connection, row.contribution_id, noting_epoch(connection))
     else:
         _deny(house, connection, row.node_id, row.contribution_id)
     _move(house, connection, row.contribution_id, row.state, evidence)
 
 
 def _end(house: House, connection: sa.Connection, seen: Seen, result: Result) -> None:
-    contribution_id, epoch_id = seen.row.contribution_id, open_epoch(connection)
+    contribution_id, epoch_id = seen.row.contribution_id, noting_epoch(connection)
     conclude(connection, seen, result)
     if result == "restored":
         restore(house, connection, contribution_id, epoch_id)
@@ -181,7 +181,7 @@ def _trouble(house: House, connection: sa.Connection, contribution_id: str, epoc
 
 
 def _deny(house: House, connection: sa.Connection, node_id: str, contribution_id: str) -> None:
-    log = ConsequenceLog(house, connection, open_epoch(connection))
+    log = ConsequenceLog(house, connection, noting_epoch(connection))
     log.note(node_id, "appeal_denied", contribution_id)
 
 

@@ -28,7 +28,7 @@ from aggregator.verification.audits.second_looks import Seen, completed, conclud
 from aggregator.verification.comparing.reconsidering import weigh_again
 from aggregator.verification.consequences.consequence_log import ConsequenceLog
 from aggregator.verification.consequences.folding import Finding, fold_finding
-from aggregator.verification.drawing.audit_epochs import open_epoch
+from aggregator.verification.drawing.audit_epochs import noting_epoch, open_epoch
 from aggregator.verification.standings.standing_rows import standing_of
 from storage.house import House
 from storage.pay_tables import pending_pay
@@ -202,7 +202,7 @@ def _conclude(
         kind=kind,
         url=facts.url,
         at_ms=house.now_ms(),
-        epoch_id=open_epoch(connection),
+        epoch_id=noting_epoch(connection),
         value=facts.value_ppm / PPM,
         rate_ppm=seen.row.rate_ppm,
     )
@@ -210,7 +210,7 @@ def _conclude(
 
 
 def _log(house: House, connection: sa.Connection) -> ConsequenceLog:
-    return ConsequenceLog(house, connection, open_epoch(connection))
+    return ConsequenceLog(house, connection, noting_epoch(connection))
 
 
 def _move(connection: sa.Connection, row: Any, event: str) -> None:

@@ -66,6 +66,16 @@ def open_epoch(connection: sa.Connection) -> int:
     return found or 1
 
 
+def noting_epoch(connection: sa.Connection) -> int:
+    """Return the epoch that what follows now belongs to: the open one, or the last while nothing is committed in it.
+
+    An epoch in which nothing is committed is never ended, and what it held would never be told or paid.
+    """
+    opened = epoch_of(connection, open_epoch(connection))
+    is_empty = get_cursor(connection, "submissions") < opened.first_seq
+    return opened.epoch_id - 1 if is_empty and opened.epoch_id > 1 else opened.epoch_id
+
+
 def verdict_epoch(connection: sa.Connection, entry_epoch_id: int) -> int:
     """Return the epoch that a verdict decided now belongs to: its entry's, or the open one when that is sealed."""
     state = connection.execute(
