@@ -54,7 +54,8 @@ class TrustRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hard_rate_ppm: int = 200_000
     doubled_ppm: int = 150_000
     probation_documents: int = 60
-    canary_ppm: int = 10_000
+    canary_ppm: int = 20_000
+    canary_watched_ppm: int = 100_000  # of an escalated node's leases
     canary_pages_a_day: int = 64  # of each control host; more leases than these allow want more hosts
     canary_caught_ppm: int = 1_000  # of a cheat's leases: canaries it does not recognise; fines count so
     operators_min: int = 3  # with fewer it is single-operator trust

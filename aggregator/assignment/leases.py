@@ -27,7 +27,7 @@ from aggregator.assignment.pacing import PaceRules, Slots, pace_key, paused_host
 from aggregator.assignment.placement import candidates
 from aggregator.roster import is_young
 from aggregator.verification.audits import truth_requests
-from aggregator.verification.audits.canaries import canary_url, is_canarys_turn
+from aggregator.verification.audits.canaries import canary_rate_ppm, canary_url, is_canarys_turn
 from aggregator.verification.audits.truth_requests import WantedTruth
 from storage.house import House
 from storage.tables import frontier as urls
@@ -99,9 +99,10 @@ def issue_leases(
     else:
         chosen = (Choice(*page) for page in candidates(house, connection, member, renders, now))
     slots, tokens = Slots(connection, pace, now), []
+    control_ppm = 0 if is_validator else canary_rate_ppm(house, connection, member.node_id)
     for choice, slot_ms in _with_slots(slots, chosen, life_ms):
-        if not is_validator and is_canarys_turn(house):
-            choice, slot_ms = _control_page(house, connection, slots, choice, slot_ms, life_ms)
+        if is_canarys_turn(house, control_ppm):
+            choice, slot_ms = _control_page(house, connection, member, slots, (choice, slot_ms), life_ms)
         tokens.append(_issue(house, connection, member, choice, slot_ms, life_ms))
         if len(tokens) == count:
             break
@@ -112,15 +113,19 @@ def issue_leases(
 
 
 def _control_page(
-    house: House, connection: sa.Connection, slots: Slots, instead_of: Choice, slot_ms: int, life_ms: int
+    house: House,
+    connection: sa.Connection,
+    member: Any,
+    slots: Slots,
+    instead_of: tuple[Choice, int],
+    life_ms: int,
 ) -> tuple[Choice, int]:
     """Return a control page in the place of a page and of its slot; that page when no control page is to be had."""
-    url = canary_url(house, connection)
-    if url is None:
-        return instead_of, slot_ms
-    control = Choice(url_sha256(url), url, instead_of.render, control=True)
-    control_slot_ms = slots.take(url, life_ms // WORK_HORIZON_PART)
-    return (instead_of, slot_ms) if control_slot_ms is None else (control, control_slot_ms)
+    url = canary_url(house, connection, member)
+    slot_ms = None if url is None else slots.take(url, life_ms // WORK_HORIZON_PART)
+    if url is None or slot_ms is None:
+        return instead_of
+    return Choice(url_sha256(url), url, instead_of[0].render, control=True), slot_ms
 
 
 def pauses_for(connection: sa.Connection, node_id: str, now_ms: int) -> dict[str, int]:

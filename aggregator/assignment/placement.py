@@ -125,14 +125,19 @@ def _pool(
     yield from sorted(pages, key=lambda page: keyed_place(seed, "page", node_id, page.url_id))
 
 
-def _had(node: Any) -> sa.ColumnElement[bool]:
-    """Whether the node, its neighbours or its owner's nodes were given a page before."""
-    same_hands = [leases.c.node_id == node.node_id]
+def in_same_hands(node: Any) -> sa.ColumnElement[bool]:
+    """Whether a lease was given to a node (its row of `nodes`), its neighbours or its owner's other nodes."""
+    hands = [leases.c.node_id == node.node_id]
     if node.prefix:
-        same_hands.append(leases.c.prefix == node.prefix)
+        hands.append(leases.c.prefix == node.prefix)
     if node.owner:
         owned = sa.select(nodes.c.node_id).where(nodes.c.owner == node.owner)
-        same_hands.append(leases.c.node_id.in_(owned))
+        hands.append(leases.c.node_id.in_(owned))
+    return sa.or_(*hands)
+
+
+def _had(node: Any) -> sa.ColumnElement[bool]:
+    """Whether a page was given to the same hands before."""
     return sa.exists().where(
-        leases.c.url_id == frontier.c.url_id, leases.c.kind == "work", sa.or_(*same_hands)
+        leases.c.url_id == frontier.c.url_id, leases.c.kind == "work", in_same_hands(node)
     )

@@ -33,6 +33,8 @@ FRAMED: Final = 0.11  # one reader against three that agree, on a page with two 
 NOT_ALIKE: Final = 0.98
 WRONG_BEYOND: Final = 0.05
 CANARIES_RECOGNISED: Final = 0.9
+CANARIES_STILL: Final = 0.85  # of the archived ones, those in whose copies nothing changes
+CANARIES_SHARED: Final = 0.6  # of their leases, those of a page that somebody else was given before
 
 
 @dataclass(slots=True)
@@ -62,12 +64,14 @@ def answers_of(
     rules: TrustRules,
     attacker: Mask,
     active: Mask,
+    watched: Mask,
 ) -> Answers:
-    """Answer all leases; `attacker` and `active` say for each lease whose it is and whether that one cheats now."""
+    """Answer all leases; the masks say for each whose it is, whether that one cheats now, and whether it is watched."""
     _lead_to_own_sites(leases, strategy)
-    canary = leases.canary_coin * PPM < (rules.canary_ppm if rules.on("canaries") else 0)
+    canary = _canaries(leases, rules, watched)
     recognised = canary & (leases.seen_coin < CANARIES_RECOGNISED)
-    faked = active & ~recognised & (leases.fake_coin < strategy.fakes) & _suits(leases, strategy, hosts)
+    suits = _suits(leases, strategy, hosts) | (canary & _seems_to_suit(leases, strategy))
+    faked = active & ~recognised & (leases.fake_coin < strategy.fakes) & suits
     refused = active & (leases.kind_coin < strategy.refused) & ~faked
     extra, missing = leases.extra.copy(), np.zeros_like(leases.extra)
     framed = ~attacker & (leases.host >= HOSTS - FRAMING_HOSTS) & (leases.depth_coin < FRAMED)
@@ -86,6 +90,23 @@ def answers_of(
     return Answers(
         leases, fetched, refused, canary, extra, missing, size, novel, wrong, fraud, attacker, to_cover, stale
     )
+
+
+def _canaries(leases: Leases, rules: TrustRules, watched: Mask) -> Mask:
+    if not rules.on("canaries"):
+        return np.zeros(len(leases), np.bool_)
+    rate_ppm = np.where(watched & rules.on("escalation"), rules.canary_watched_ppm, rules.canary_ppm)
+    return np.asarray(leases.canary_coin * PPM < rate_ppm)
+
+
+def _seems_to_suit(leases: Leases, strategy: Strategy) -> Mask:
+    """Which control pages look like those a strategy fakes: archived as others are, still, or given to others before."""
+    match strategy.where:
+        case "static":
+            return np.asarray(leases.page_coin >= 1 - (1 - ARCHIVED) * CANARIES_STILL)
+        case "recrawled":
+            return np.asarray(leases.page_coin >= 1 - CANARIES_SHARED)
+    return np.zeros(len(leases), np.bool_)
 
 
 def _suits(leases: Leases, strategy: Strategy, hosts: Hosts) -> Mask:

@@ -77,6 +77,7 @@ class Network:
             self.rules,
             attacker,
             attacker & active[leases.node],
+            self._watched()[leases.node],
         )
         self._count(answers)
         values = answers.size / np.float32(MEAN_BYTES)
@@ -92,6 +93,9 @@ class Network:
             step, leases.node[undrawn], fee[undrawn], novelty[undrawn], answers.fraud[undrawn], answers.wrong[undrawn]
         )  # fmt: skip
         self.judging.judge_step(step, batch, up)
+
+    def _watched(self) -> Mask:
+        return np.array([node.standing.escalation is not None for node in self.fleet.nodes])
 
     def _leases(self, step: int) -> Leases:
         """Return the leases that nodes took and answer."""

@@ -6,6 +6,7 @@ import re
 import urllib.error
 import urllib.request
 from asyncio import to_thread
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,15 +20,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_house import Node, words_of
 
-from aggregator.verification.audits.canaries import canary_routes, judge_canary
+from aggregator.verification.audits.canaries import canary_rate_ppm, canary_routes, judge_canary
 from aggregator.verification.comparing.block_pages import is_block_page
-from aggregator.verification.comparing.canary_site import DAY_MINUTES, ControlSite
+from aggregator.verification.comparing.canary_site import DAY_MINUTES, LEASED_DAYS, ControlSite
 from aggregator.verification.comparing.canary_text import (
     canary_page,
     canary_path,
     canary_text,
 )
 from aggregator.verification.comparing.comparison import similarity
+from aggregator.verification.standings.standing import Escalation, Standing
+from aggregator.verification.standings.standing_rows import keep_standing
 from contributor_node.extract import extract
 from storage.house import House
 from storage.tables import contributions, duplicates, frontier, leases, verdicts
@@ -67,7 +70,7 @@ def test_a_page_stands_still_for_days_before_it_may_be_leased(key: bytes, minute
     site = ControlSite(key, 8)
     for page in site.lately_woken(minute):
         assert page.text_minute(minute) == minute
-        assert page.wakes <= minute < page.wakes + DAY_MINUTES
+        assert page.wakes <= minute < page.wakes + LEASED_DAYS * DAY_MINUTES
         assert minute + 2 * DAY_MINUTES < page.gone, "a lease, its receipt and its appeal see the page"
         then = max(page.born, minute - before)
         assert (page.text_minute(then) == minute - before) == (then >= page.wakes)
@@ -180,9 +183,9 @@ async def test_an_old_copy_of_a_page_that_seemed_never_to_change_fails(tmp_path:
     (tmp_path / "probe").mkdir()
     world, server = await served(tmp_path, TrustRules(canary_ppm=PPM, canary_pages_a_day=6))
     world.seed(9)
-    world.clock.ahead_ms = -2 * 86_400_000
+    world.clock.ahead_ms = -6 * 86_400_000
     archive = await crawled(server.url)
-    world.clock.ahead_ms = -86_400_000
+    world.clock.ahead_ms = -5 * 86_400_000
     again = await crawled(server.url)
     same = [path for path, text in archive.items() if again.get(path) == text]
     assert len(same) > 0.7 * len(archive), "most pages of the site look as if they never changed"
@@ -190,7 +193,7 @@ async def test_an_old_copy_of_a_page_that_seemed_never_to_change_fails(tmp_path:
     node = await world.node()
     leases_held = [lease for lease in await world.take(node, 5) if urlsplit(lease.url).path in archive]
     await server.close()
-    assert leases_held, "what is leased today was there two days ago"
+    assert leases_held, "what is leased today was there six days ago"
     replayed = [node.contribution(lease, archive[urlsplit(lease.url).path]) for lease in leases_held]
     await node.submit(world.doors.submissions, replayed)
     with world.house.state.read() as connection:
@@ -210,6 +213,37 @@ def links_of(page: bytes) -> list[str]:
     return re.findall(r'href="([^"]+)"', page.decode())
 
 
+async def test_a_page_is_given_again_on_other_days_and_never_to_the_same_hands(tmp_path: Path) -> None:
+    rules = TrustRules(canary_ppm=PPM, canary_pages_a_day=1, off=("sybil_limits", "lease_limits"))
+    world = World(tmp_path, rules=rules, canary_hosts=("http://127.0.21.8:8080",))
+    world.seed(60)
+    given: dict[str, list[tuple[str, int]]] = {}
+    nodes = [await world.node() for _ in range(4)]
+    for day in range(4):
+        for node in nodes:
+            for lease in await world.take(node, 3):
+                if urlsplit(lease.url).hostname == "127.0.21.8":
+                    given.setdefault(lease.url, []).append((node.node_id, day))
+        world.clock.ahead_ms += 86_400_000 + 60_000
+    assert max(map(len, given.values())) > 1, "some pages come twice"
+    for hands in given.values():
+        assert len({node_id for node_id, _ in hands}) == len(hands) <= 4
+        assert len({day for _, day in hands}) == len(hands)
+
+
+async def test_a_watched_node_gets_more_control_pages(tmp_path: Path) -> None:
+    rules = TrustRules(canary_ppm=1, canary_watched_ppm=PPM // 2)
+    world = World(tmp_path, rules=rules, canary_hosts=("http://127.0.21.8:8080",))
+    with world.house.state.write() as connection:
+        assert canary_rate_ppm(world.house, connection, "watched") == 1
+        watched = Standing(escalation=Escalation(0, 0))
+        keep_standing(connection, "watched", watched, world.house.now_ms())
+        assert canary_rate_ppm(world.house, connection, "watched") == PPM // 2
+        assert canary_rate_ppm(world.house, connection, "another") == 1
+        calm = replace(world.house, rules=TrustRules(off=("escalation",)))
+        assert canary_rate_ppm(calm, connection, "watched") == calm.rules.canary_ppm
+
+
 async def test_when_every_page_was_given_the_next_lease_is_work(tmp_path: Path) -> None:
     rules = TrustRules(canary_ppm=PPM, canary_pages_a_day=1)
     world = World(tmp_path, rules=rules, canary_hosts=("http://127.0.21.8:8080", "http://127.0.21.9:8080"))
@@ -217,7 +251,7 @@ async def test_when_every_page_was_given_the_next_lease_is_work(tmp_path: Path) 
     node = await world.node()
     taken = await world.take(node, 20)
     hosts = [urlsplit(lease.url).hostname for lease in taken]
-    assert sum(host in {"127.0.21.8", "127.0.21.9"} for host in hosts) <= 4 < len(taken)
+    assert 0 < sum(host in {"127.0.21.8", "127.0.21.9"} for host in hosts) <= 10 < len(taken)
 
 
 async def test_a_control_lease_looks_like_work_and_comes_as_often_as_said(tmp_path: Path) -> None:

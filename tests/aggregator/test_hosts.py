@@ -48,7 +48,8 @@ def test_troubles_harden_when_they_are_enough_and_more_than_agreements() -> None
 def test_one_operator_alone_makes_no_host_hard() -> None:
     lies = [HostEvent("disagree", 1, suspects=("ring",))] * 10
     assert not after(lies).hard
-    assert after([*lies, DISAGREE]).hard  # one that nobody alone explains
+    assert not after([*lies, DISAGREE]).hard, "one trouble that is real does not make a liar's others real"
+    assert after([*lies, DISAGREE, DISAGREE]).hard  # two that nobody alone explains
 
 
 def test_two_unrelated_mismatches_are_both_void_and_two_related_ones_are_not() -> None:

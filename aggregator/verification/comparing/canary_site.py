@@ -3,10 +3,10 @@
     born ───────────── wakes ─────────── gone
          the same text         another one each minute
 
-Rules: pure; everything follows from the site's key. A page stands unchanged for ten to forty days, as most pages of the
-web do, wakes at a minute that nobody can foresee, and is leased only in the day after that. So whoever keeps old copies
-has one of it, in which nothing tells it from a page worth replaying, and it is wrong; and whoever looks whether it has
-woken has fetched it. A site answers only the pages it has, and lists them, as any site does.
+Rules: pure; everything follows from the site's key. A page stands unchanged for two to six weeks, as most pages of the
+web do, wakes at a minute that nobody can foresee, and is leased only in the four days after that. So whoever keeps old
+copies has one of it, in which nothing tells it from a page worth replaying, and it is wrong; and whoever looks whether
+it has woken has fetched it. A site answers only the pages it has, and lists them, as any site does.
 
 Does not: write the texts (`canary_text`), serve, lease or judge (`canaries`).
 
@@ -23,8 +23,9 @@ from typing import Final
 from aggregator.verification.comparing.canary_text import canary_path, keyed_numbers
 
 DAY_MINUTES: Final = 1_440
-QUIET_DAYS: Final = (10, 40)  # at least, at most, between birth and waking
-AWAKE_DAYS: Final = (3, 10)  # between waking and its end; a lease and its appeal are over by then
+QUIET_DAYS: Final = (12, 45)  # at least, at most, between birth and waking
+LEASED_DAYS: Final = 4  # after waking
+AWAKE_DAYS: Final = (6, 9)  # between waking and its end; its last lease is over by then
 QUIET_MINUTE: Final = -1  # of the text that is shown before a page wakes
 _DAYS_CACHED: Final = 1_024
 
@@ -62,10 +63,11 @@ class ControlSite:
         return next((page for page in self.pages_at(minute) if page.path == path), None)
 
     def lately_woken(self, minute: int) -> list[ControlPage]:
-        """Return the pages that woke within the day before a minute: those that may be leased."""
+        """Return the pages that woke within `LEASED_DAYS` before a minute: those that may be leased."""
         day = minute // DAY_MINUTES
-        woken = (page for each in (day - 1, day) for page in _waking(self.key, each, self.pages_a_day))
-        return [page for page in woken if minute - DAY_MINUTES < page.wakes <= minute]
+        days = range(day - LEASED_DAYS, day + 1)
+        woken = (page for each in days for page in _waking(self.key, each, self.pages_a_day))
+        return [page for page in woken if minute - LEASED_DAYS * DAY_MINUTES < page.wakes <= minute]
 
 
 @lru_cache(maxsize=_DAYS_CACHED)

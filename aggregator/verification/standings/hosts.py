@@ -4,8 +4,8 @@
            unrelated nodes mismatched there in one epoch (both mismatches are then void: the page, not they, differs)
     easy   again after `AGREEMENTS_TO_EASE` audits in a row whose truths agreed
 
-Rules: a pure fold. A hard host earns the fetch fee only, so no single operator may make one: troubles harden a host
-only when there is no operator whose lie alone would explain them all.
+Rules: a pure fold. A hard host earns the fetch fee only, so no single operator may make one, nor help one trouble that
+is real to a second: whichever operator's lies are left out, two troubles must remain.
 
 Does not: know tables, or fetch.
 
@@ -16,6 +16,7 @@ Source: docs/protocol.md, "Hard hosts" and "Consequences".
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -45,7 +46,7 @@ class HostEvent:
 class HostStanding:
     """What audits say about a host. Counts are of `epoch_id`; `mismatches` are (group, contribution id).
 
-    `suspects` are the operators whose lies alone would explain every trouble; `measures` counts what `excess` is of.
+    `doubts` says of how many troubles each operator could be the cause, alone; `measures` counts what `excess` is of.
     """
 
     epoch_id: int = -1
@@ -54,7 +55,7 @@ class HostStanding:
     agreements: int = 0
     agreements_in_a_row: int = 0
     mismatches: tuple[tuple[str, str], ...] = ()
-    suspects: tuple[str, ...] = ()
+    doubts: tuple[tuple[str, int], ...] = ()
     excess: float = 0.0
     measures: int = 0
 
@@ -62,7 +63,7 @@ class HostStanding:
 def observe_host(host: HostStanding, event: HostEvent) -> tuple[HostStanding, tuple[str, ...]]:
     """Fold one event and return the host and the contributions whose mismatch is void because of it."""
     if event.epoch_id != host.epoch_id:
-        host = replace(host, epoch_id=event.epoch_id, troubles=0, agreements=0, mismatches=(), suspects=())
+        host = replace(host, epoch_id=event.epoch_id, troubles=0, agreements=0, mismatches=(), doubts=())
     if event.kind == "mismatch":
         return _mismatched(host, event)
     if event.kind == "agree":
@@ -71,10 +72,13 @@ def observe_host(host: HostStanding, event: HostEvent) -> tuple[HostStanding, tu
 
 
 def _troubled(host: HostStanding, event: HostEvent) -> HostStanding:
-    shared = tuple(each for each in event.suspects if host.troubles == 0 or each in host.suspects)
-    host = replace(host, troubles=host.troubles + 1, agreements_in_a_row=0, suspects=shared)
-    beyond_doubt = host.troubles >= TROUBLES_TO_HARDEN and host.troubles > host.agreements and not shared
-    return replace(host, hard=True) if beyond_doubt else host
+    doubts = Counter(dict(host.doubts)) + Counter(event.suspects)
+    troubles = host.troubles + 1
+    beyond_doubt = troubles - max(doubts.values(), default=0)
+    hard = host.hard or (beyond_doubt >= TROUBLES_TO_HARDEN and troubles > host.agreements)
+    return replace(
+        host, hard=hard, troubles=troubles, agreements_in_a_row=0, doubts=tuple(sorted(doubts.items()))
+    )
 
 
 def _agreed(host: HostStanding, event: HostEvent) -> HostStanding:
