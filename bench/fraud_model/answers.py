@@ -100,7 +100,7 @@ def _canaries(leases: Leases, rules: TrustRules, watched: Mask) -> Mask:
 
 
 def _seems_to_suit(leases: Leases, strategy: Strategy) -> Mask:
-    """Which control pages look like those a strategy fakes: archived as others are, still, or given to others before."""
+    """Which control pages look like those a strategy fakes: archived, still, or given to others before."""
     match strategy.where:
         case "static":
             return np.asarray(leases.page_coin >= 1 - (1 - ARCHIVED) * CANARIES_STILL)
