@@ -56,6 +56,7 @@ class _Desk:
     books: Books
     rooms: NoveltyRooms
     pay: EpochPay
+    pays_copies: bool  # as only an experiment without the defence "novelty" does
 
 
 def _price_all(house: House, batch: int) -> int:
@@ -64,10 +65,13 @@ def _price_all(house: House, batch: int) -> int:
         with house.state.write() as connection:
             judged = _judged_and_unpriced(connection, batch)
             desk = _Desk(
-                Books(connection, house.rules), NoveltyRooms(connection, house.rules), EpochPay(connection)
+                Books(connection, house.rules),
+                NoveltyRooms(connection, house.rules),
+                EpochPay(connection),
+                pays_copies=not house.rules.on("novelty"),
             )
             desk.books.stakes.read({row.node_id for row in judged})
-            desk.rooms.read((row.epoch_id, row.url) for row in judged if row.duplicate_kind == "unique")
+            desk.rooms.read((row.epoch_id, row.url) for row in judged if row.duplicate_kind)
             for row in judged:
                 _book(desk, row)
             desk.rooms.save()
@@ -89,6 +93,7 @@ def _judged_and_unpriced(connection: sa.Connection, batch: int) -> list[Any]:
             contributions.c.kind,
             contributions.c.url,
             contributions.c.text_sha256,
+            contributions.c.text_bytes,
             verdicts.c.verdict,
             verdicts.c.reason,
             verdicts.c.epoch_id,
@@ -130,7 +135,7 @@ def _book(desk: _Desk, row: Any) -> None:
         used = row.text_sha256 in msgspec.json.decode(row.truth_sha256, type=list[str])
         desk.books.earn(document, price_truth(used))
         return
-    lines = _price(desk.rooms, row)
+    lines = _price(desk, row)
     desk.books.earn(document, lines)
     desk.pay.count(row.epoch_id, sum(line.amount_wei for line in lines))
     stake = desk.books.stakes.of(row.node_id)
@@ -139,17 +144,16 @@ def _book(desk: _Desk, row: Any) -> None:
         stake.pass_audit(row.seq, row.received_at_ms)
 
 
-def _price(rooms: NoveltyRooms, row: Any) -> list[Priced]:
+def _price(desk: _Desk, row: Any) -> list[Priced]:
     if row.kind == "canary" or row.verdict not in PAID:
         return price_work(row.verdict, row.reason)
-    text = Novelty(
-        row.duplicate_kind,
-        row.unique_bytes,
-        confirmed_ppm=row.confirmed_ppm,
-        room_bytes=rooms.left(row.epoch_id, row.url),
+    kind, novel_bytes = (
+        ("unique", row.text_bytes) if desk.pays_copies else (row.duplicate_kind, row.unique_bytes)
     )
+    room_bytes = desk.rooms.left(row.epoch_id, row.url)
+    text = Novelty(kind, novel_bytes, confirmed_ppm=row.confirmed_ppm, room_bytes=room_bytes)
     lines = price_work(row.verdict, row.reason, text)
-    rooms.use(row.epoch_id, row.url, lines[1].amount_wei // CURRENT.novelty_byte_wei)
+    desk.rooms.use(row.epoch_id, row.url, lines[1].amount_wei // CURRENT.novelty_byte_wei)
     return lines
 
 

@@ -33,13 +33,17 @@ def redteam(
     import structlog
 
     from windrow.redteam.arena import ArenaPlan
-    from windrow.redteam.report import guarded_by, play_now
+    from windrow.redteam.report import compared, guarded_by, play_now
     from windrow.redteam.strategies import STRATEGIES
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     if without and without not in DEFENCES:
         raise WindrowError("bad_usage", f"no defence {without!r}; there are {', '.join(sorted(DEFENCES))}")
     names = strategy or (guarded_by(without) if without else list(STRATEGIES))
+    if not names:
+        raise WindrowError(
+            "bad_usage", f"no strategy here meets {without}; bench/fraud.py --without {without} does"
+        )
     unknown = [name for name in names if name not in STRATEGIES]
     if unknown:
         raise WindrowError("bad_usage", f"no strategy {unknown[0]!r}; there are {', '.join(STRATEGIES)}")
@@ -47,7 +51,8 @@ def redteam(
     lines: list[dict[str, Any]] = []
     for name in names:
         for each in rules:
-            lines.append(play_now(ArenaPlan(name, submissions, each, seed)))
+            line = play_now(ArenaPlan(name, submissions, each, seed))
+            lines.append(compared(lines[-1], line) if each.off else line)
             print(json.dumps(lines[-1]) if as_json else _told(lines[-1]), flush=True)
     if any(not line["held"] and not line["without"] for line in lines):
         raise WindrowError("not_held")
@@ -56,6 +61,8 @@ def redteam(
 def _told(line: dict[str, Any]) -> str:
     without = f" without {', '.join(line['without'])}" if line["without"] else ""
     held = "held" if line["held"] else "NOT HELD"
+    if "gain" in line:
+        held = f"{line['measure']} {line['gain']:+.3f}"
     return (
         f"{line['strategy'] + without:<36} {held:<8} {line['submitted']} handed in, {line['accepted']} taken, "
         f"{line['income_ratio']:.3f} of an honest node's income for {line['work_share']:.2f} of its work"

@@ -24,7 +24,7 @@ from windrow.redteam.archive import take_archive
 from windrow.redteam.arena_house import ArenaClock, ArenaHouse
 from windrow.redteam.changing_web import ChangingWeb
 from windrow.redteam.client import Client
-from windrow.redteam.strategies import STRATEGIES, Kit, Strategy
+from windrow.redteam.strategies import STRATEGIES, Kit, OwnMirrors, OwnSites, Strategy
 from windrow.redteam.validator import ArenaValidator
 from windrow_protocol.messages import Departure, DisclosureRequest, Submission
 from windrow_protocol.trust_rules import DAY_MS, TrustRules
@@ -87,8 +87,11 @@ class Arena:
 
     def _web(self) -> ChangingWeb:
         pages = PAGES_SPARE + self._plan.submissions * (HONEST + 1)
-        own_pages = self._plan.submissions if self._plan.strategy == "own_sites" else 0
-        return ChangingWeb(self._clock.now_ms, pages, self._plan.seed, own_pages)
+        kind = STRATEGIES[self._plan.strategy]
+        own_pages = self._plan.submissions if issubclass(kind, OwnSites) else 0
+        return ChangingWeb(
+            self._clock.now_ms, pages, self._plan.seed, own_pages, mirrored=issubclass(kind, OwnMirrors)
+        )
 
     async def _begin(self, stack: AsyncExitStack, house: ArenaHouse, web: ChangingWeb) -> None:
         clients = [

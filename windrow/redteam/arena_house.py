@@ -38,7 +38,9 @@ from windrow_protocol.trust_rules import TrustRules
 PACE_MS = 20  # the arena's clock stands still while nodes fetch, so the web would seem to be hurried
 
 CANARY_NETWORKS = range(70, 76)
-CANARY_PAGES_A_DAY = 2  # of each control site: small as the arena's web
+# What follows from a network's size is as small as the arena's web.
+CANARY_PAGES_A_DAY = 2  # of each control site
+DOMAIN_BYTES = 60_000  # of novelty an epoch; an honest host gives a third of that
 
 
 class ArenaClock:
@@ -66,7 +68,9 @@ class ArenaHouse:
     def __init__(self, home: Path, clock: ArenaClock, rules: TrustRules, network: str) -> None:
         self._home = home
         self._clock = clock
-        self._rules = msgspec.structs.replace(rules, canary_pages_a_day=CANARY_PAGES_A_DAY)
+        self._rules = msgspec.structs.replace(
+            rules, canary_pages_a_day=CANARY_PAGES_A_DAY, domain_novelty_bytes_max=DOMAIN_BYTES
+        )
         self._network = network
         self._open: OpenHome
         self._pipeline: Pipeline

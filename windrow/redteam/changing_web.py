@@ -7,7 +7,8 @@
     flaky         one fetch in eight is a 503 with an error page
     limiting      more than so many fetches of one address in a second are answered 429 with Retry-After
     living        a paragraph is replaced by a new one every day
-    own           beside these, one host that belongs to the cheat: pages of invented text without end
+    own           beside these, one host that belongs to the cheat: pages of invented text without end, or one text
+                  at every address (`mirrored`)
 
 Rules: each host is an address of its own in 127/8; what a page says follows from the seed, the day, the visitor and
 the number of the fetch. Every tenth page has a mirror on another host.
@@ -51,7 +52,13 @@ class ChangingWeb:
     """A few hundred pages on some hosts of loopback."""
 
     def __init__(
-        self, now_ms: Callable[[], int], pages: int = 600, seed: int = 7, own_pages: int = 0
+        self,
+        now_ms: Callable[[], int],
+        pages: int = 600,
+        seed: int = 7,
+        own_pages: int = 0,
+        *,
+        mirrored: bool = False,
     ) -> None:
         self._now_ms = now_ms
         self._seed = seed
@@ -64,7 +71,7 @@ class ChangingWeb:
             if number % MIRRORED_EVERY == 0:
                 self._put((number + 5) % HOSTS, f"/mirror/{number}.html", number)
         for number in range(own_pages):
-            self._put(HOSTS, f"/own/{number}.html", number)
+            self._put(HOSTS, f"/own/{number}.html", 0 if mirrored else number)
         self._fetches: Counter[str] = Counter()
         self._second: Counter[tuple[str, int]] = Counter()
         self._runner: web.AppRunner | None = None
@@ -111,7 +118,8 @@ class ChangingWeb:
             return _page("Not found", ["There is no page at this address."], 404)
         if place.host == HOSTS:
             chance = random.Random(f"{self._seed}/own/{place.text}")
-            return _page("Everything about it", [fluent_text(request.path, chance, 120) for _ in range(60)])
+            subject = f"/own/{place.text}.html"
+            return _page("Everything about it", [fluent_text(subject, chance, 120) for _ in range(60)])
         visitor = request.remote or ""
         self._fetches[request.path] += 1
         refused = self._refused(place, visitor, self._fetches[request.path])

@@ -2,7 +2,8 @@
 
 Rules: income is what was posted to the payout addresses after everybody had left, for each lease that was given;
 fetches count as cost, identities as free. A strategy is *held* when it earns no more than its share of honest work
-would have (and next to nothing if it fetched nothing).
+would have (and next to nothing if it fetched nothing). `lease_share` is what it took of all leases that were given; a
+defence is worth its place when some strategy gains by its absence.
 
 Does not: play. Usage: `line = await play(ArenaPlan("garbage"))`.
 """
@@ -24,6 +25,7 @@ from windrow.redteam.arena import Arena, ArenaPlan, Player
 from windrow.redteam.strategies import STRATEGIES
 
 NOTHING_RATIO_MAX: Final = 0.05
+_MEASURES: Final = {"lease_limits": "lease_share", "sybil_limits": "lease_share"}  # what is won; else income
 TOLERANCE: Final = (
     0.08  # nodes get different pages: with 200 of them an honest node's income varies by about this much
 )
@@ -45,7 +47,13 @@ def play_now(plan: ArenaPlan) -> dict[str, Any]:
 
 def guarded_by(defence: str) -> list[str]:
     """Return the strategies that a defence is there for."""
-    return [name for name, kind in STRATEGIES.items() if kind.guard == defence]
+    return [name for name, kind in STRATEGIES.items() if defence in kind.guards]
+
+
+def compared(with_it: dict[str, Any], without: dict[str, Any]) -> dict[str, Any]:
+    """Return the line of a play without a defence, and what the strategy gained by its absence."""
+    measure = _MEASURES.get(without["without"][0], "income_ratio")
+    return {**without, "measure": measure, "gain": round(without[measure] - with_it[measure], 4)}
 
 
 def _line(connection: sa.Connection, plan: ArenaPlan, arena: Arena) -> dict[str, Any]:
@@ -66,6 +74,7 @@ def _line(connection: sa.Connection, plan: ArenaPlan, arena: Arena) -> dict[str,
         "accepted": accepted,
         "paid_wei": str(_paid(connection, cheats)),
         "work_share": round(share, 4),
+        "lease_share": round(_given(connection, cheats) / max(1, _given(connection, [*cheats, *honest])), 4),
         "fetches_per_accepted": round(fetches / everybody, 4) if everybody else None,
         "income_ratio": round(ratio, 4),
         "income_ratio_max": round(max(NOTHING_RATIO_MAX, share + TOLERANCE if share else 0.0), 4),
@@ -107,8 +116,12 @@ def _paid(connection: sa.Connection, players: Sequence[Player]) -> int:
 
 def _income(connection: sa.Connection, players: Sequence[Player]) -> float:
     """Return wei for each lease that was given to them."""
-    given = sa.select(sa.func.count()).where(leases.c.node_id.in_(_ids(players)))
-    return _paid(connection, players) / max(1, int(connection.execute(given).scalar_one()))
+    return _paid(connection, players) / max(1, _given(connection, players))
+
+
+def _given(connection: sa.Connection, players: Sequence[Player]) -> int:
+    counted = sa.select(sa.func.count()).where(leases.c.node_id.in_(_ids(players)))
+    return int(connection.execute(counted).scalar_one())
 
 
 def _work_share(players: Sequence[Player]) -> float:

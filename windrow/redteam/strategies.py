@@ -1,8 +1,8 @@
 """What cheats do with a lease: one class for each strategy of the adversary suite.
 
 Rules: a strategy answers leases through a `Client` and may use what a real cheat could have: old copies of pages (its
-`archive`), its other identities, and its own lies. It never sees the aggregator from inside. `guard` names the
-defence without which it should profit.
+`archive`), its other identities, and its own lies. It never sees the aggregator from inside. `guards` names the
+defences without each of which it should profit.
 
 Does not: count or judge (see `arena`).
 
@@ -37,7 +37,7 @@ class Strategy:
     """Honest work: fetch the page and hand in what it says."""
 
     name: ClassVar[str] = "honest"
-    guard: ClassVar[str] = ""
+    guards: ClassVar[tuple[str, ...]] = ()
     identities: ClassVar[int] = 1
     rejoins: ClassVar[bool] = False  # as soon as an identity is worth nothing
     replays: ClassVar[bool] = False  # and so needs an archive
@@ -76,7 +76,8 @@ class Strategy:
 class Garbage(Strategy):
     """Random words for every lease."""
 
-    name, guard = "garbage", "audits"
+    name = "garbage"
+    guards: ClassVar[tuple[str, ...]] = ("audits",)
 
     def is_fake(self, lease: Lease) -> bool:
         """Always."""
@@ -90,7 +91,7 @@ class Garbage(Strategy):
 class FluentText(Garbage):
     """Fluent invented text about the words of the address, as a language model would write."""
 
-    name, guard = "llm_text", "audits"
+    name, guards = "llm_text", ("audits",)
 
     def fake(self, client: Client, lease: Lease) -> Submission:
         """Plausible filler."""
@@ -100,7 +101,7 @@ class FluentText(Garbage):
 class StaleReplay(Strategy):
     """Old copies instead of fetches, wherever there is one."""
 
-    name, guard, replays = "stale_replay", "canaries", True
+    name, guards, replays = "stale_replay", ("canaries",), True
 
     def is_fake(self, lease: Lease) -> bool:
         """Wherever the archive has the page."""
@@ -114,7 +115,7 @@ class StaleReplay(Strategy):
 class StaticReplay(StaleReplay):
     """Old copies of pages that seem not to change."""
 
-    name, guard = "static_replay", "canaries"
+    name, guards = "static_replay", ("canaries",)
 
     def is_fake(self, lease: Lease) -> bool:
         """Where the archive's two copies, taken days apart, are the same."""
@@ -124,7 +125,7 @@ class StaticReplay(StaleReplay):
 class Copies(Strategy):
     """Two fetches feed ten answers: one text of its own goes out for every page that might be a mirror of it."""
 
-    name, guard = "copies", "audits"
+    name, guards = "copies", ("audits",)
 
     def is_fake(self, lease: Lease) -> bool:
         """From the second lease on."""
@@ -148,7 +149,7 @@ class Copies(Strategy):
 class Padding(Strategy):
     """The real page with invented paragraphs in it, more each time, to be paid for more bytes."""
 
-    name, guard = "padding", "padding"
+    name, guards = "padding", ("padding",)
 
     async def answer(self, client: Client, lease: Lease) -> Submission | None:
         """Fetch, then add 10 to 67 % of the words of the result."""
@@ -166,7 +167,7 @@ class Padding(Strategy):
 class RingWithFraming(Strategy):
     """Three identities: lies on the same hosts, to make honest nodes' truths look strange and hosts hard."""
 
-    name, guard, identities = "ring_with_framing", "audits", 3
+    name, guards, identities = "ring_with_framing", ("audits",), 3
 
     def is_fake(self, lease: Lease) -> bool:
         """Whatever lies on the first hosts of the web."""
@@ -176,7 +177,7 @@ class RingWithFraming(Strategy):
 class Sleeper(Strategy):
     """Honest until it has a name, then a cash-out of lies."""
 
-    name, guard = "sleeper", "vesting"
+    name, guards = "sleeper", ("vesting",)
 
     def is_fake(self, lease: Lease) -> bool:
         """After two thirds of its life."""
@@ -186,13 +187,14 @@ class Sleeper(Strategy):
 class SybilFlood(Garbage):
     """Many identities from few addresses, each replaced as soon as it earns nothing."""
 
-    name, guard, identities, rejoins = "sybil_flood", "probation", 8, True
+    name, guards = "sybil_flood", ("probation", "sybil_limits")
+    identities, rejoins = 8, True
 
 
 class HardPagesOnly(Strategy):
     """Lies only where truth is hard to have: hosts that change, limit or fail; the rest is honestly fetched."""
 
-    name, guard = "hard_pages_only", "hard_hosts"
+    name, guards = "hard_pages_only", ("hard_hosts",)
 
     def is_fake(self, lease: Lease) -> bool:
         """On the hosts that were seen to fail or limit."""
@@ -203,7 +205,7 @@ class HardPagesOnly(Strategy):
 class EasyLeasesOnly(Strategy):
     """Fetches what is quick and calls the rest blocked."""
 
-    name, guard = "easy_leases_only", "refusal_audits"
+    name, guards = "easy_leases_only", ("refusal_audits",)
 
     def is_fake(self, lease: Lease) -> bool:
         """Everything but the first half of the alphabet of addresses."""
@@ -218,7 +220,7 @@ class Fakes(Strategy):
     """A small share of lies among honest work."""
 
     share: ClassVar[float] = 0.0
-    guard = "fines"
+    guards = ("fines",)
 
     def is_fake(self, lease: Lease) -> bool:
         """By chance."""
@@ -246,7 +248,7 @@ class Fakes10(Fakes):
 class AdaptivePauser(Strategy):
     """Lies until something is disclosed against it, is honest for a while, and begins again."""
 
-    name, guard = "adaptive_pauser", "escalation"
+    name, guards = "adaptive_pauser", ("escalation",)
 
     def __init__(self, kit: Kit) -> None:
         super().__init__(kit)
@@ -266,7 +268,7 @@ class AdaptivePauser(Strategy):
 class LeaseHoarder(Strategy):
     """Takes all the leases it can get and answers one in ten."""
 
-    name, guard = "lease_hoarder", "lease_limits"
+    name, guards = "lease_hoarder", ("lease_limits",)
 
     async def answer(self, client: Client, lease: Lease) -> Submission | None:
         """Let most of them expire."""
@@ -278,7 +280,7 @@ class LeaseHoarder(Strategy):
 class OwnSites(Strategy):
     """Hosts of its own that invent text without end; it fetches those and calls everything else blocked."""
 
-    name, guard = "own_sites", "domain_caps"
+    name, guards = "own_sites", ("domain_caps",)
 
     def is_fake(self, lease: Lease) -> bool:
         """Whatever is not its own."""
@@ -287,6 +289,12 @@ class OwnSites(Strategy):
     def fake(self, client: Client, lease: Lease) -> Submission:
         """A refusal that never happened."""
         return client.report(lease, Outcome.BLOCKED, 403)
+
+
+class OwnMirrors(OwnSites):
+    """Hosts of its own with one text at every address."""
+
+    name, guards = "own_mirrors", ("novelty",)
 
 
 class ReplayedSubmissions(Strategy):
@@ -326,7 +334,7 @@ class ForgedReceipts(Strategy):
 class Unparseable(Garbage):
     """Broken lines between records, so that fakes vanish from the count."""
 
-    name, guard = "unparseable", "audits"
+    name, guards = "unparseable", ("audits",)
 
     async def hand_in(self, client: Client, records: Sequence[Submission]) -> None:
         """Submit every record beside a broken copy of itself."""
@@ -338,7 +346,7 @@ class Unparseable(Garbage):
 class EmptyAnswers(Strategy):
     """Empty texts, single words and white space, counted as success."""
 
-    name, guard = "empty_answers", "audits"
+    name, guards = "empty_answers", ("audits",)
 
     def is_fake(self, lease: Lease) -> bool:
         """Always."""
@@ -370,6 +378,7 @@ STRATEGIES: Final[dict[str, type[Strategy]]] = {
         AdaptivePauser,
         LeaseHoarder,
         OwnSites,
+        OwnMirrors,
         EmptyAnswers,
         Unparseable,
         ReplayedSubmissions,

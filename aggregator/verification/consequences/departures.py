@@ -132,6 +132,7 @@ def _draw(house: House, connection: sa.Connection, row: Any) -> None:
     ).all()
     watched = standing_of(connection, row.node_id).frozen
     wanted = house.rules.escalated_audits if watched else house.rules.vest_audits
+    wanted = wanted if house.rules.on("audits") else 0
     seed = _seed(house, connection, row)
     drawn = sorted(pending, key=lambda each: leave_place(seed, each.lease_id, each.content_sha256))[:wanted]
     for each in drawn:
