@@ -24,9 +24,11 @@ from windrow.redteam.archive import take_archive
 from windrow.redteam.arena_house import ArenaClock, ArenaHouse
 from windrow.redteam.changing_web import ChangingWeb
 from windrow.redteam.client import Client
-from windrow.redteam.strategies import STRATEGIES, Kit, OwnMirrors, OwnSites, Strategy
+from windrow.redteam.shirking import OwnMirrors, OwnSites
+from windrow.redteam.strategies import STRATEGIES
+from windrow.redteam.strategy import Kit, Strategy
 from windrow.redteam.validator import ArenaValidator
-from windrow_protocol.messages import Departure, DisclosureRequest, Submission
+from windrow_protocol.messages import Departure, Submission
 from windrow_protocol.trust_rules import DAY_MS, TrustRules
 
 NETWORK: Final = "windrow-redteam"
@@ -166,12 +168,9 @@ class Arena:
         await self._audit(house)
 
     async def _learn(self) -> None:
-        """Let adaptive cheats read what was disclosed to them."""
+        """Let cheats read what was disclosed to them."""
         for player in self.cheats:
-            learn = getattr(player.strategy, "learn", None)
-            if learn is not None:
-                _, answer = await player.client.ask("/v1/disclosures", "disclosures", DisclosureRequest())
-                learn(sum(row.get("verdict") == "rejected" for row in answer.get("verdicts", [])))
+            await player.strategy.learn(player.client, await player.client.verdicts())
 
     async def _leave(self, house: ArenaHouse) -> None:
         """Everybody leaves, what is pending is drawn and settled, bonds come back."""

@@ -36,6 +36,7 @@ from contributor_node.extract import extract
 from windrow_protocol.content import normalise_text, text_sha256
 from windrow_protocol.messages import (
     Contribution,
+    DisclosureRequest,
     Lease,
     LeaseRequest,
     Outcome,
@@ -144,18 +145,29 @@ class Client:
         if status != 200:
             self.refusals[answer["error"]] += 1
             return []
-        statements = (
-            verify(
-                token,
-                network=self.network,
-                purpose="lease",
-                signer=self.coordinator_id,
-                subject=self.node_id,
-                now_ms=self._now_ms(),
-            )
-            for token in answer["leases"]
+        return [msgspec.convert(self._read("lease", token), Lease) for token in answer["leases"]]
+
+    async def verdicts(self) -> list[dict[str, Any]]:
+        """Return every verdict that was disclosed so far."""
+        found: list[dict[str, Any]] = []
+        after: str | None = ""
+        while after is not None:
+            _, answer = await self.ask("/v1/disclosures", "disclosures", DisclosureRequest(after=after))
+            found += [self._read("verdict", token) for token in answer["verdicts"]]
+            after = answer["next"] if answer["verdicts"] else None
+        return found
+
+    def _read(self, purpose: str, token: str) -> dict[str, Any]:
+        """Return what the coordinator signed for this node."""
+        statement = verify(
+            token,
+            network=self.network,
+            purpose=purpose,
+            signer=self.coordinator_id,
+            subject=self.node_id,
+            now_ms=self._now_ms(),
         )
-        return [msgspec.convert(statement.content, Lease) for statement in statements]
+        return dict(statement.content or {})
 
     async def submit(self, records: Sequence[Submission]) -> None:
         """Submit records."""
