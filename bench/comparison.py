@@ -84,10 +84,10 @@ async def _honest(
         if not case.text:
             plain.reports += 1
             continue
-        plain.add(case.text, case.truths, roc=roc)
+        plain.add(case.text, case.truths, noise=case.kinds, roc=roc)
         plain.add_truths(case.truths)
         if case.earlier:
-            known.add(case.text, case.truths, case.earlier)
+            known.add(case.text, case.truths, case.earlier, noise=case.kinds)
     return plain, known
 
 

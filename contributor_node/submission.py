@@ -1,7 +1,9 @@
 """What a crawl result becomes: a contribution where there is text, else a report.
 
-Rules: pure. A page without text is reported as `not_found`, because there is nothing to give. What the protocol bounds
-is cut here, so that one odd page cannot have a whole batch refused.
+Rules: pure. A page without text is reported as `not_found`, because there is nothing to give; a block, a challenge or
+a log-in that stands in place of the page (`windrow_protocol.block_pages`) as `blocked`, because the page it is not
+would be held against the node. What the protocol bounds is cut here, so that one odd page cannot have a whole batch
+refused.
 
 Does not: send or keep. Usage: `record = submission_for(result, node_id)`.
 """
@@ -9,6 +11,7 @@ Does not: send or keep. Usage: `record = submission_for(result, node_id)`.
 from __future__ import annotations
 
 from contributor_node.crawl_wire import CrawlResult
+from windrow_protocol.block_pages import is_block_page
 from windrow_protocol.content import normalise_text, text_sha256
 from windrow_protocol.limits import (
     CRAWL_DELAY_S_MAX,
@@ -24,8 +27,16 @@ _SHORT = 256
 
 def submission_for(result: CrawlResult, node_id: str) -> Submission:
     """Return the record for one lease's result."""
-    text = _bounded(result.text) if result.outcome is Outcome.FETCHED else ""
-    return _contribution(result, node_id, text) if text else _report(result)
+    if result.outcome is not Outcome.FETCHED:
+        return _report(result, result.outcome, result.detail)
+    text = _bounded(result.text)
+    if not text:
+        return _report(result, Outcome.NOT_FOUND, "the page has no text")
+    if is_block_page(text, result.http_status, result.title):
+        return _report(
+            result, Outcome.BLOCKED, "a block, a challenge or a log-in stands in place of the page"
+        )
+    return _contribution(result, node_id, text)
 
 
 def _bounded(text: str) -> str:
@@ -35,15 +46,14 @@ def _bounded(text: str) -> str:
     return normalise_text(text.encode()[:TEXT_BYTES_MAX].decode("utf-8", "ignore"))
 
 
-def _report(result: CrawlResult) -> Report:
-    is_empty = result.outcome is Outcome.FETCHED
+def _report(result: CrawlResult, outcome: Outcome, detail: str) -> Report:
     return Report(
         lease_id=result.lease_id,
         url=result.url,
-        outcome=Outcome.NOT_FOUND if is_empty else result.outcome,
+        outcome=outcome,
         fetched_at_ms=result.fetched_at_ms,
         http_status=result.http_status,
-        detail="the page has no text" if is_empty else result.detail[:_SHORT],
+        detail=detail[:_SHORT],
         bytes_wire=result.bytes_wire,
         crawl_delay_ms=min(result.crawl_delay_ms, CRAWL_DELAY_S_MAX * 1000),
         retry_after_ms=min(result.retry_after_ms, RETRY_AFTER_S_MAX * 1000),

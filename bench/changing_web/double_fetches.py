@@ -17,10 +17,10 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from aggregator.verification.comparing.block_pages import is_block_page
 from bench.changing_web.base_pages import BasePage
 from bench.changing_web.noise import REGIONS
 from bench.changing_web.server import ChangingWeb, address_in
+from windrow_protocol.block_pages import is_block_page
 from windrow_protocol.limits import TRUTH_ATTEMPTS_MAX, TRUTHS_PER_AUDIT_MAX
 
 

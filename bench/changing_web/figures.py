@@ -51,19 +51,28 @@ class Tally:
     reports: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    mismatches_of: Counter[str] = field(default_factory=Counter)
     scores: list[float] = field(default_factory=list)
     excess: list[float] = field(default_factory=list)
     own_excess: list[float] = field(default_factory=list)
     at: dict[float, Counter[str]] = field(default_factory=lambda: {each: Counter() for each in THRESHOLDS})
 
     def add(
-        self, text: str, truths: Sequence[str], earlier: str | None = None, *, roc: bool = False
+        self,
+        text: str,
+        truths: Sequence[str],
+        earlier: str | None = None,
+        *,
+        noise: Sequence[str] = (),
+        roc: bool = False,
     ) -> Decision:
-        """Judge one case and count it."""
+        """Judge one case and count it; `noise` names the kinds that the page has."""
         decision = judge(text, truths, earlier)
         self.cases += 1
         self.kinds[decision.kind] += 1
         self.reasons[decision.reason_code] += 1
+        if decision.kind == "mismatch":
+            self.mismatches_of["+".join(sorted(noise))] += 1
         self.scores.append(decision.score)
         if truths:
             self.own_excess.append(1 - similarity(text, truths[0]).a_in_b)
@@ -98,6 +107,7 @@ def honest_line(measure: str, name: str, tally: Tally) -> dict[str, Any]:
         "false_mismatch": tally.share("mismatch"),
         "no_evidence": tally.share("no_evidence"),
         "match": tally.share("match"),
+        "mismatches_of": dict(tally.mismatches_of.most_common()),
         "reasons": dict(tally.reasons),
         "truth_to_truth_excess": _spread(tally.excess),
         "contribution_excess": _spread(tally.own_excess),

@@ -2,7 +2,7 @@
 
 Rules: one server, every fetch a connection of its own from the address of whoever fetches (all in 127/8); a page's
 clock moves on by minutes with each visit, drawn from the seed, so that a run can be repeated. What a fetch gives is
-what the node would submit: the extractor's text in normal form, or nothing where the answer is no page.
+what the node's own code submits for the answer: a contribution, or a report where the answer is no page.
 
 Does not: pace, or look at robots.txt: the node's own tests do.
 
@@ -24,16 +24,18 @@ from aiohttp import web
 
 from bench.changing_web.base_pages import BasePage, Pool
 from bench.changing_web.noise import REGIONS, Visit, respond
+from contributor_node.crawl_wire import CrawlResult
 from contributor_node.extract import extract
 from contributor_node.outcomes import outcome_of_status
-from windrow_protocol.content import normalise_text
-from windrow_protocol.messages import Outcome
+from contributor_node.submission import submission_for
+from windrow_protocol.messages import Contribution
 
 MINUTES_BETWEEN_VISITS_MAX = 90
+_ID, _URL = "0" * 64, "http://page.example/"  # of no lease: only what becomes of the page is looked at
 
 
 class Fetched(NamedTuple):
-    """Text in normal form, and title."""
+    """Text in normal form, and title; both empty for a report."""
 
     text: str
     title: str
@@ -104,8 +106,23 @@ class ChangingWeb:
             aiohttp.ClientSession(connector=connector) as session,
             session.get(f"{self._base}/{key}") as response,
         ):
-            body = await response.read()
-            if outcome_of_status(response.status) is not Outcome.FETCHED:
-                return Fetched("", "")
-            found = extract(body, response.headers["Content-Type"])
-            return Fetched(normalise_text(found.text), found.title)
+            return _handed_in(response.status, response.headers["Content-Type"], await response.read())
+
+
+def _handed_in(status: int, content_type: str, body: bytes) -> Fetched:
+    """What a node makes of an answer: its text and title where it hands in a page, else nothing."""
+    found = extract(body, content_type)
+    result = CrawlResult(
+        lease_id=_ID,
+        url=_URL,
+        outcome=outcome_of_status(status),
+        final_url=_URL,
+        fetched_at_ms=0,
+        http_status=status,
+        content_type=content_type,
+        raw_sha256=_ID,
+        text=found.text,
+        title=found.title,
+    )
+    record = submission_for(result, _ID)
+    return Fetched(record.text, record.title) if isinstance(record, Contribution) else Fetched("", "")

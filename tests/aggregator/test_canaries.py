@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from real_house import Node, words_of
 
 from aggregator.verification.audits.canaries import canary_rate_ppm, canary_routes, judge_canary
-from aggregator.verification.comparing.block_pages import is_block_page
 from aggregator.verification.comparing.canary_site import DAY_MINUTES, LEASED_DAYS, ControlSite
 from aggregator.verification.comparing.canary_text import (
     canary_page,
@@ -34,6 +33,7 @@ from aggregator.verification.standings.standing_rows import keep_standing
 from contributor_node.extract import extract
 from storage.house import House
 from storage.tables import contributions, duplicates, frontier, leases, verdicts
+from windrow_protocol.block_pages import is_block_page
 from windrow_protocol.content import normalise_text
 from windrow_protocol.messages import Lease, Outcome
 from windrow_protocol.trust_rules import PPM, TrustRules

@@ -80,6 +80,33 @@ def test_every_result_becomes_a_record_that_the_protocol_takes(
     assert list(decode_batch(encode_batch([record]))) == [record]
 
 
+WALLS = [
+    (
+        "Just a moment...",
+        "Checking your browser before you enter. Please enable JavaScript and cookies to continue.",
+    ),
+    ("Access Denied", "You have no permission to see this page."),
+    ("Are you a robot?", "Solve the captcha below, and the page you wanted will open."),
+    ("Sign in", "Please log in"),
+    ("", "Our systems have detected unusual traffic from your network."),
+]
+
+
+@pytest.mark.parametrize(("title", "text"), WALLS)
+def test_what_stands_in_place_of_a_page_is_reported_as_blocked_and_not_handed_in(
+    title: str, text: str
+) -> None:
+    record = submission_for(result(title=title, text=text, retry_after_ms=5), NODE_ID)
+    assert isinstance(record, Report)
+    assert (record.outcome, record.http_status, record.retry_after_ms) == (Outcome.BLOCKED, 200, 5)
+    assert record.detail == "a block, a challenge or a log-in stands in place of the page"
+
+
+def test_a_long_page_about_walls_is_handed_in() -> None:
+    text = "Just a moment, said the captcha, are you a human? " * 30
+    assert isinstance(submission_for(result(title="Access denied", text=text), NODE_ID), Contribution)
+
+
 def test_an_endless_text_is_cut_and_still_in_normal_form() -> None:
     record = submission_for(result(text="é " * TEXT_BYTES_MAX), NODE_ID)
     assert isinstance(record, Contribution)

@@ -6,7 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 from real_data import real_data
 
-from aggregator.verification.comparing.block_pages import is_block_page
+from contributor_node.extract import extract
+from windrow_protocol.block_pages import is_block_page
+from windrow_protocol.content import normalise_text
 
 BLOCKS = [
     ("Checking your browser before accessing example.org. Ray ID: 7f3c", 200, "Just a moment..."),
@@ -56,3 +58,14 @@ def test_real_pages_are_pages(folder: str) -> None:
     taken = [row["title"] for row in pages if is_block_page(row["expected_text"], 200, row["title"] or "")]
     assert len(pages) > 100
     assert taken == []
+
+
+@pytest.mark.parametrize(("folder", "every"), [("html_wcxb_a", 4), ("html_trafilatura_eval", 5)])
+def test_real_pages_as_the_node_extracts_them_are_pages(folder: str, every: int) -> None:
+    table = pq.read_table(real_data(folder) / "pages.parquet", columns=["url", "html"])
+    pages = [
+        (row["url"], extract(row["html"], "text/html")) for row in table.to_pylist()[::every] if row["html"]
+    ]
+    told = [(url, normalise_text(page.text), page.title) for url, page in pages]
+    assert len(told) > 150
+    assert [url for url, text, title in told if text and is_block_page(text, 200, title)] == []

@@ -1,10 +1,11 @@
 """Tells a page that a site shows instead of its page: a block, a challenge, a log-in wall of somebody's network.
 
-Rules: a pure function of text, status and title. Errors of HTTP are never pages. Words count only in short texts, where
-they are all there is; a long article about captchas is an article. It is asked about truths alone, where a wrong yes
-costs an audit and a wrong no might cost a contributor.
+Rules: a pure function of text, status and title, and the same one for both sides: a node reports what it takes for
+such a page as `blocked`, an audit takes no such page for a truth. A wrong yes costs a node one fetch fee, or an audit
+one truth; a wrong no might cost a contributor a mismatch. Errors of HTTP are never pages. Words count only in short
+texts, where they are all there is; a long article about captchas is an article.
 
-Does not: judge contributions, or know the network's other pages (see `truths.is_everywhere`).
+Does not: judge contributions, or know the network's other pages (`is_everywhere` in the audits).
 
 Usage: `if is_block_page(text, 200, "Just a moment..."): ...`
 """
