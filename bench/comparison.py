@@ -38,7 +38,7 @@ from bench.changing_web.forgeries import ALTERED, FAKES, PADDED, STALE_PERCENT, 
 from bench.changing_web.noise import KINDS, WEBS, kinds_of
 from bench.changing_web.server import ChangingWeb
 from windrow.demo_site.build import build_site
-from windrow_protocol.content import normalise_text, shingle_hashes
+from windrow_protocol.content import normalise_text, shingles_in_order
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN
 
 TEXTS_CACHED: Final = 24
@@ -203,7 +203,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
         # The rule hashes a text anew for each question; here the same texts are asked about many times.
         stack.enter_context(
-            patch.object(comparison, "shingle_hashes", lru_cache(TEXTS_CACHED)(shingle_hashes))
+            patch.object(comparison, "shingles_in_order", lru_cache(TEXTS_CACHED)(shingles_in_order))
         )
         if options.versions:
             measure_versions(options.versions)

@@ -55,11 +55,16 @@ def words(text: str) -> list[str]:
 
 def shingle_hashes(text: str) -> frozenset[int]:
     """Return the 64-bit hashes of a text's five-word shingles; a shorter text is one shingle, an empty one none."""
+    return frozenset(shingles_in_order(text))
+
+
+def shingles_in_order(text: str) -> tuple[int, ...]:
+    """Return the same hashes as they follow each other in the text, repeated ones as often as they stand there."""
     tokens = words(text)
     if not tokens:
-        return frozenset()
+        return ()
     count = max(1, len(tokens) - SHINGLE_WORDS + 1)
-    return frozenset(_hash64(" ".join(tokens[i : i + SHINGLE_WORDS])) for i in range(count))
+    return tuple(_hash64(" ".join(tokens[i : i + SHINGLE_WORDS])) for i in range(count))
 
 
 def _hash64(shingle: str) -> int:

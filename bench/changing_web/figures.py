@@ -15,11 +15,12 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Any, Final
 from unittest.mock import patch
 
 from aggregator.verification.comparing import comparison
-from aggregator.verification.comparing.comparison import Decision, decide, similarity
+from aggregator.verification.comparing.comparison import Decision, decide
 from bench.changing_web.bounds import upper_bound
 
 THRESHOLDS: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -75,17 +76,15 @@ class Tally:
             self.mismatches_of["+".join(sorted(noise))] += 1
         self.scores.append(decision.score)
         if truths:
-            self.own_excess.append(1 - similarity(text, truths[0]).a_in_b)
+            self.own_excess.append(1 - decide(text, truths[:1]).confirmed)
         for threshold in THRESHOLDS if roc else ():
             self.at[threshold][judge_at(threshold, text, truths, earlier).kind] += 1
         return decision
 
     def add_truths(self, truths: Sequence[str]) -> None:
         """Count how much two truths of one page have that the other has not."""
-        for at, one in enumerate(truths):
-            for other in truths[at + 1 :]:
-                both = similarity(one, other)
-                self.excess += [1 - both.a_in_b, 1 - both.b_in_a]
+        for one, other in permutations(truths, 2):
+            self.excess.append(1 - decide(one, [other]).confirmed)
 
     def share(self, kind: str, total: int | None = None) -> dict[str, Any]:
         """A count as share with its upper bound."""

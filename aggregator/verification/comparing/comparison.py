@@ -33,11 +33,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, permutations
 from math import fsum
 from typing import Literal
 
-from windrow_protocol.content import shingle_hashes
+from aggregator.verification.comparing.alignment import share_in_order
+from windrow_protocol.content import shingles_in_order
 from windrow_protocol.limits import (
     MATCH_SIMILARITY_MIN,
     MISMATCH_MARGIN,
@@ -64,9 +65,10 @@ class Similarity:
 class Decision:
     """What the truths say about a contribution.
 
-    `score` is the best `s`; `confirmed` the largest share of the contribution's shingles that one truth has too;
-    `truth_excess` the same truths' own mean excess over each other (None with fewer than two); `reason_code` is
-    empty until decided; `scores` is `s` for each truth with words, in their order.
+    `score` is the best `s`; `confirmed` the largest share of the contribution's shingles that one truth has too, as
+    often and in the same order (`alignment`); `truth_excess` the same truths' own mean excess over each other, counted
+    likewise (None with fewer than two); `reason_code` is empty until decided; `scores` is `s` for each truth with
+    words, in their order.
     """
 
     kind: Literal["match", "need_truth", "mismatch", "no_evidence"]
@@ -83,7 +85,7 @@ def similarity(a_text: str, b_text: str) -> Similarity:
     A text of one to four words is one shingle. Two texts without any word are alike (1.0); a text without words is
     unlike any text with words (0.0).
     """
-    return _similarity(shingle_hashes(a_text), shingle_hashes(b_text))
+    return _similarity(frozenset(shingles_in_order(a_text)), frozenset(shingles_in_order(b_text)))
 
 
 def decide(contribution_text: str, truths: Sequence[str], earlier_text: str | None = None) -> Decision:
@@ -93,9 +95,10 @@ def decide(contribution_text: str, truths: Sequence[str], earlier_text: str | No
     """
     if len(truths) > TRUTHS_PER_AUDIT_MAX:
         raise ValueError(f"{len(truths)} truths, at most {TRUTHS_PER_AUDIT_MAX}")
-    claimed = shingle_hashes(contribution_text)
-    known = [shingles for shingles in map(shingle_hashes, truths) if shingles]
-    earlier = shingle_hashes(earlier_text) if earlier_text is not None else None
+    said = shingles_in_order(contribution_text)
+    shown = [shingles for shingles in map(shingles_in_order, truths) if shingles]
+    claimed, known = frozenset(said), [frozenset(shingles) for shingles in shown]
+    earlier = frozenset(shingles_in_order(earlier_text)) if earlier_text is not None else None
     found = [_similarity(claimed, truth) for truth in known]
     ceiling = _score_of_news(claimed, known, earlier)
     scores = [min(each.two_sided, ceiling) for each in found]
@@ -104,8 +107,8 @@ def decide(contribution_text: str, truths: Sequence[str], earlier_text: str | No
     kind, reason = judge(scores, agreement)
     if kind == "mismatch" and judge([each.two_sided for each in found], agreement)[0] != "mismatch":
         kind, reason = "no_evidence", "perhaps_stale"
-    confirmed = max((each.a_in_b for each in found), default=0.0)
-    return Decision(kind, best, reason, confirmed, _mean_excess(known), tuple(scores))
+    confirmed = max((share_in_order(said, truth) for truth in shown), default=0.0)
+    return Decision(kind, best, reason, confirmed, mean_excess(shown), tuple(scores))
 
 
 def judge(
@@ -141,12 +144,13 @@ def _score_of_news(claimed: Shingles, known: Sequence[Shingles], earlier: Shingl
     return len(claimed & news) / len(news) if len(news) >= NEW_SHINGLES_MIN else 1.0
 
 
-def _mean_excess(known: Sequence[Shingles]) -> float | None:
-    """Return the mean share of one truth's shingles that another has not, over all ordered pairs."""
-    pairs = [_similarity(a, b) for a, b in combinations(known, 2)]
-    if not pairs:
-        return None
-    return fsum(1 - share for pair in pairs for share in (pair.a_in_b, pair.b_in_a)) / (2 * len(pairs))
+def mean_excess(texts: Sequence[Sequence[int]]) -> float | None:
+    """Return the mean share of one text's shingles that another has not, over all ordered pairs; None without a pair.
+
+    The texts are given as `shingles_in_order`.
+    """
+    shares = [1 - share_in_order(a, b) for a, b in permutations(texts, 2)]
+    return fsum(shares) / len(shares) if shares else None
 
 
 def _similarity(a: Shingles, b: Shingles) -> Similarity:

@@ -19,8 +19,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from aggregator.verification.comparing.comparison import Similarity, similarity
+from aggregator.verification.comparing.comparison import Similarity, mean_excess, similarity
 from aggregator.verification.standings.hosts import HostEvent
+from windrow_protocol.content import shingles_in_order
 from windrow_protocol.limits import TRUTH_AGREEMENT_MIN
 
 _Pair = tuple[str, str, Similarity]
@@ -33,7 +34,8 @@ def host_event(
     if len(truths) >= 2:
         pairs = [(a[0], b[0], similarity(a[1], b[1])) for a, b in combinations(truths, 2)]
         if all(_agree(pair) for pair in pairs):
-            return HostEvent("agree", epoch_id, excess=_mean_excess(pairs))
+            excess = mean_excess([shingles_in_order(text) for _, text in truths])
+            return HostEvent("agree", epoch_id, excess=excess or 0.0)
         return HostEvent("disagree", epoch_id, suspects=_liars(pairs) if operators > 1 else ())
     if not truths and refused:
         alone = len(set(refused)) == 1
@@ -50,8 +52,3 @@ def _liars(pairs: Sequence[_Pair]) -> tuple[str, ...]:
     return tuple(
         name for name in named if all(_agree(pair) for pair in pairs if name not in (pair[0], pair[1]))
     )
-
-
-def _mean_excess(pairs: Sequence[_Pair]) -> float:
-    shares = [1 - share for _, _, each in pairs for share in (each.a_in_b, each.b_in_a)]
-    return sum(shares) / len(shares)
