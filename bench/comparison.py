@@ -34,7 +34,7 @@ from aggregator.verification.comparing.comparison import similarity
 from bench.changing_web.base_pages import BasePage, Pool, base_pages, pool_of
 from bench.changing_web.double_fetches import Case, honest_cases
 from bench.changing_web.figures import Tally, forged_line, honest_line, roc, sum_of
-from bench.changing_web.forgeries import ALTERED, FAKES, PADDED, STALE_PERCENT, Forger, older_version
+from bench.changing_web.forgeries import ALTERED, FAKES, PADDED, PARTS, STALE_PERCENT, Forger, older_version
 from bench.changing_web.noise import KINDS, WEBS, kinds_of
 from bench.changing_web.server import ChangingWeb
 from windrow.demo_site.build import build_site
@@ -42,6 +42,7 @@ from windrow_protocol.content import normalise_text, shingles_in_order
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN
 
 TEXTS_CACHED: Final = 24
+WRONG_BELOW: Final = 0.95  # similarity to what the site served: the network's word for wrong content
 OF_THE_HOST: Final = ("bigram_model", "other_page_of_host", "other_page_retitled")
 
 
@@ -95,7 +96,11 @@ async def _honest(
 
 
 class Forgeries:
-    """All forgeries of the pages of one web, counted by group and name."""
+    """All forgeries of the pages of one web, counted by group and name.
+
+    Wrong is what is less than `WRONG_BELOW` alike to what the site served; a fake that is not wrong is counted as
+    `as_served`. Fakes of pages whose neighbour the rule itself takes for the page are wrong, and a group of their own.
+    """
 
     def __init__(self, pages: Sequence[BasePage], pool: Pool, rng: random.Random) -> None:
         self._pool, self._rng = pool, rng
@@ -109,12 +114,18 @@ class Forgeries:
         page = case.page
         siblings = [each for each in self._by_host[page.host] if each is not page]
         sibling = self._rng.choice(siblings) if siblings else page
-        differ = similarity(page.text, sibling.text).two_sided < MATCH_SIMILARITY_MIN
+        alike = similarity(page.text, sibling.text).two_sided >= MATCH_SIMILARITY_MIN
         forger = Forger(page, sibling, self._pool, self._rng)
         for name, forge in FAKES.items():
             if siblings or name not in OF_THE_HOST:
-                same = name in OF_THE_HOST and not differ
-                self._add("pages_that_say_the_same" if same else "fake", name, case, forge(forger), roc=True)
+                group = "fake_of_pages_alike" if alike and name in OF_THE_HOST else "fake"
+                self._add(group, name, case, forge(forger), roc=True)
+
+    def add_parts(self, case: Case) -> None:
+        """Judge what can be handed in by whoever has only parts of the page, without fetching it."""
+        forger = Forger(case.page, case.page, self._pool, self._rng)
+        for name, forge in PARTS.items():
+            self._add("part", name, case, forge(forger))
 
     def add_copies(self, case: Case) -> None:
         """Judge what can be made of a copy of the page, new or old."""
@@ -130,7 +141,13 @@ class Forgeries:
     def _add(
         self, group: str, name: str, case: Case, text: str, earlier: str | None = None, *, roc: bool = False
     ) -> None:
+        if group.startswith("fake") and similarity(text, case.text).two_sided >= WRONG_BELOW:
+            group = "as_served"
         self.tallies.setdefault((group, name), Tally()).add(text, case.truths, earlier, roc=roc)
+
+    def sum_of(self, *groups: str) -> Tally:
+        """All of some groups as one."""
+        return sum_of(tally for (group, _), tally in self.tallies.items() if group in groups)
 
 
 async def measure_forged(pages: Sequence[BasePage], pool: Pool, options: argparse.Namespace) -> None:
@@ -147,11 +164,20 @@ async def measure_forged(pages: Sequence[BasePage], pool: Pool, options: argpars
             forged.add_fakes(case)
             if copied < options.copied_pages:
                 copied += 1
+                forged.add_parts(case)
                 forged.add_copies(case)
     for (group, name), tally in forged.tallies.items():
         _print(forged_line(group, name, tally))
-    fakes = sum_of(tally for (group, _), tally in forged.tallies.items() if group == "fake")
+    fakes = forged.sum_of("fake")
     _print({**forged_line("fake", "all", fakes), "roc": roc(fakes, "match", "no_evidence", "mismatch")})
+    _print(
+        {
+            **forged_line("wrong", "all", forged.sum_of("fake", "fake_of_pages_alike")),
+            "of_pages_alike": forged.sum_of("fake_of_pages_alike").share("match"),
+            "as_served": forged.sum_of("as_served").share("match"),
+            "as_served_count": forged.sum_of("as_served").cases,
+        }
+    )
 
 
 def _print(line: dict[str, Any]) -> None:

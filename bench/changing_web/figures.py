@@ -20,9 +20,12 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from aggregator.verification.comparing import comparison
-from aggregator.verification.comparing.comparison import Decision, decide
+from aggregator.verification.comparing.comparison import Decision, decide, similarity
 from bench.changing_web.bounds import upper_bound
 
+PART_OF_TRUTH_MIN: Final = (
+    0.8  # of a text's shingles in a truth: a part of the page, as docs/adr/0027 speaks of it
+)
 THRESHOLDS: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -53,6 +56,7 @@ class Tally:
     kinds: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     mismatches_of: Counter[str] = field(default_factory=Counter)
+    mismatched_parts: int = 0
     scores: list[float] = field(default_factory=list)
     excess: list[float] = field(default_factory=list)
     own_excess: list[float] = field(default_factory=list)
@@ -74,6 +78,8 @@ class Tally:
         self.reasons[decision.reason_code] += 1
         if decision.kind == "mismatch":
             self.mismatches_of["+".join(sorted(noise))] += 1
+            inside = max(similarity(text, truth).a_in_b for truth in truths)
+            self.mismatched_parts += inside >= PART_OF_TRUTH_MIN
         self.scores.append(decision.score)
         if truths:
             self.own_excess.append(1 - decide(text, truths[:1]).confirmed)
@@ -107,6 +113,7 @@ def honest_line(measure: str, name: str, tally: Tally) -> dict[str, Any]:
         "no_evidence": tally.share("no_evidence"),
         "match": tally.share("match"),
         "mismatches_of": dict(tally.mismatches_of.most_common()),
+        "mismatches_that_are_parts_of_a_truth": tally.mismatched_parts,
         "reasons": dict(tally.reasons),
         "truth_to_truth_excess": _spread(tally.excess),
         "contribution_excess": _spread(tally.own_excess),
@@ -124,6 +131,7 @@ def forged_line(group: str, name: str, tally: Tally) -> dict[str, Any]:
         "accepted": tally.share("match"),
         "no_evidence": tally.share("no_evidence"),
         "mismatch": tally.share("mismatch"),
+        "mismatches_that_are_parts_of_a_truth": tally.mismatched_parts,
         "score": {"mean": _mean(tally.scores), "p95": _quantile(tally.scores, 0.95)},
         "excess_measured": _spread(tally.own_excess),
     }
@@ -134,6 +142,7 @@ def sum_of(tallies: Iterable[Tally]) -> Tally:
     whole = Tally()
     for tally in tallies:
         whole.cases += tally.cases
+        whole.mismatched_parts += tally.mismatched_parts
         whole.kinds += tally.kinds
         whole.reasons += tally.reasons
         whole.scores += tally.scores

@@ -1,7 +1,8 @@
 """Texts that were not honestly fetched: kinds of forgery, from garbage to slightly altered copies.
 
 Rules: a forgery is made from what its forger has. Those of `FAKES` have not fetched the page: they know words about it
-at most, or other pages of its host. Those of `ALTERED` and `PADDED` had the page (or somebody's copy) and changed it.
+at most, or other pages of its host. Those of `PARTS` have not either, but some of its text: from a listing, a search
+engine, an archive. Those of `ALTERED` and `PADDED` had the page (or somebody's copy) and changed it.
 The number at a name's end is the percentage of its strength. Kinds and strengths were set down before measuring.
 
 Does not: submit anything, or judge.
@@ -116,6 +117,31 @@ def _title_and_filler(forger: Forger) -> str:
     return f"{forger.page.title}\n\n{filler}"
 
 
+# --- with a part of it ----------------------------------------------------------------------------------------
+
+
+def _lead(forger: Forger) -> str:
+    """Title and first two sentences, as listings and feeds show for two dozen pages at a time."""
+    return "\n".join([forger.page.title, *_sentences(forger.page.text)[:2]])
+
+
+def _snippet(forger: Forger) -> str:
+    """Forty words in a row from anywhere, as a search engine shows."""
+    said = forger.page.text.split()
+    start = forger.rng.randrange(max(1, len(said) - 40))
+    return " ".join(said[start : start + 40])
+
+
+def _stale_start(forger: Forger) -> str:
+    """The first 40 % of an archived version of which a tenth was written anew since."""
+    old = _WORD.findall(older_version(forger, 10))
+    return "".join(old[: max(1, round(len(old) * 0.4))])
+
+
+def _repeated(forger: Forger, times: int) -> str:
+    return "\n".join([forger.page.text] * times)
+
+
 # --- with the page, or a copy ---------------------------------------------------------------------------------
 
 
@@ -194,6 +220,11 @@ FAKES: Final[Mapping[str, Forgery]] = {
     "boilerplate_only": _boilerplate,
     "title_and_filler": _title_and_filler,
 }
+PARTS: Final[Mapping[str, Forgery]] = {
+    "lead_of_a_listing": _lead,
+    "snippet_of_a_search": _snippet,
+    "start_of_an_archived_copy": _stale_start,
+}
 ALTERED: Final[Mapping[str, Forgery]] = {
     **{f"truncated_{percent}": partial(_truncated, percent=percent) for percent in (10, 30, 50, 70, 90)},
     **{f"words_substituted_{percent}": partial(_substituted, percent=percent) for percent in (5, 10, 20, 40)},
@@ -204,6 +235,7 @@ ALTERED: Final[Mapping[str, Forgery]] = {
 PADDED: Final[Mapping[str, Forgery]] = {
     **{f"padded_{percent}": partial(_padded, percent=percent) for percent in (10, 25, 40, 67)},
     **{f"padded_at_end_{percent}": partial(_padded_at_end, percent=percent) for percent in (10, 25, 40, 67)},
+    **{f"said_{times}_times": partial(_repeated, times=times) for times in (2, 5)},
 }
 STALE_PERCENT: Final = (5, 20, 40, 60)
 
