@@ -30,6 +30,7 @@ from unittest.mock import patch
 import pyarrow.parquet as pq
 
 from aggregator.verification.comparing import comparison
+from aggregator.verification.comparing.alignment import share_in_order
 from aggregator.verification.comparing.comparison import similarity
 from bench.changing_web.base_pages import BasePage, Pool, base_pages, pool_of
 from bench.changing_web.double_fetches import Case, honest_cases
@@ -227,9 +228,12 @@ def main(arguments: list[str] | None = None) -> int:
             build_site(
                 site, modules_max=options.modules, documents_max=None, progress=lambda done, total: None
             )
-        # The rule hashes a text anew for each question; here the same texts are asked about many times.
+        # The rule hashes and aligns texts anew for each question; here the same ones are asked about many times.
         stack.enter_context(
             patch.object(comparison, "shingles_in_order", lru_cache(TEXTS_CACHED)(shingles_in_order))
+        )
+        stack.enter_context(
+            patch.object(comparison, "share_in_order", lru_cache(TEXTS_CACHED)(share_in_order))
         )
         if options.versions:
             measure_versions(options.versions)
