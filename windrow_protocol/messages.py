@@ -306,7 +306,7 @@ class Verdict(Message, frozen=True):
     """What the coordinator signs (purpose `verdict`, subject `node_id`) about one contribution.
 
     `unaudited` is neither pass nor fail: it was not drawn. `confirmed_ppm` is the share of its shingles that a truth
-    has too; what no truth confirms earns nothing.
+    has too, as often and in the same order; what no truth confirms earns nothing.
     """
 
     contribution_id: str
