@@ -15,17 +15,21 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import permutations
 from typing import Any, Final
 from unittest.mock import patch
 
 from aggregator.verification.comparing import comparison
+from aggregator.verification.comparing.alignment import share_in_order
 from aggregator.verification.comparing.comparison import Decision, decide, similarity
 from bench.changing_web.bounds import upper_bound
+from windrow_protocol.content import shingles_in_order
 
 PART_OF_TRUTH_MIN: Final = (
     0.8  # of a text's shingles in a truth: a part of the page, as docs/adr/0027 speaks of it
 )
+_shingles: Final = lru_cache(24)(shingles_in_order)  # the same few texts are compared with each other
 THRESHOLDS: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -82,15 +86,16 @@ class Tally:
             self.mismatched_parts += inside >= PART_OF_TRUTH_MIN
         self.scores.append(decision.score)
         if truths:
-            self.own_excess.append(1 - decide(text, truths[:1]).confirmed)
+            self.own_excess.append(_excess(text, truths[0]))
+        at_all = len(decision.scores) == 1 and decision.score >= THRESHOLDS[-1]  # the first truth settles it
         for threshold in THRESHOLDS if roc else ():
-            self.at[threshold][judge_at(threshold, text, truths, earlier).kind] += 1
+            kind = "match" if at_all else judge_at(threshold, text, truths, earlier).kind
+            self.at[threshold][kind] += 1
         return decision
 
     def add_truths(self, truths: Sequence[str]) -> None:
         """Count how much two truths of one page have that the other has not."""
-        for one, other in permutations(truths, 2):
-            self.excess.append(1 - decide(one, [other]).confirmed)
+        self.excess += [_excess(one, other) for one, other in permutations(truths, 2)]
 
     def share(self, kind: str, total: int | None = None) -> dict[str, Any]:
         """A count as share with its upper bound."""
@@ -160,6 +165,11 @@ def roc(tally: Tally, *kinds: str) -> list[dict[str, Any]]:
         bound = _round(upper_bound(tally.at[threshold][kinds[0]], tally.cases))
         points.append({"threshold": threshold, **shares, f"{kinds[0]}_upper_95": bound})
     return points
+
+
+def _excess(text: str, other: str) -> float:
+    """Return the share of a text that another does not confirm."""
+    return 1 - share_in_order(_shingles(text), _shingles(other))
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
