@@ -61,8 +61,21 @@ def paid_bytes(text: str, truth: str) -> int:
     return price_work("accepted", "matches_truth", told)[1].amount_wei // CURRENT.novelty_byte_wei
 
 
-def test_a_page_said_five_times_is_paid_once() -> None:
-    assert paid_bytes("\n".join([PAGE] * 5), PAGE) <= len(PAGE.encode()) * 1.01
+def test_a_page_said_half_again_is_paid_once() -> None:
+    assert paid_bytes("\n".join([PAGE, *SENTENCES[:30]]), PAGE) <= len(PAGE.encode()) * 1.01
+
+
+def test_a_page_said_twice_or_more_is_not_the_page() -> None:
+    for times in (2, 5):
+        decision = decide("\n".join([PAGE] * times), [PAGE] * 3)
+        assert (decision.kind, round(decision.score, 1)) == ("mismatch", round(1 / times, 1))
+        assert round(decision.confirmed, 1) == round(1 / times, 1)
+
+
+def test_a_page_that_repeats_itself_is_like_itself() -> None:
+    assert decide("\n".join([PAGE] * 3), ["\n".join([PAGE] * 3)]).kind == "match"
+    assert decide("\n".join([PAGE] * 3), ["\n".join([PAGE] * 2)]).kind == "match"
+    assert decide(PAGE, ["\n".join([PAGE] * 3)]).kind == "match"  # what it leaves out is in it once
 
 
 def test_sentences_in_another_order_are_hardly_confirmed() -> None:

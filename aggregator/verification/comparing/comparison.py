@@ -1,11 +1,12 @@
 """How alike two texts of one page are, and what follows for a contribution.
 
 Similarity counts distinct five-word shingles: `s = min(|A∩B|/|A|, |A∩B|/|B|)`, so leaving out and adding both lower it.
-Where an earlier version of the page is known, the shingles that all truths have and the earlier version has not are
-scored by themselves, and the lower score counts: a stale copy earns nothing. It proves nothing either, because the
-news may be younger than the contribution (docs/calibration.md). The decision is this table, read from the top; `s` is
-the contribution against each truth and `agreement` the least similarity of two truths. A truth without words is none
-(a block page, an empty answer) and is set aside first.
+What says a page twice is not the page: the `s` of a contribution is at most the truth's length over its own, repeated
+shingles counted. Where an earlier version of the page is known, the shingles that all truths have and the earlier
+version has not are scored by themselves, and the lower score counts: a stale copy earns nothing. It proves nothing
+either, because the news may be younger than the contribution (docs/calibration.md). The decision is this table, read
+from the top; `s` is the contribution against each truth and `agreement` the least similarity of two truths. A truth
+without words is none (a block page, an empty answer) and is set aside first.
 
     truths   condition                                   kind         reason code
     any      some s ≥ MATCH_SIMILARITY_MIN               match        matches_truth
@@ -101,11 +102,13 @@ def decide(contribution_text: str, truths: Sequence[str], earlier_text: str | No
     earlier = frozenset(shingles_in_order(earlier_text)) if earlier_text is not None else None
     found = [_similarity(claimed, truth) for truth in known]
     ceiling = _score_of_news(claimed, known, earlier)
-    scores = [min(each.two_sided, ceiling) for each in found]
+    lengths = [min(1.0, len(truth) / len(said)) if said else 1.0 for truth in shown]
+    alike = [min(each.two_sided, length) for each, length in zip(found, lengths, strict=True)]
+    scores = [min(each, ceiling) for each in alike]
     best = max(scores, default=0.0)
     agreement = _agreement(known)
     kind, reason = judge(scores, agreement)
-    if kind == "mismatch" and judge([each.two_sided for each in found], agreement)[0] != "mismatch":
+    if kind == "mismatch" and judge(alike, agreement)[0] != "mismatch":
         kind, reason = "no_evidence", "perhaps_stale"
     confirmed = max((share_in_order(said, truth) for truth in shown), default=0.0)
     return Decision(kind, best, reason, confirmed, mean_excess(shown), tuple(scores))
