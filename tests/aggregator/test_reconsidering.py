@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from real_house import words_of
 
@@ -107,6 +107,11 @@ class TestWithoutAnEarlierLook:
 texts = st.integers(1, 4).map(words_of)
 
 
+@example(
+    claimed=words_of(3),
+    stored=[],
+    said=[("north", words_of(1)), ("south", words_of(1)), ("west", words_of(2))],
+)
 @given(
     claimed=texts, stored=st.lists(texts, max_size=3), said=st.lists(st.tuples(st.sampled_from(THREE), texts))
 )

@@ -15,7 +15,7 @@ Each fresh truth is one voice of its operator, for the text, against it, or neit
 
 Rules: pure. An operator that speaks with two tongues says nothing. A single voice never restores where there are
 others to ask, so no validator alone can clear its friend, nor convict anybody. Without stored truths a lone voice
-against is not enough either, and those against must agree with each other.
+against is not enough either, and of those against a majority must agree with each other.
 
 Does not: fetch, or know appeals and departures.
 
@@ -27,7 +27,6 @@ Source: docs/protocol.md, "Consequences".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 from typing import Literal
 
 from aggregator.verification.comparing.comparison import decide, similarity
@@ -75,14 +74,12 @@ def _voice(claimed: str, truth: str, stored: Sequence[str], earlier: str | None)
 
 
 def _is_firm(claimed: str, fresh: Sequence[Truth], operators: int) -> bool:
-    """Without an earlier look: at least two truths, of two operators where there are two, that agree."""
-    unlike = [
-        (operator, truth)
-        for operator, truth in fresh
-        if similarity(claimed, truth).two_sided < SHARED_WITH_PAGE_MIN
-    ]
-    agree = all(
-        similarity(a, b).two_sided >= TRUTH_AGREEMENT_MIN
-        for a, b in combinations((text for _, text in unlike), 2)
-    )
-    return len(unlike) >= 2 and len({name for name, _ in unlike}) >= min(2, operators) and agree
+    """Without an earlier look: two truths unlike the text agree, of most operators, and of two where there are two."""
+    unlike = [each for each in fresh if similarity(claimed, each[1]).two_sided < SHARED_WITH_PAGE_MIN]
+    heard = len({name for name, _ in fresh})
+    for _, truth in unlike:
+        alike = [name for name, other in unlike if similarity(truth, other).two_sided >= TRUTH_AGREEMENT_MIN]
+        named = len(set(alike))
+        if len(alike) >= 2 and named >= min(2, operators) and 2 * named > heard:
+            return True
+    return False
