@@ -1,0 +1,193 @@
+"""The compiled loops of the sketch: from UTF-8 bytes to word hashes, shingle hashes, minima and band keys.
+
+Rules: integers only, so every machine gives the same values; nothing here depends on the process, its hash seed or its
+byte order. Constants and permutations are fixed for ever, because an index on disk is worth nothing when they change.
+Compiled at first use and kept beside the source or in the user's cache; importing this costs what importing numba does,
+so whoever needs it imports it late.
+
+Does not: normalise or fold (see `characters`), check that bytes are UTF-8, or keep anything.
+
+Usage::
+
+    flags = sketch_texts(data, ends, fold_table(), False, FACTORS, OFFSETS, keys)
+
+Source: Fowler, Noll and Vo (FNV-1a) for words; Appleby's 64-bit finaliser; Broder (1997) and Indyk and Motwani (1998).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, ParamSpec, TypeVar, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from aggregator.dedup.characters import ALONE, FOLDED, LONG_WAY, TABLE_SIZE, UNSURE
+from windrow_protocol.limits import SHINGLE_WORDS
+
+Bytes = NDArray[np.uint8]
+Numbers = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
+Keys = NDArray[np.uint32]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+_FLAGS_SHIFT: Final = 22
+IS_LONG: Final = LONG_WAY >> _FLAGS_SHIFT
+IS_UNSURE: Final = UNSURE >> _FLAGS_SHIFT
+NO_KEY: Final = 0xFFFFFFFF  # of a text without words
+
+_BASIS = np.uint64(0xCBF29CE484222325)
+_PRIME = np.uint64(0x100000001B3)
+_STEP = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
+_MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
+_S33, _S32 = np.uint64(33), np.uint64(32)
+_SPACE, _BREAK = 32, 10
+
+
+def compiled(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    return cast(Callable[_P, _T], numba.njit(cache=True, nogil=True, boundscheck=False)(function))
+
+
+@compiled
+def _mixed(value: Any) -> Any:
+    value ^= value >> _S33
+    value *= _MIX_1
+    value ^= value >> _S33
+    value *= _MIX_2
+    return value ^ (value >> _S33)
+
+
+@compiled
+def _words_of(data: Bytes, start: int, end: int, table: Keys, found: Hashes) -> tuple[int, int]:
+    """Write the hashes of the words of one text and return their number and what its characters were flagged with."""
+    count, flags, inside = 0, 0, False
+    word = _BASIS
+    before: Any = _BREAK
+    before_that: Any = _BREAK  # a text in normal form neither begins nor ends with a blank
+    place = start
+    while place < end:
+        code: Any = np.uint32(data[place])
+        if code < 0x80:
+            place += 1
+            if code == _SPACE:
+                flags |= IS_UNSURE * (before in (_SPACE, _BREAK))
+            elif code == _BREAK:
+                flags |= IS_UNSURE * (before == _SPACE or (before == _BREAK and before_that == _BREAK))
+        elif code < 0xE0:
+            code = ((code & 0x1F) << 6) | (data[place + 1] & 0x3F)
+            place += 2
+        elif code < 0xF0:
+            code = ((code & 0x0F) << 12) | ((data[place + 1] & 0x3F) << 6) | (data[place + 2] & 0x3F)
+            place += 3
+        else:
+            code = ((code & 0x07) << 18) | ((data[place + 1] & 0x3F) << 12) | ((data[place + 2] & 0x3F) << 6)
+            code |= data[place + 3] & 0x3F
+            place += 4
+        before_that, before = before, code
+        if code < TABLE_SIZE:
+            entry = table[code]
+        elif code < 0x40000:
+            entry = np.uint32(code | ALONE | LONG_WAY | UNSURE)
+        else:
+            entry = np.uint32(LONG_WAY | UNSURE)
+        flags |= entry >> _FLAGS_SHIFT
+        folded = entry & FOLDED
+        if inside and (folded == 0 or entry & ALONE):
+            found[count] = word
+            count += 1
+            inside = False
+        if folded:
+            word = ((word if inside else _BASIS) ^ np.uint64(folded)) * _PRIME
+            inside = True
+            if entry & ALONE:
+                found[count] = word
+                count += 1
+                inside = False
+    if inside:
+        found[count] = word
+        count += 1
+    if end > start and before in (_SPACE, _BREAK):
+        flags |= IS_UNSURE
+    return count, flags
+
+
+@compiled
+def _shingles_of(found: Hashes, count: int) -> int:
+    """Turn word hashes into shingle hashes in place and return their number, repetitions included."""
+    if count == 0:
+        return 0
+    shingles = max(1, count - SHINGLE_WORDS + 1)
+    for first in range(shingles):
+        value = np.uint64(0)
+        for place in range(first, min(first + SHINGLE_WORDS, count)):
+            value = (value + found[place]) * _STEP
+        found[first] = _mixed(value)
+    return shingles
+
+
+@compiled
+def _band_keys(found: Hashes, count: int, factors: Keys, offsets: Keys, minima: Keys, keys: Keys) -> None:
+    """Write one key a band from the shingle hashes of one text; `minima` is room to work in."""
+    if count == 0:
+        keys[:] = NO_KEY
+        return
+    minima[:] = 0xFFFFFFFF
+    for place in range(count):
+        value = np.uint32(found[place] >> _S32)
+        for row in range(factors.size):
+            minima[row] = min(minima[row], np.uint32(value * factors[row] + offsets[row]))
+    rows = factors.size // keys.size
+    for band in range(keys.size):
+        key = np.uint64(band + 1) * _STEP
+        for row in range(band * rows, (band + 1) * rows):
+            key = _mixed((key + np.uint64(minima[row])) * _STEP)
+        keys[band] = min(np.uint32(key >> _S32), np.uint32(NO_KEY - 1))
+
+
+@compiled
+def sketch_texts(
+    data: Bytes, ends: Numbers, table: Keys, is_folded: bool, factors: Keys, offsets: Keys, keys: Keys
+) -> NDArray[np.uint8]:
+    """Write the band keys of texts that lie one after the other in `data`, and return the flags of each.
+
+    `keys` has a row for each text; its first column is left alone. Rows of texts that need the long way are not
+    written, unless `table` is that of the long way itself.
+    """
+    longest, start = 0, 0
+    for end in ends:
+        longest = max(longest, end - start)
+        start = end
+    found = np.empty(longest + 1, np.uint64)
+    minima = np.empty(factors.size, np.uint32)
+    flags = np.empty(ends.size, np.uint8)
+    start = 0
+    for text in range(ends.size):
+        count, flags[text] = _words_of(data, start, ends[text], table, found)
+        start = ends[text]
+        if is_folded or not flags[text] & IS_LONG:
+            _band_keys(found, _shingles_of(found, count), factors, offsets, minima, keys[text, 1:])
+    return flags
+
+
+@compiled
+def shingles_of_text(data: Bytes, table: Keys) -> tuple[Hashes, int]:
+    """Return the shingle hashes of one text, repetitions included, and its flags."""
+    found = np.empty(data.size + 1, np.uint64)
+    count, flags = _words_of(data, 0, data.size, table, found)
+    return found[: _shingles_of(found, count)], flags
+
+
+@compiled
+def shared_count(a: Hashes, b: Hashes) -> int:
+    """Return how many values two sorted arrays without repetitions share."""
+    i, j, shared = 0, 0, 0
+    while i < a.size and j < b.size:
+        x, y = a[i], b[j]
+        shared += x == y
+        i += x <= y
+        j += y <= x
+    return shared
