@@ -22,12 +22,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from windrow_protocol.content import words
+from windrow_protocol.content import normalise_text, words
 
 FOLDED: Final = 0x1FFFFF  # bits of the folded character; 0 when it belongs to no word
 ALONE: Final = 1 << 21  # a word by itself, as in scripts without blanks
 LONG_WAY: Final = 1 << 22  # what it becomes cannot be said here
 UNSURE: Final = 1 << 23  # a text with it may not be in the normal form that is stored
+UNSTABLE: Final = 1 << 24  # composition may change it or what stands before it
+BLANK: Final = 1 << 25  # white space that is no line's end
+DROPPED: Final = 1 << 26  # not part of any normal form
 TABLE_SIZE: Final = 0x20000  # characters beyond are flagged by the reader
 
 _HANGUL_PARTS = range(0x1160, 0x1200)
@@ -64,12 +67,15 @@ def _joining() -> frozenset[int]:
 
 def _entry(code: int, joining: frozenset[int]) -> int:
     char = chr(code)
-    if 0xD800 <= code < 0xE000 or code in joining:
-        return LONG_WAY | UNSURE
-    blank_or_control = char not in " \n" and (char.isspace() or unicodedata.category(char) == "Cc")
-    unsure = UNSURE if blank_or_control or unicodedata.normalize("NFC", char) != char else 0
-    if char in "\ufeff\ufffe\uffff":
-        unsure = UNSURE
+    if 0xD800 <= code < 0xE000:
+        return DROPPED | UNSURE
+    if code in joining:
+        return LONG_WAY | UNSTABLE | UNSURE
+    if not normalise_text(f"a{char}b")[1:-1]:
+        return DROPPED | UNSURE
+    if char.isspace() and char != "\n":
+        return BLANK | (UNSURE if char != " " else 0)
+    unsure = UNSTABLE | UNSURE if unicodedata.normalize("NFC", char) != char else 0
     folded = unicodedata.normalize("NFKC", char).casefold()
     if any(ord(part) in joining or ord(part) >= TABLE_SIZE for part in folded):
         return LONG_WAY | unsure

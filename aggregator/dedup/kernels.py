@@ -23,7 +23,16 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from aggregator.dedup.characters import ALONE, FOLDED, LONG_WAY, TABLE_SIZE, UNSURE
+from aggregator.dedup.characters import (
+    ALONE,
+    BLANK,
+    DROPPED,
+    FOLDED,
+    LONG_WAY,
+    TABLE_SIZE,
+    UNSTABLE,
+    UNSURE,
+)
 from windrow_protocol.limits import SHINGLE_WORDS
 
 Bytes = NDArray[np.uint8]
@@ -37,6 +46,8 @@ _T = TypeVar("_T")
 _FLAGS_SHIFT: Final = 22
 IS_LONG: Final = LONG_WAY >> _FLAGS_SHIFT
 IS_UNSURE: Final = UNSURE >> _FLAGS_SHIFT
+IS_UNSTABLE: Final = UNSTABLE >> _FLAGS_SHIFT
+IS_DROPPED: Final = DROPPED >> _FLAGS_SHIFT
 NO_KEY: Final = 0xFFFFFFFF  # of a text without words
 
 _BASIS = np.uint64(0xCBF29CE484222325)
@@ -44,8 +55,8 @@ _PRIME = np.uint64(0x100000001B3)
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
 _MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
-_S33, _S32 = np.uint64(33), np.uint64(32)
-_SPACE, _BREAK = 32, 10
+_S33, _S32, _ONE = np.uint64(33), np.uint64(32), np.uint64(1)
+_SPACE, _BREAK, _RETURN = 32, 10, 13
 
 
 def compiled(function: Callable[_P, _T]) -> Callable[_P, _T]:
@@ -91,11 +102,20 @@ def _words_of(data: Bytes, start: int, end: int, table: Keys, found: Hashes) -> 
         if code < TABLE_SIZE:
             entry = table[code]
         elif code < 0x40000:
-            entry = np.uint32(code | ALONE | LONG_WAY | UNSURE)
+            entry = np.uint32(code | ALONE | LONG_WAY | UNSTABLE | UNSURE)
         else:
-            entry = np.uint32(LONG_WAY | UNSURE)
+            entry = np.uint32(LONG_WAY | UNSTABLE | UNSURE)
         flags |= entry >> _FLAGS_SHIFT
         folded = entry & FOLDED
+        if (
+            code < 0x80 and folded and not inside
+        ):  # most text: the rest of a word of ASCII letters, without more ado
+            word = (_BASIS ^ np.uint64(folded)) * _PRIME
+            while place < end and data[place] < 0x80 and table[data[place]] & FOLDED:
+                word = (word ^ np.uint64(table[data[place]])) * _PRIME
+                place += 1
+            inside, before_that, before = True, 0, 0
+            continue
         if inside and (folded == 0 or entry & ALONE):
             found[count] = word
             count += 1
@@ -174,20 +194,83 @@ def sketch_texts(
 
 
 @compiled
-def shingles_of_text(data: Bytes, table: Keys) -> tuple[Hashes, int]:
-    """Return the shingle hashes of one text, repetitions included, and its flags."""
+def shingle_set(data: Bytes, table: Keys, secret: Any) -> tuple[Hashes, int, int]:
+    """Return the distinct shingle hashes of one text as an open hash table, their number, and the text's flags.
+
+    `secret` is odd and spreads hashes over the table, so that nobody can write a text whose hashes crowd one place.
+    """
     found = np.empty(data.size + 1, np.uint64)
-    count, flags = _words_of(data, 0, data.size, table, found)
-    return found[: _shingles_of(found, count)], flags
+    words, flags = _words_of(data, 0, data.size, table, found)
+    count = _shingles_of(found, words)
+    bits = 4
+    while (1 << bits) < 2 * count:
+        bits += 1
+    slots = np.zeros(1 << bits, np.uint64)
+    shift, mask, distinct = np.uint64(64 - bits), (1 << bits) - 1, 0
+    for place in range(count):
+        value = found[place] | _ONE  # 0 is an empty slot
+        slot = np.int64((value * secret) >> shift)
+        while slots[slot] != 0 and slots[slot] != value:
+            slot = (slot + 1) & mask
+        distinct += slots[slot] == 0
+        slots[slot] = value
+    return slots, distinct, flags
 
 
 @compiled
-def shared_count(a: Hashes, b: Hashes) -> int:
-    """Return how many values two sorted arrays without repetitions share."""
-    i, j, shared = 0, 0, 0
-    while i < a.size and j < b.size:
-        x, y = a[i], b[j]
-        shared += x == y
-        i += x <= y
-        j += y <= x
+def tidied(data: Bytes, table: Keys) -> Bytes:
+    """Return the normal form of a text that has no character of `UNSTABLE`: blanks and line ends as they must be."""
+    out = np.empty(data.size, np.uint8)
+    count, place, breaks, blank = 0, 0, 0, False
+    while place < data.size:
+        first = data[place]
+        width = 1 if first < 0x80 else 2 if first < 0xE0 else 3 if first < 0xF0 else 4
+        code: Any = np.uint32(first)
+        if width == 2:
+            code = ((code & 0x1F) << 6) | (data[place + 1] & 0x3F)
+        elif width == 3:
+            code = ((code & 0x0F) << 12) | ((data[place + 1] & 0x3F) << 6) | (data[place + 2] & 0x3F)
+        entry = table[code] if width < 4 else np.uint32(0)
+        if (
+            0x20 < first < 0x7F and count and not breaks and not blank
+        ):  # most text: up to the next blank as it is
+            while place < data.size and 0x20 < data[place] < 0x7F:
+                out[count] = data[place]
+                count += 1
+                place += 1
+            continue
+        if code in (_BREAK, _RETURN):
+            after_return = code == _BREAK and place > 0 and data[place - 1] == _RETURN
+            breaks += not after_return
+        elif entry & BLANK:
+            blank = True
+        elif not entry & DROPPED:
+            if count and breaks:
+                for _ in range(min(breaks, 2)):
+                    out[count] = _BREAK
+                    count += 1
+            elif count and blank:
+                out[count] = _SPACE
+                count += 1
+            breaks, blank = 0, False
+            for step in range(width):
+                out[count] = data[place + step]
+                count += 1
+        place += width
+    return out[:count]
+
+
+@compiled
+def shared_count(few: Hashes, many: Hashes, secret: Any) -> int:
+    """Return how many hashes two tables of `shingle_set` share."""
+    bits = 0
+    while (1 << bits) < many.size:
+        bits += 1
+    shift, mask, shared = np.uint64(64 - bits), many.size - 1, 0
+    for value in few:
+        if value != 0:
+            slot = np.int64((value * secret) >> shift)
+            while many[slot] != 0 and many[slot] != value:
+                slot = (slot + 1) & mask
+            shared += many[slot] == value
     return shared

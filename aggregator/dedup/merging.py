@@ -15,6 +15,7 @@ Usage::
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -105,6 +106,7 @@ class Merge:
         self._used, self._column_parts, self._written = [0, 0], [], 0
 
 
+@cache
 def _kernels() -> Any:
     from aggregator.dedup import run_kernels
 

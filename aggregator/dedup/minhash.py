@@ -18,9 +18,11 @@ Source: Broder, "On the resemblance and containment of documents" (1997); Indyk 
 from __future__ import annotations
 
 import hashlib
+import os
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -30,12 +32,26 @@ from aggregator.dedup.characters import fold_table, plain_table
 from windrow_protocol.content import normalise_text
 from windrow_protocol.limits import SKETCH_BATCH_BYTES_MAX
 
-Hashes = NDArray[np.uint64]
 Keys = NDArray[np.uint32]
 
 BAND_ROWS: Final = 5
 BANDS: Final = 15
+_SECRET: Final = np.uint64(
+    int.from_bytes(os.urandom(8), "little") | 1
+)  # places in tables; no answer depends on it
 COLUMNS: Final = 1 + BANDS  # what an index holds of a text: the head of its digest, then its bands
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shingles:
+    """The distinct shingles of a text, hashed, in a table that only this process can read. `count` is their number."""
+
+    slots: NDArray[np.uint64]
+    count: int
+
+    def hashes(self) -> frozenset[int]:
+        """Return the hashes, which are the same on every machine."""
+        return frozenset(self.slots[self.slots != 0].tolist())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,8 +69,8 @@ class Sketch:
             return ()
         return tuple(enumerate(self.keys[1:].tolist()))
 
-    def shingles(self) -> Hashes:
-        """Return the hashes of its distinct shingles, sorted."""
+    def shingles(self) -> Shingles:
+        """Return its distinct shingles."""
         return shingles_of(self.text)
 
 
@@ -77,21 +93,22 @@ def sketch_all(texts: Sequence[str]) -> list[Sketch]:
     return sketches + _sketch_part(part)
 
 
-def shingles_of(text: str) -> Hashes:
-    """Return the hashes of the distinct five-word shingles of a text in normal form, sorted."""
+def shingles_of(text: str) -> Shingles:
+    """Return the distinct five-word shingles of a text in normal form."""
     kernels = _kernels()
-    hashes, flags = kernels.shingles_of_text(_bytes_of(text.encode()), fold_table())
+    slots, count, flags = kernels.shingle_set(_bytes_of(text.encode()), fold_table(), _SECRET)
     if flags & kernels.IS_LONG:
-        hashes, _ = kernels.shingles_of_text(_bytes_of(_folded(text)), plain_table())
-    return _distinct(hashes)
+        slots, count, _ = kernels.shingle_set(_bytes_of(_folded(text)), plain_table(), _SECRET)
+    return Shingles(slots, count)
 
 
-def jaccard(a: Hashes, b: Hashes) -> float:
-    """Return |A∩B| / |A∪B| of two sorted hash sets: exact, 0..1, and 0 when neither has a shingle."""
-    if not a.size or not b.size:
+def jaccard(a: Shingles, b: Shingles) -> float:
+    """Return |A∩B| / |A∪B| of two texts' shingles: exact, 0..1, and 0 when neither has one."""
+    if not a.count or not b.count:
         return 0.0
-    shared = int(_kernels().shared_count(a, b))
-    return shared / (a.size + b.size - shared)
+    few, many = (a, b) if a.count <= b.count else (b, a)
+    shared = int(_kernels().shared_count(few.slots, many.slots, _SECRET))
+    return shared / (a.count + b.count - shared)
 
 
 def _sketch_part(texts: Sequence[str]) -> list[Sketch]:
@@ -102,14 +119,19 @@ def _sketch_part(texts: Sequence[str]) -> list[Sketch]:
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     keys = np.empty((len(texts), COLUMNS), np.uint32)
     flags = _run(encoded, False, keys)
-    unsure = [i for i in np.flatnonzero(flags & kernels.IS_UNSURE) if texts[i] != normalise_text(texts[i])]
-    if unsure:
-        for i in unsure:
+    for i in np.flatnonzero(flags & kernels.IS_UNSURE):
+        if flags[i] & kernels.IS_UNSTABLE:
             texts[i] = normalise_text(texts[i])
             encoded[i] = texts[i].encode()
-        again = np.empty((len(unsure), COLUMNS), np.uint32)
-        flags[unsure] = _run([encoded[i] for i in unsure], False, again)
-        keys[unsure] = again
+        else:
+            encoded[i] = kernels.tidied(_bytes_of(encoded[i]), fold_table()).tobytes()
+            texts[i] = encoded[i].decode()
+    # White space is in no word, so most texts have their keys by now, but what falls out or joins may change words.
+    changed = np.flatnonzero(flags & (kernels.IS_UNSTABLE | kernels.IS_DROPPED))
+    if changed.size:
+        again = np.empty((changed.size, COLUMNS), np.uint32)
+        flags[changed] = _run([encoded[i] for i in changed], False, again)
+        keys[changed] = again
     long = np.flatnonzero(flags & kernels.IS_LONG)
     if long.size:
         again = np.empty((long.size, COLUMNS), np.uint32)
@@ -136,16 +158,6 @@ def _run(encoded: Sequence[bytes], is_folded: bool, keys: Keys) -> NDArray[np.ui
     return flags
 
 
-def _distinct(hashes: Hashes) -> Hashes:
-    hashes = np.sort(hashes)
-    if hashes.size < 2:
-        return hashes
-    keep = np.empty(hashes.size, np.bool_)
-    keep[0] = True
-    np.not_equal(hashes[1:], hashes[:-1], out=keep[1:])
-    return hashes[keep]
-
-
 def _folded(text: str) -> bytes:
     return unicodedata.normalize("NFKC", text).casefold().encode()
 
@@ -154,6 +166,7 @@ def _bytes_of(data: bytes) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8)
 
 
+@cache
 def _kernels() -> Any:
     """Import the compiled loops late: only a server that judges texts needs them, and numba takes half a second."""
     from aggregator.dedup import kernels

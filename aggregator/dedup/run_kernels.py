@@ -11,8 +11,7 @@ Usage: see `runs`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numba.core import types
@@ -30,9 +29,7 @@ _S32 = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
 
 # pread(int, void *, size_t, off_t) of the C library; named, not addressed, so that compiled code can be kept.
-_pread: Callable[[int, int, int, int], int] = types.ExternalFunction(
-    "pread", types.intp(types.intc, types.uintp, types.uintp, types.intp)
-)
+_pread: Any = types.ExternalFunction("pread", types.intp(types.intc, types.uintp, types.uintp, types.intp))
 
 
 @compiled

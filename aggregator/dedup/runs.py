@@ -23,6 +23,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -166,6 +167,7 @@ def _found(find: Callable[[Matches], int]) -> Matches:
     return room[:count]
 
 
+@cache
 def _kernels() -> Any:
     """Import the compiled loops late (see `minhash`). They read entries as the machine stores them."""
     if sys.byteorder != "little":

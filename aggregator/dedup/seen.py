@@ -25,7 +25,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from aggregator.dedup.minhash import COLUMNS, Hashes, Keys, Sketch, jaccard, shingles_of
+from aggregator.dedup.minhash import COLUMNS, Keys, Shingles, Sketch, jaccard, shingles_of
 from aggregator.dedup.postings_in_memory import MemoryPostings, Numbers, first_of_each
 from aggregator.dedup.runs import Matches
 from windrow_protocol.limits import (
@@ -136,7 +136,7 @@ class _Batch:
     duplicates: dict[int, Duplicate] = field(default_factory=dict)
     copies: dict[int, SeenDocument | int] = field(default_factory=dict)  # place → what it copies exactly
     places: dict[int, int] = field(default_factory=dict)  # number → place, of texts that are new
-    shingles: dict[int, Hashes] = field(default_factory=dict)  # by number
+    shingles: dict[int, Shingles] = field(default_factory=dict)  # by number
     shingles_held: int = 0
 
     def find_exact(self, matches: Matches) -> None:
@@ -170,6 +170,8 @@ class _Batch:
             similarity = self._similarity(each, number)
             if similarity > best or (similarity == best and number < of):
                 best, of = similarity, number
+            if similarity == 1.0:  # it shares every band, and of those that do the earliest comes first
+                break
         if best >= self.jaccard_min:
             self.duplicates[place] = self._copy_of("near", self.places.get(of, self.known.get(of)), best)
         else:
@@ -187,12 +189,12 @@ class _Batch:
         other = self._shingles(number)
         return 0.0 if other is None else jaccard(self._shingles_of_new(each), other)
 
-    def _shingles_of_new(self, each: Incoming) -> Hashes:
+    def _shingles_of_new(self, each: Incoming) -> Shingles:
         if each.number not in self.shingles:
             self._hold(each.number, each.sketch.shingles())
         return self.shingles[each.number]
 
-    def _shingles(self, number: int) -> Hashes | None:
+    def _shingles(self, number: int) -> Shingles | None:
         found = self.shingles.get(number)
         if found is not None:
             return found
@@ -202,12 +204,12 @@ class _Batch:
             text = self.stored.text(number)
         return None if text is None else self._hold(number, shingles_of(text))
 
-    def _hold(self, number: int, shingles: Hashes) -> Hashes:
+    def _hold(self, number: int, shingles: Shingles) -> Shingles:
         if self.shingles_held > SHINGLES_HELD_MAX:
             self.shingles.clear()
             self.shingles_held = 0
         self.shingles[number] = shingles
-        self.shingles_held += shingles.size
+        self.shingles_held += shingles.slots.size
         return shingles
 
 
