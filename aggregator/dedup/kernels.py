@@ -194,8 +194,8 @@ def sketch_texts(
 
 
 @compiled
-def shingle_set(data: Bytes, table: Keys, secret: Any) -> tuple[Hashes, int, int]:
-    """Return the distinct shingle hashes of one text as an open hash table, their number, and the text's flags.
+def shingle_set(data: Bytes, table: Keys, secret: Any) -> tuple[Hashes, Hashes, int]:
+    """Return the distinct shingle hashes of one text, the same as an open hash table, and the text's flags.
 
     `secret` is odd and spreads hashes over the table, so that nobody can write a text whose hashes crowd one place.
     """
@@ -212,9 +212,11 @@ def shingle_set(data: Bytes, table: Keys, secret: Any) -> tuple[Hashes, int, int
         slot = np.int64((value * secret) >> shift)
         while slots[slot] != 0 and slots[slot] != value:
             slot = (slot + 1) & mask
-        distinct += slots[slot] == 0
-        slots[slot] = value
-    return slots, distinct, flags
+        if slots[slot] == 0:
+            slots[slot] = value
+            found[distinct] = value
+            distinct += 1
+    return found[:distinct].copy(), slots, flags
 
 
 @compiled
@@ -261,16 +263,18 @@ def tidied(data: Bytes, table: Keys) -> Bytes:
 
 
 @compiled
-def shared_count(few: Hashes, many: Hashes, secret: Any) -> int:
-    """Return how many hashes two tables of `shingle_set` share."""
+def shared_count(few: Hashes, many: Hashes, secret: Any, misses_max: int) -> int:
+    """Return how many of some hashes are in a table of `shingle_set`, or -1 once more are not than may be."""
     bits = 0
     while (1 << bits) < many.size:
         bits += 1
-    shift, mask, shared = np.uint64(64 - bits), many.size - 1, 0
+    shift, mask, misses = np.uint64(64 - bits), many.size - 1, 0
     for value in few:
-        if value != 0:
-            slot = np.int64((value * secret) >> shift)
-            while many[slot] != 0 and many[slot] != value:
-                slot = (slot + 1) & mask
-            shared += many[slot] == value
-    return shared
+        slot = np.int64((value * secret) >> shift)
+        while many[slot] != 0 and many[slot] != value:
+            slot = (slot + 1) & mask
+        if many[slot] == 0:
+            misses += 1
+            if misses > misses_max:
+                return -1
+    return few.size - misses

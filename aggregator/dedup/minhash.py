@@ -44,14 +44,10 @@ COLUMNS: Final = 1 + BANDS  # what an index holds of a text: the head of its dig
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shingles:
-    """The distinct shingles of a text, hashed, in a table that only this process can read. `count` is their number."""
+    """The distinct shingles of a text: hashes that are the same on every machine, and a table for this process."""
 
+    hashes: NDArray[np.uint64]
     slots: NDArray[np.uint64]
-    count: int
-
-    def hashes(self) -> frozenset[int]:
-        """Return the hashes, which are the same on every machine."""
-        return frozenset(self.slots[self.slots != 0].tolist())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,19 +92,22 @@ def sketch_all(texts: Sequence[str]) -> list[Sketch]:
 def shingles_of(text: str) -> Shingles:
     """Return the distinct five-word shingles of a text in normal form."""
     kernels = _kernels()
-    slots, count, flags = kernels.shingle_set(_bytes_of(text.encode()), fold_table(), _SECRET)
+    hashes, slots, flags = kernels.shingle_set(_bytes_of(text.encode()), fold_table(), _SECRET)
     if flags & kernels.IS_LONG:
-        slots, count, _ = kernels.shingle_set(_bytes_of(_folded(text)), plain_table(), _SECRET)
-    return Shingles(slots, count)
+        hashes, slots, _ = kernels.shingle_set(_bytes_of(_folded(text)), plain_table(), _SECRET)
+    return Shingles(hashes, slots)
 
 
-def jaccard(a: Shingles, b: Shingles) -> float:
-    """Return |A∩B| / |A∪B| of two texts' shingles: exact, 0..1, and 0 when neither has one."""
-    if not a.count or not b.count:
+def jaccard(a: Shingles, b: Shingles, at_least: float = 0.0) -> float:
+    """Return |A∩B| / |A∪B| of two texts' shingles: exact, 0..1; 0 when below `at_least` or when one has none."""
+    few, many = (a, b) if a.hashes.size <= b.hashes.size else (b, a)
+    both = few.hashes.size + many.hashes.size
+    if not few.hashes.size:
         return 0.0
-    few, many = (a, b) if a.count <= b.count else (b, a)
-    shared = int(_kernels().shared_count(few.slots, many.slots, _SECRET))
-    return shared / (a.count + b.count - shared)
+    misses_max = few.hashes.size - int(at_least * both / (1 + at_least))  # J ≥ t as |A∩B| ≥ t·(|A|+|B|)/(1+t)
+    shared = int(_kernels().shared_count(few.hashes, many.slots, _SECRET, misses_max))
+    found = shared / (both - shared)
+    return found if found >= at_least else 0.0
 
 
 def _sketch_part(texts: Sequence[str]) -> list[Sketch]:

@@ -167,8 +167,8 @@ class _Batch:
             return
         best, of = 0.0, -1
         for number in candidates:
-            similarity = self._similarity(each, number)
-            if similarity > best or (similarity == best and number < of):
+            similarity = self._similarity(each, number, max(best, self.jaccard_min))
+            if similarity > best or (similarity == best > 0 and number < of):
                 best, of = similarity, number
             if similarity == 1.0:  # it shares every band, and of those that do the earliest comes first
                 break
@@ -185,9 +185,9 @@ class _Batch:
             return Duplicate(kind, cluster_id, self.incoming[copied].contribution_id, similarity, 0)
         return Duplicate(kind, copied.cluster_id, copied.contribution_id, similarity, 0)
 
-    def _similarity(self, each: Incoming, number: int) -> float:
+    def _similarity(self, each: Incoming, number: int, at_least: float) -> float:
         other = self._shingles(number)
-        return 0.0 if other is None else jaccard(self._shingles_of_new(each), other)
+        return 0.0 if other is None else jaccard(self._shingles_of_new(each), other, at_least)
 
     def _shingles_of_new(self, each: Incoming) -> Shingles:
         if each.number not in self.shingles:

@@ -25,7 +25,7 @@ from windrow_protocol.content import normalise_text
 
 def best_earlier(texts: Sequence[str], similar_from: float) -> NDArray[np.float64]:
     """Return for each text the similarity of the most similar one before it, or 0 when it is below `similar_from`."""
-    sets = [np.fromiter(shingles_of(normalise_text(text)).hashes(), np.uint64) for text in texts]
+    sets = [shingles_of(normalise_text(text)).hashes for text in texts]
     ends = np.cumsum([each.size for each in sets])
     values, flat, often = np.unique(np.concatenate(sets), return_inverse=True, return_counts=True)
     rank = np.empty(values.size, np.int64)

@@ -68,13 +68,15 @@ def test_a_sketch_is_of_the_normal_form(text: str) -> None:
 @example("가나다라마바사", "\u1100\u1161\u1102\u1161")
 def test_shingles_are_those_of_the_protocol(one: str, other: str) -> None:
     a, b = sketch(one), sketch(other)
-    ours = [each.shingles().hashes() for each in (a, b)]
+    ours = [set(each.shingles().hashes.tolist()) for each in (a, b)]
     theirs = [shingle_hashes(each.text) for each in (a, b)]
     assert [len(each) for each in ours] == [len(each) for each in theirs]
     assert len(ours[0] & ours[1]) == len(theirs[0] & theirs[1])
     union = theirs[0] | theirs[1]
     expected = len(theirs[0] & theirs[1]) / len(union) if all(theirs) else 0.0
     assert jaccard(a.shingles(), b.shingles()) == expected
+    assert jaccard(a.shingles(), b.shingles(), expected) == expected
+    assert jaccard(b.shingles(), a.shingles(), 0.8) == (expected if expected >= 0.8 else 0.0)
 
 
 def test_every_character_is_what_the_protocol_takes_it_for() -> None:
