@@ -171,44 +171,52 @@ def _band_keys(found: Hashes, count: int, factors: Keys, offsets: Keys, minima: 
 @compiled
 def sketch_texts(
     data: Bytes, ends: Numbers, table: Keys, is_folded: bool, factors: Keys, offsets: Keys, keys: Keys
-) -> NDArray[np.uint8]:
-    """Write the band keys of texts that lie one after the other in `data`, and return the flags of each.
+) -> tuple[NDArray[np.uint8], Hashes, Numbers]:
+    """Write the band keys of texts that lie one after the other in `data`.
 
-    `keys` has a row for each text; its first column is left alone. Rows of texts that need the long way are not
-    written, unless `table` is that of the long way itself.
+    Returns the flags of each, the shingle hashes of all, repetitions included, and where those of each text end.
+    `keys` has a row for each text; its first column is left alone. Of texts that need the long way there are neither
+    keys nor hashes, unless `table` is that of the long way itself.
     """
-    longest, start = 0, 0
-    for end in ends:
-        longest = max(longest, end - start)
-        start = end
-    found = np.empty(longest + 1, np.uint64)
-    minima = np.empty(factors.size, np.uint32)
-    flags = np.empty(ends.size, np.uint8)
-    start = 0
+    hashes = np.empty(
+        data.size // 2 + 2 * ends.size, np.uint64
+    )  # a word is at least one character and a blank,
+    minima = np.empty(factors.size, np.uint32)  # or one of two bytes at least
+    flags, hash_ends = np.empty(ends.size, np.uint8), np.empty(ends.size, np.int64)
+    start, used = 0, 0
     for text in range(ends.size):
+        found = hashes[used:]
         count, flags[text] = _words_of(data, start, ends[text], table, found)
         start = ends[text]
         if is_folded or not flags[text] & IS_LONG:
-            _band_keys(found, _shingles_of(found, count), factors, offsets, minima, keys[text, 1:])
-    return flags
+            shingles = _shingles_of(found, count)
+            _band_keys(found, shingles, factors, offsets, minima, keys[text, 1:])
+            used += shingles
+        hash_ends[text] = used
+    return flags, hashes[:used].copy(), hash_ends
 
 
 @compiled
-def shingle_set(data: Bytes, table: Keys, secret: Any) -> tuple[Hashes, Hashes, int]:
-    """Return the distinct shingle hashes of one text, the same as an open hash table, and the text's flags.
+def hashes_of_text(data: Bytes, table: Keys) -> tuple[Hashes, int]:
+    """Return the shingle hashes of one text, repetitions included, and its flags."""
+    found = np.empty(data.size // 2 + 2, np.uint64)
+    count, flags = _words_of(data, 0, data.size, table, found)
+    return found[: _shingles_of(found, count)], flags
+
+
+@compiled
+def shingle_set(hashes: Hashes, secret: Any) -> tuple[Hashes, Hashes]:
+    """Return the distinct ones of some hashes, and the same as an open hash table.
 
     `secret` is odd and spreads hashes over the table, so that nobody can write a text whose hashes crowd one place.
     """
-    found = np.empty(data.size + 1, np.uint64)
-    words, flags = _words_of(data, 0, data.size, table, found)
-    count = _shingles_of(found, words)
     bits = 4
-    while (1 << bits) < 2 * count:
+    while (1 << bits) < 2 * hashes.size:
         bits += 1
-    slots = np.zeros(1 << bits, np.uint64)
+    slots, found = np.zeros(1 << bits, np.uint64), np.empty(hashes.size, np.uint64)
     shift, mask, distinct = np.uint64(64 - bits), (1 << bits) - 1, 0
-    for place in range(count):
-        value = found[place] | _ONE  # 0 is an empty slot
+    for hashed in hashes:
+        value = hashed | _ONE  # 0 is an empty slot
         slot = np.int64((value * secret) >> shift)
         while slots[slot] != 0 and slots[slot] != value:
             slot = (slot + 1) & mask
@@ -216,7 +224,7 @@ def shingle_set(data: Bytes, table: Keys, secret: Any) -> tuple[Hashes, Hashes, 
             slots[slot] = value
             found[distinct] = value
             distinct += 1
-    return found[:distinct].copy(), slots, flags
+    return found[:distinct], slots
 
 
 @compiled

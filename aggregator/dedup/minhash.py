@@ -2,7 +2,7 @@
 
 Rules: a sketch follows from the text alone, on every machine: words and five-word shingles are those of
 `windrow_protocol.content`, hashes and permutations are fixed here and in `kernels`. Bands are permissive on purpose
-(5 rows, 15 bands: a pair at Jaccard 0.8 is missed with probability 0.003, one at 0.85 with 0.0003), because every
+(5 rows, 13 bands: a pair at Jaccard 0.8 is missed with probability 0.006, one at 0.85 with 0.0008), because every
 candidate is verified afterwards on its shingles, all of them, whatever the text's size.
 
 Does not: remember texts (see `seen`), choose between candidates, or say who is paid.
@@ -20,9 +20,10 @@ from __future__ import annotations
 import hashlib
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -35,7 +36,7 @@ from windrow_protocol.limits import SKETCH_BATCH_BYTES_MAX
 Keys = NDArray[np.uint32]
 
 BAND_ROWS: Final = 5
-BANDS: Final = 15
+BANDS: Final = 13
 _SECRET: Final = np.uint64(
     int.from_bytes(os.urandom(8), "little") | 1
 )  # places in tables; no answer depends on it
@@ -58,6 +59,9 @@ class Sketch:
     text_sha256: str
     text_bytes: int  # UTF-8 bytes of the normal form
     keys: Keys
+    hashes: NDArray[
+        np.uint64
+    ]  # of its shingles, repetitions included; a view that keeps those of its batch alive
 
     def band_keys(self) -> tuple[tuple[int, int], ...]:
         """Return (band, key) for each band; a text without words has none, so it is nobody's near-duplicate."""
@@ -67,7 +71,7 @@ class Sketch:
 
     def shingles(self) -> Shingles:
         """Return its distinct shingles."""
-        return shingles_of(self.text)
+        return Shingles(*_kernels().shingle_set(self.hashes, _SECRET))
 
 
 def sketch(text: str) -> Sketch:
@@ -92,10 +96,10 @@ def sketch_all(texts: Sequence[str]) -> list[Sketch]:
 def shingles_of(text: str) -> Shingles:
     """Return the distinct five-word shingles of a text in normal form."""
     kernels = _kernels()
-    hashes, slots, flags = kernels.shingle_set(_bytes_of(text.encode()), fold_table(), _SECRET)
+    hashes, flags = kernels.hashes_of_text(_bytes_of(text.encode()), fold_table())
     if flags & kernels.IS_LONG:
-        hashes, slots, _ = kernels.shingle_set(_bytes_of(_folded(text)), plain_table(), _SECRET)
-    return Shingles(hashes, slots)
+        hashes, _ = kernels.hashes_of_text(_bytes_of(_folded(text)), plain_table())
+    return Shingles(*kernels.shingle_set(hashes, _SECRET))
 
 
 def jaccard(a: Shingles, b: Shingles, at_least: float = 0.0) -> float:
@@ -116,45 +120,56 @@ def _sketch_part(texts: Sequence[str]) -> list[Sketch]:
     kernels = _kernels()
     texts = list(texts)
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-    keys = np.empty((len(texts), COLUMNS), np.uint32)
-    flags = _run(encoded, False, keys)
-    for i in np.flatnonzero(flags & kernels.IS_UNSURE):
-        if flags[i] & kernels.IS_UNSTABLE:
+    made = _Made.of(encoded, False)
+    for i in np.flatnonzero(made.flags & kernels.IS_UNSURE):
+        if made.flags[i] & kernels.IS_UNSTABLE:
             texts[i] = normalise_text(texts[i])
             encoded[i] = texts[i].encode()
         else:
             encoded[i] = kernels.tidied(_bytes_of(encoded[i]), fold_table()).tobytes()
             texts[i] = encoded[i].decode()
     # White space is in no word, so most texts have their keys by now, but what falls out or joins may change words.
-    changed = np.flatnonzero(flags & (kernels.IS_UNSTABLE | kernels.IS_DROPPED))
-    if changed.size:
-        again = np.empty((changed.size, COLUMNS), np.uint32)
-        flags[changed] = _run([encoded[i] for i in changed], False, again)
-        keys[changed] = again
-    long = np.flatnonzero(flags & kernels.IS_LONG)
-    if long.size:
-        again = np.empty((long.size, COLUMNS), np.uint32)
-        _run([_folded(texts[i]) for i in long], True, again)
-        keys[long] = again
+    made.replace(np.flatnonzero(made.flags & (kernels.IS_UNSTABLE | kernels.IS_DROPPED)), encoded, False)
+    long = np.flatnonzero(made.flags & kernels.IS_LONG)
+    made.replace(long, {i: _folded(texts[i]) for i in long.tolist()}, True)
     digests = [hashlib.sha256(data).digest() for data in encoded]
-    keys[:, 0] = np.frombuffer(b"".join(digest[:4] for digest in digests), ">u4")
-    np.minimum(keys[:, 0], kernels.NO_KEY - 1, out=keys[:, 0])
-    rows = zip(texts, digests, encoded, keys, strict=True)
-    return [Sketch(text, digest.hex(), len(data), row) for text, digest, data, row in rows]
+    made.keys[:, 0] = np.frombuffer(b"".join(digest[:4] for digest in digests), ">u4")
+    np.minimum(made.keys[:, 0], kernels.NO_KEY - 1, out=made.keys[:, 0])
+    rows = zip(texts, digests, encoded, made.keys, made.hashes, strict=True)
+    return [Sketch(text, digest.hex(), len(data), keys, hashes) for text, digest, data, keys, hashes in rows]
 
 
-def _run(encoded: Sequence[bytes], is_folded: bool, keys: Keys) -> NDArray[np.uint8]:
-    ends = np.cumsum([len(data) for data in encoded], dtype=np.int64)
-    flags: NDArray[np.uint8] = _kernels().sketch_texts(
-        _bytes_of(b"".join(encoded)),
-        ends,
-        plain_table() if is_folded else fold_table(),
-        is_folded,
-        _FACTORS,
-        _OFFSETS,
-        keys,
-    )
-    return flags
+@dataclass(slots=True)
+class _Made:
+    """Keys, shingle hashes and flags of some texts."""
+
+    keys: Keys
+    hashes: list[NDArray[np.uint64]]
+    flags: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, encoded: Sequence[bytes], is_folded: bool) -> _Made:
+        """Compute them."""
+        ends = np.cumsum([len(data) for data in encoded], dtype=np.int64)
+        keys = np.empty((len(encoded), COLUMNS), np.uint32)
+        table = plain_table() if is_folded else fold_table()
+        data = _bytes_of(b"".join(encoded))
+        flags, hashes, hash_ends = _kernels().sketch_texts(
+            data, ends, table, is_folded, _FACTORS, _OFFSETS, keys
+        )
+        bounds = [0, *hash_ends.tolist()]
+        return cls(keys, [hashes[start:end] for start, end in pairwise(bounds)], flags)
+
+    def replace(
+        self, places: NDArray[np.int64], encoded: Mapping[int, bytes] | Sequence[bytes], is_folded: bool
+    ) -> None:
+        """Compute some of them again from other bytes."""
+        if not places.size:
+            return
+        again = _Made.of([encoded[i] for i in places.tolist()], is_folded)
+        self.keys[places], self.flags[places] = again.keys, again.flags
+        for i, hashes in zip(places.tolist(), again.hashes, strict=True):
+            self.hashes[i] = hashes
 
 
 def _folded(text: str) -> bytes:

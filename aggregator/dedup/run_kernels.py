@@ -23,7 +23,7 @@ Entries = NDArray[np.uint64]
 Keys = NDArray[np.uint32]
 Found = NDArray[np.int64]
 
-BLOCK_ENTRIES: Final = 512  # one page of a file
+BLOCK_ENTRIES: Final = 128  # read at once: a look-up wants few of them, and fences must stay small
 _ENTRY_BYTES: Final = 8
 _S32 = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)

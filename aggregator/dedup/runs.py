@@ -1,10 +1,10 @@
 """Sorted runs of the index: every text in them has one entry in each column, sorted by key and then by number.
 
 A run's file is its columns one after the other, eight bytes an entry, little-endian, and then the fences of each
-column, four bytes for each block of 512 entries. It is written once and never changed.
+column, four bytes for each block of 128 entries. It is written once and never changed.
 
-Rules: small runs are held in memory whole, of large ones only the fences (0.1 bytes for each text and column); a
-look-up in a file reads one page for each key.
+Rules: small runs are held in memory whole, of large ones only the fences (0.03 bytes for each text and column); a
+look-up in a file reads a kilobyte for each key.
 
 Does not: know what a key means, merge runs (see `merging`), or say which runs there are (see `postings`).
 
