@@ -7,7 +7,9 @@ before, 5 % exact copies, the rest new. The clock runs over look-up, reading and
 durable append; sketching is told by itself. Words are those of DOCS, or made up.
 
 Of the documents that fill the index one in twenty has `--words` words, as all of the stream have, and the others
-`--fill-words`: their length means nothing to the index, and near-copies are made of long ones only.
+`--fill-words`: their length means nothing to the index, and near-copies are made of long ones only. With `--drawn N`
+the first N of them have keys that are drawn at random, as keys of unrelated texts are, and no text, so that ten
+millions are filled in minutes; a look-up that meets one of them reads nothing.
 
     batch_p50_ms, batch_p95_ms   wall time of a batch; cpu_p50_ms of this process' processor time
     disk_bytes_per_doc           all files of the index, by documents in it, at the end; and the most at any batch
@@ -33,7 +35,7 @@ sys.path[:1] = [str(ROOT)]
 import numpy as np  # noqa: E402
 
 from aggregator.dedup import Incoming, Postings, SeenIndex, Sketch, sketch_all  # noqa: E402
-from aggregator.dedup.minhash import jaccard, shingles_of  # noqa: E402
+from aggregator.dedup.minhash import COLUMNS, jaccard, shingles_of  # noqa: E402
 from bench.dedup_peers.stored_texts import StoredTexts  # noqa: E402
 from storage.real_env import PosixDisk  # noqa: E402
 
@@ -62,10 +64,16 @@ class Writer:
         return " ".join(words)
 
 
-def fill(folder: Path, writer: Writer, count: int) -> None:
+def fill(folder: Path, writer: Writer, count: int, drawn: int) -> None:
     """Fill an index as a house would, and end as nobody would wish."""
-    postings, texts = Postings(PosixDisk(), folder / "index"), StoredTexts(folder / "texts")
-    for start in range(0, count, FILL_BATCH):
+    postings, texts = Postings(PosixDisk(), folder / "index"), StoredTexts(folder / "texts", drawn)
+    random = np.random.default_rng(2)
+    for start in range(0, drawn, FILL_BATCH):
+        several = np.arange(start, min(start + FILL_BATCH, drawn), dtype=np.uint32)
+        postings.keep(start)
+        keys = random.integers(0, 2**32 - 1, (several.size, COLUMNS), dtype=np.uint32)
+        postings.append(several, keys, int(several[-1]) + 1)
+    for start in range(drawn, count, FILL_BATCH):
         numbers = range(start, min(start + FILL_BATCH, count))
         sketches = sketch_all([writer.text(n, long=n % LONG_EVERY == 0) for n in numbers])
         for number, each in zip(numbers, sketches, strict=True):
@@ -75,15 +83,16 @@ def fill(folder: Path, writer: Writer, count: int) -> None:
         postings.append(
             np.array(numbers, np.uint32), np.stack([each.keys for each in sketches]), numbers.stop
         )
-        if start // FILL_BATCH % 50 == 0:
-            print(f"{numbers.stop} of {count}", file=sys.stderr, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def batch_of(writer: Writer, stored: StoredTexts, first: int) -> tuple[list[str], list[int | None]]:
+def batch_of(
+    writer: Writer, stored: StoredTexts, first: int, drawn: int
+) -> tuple[list[str], list[int | None]]:
     """Return the texts of one batch, and what each was made of."""
     random = np.random.default_rng(first)
-    sources = (random.integers(0, (first - BATCH) // LONG_EVERY, COPIES + NEAR) * LONG_EVERY).tolist()
+    long_ones = np.arange(-(-drawn // LONG_EVERY) * LONG_EVERY, first - BATCH, LONG_EVERY)
+    sources = random.choice(long_ones, COPIES + NEAR).tolist()
     texts: list[str] = []
     made_of: list[int | None] = []
     for place in range(BATCH):
@@ -95,20 +104,20 @@ def batch_of(writer: Writer, stored: StoredTexts, first: int) -> tuple[list[str]
     return [texts[i] for i in order], [made_of[i] for i in order]
 
 
-def stream(folder: Path, writer: Writer, batches: int) -> dict[str, object]:
+def stream(folder: Path, writer: Writer, batches: int, drawn: int) -> dict[str, object]:
     """Open the index again and judge the stream."""
     sketch_all(["compiled code and tables are loaded here"])
     begun_s = time.perf_counter()
     postings = Postings(PosixDisk(), folder / "index")
-    texts = StoredTexts(folder / "texts")
-    assert postings.keep(texts.count) == texts.count
+    texts = StoredTexts(folder / "texts", drawn)
+    assert postings.keep(texts.end) == texts.end
     reopen_s = time.perf_counter() - begun_s
     index_docs = postings.texts
     walls, cpus, sketching, rss, disk = [], [], [], [], []
     due = found = wrong = 0
     for _ in range(batches):
-        first = texts.count
-        written, made_of = batch_of(writer, texts, first)
+        first = texts.end
+        written, made_of = batch_of(writer, texts, first, drawn)
         sketch_begun_s = time.process_time()
         sketches = sketch_all(written)
         sketching.append(time.process_time() - sketch_begun_s)
@@ -131,6 +140,7 @@ def stream(folder: Path, writer: Writer, batches: int) -> dict[str, object]:
     return {
         "bench": "dedup_stream",
         "index_docs": index_docs,
+        "drawn": drawn,
         "batches": batches,
         "batch_p50_ms": _quantile_ms(walls, 0.5),
         "batch_p95_ms": _quantile_ms(walls, 0.95),
@@ -188,19 +198,20 @@ def main() -> None:
     parser.add_argument("--docs", type=Path)
     parser.add_argument("--words", type=int, default=500)
     parser.add_argument("--fill-words", type=int, default=60)
+    parser.add_argument("--drawn", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="kept, and used again when it is filled")
     parser.add_argument("--only-fill", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     writer = Writer(options.docs, options.words, options.fill_words)
     if options.only_fill:
-        fill(options.folder, writer, options.index_docs)
+        fill(options.folder, writer, options.index_docs, options.drawn)
     with tempfile.TemporaryDirectory(prefix="windrow-dedup-") as name:
         folder = options.folder or Path(name)
         if not (folder / "index").exists():
             command = [sys.executable, *sys.argv, "--only-fill", "--folder", str(folder)]
             ended = subprocess.run(command, check=False)
             assert ended.returncode == -signal.SIGKILL
-        print(json.dumps(stream(folder, writer, options.batches)), flush=True)
+        print(json.dumps(stream(folder, writer, options.batches, options.drawn)), flush=True)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ from windrow_protocol.errors import WindrowError
 log = structlog.get_logger(__name__)
 
 FLUSH_TEXTS: Final = 16_384  # in the log before they become a run
-RESIDENT_TEXTS: Final = 131_072  # a run of no more is held in memory: 16 MB
+RESIDENT_TEXTS: Final = 262_144  # a run of no more is held in memory: 29 MB
 FANOUT: Final = 8  # an older run is merged once the newer one has an eighth of its texts
 MERGE_PACE: Final = 16  # texts merged for each text appended; above 1 + FANOUT, or merges would fall behind
 _MANIFEST: Final = "manifest.json"

@@ -25,8 +25,9 @@ _PLACE = struct.Struct("<Q")
 class StoredTexts:
     """The texts below one folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, first: int = 0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._first = first  # the number of the first text; those before are not there
         flags = os.O_RDWR | os.O_CREAT
         self._bodies, self._places = (os.open(folder / name, flags) for name in ("bodies", "places"))
         self._end = os.fstat(self._bodies).st_size
@@ -36,9 +37,9 @@ class StoredTexts:
         self._waiting_places: list[bytes] = []
 
     @property
-    def count(self) -> int:
-        """How many texts there are."""
-        return os.fstat(self._places).st_size // _PLACE.size
+    def end(self) -> int:
+        """The number of the next text."""
+        return self._first + os.fstat(self._places).st_size // _PLACE.size
 
     def add(self, text: str, digest: str, cluster: int) -> None:
         """Append a text; `flush` writes it."""
@@ -59,7 +60,10 @@ class StoredTexts:
         self._read = {}
         found = {}
         for number in numbers:
-            (offset,) = _PLACE.unpack(os.pread(self._places, _PLACE.size, number * _PLACE.size))
+            if number < self._first:
+                continue
+            place = (number - self._first) * _PLACE.size
+            (offset,) = _PLACE.unpack(os.pread(self._places, _PLACE.size, place))
             record = os.pread(self._bodies, 2_048, offset)
             digest, cluster, size = _HEAD.unpack_from(record)
             if len(record) < _HEAD.size + size:
