@@ -60,6 +60,7 @@ _SPACE, _BREAK, _RETURN = 32, 10, 13
 
 
 def compiled(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Return a function compiled at its first call for the types that it is given, and kept for later processes."""
     return cast(Callable[_P, _T], numba.njit(cache=True, nogil=True, boundscheck=False)(function))
 
 
