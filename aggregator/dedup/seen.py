@@ -199,9 +199,9 @@ class _Batch:
         if found is not None:
             return found
         place = self.places.get(number)
-        text = self.incoming[place].sketch.text if place is not None else None
-        if text is None and number in self.known:
-            text = self.stored.text(number)
+        if place is not None:
+            return self._shingles_of_new(self.incoming[place])
+        text = self.stored.text(number) if number in self.known else None
         return None if text is None else self._hold(number, shingles_of(text))
 
     def _hold(self, number: int, shingles: Shingles) -> Shingles:

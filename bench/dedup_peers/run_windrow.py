@@ -15,7 +15,7 @@ from aggregator.dedup import Incoming, MemoryPostings, SeenDocument, SeenIndex, 
 from aggregator.dedup.minhash import BAND_ROWS, BANDS
 from windrow_protocol.limits import NEAR_DUPLICATE_JACCARD_MIN
 
-BATCH = 5_000
+BATCH = 20_000
 
 
 class InMemory:
