@@ -22,8 +22,7 @@ import msgspec
 import sqlalchemy as sa
 
 from aggregator.curation import Annotations, annotate
-from aggregator.dedup import Duplicate, SeenIndex, SqlSeenStore, dedup_tables
-from aggregator.dedup.minhash import Sketch, sketch
+from aggregator.dedup import Duplicate, HouseIndex, Incoming, sketch_all
 from aggregator.ingest import read_text
 from aggregator.verification.drawing.audit_steps import UNDECIDED
 from storage.house import House
@@ -36,6 +35,7 @@ from windrow_protocol.messages import Outcome
 
 CURSOR = "judged"
 _KEPT: Final = ("accepted", "unaudited")
+_HARD: Final = "hard_host"
 
 
 class Judgement:
@@ -45,6 +45,7 @@ class Judgement:
         self._house = house
         self._segments = segments
         self._lake = lake
+        self._index = HouseIndex(house.env.disk, house.home / "dedup", segments)
 
     def judge(self, batch: int = 64) -> int:
         """Judge up to `batch` contributions that now can be and return how many places of the log were passed."""
@@ -56,12 +57,17 @@ class Judgement:
         if not rows:
             return 0
         notes = {row.seq: _annotate(row, texts[row.seq]) for row in documents}
-        sketches = {seq: sketch(text) for seq, text in texts.items()}
+        sketches = dict(zip(texts, sketch_all(list(texts.values())), strict=True))
+        incoming = [
+            Incoming(row.seq, row.contribution_id, sketches[row.seq])
+            for row in documents
+            if row.reason != _HARD
+        ]
         with self._house.state.write() as connection:
-            index = SeenIndex(SqlSeenStore(connection, dedup_tables))
+            found = iter(self._index.judge(connection, start, incoming, rows[-1].seq))
             lake_rows = []
             for row in documents:
-                duplicate = _novelty(index, row, sketches[row.seq])
+                duplicate = _hard(row) if row.reason == _HARD else next(found)
                 _record(connection, row, duplicate, notes[row.seq])
                 lake_rows.append(_lake_row(row, texts[row.seq], duplicate, notes[row.seq]))
             if lake_rows:
@@ -105,10 +111,8 @@ def _documents(connection: sa.Connection, rows: Sequence[Any]) -> list[Any]:
     return [row for row in judged if row is not None]
 
 
-def _novelty(index: SeenIndex, row: Any, text: Sketch) -> Duplicate:
-    if row.reason == "hard_host":
-        return Duplicate("hard", row.contribution_id, row.contribution_id, 0.0, 0)
-    return index.judge_sketch(row.contribution_id, text)
+def _hard(row: Any) -> Duplicate:
+    return Duplicate("hard", row.contribution_id, row.contribution_id, 0.0, 0)
 
 
 def _annotate(row: Any, text: str) -> Annotations:

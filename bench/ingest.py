@@ -25,7 +25,6 @@ import sqlalchemy as sa  # noqa: E402
 from real_house import PAYOUT, Node, open_house, open_segments, words_of  # noqa: E402
 
 from aggregator.assignment.frontier import add_urls  # noqa: E402
-from aggregator.dedup import dedup_metadata  # noqa: E402
 from aggregator.ingest import Answers, Ingest  # noqa: E402
 from aggregator.personal import Personal  # noqa: E402
 from aggregator.requests import Caller  # noqa: E402
@@ -64,7 +63,7 @@ class OneByOne:
 async def measure(home: Path, submissions: int, together: int, shared: bool) -> dict[str, float]:
     """Submit so many records, one in each request, and say how it went."""
     counts = Counts()
-    house = open_house(home, dedup_metadata)
+    house = open_house(home)
     house = replace(
         house,
         env=replace(house.env, disk=PosixDisk(counts)),

@@ -24,7 +24,6 @@ sys.path[:1] = [str(ROOT), str(ROOT / "tests")]  # and not this folder, whose na
 from real_house import PAYOUT, Node, open_house, open_segments  # noqa: E402
 
 from aggregator.assignment.frontier import add_urls  # noqa: E402
-from aggregator.dedup import dedup_metadata  # noqa: E402
 from aggregator.ingest import Ingest  # noqa: E402
 from aggregator.personal import Personal  # noqa: E402
 from aggregator.routes import Doors  # noqa: E402
@@ -37,7 +36,7 @@ AT_ONCE = 20
 async def measure(home: Path, pages: int, hosts: int, requests: int) -> dict[str, float]:
     """Return what one house with so many open pages took."""
     rules = TrustRules(young_leases_per_day=10**9, nodes_per_prefix_max=10**6)
-    house = open_house(home, dedup_metadata, rules=rules)
+    house = open_house(home, rules=rules)
     ingest = Ingest(house, open_segments(house))
     doors = Doors(house, ingest, Personal(house, open_segments(house, "personal")))
     urls = [(f"http://h{number % hosts}.example/p{number}", "http") for number in range(pages)]

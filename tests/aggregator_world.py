@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from real_house import PAYOUT, Node, open_house, open_segments
 
 from aggregator.assignment.frontier import add_urls
-from aggregator.dedup import dedup_metadata
 from aggregator.ingest import Ingest
 from aggregator.personal import Personal
 from aggregator.pipeline import Pipeline
@@ -101,9 +100,7 @@ class World:
         canary_hosts: tuple[str, ...] = (),
     ) -> None:
         self.clock = MovableClock()
-        self.house = open_house(
-            home, dedup_metadata, rules=rules, clock=self.clock, canary_hosts=canary_hosts
-        )
+        self.house = open_house(home, rules=rules, clock=self.clock, canary_hosts=canary_hosts)
         self.segments = open_segments(self.house)
         self.validators = [
             Validator(self.house, operator=f"operator-{number}", secret=bytes([number + 1] * 32))

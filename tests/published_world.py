@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from real_house import Node, open_house, open_segments
 
 from aggregator.assignment.frontier import add_urls
-from aggregator.dedup import dedup_metadata
 from aggregator.ingest import Ingest
 from aggregator.personal import Personal
 from aggregator.pipeline import Pipeline
@@ -88,7 +87,7 @@ class PublishedWorld:
     """The house, two contributors and a validator."""
 
     def __init__(self, home: Path, rules: TrustRules | None = None) -> None:
-        self.house = open_house(home, dedup_metadata, key=COORDINATOR, rules=rules or AT_ONCE)
+        self.house = open_house(home, key=COORDINATOR, rules=rules or AT_ONCE)
         self.segments = open_segments(self.house)
         self.validator = Node(self.house, Ed25519PrivateKey.from_private_bytes(bytes(32)))
         self.contributors = [

@@ -18,7 +18,6 @@ from pathlib import Path
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from aggregator.dedup import dedup_metadata
 from storage.env import Env
 from storage.house import House
 from storage.lake import Lake
@@ -50,7 +49,7 @@ def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenH
     path, env = Path(settings.home), env or real_env()
     with _locked(path):
         with usable_database():
-            state = State.open(database_url(settings), dedup_metadata)
+            state = State.open(database_url(settings))
         rules = load_trust_rules(settings.trust_rules)
         canary_hosts = tuple(settings.canary_hosts)
         house = House(env, state, path, settings.network, coordinator_key(env, path), rules, canary_hosts)

@@ -146,6 +146,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("bad_usage", "The command is not written as it should be", "see the command's `--help`", 400, 2),
     Reason("not_held", "A cheat earned more than its work is worth", "see the strategies that are not held; do not run a network with these rules", 409),
     Reason("not_confirmed", "It was not confirmed, so nothing was done", "run it again and say yes, or give --yes", 409),
+    Reason("damaged_index", "The index of seen texts is damaged", "start again: it is then made anew from the log; check the disk", 500),
     Reason(
         "disk_failed",
         "This machine refused to read or write",

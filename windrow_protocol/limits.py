@@ -114,7 +114,10 @@ SECOND_LOOK_TRUTHS_ASKED_MAX: Final = 6  # until three are there
 # --- near-duplicates --------------------------------------------------------------------------------------------
 NEAR_DUPLICATE_JACCARD_MIN: Final = 0.80
 NEAR_DUPLICATE_CANDIDATES_MAX: Final = 64  # verified for one text, those that share most bands first
-SHINGLES_KEPT_MAX: Final = 65_536  # of one text: a larger one is sampled
+NEAR_DUPLICATE_POSTINGS_MAX: Final = 256  # earlier texts looked at in one band, the earliest first
+SKETCH_BATCH_BYTES_MAX: Final = 4_000_000  # of texts that are sketched together
+SKETCH_TEXTS_MAX: Final = 256  # stored texts that are read and sketched together when an index is made again
+SHINGLES_HELD_MAX: Final = 4_000_000  # of candidates, in memory while a batch is judged
 
 # --- exports --------------------------------------------------------------------------------------
 ROW_TOKENS_MAX: Final = 8_192

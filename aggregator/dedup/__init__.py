@@ -2,24 +2,28 @@
 
 Usage::
 
-    state = State.open(url, dedup_metadata)
+    index = HouseIndex(house.env.disk, house.home / "dedup", segments)
     with state.write() as connection:
-        duplicate = SeenIndex(SqlSeenStore(connection, dedup_tables)).judge(contribution_id, text)
+        duplicates = index.judge(connection, committed, incoming, position)
 """
 
-from aggregator.dedup.seen import Duplicate, SeenIndex, SeenStore
-from aggregator.dedup.seen_in_memory import MemorySeenStore
-from aggregator.dedup.seen_in_sql import SqlSeenStore
-from aggregator.dedup.tables import DedupTables, dedup_metadata, dedup_tables, define_tables
+from aggregator.dedup.house_index import HouseIndex
+from aggregator.dedup.minhash import Sketch, sketch, sketch_all
+from aggregator.dedup.postings import Postings
+from aggregator.dedup.postings_in_memory import MemoryPostings
+from aggregator.dedup.seen import Duplicate, Incoming, Judged, SeenDocument, SeenDocuments, SeenIndex
 
 __all__ = [
-    "DedupTables",
     "Duplicate",
-    "MemorySeenStore",
+    "HouseIndex",
+    "Incoming",
+    "Judged",
+    "MemoryPostings",
+    "Postings",
+    "SeenDocument",
+    "SeenDocuments",
     "SeenIndex",
-    "SeenStore",
-    "SqlSeenStore",
-    "dedup_metadata",
-    "dedup_tables",
-    "define_tables",
+    "Sketch",
+    "sketch",
+    "sketch_all",
 ]

@@ -1,17 +1,16 @@
-"""The sketch of a text: what is kept of it so that later copies and near-copies are recognised.
+"""The sketch of a text: what is computed of it once so that copies and near-copies of it are recognised.
 
-Rules: a sketch follows from the text alone, on every machine: shingle hashes and permutations are fixed here and in
-`windrow_protocol.content`, and nothing depends on the process, its hash seed or its byte order. Of a text with more
-than `SHINGLES_KEPT_MAX` shingles the smallest hashes are kept, a uniform sample, and similarity is estimated on them;
-below that bound similarity is exact. Bands are permissive on purpose (4 rows, 16 bands: a pair at Jaccard 0.8 is missed
-with probability 0.0002), because every candidate is verified afterwards.
+Rules: a sketch follows from the text alone, on every machine: words and five-word shingles are those of
+`windrow_protocol.content`, hashes and permutations are fixed here and in `kernels`. Bands are permissive on purpose
+(5 rows, 13 bands: a pair at Jaccard 0.8 is missed with probability 0.006, one at 0.85 with 0.0008), because every
+candidate is verified afterwards on its shingles, all of them, whatever the text's size.
 
 Does not: remember texts (see `seen`), choose between candidates, or say who is paid.
 
 Usage::
 
-    a, b = sketch(old_text), sketch(new_text)
-    near = set(band_keys(a.shingles)) & set(band_keys(b.shingles)) and jaccard(a.shingles, b.shingles) >= 0.8
+    old, new = sketch_all([old_text, new_text])
+    near = bool(set(old.band_keys()) & set(new.band_keys())) and jaccard(old.shingles(), new.shingles()) >= 0.8
 
 Source: Broder, "On the resemblance and containment of documents" (1997); Indyk and Motwani (1998) for the bands.
 """
@@ -19,107 +18,184 @@ Source: Broder, "On the resemblance and containment of documents" (1997); Indyk 
 from __future__ import annotations
 
 import hashlib
+import os
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from windrow_protocol.content import normalise_text, shingle_hashes, text_sha256
-from windrow_protocol.limits import SHINGLES_KEPT_MAX
+from aggregator.dedup.characters import fold_table, plain_table
+from windrow_protocol.content import normalise_text
+from windrow_protocol.limits import SKETCH_BATCH_BYTES_MAX
 
-Hashes = NDArray[np.uint64]
+Keys = NDArray[np.uint32]
 
-BAND_ROWS: Final = 4
-BANDS: Final = 16
-_CHUNK: Final = 4_096  # shingles permuted at once: 2 MB of working memory whatever the text
+BAND_ROWS: Final = 5
+BANDS: Final = 13
+_SECRET: Final = np.uint64(
+    int.from_bytes(os.urandom(8), "little") | 1
+)  # places in tables; no answer depends on it
+COLUMNS: Final = 1 + BANDS  # what an index holds of a text: the head of its digest, then its bands
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shingles:
+    """The distinct shingles of a text: hashes that are the same on every machine, and a table for this process."""
+
+    hashes: NDArray[np.uint64]
+    slots: NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sketch:
-    """What the index needs of a text. `shingles` is sorted and holds at most `SHINGLES_KEPT_MAX` hashes."""
+    """What the index needs of a text. `keys` holds `COLUMNS` numbers, the first of them of the digest."""
 
+    text: str  # in normal form
     text_sha256: str
     text_bytes: int  # UTF-8 bytes of the normal form
-    shingle_count: int  # all distinct shingles, kept or not
-    shingles: Hashes
+    keys: Keys
+    hashes: NDArray[
+        np.uint64
+    ]  # of its shingles, repetitions included; a view that keeps those of its batch alive
+
+    def band_keys(self) -> tuple[tuple[int, int], ...]:
+        """Return (band, key) for each band; a text without words has none, so it is nobody's near-duplicate."""
+        if self.keys[1] == _kernels().NO_KEY:
+            return ()
+        return tuple(enumerate(self.keys[1:].tolist()))
+
+    def shingles(self) -> Shingles:
+        """Return its distinct shingles."""
+        return Shingles(*_kernels().shingle_set(self.hashes, _SECRET))
 
 
 def sketch(text: str) -> Sketch:
-    """Return the sketch of a text. Raises UnicodeEncodeError for a lone surrogate, which no normal form has."""
-    hashes = shingle_hashes(text)
-    ordered = np.sort(np.fromiter(hashes, dtype=np.uint64, count=len(hashes)))
-    return Sketch(
-        text_sha256=text_sha256(text),
-        text_bytes=len(normalise_text(text).encode("utf-8")),
-        shingle_count=len(hashes),
-        shingles=ordered[:SHINGLES_KEPT_MAX],
-    )
+    """Return the sketch of one text, which is brought to normal form first unless it has it."""
+    return sketch_all([text])[0]
 
 
-def band_keys(shingles: Hashes) -> tuple[int, ...]:
-    """Return one signed 64-bit key for each band: two texts are candidates when they share a key.
+def sketch_all(texts: Sequence[str]) -> list[Sketch]:
+    """Return the sketches of many texts, which is several times faster than one by one."""
+    sketches: list[Sketch] = []
+    part: list[str] = []
+    size = 0
+    for text in texts:
+        part.append(text)
+        size += len(text)
+        if size >= SKETCH_BATCH_BYTES_MAX:
+            sketches += _sketch_part(part)
+            part, size = [], 0
+    return sketches + _sketch_part(part)
 
-    A text without words has no key, so it is nobody's near-duplicate.
-    """
-    if not shingles.size:
-        return ()
-    bands = _minima(shingles).astype("<u8").reshape(BANDS, BAND_ROWS)
-    return tuple(_key(number, band.tobytes()) for number, band in enumerate(bands))
+
+def shingles_of(text: str) -> Shingles:
+    """Return the distinct five-word shingles of a text in normal form."""
+    kernels = _kernels()
+    hashes, flags = kernels.hashes_of_text(_bytes_of(text.encode()), fold_table())
+    if flags & kernels.IS_LONG:
+        hashes, _ = kernels.hashes_of_text(_bytes_of(_folded(text)), plain_table())
+    return Shingles(*kernels.shingle_set(hashes, _SECRET))
 
 
-def jaccard(a: Hashes, b: Hashes) -> float:
-    """Return |A∩B| / |A∪B| of two sorted hash sets: 0..1, and 0 when neither has a shingle.
-
-    Exact while both are complete; else estimated on the smallest hashes of the union, as bottom-k sketches allow.
-    """
-    if not a.size or not b.size:
+def jaccard(a: Shingles, b: Shingles, at_least: float = 0.0) -> float:
+    """Return |A∩B| / |A∪B| of two texts' shingles: exact, 0..1; 0 when below `at_least` or when one has none."""
+    few, many = (a, b) if a.hashes.size <= b.hashes.size else (b, a)
+    both = few.hashes.size + many.hashes.size
+    if not few.hashes.size:
         return 0.0
-    shared = _intersection(a, b) if a.size <= b.size else _intersection(b, a)
-    if max(a.size, b.size) < SHINGLES_KEPT_MAX:
-        return float(shared.size / (a.size + b.size - shared.size))
-    sample = np.union1d(a, b)[:SHINGLES_KEPT_MAX]
-    return float(np.count_nonzero(shared <= sample[-1]) / sample.size)
+    misses_max = few.hashes.size - int(at_least * both / (1 + at_least))  # J ≥ t as |A∩B| ≥ t·(|A|+|B|)/(1+t)
+    shared = int(_kernels().shared_count(few.hashes, many.slots, _SECRET, misses_max))
+    found = shared / (both - shared)
+    return found if found >= at_least else 0.0
 
 
-def to_bytes(shingles: Hashes) -> bytes:
-    """Return the stored form of sorted shingle hashes: little-endian, eight bytes each."""
-    return shingles.astype("<u8").tobytes()
+def _sketch_part(texts: Sequence[str]) -> list[Sketch]:
+    if not texts:
+        return []
+    kernels = _kernels()
+    texts = list(texts)
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    made = _Made.of(encoded, False)
+    for i in np.flatnonzero(made.flags & kernels.IS_UNSURE):
+        if made.flags[i] & kernels.IS_UNSTABLE:
+            texts[i] = normalise_text(texts[i])
+            encoded[i] = texts[i].encode()
+        else:
+            encoded[i] = kernels.tidied(_bytes_of(encoded[i]), fold_table()).tobytes()
+            texts[i] = encoded[i].decode()
+    # White space is in no word, so most texts have their keys by now, but what falls out or joins may change words.
+    made.replace(np.flatnonzero(made.flags & (kernels.IS_UNSTABLE | kernels.IS_DROPPED)), encoded, False)
+    long = np.flatnonzero(made.flags & kernels.IS_LONG)
+    made.replace(long, {i: _folded(texts[i]) for i in long.tolist()}, True)
+    digests = [hashlib.sha256(data).digest() for data in encoded]
+    made.keys[:, 0] = np.frombuffer(b"".join(digest[:4] for digest in digests), ">u4")
+    np.minimum(made.keys[:, 0], kernels.NO_KEY - 1, out=made.keys[:, 0])
+    rows = zip(texts, digests, encoded, made.keys, made.hashes, strict=True)
+    return [Sketch(text, digest.hex(), len(data), keys, hashes) for text, digest, data, keys, hashes in rows]
 
 
-def from_bytes(stored: bytes) -> Hashes:
-    """Return shingle hashes from their stored form. Raises ValueError when the length is no multiple of eight."""
-    return np.frombuffer(stored, dtype="<u8").astype(np.uint64)
+@dataclass(slots=True)
+class _Made:
+    """Keys, shingle hashes and flags of some texts."""
+
+    keys: Keys
+    hashes: list[NDArray[np.uint64]]
+    flags: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, encoded: Sequence[bytes], is_folded: bool) -> _Made:
+        """Compute them."""
+        ends = np.cumsum([len(data) for data in encoded], dtype=np.int64)
+        keys = np.empty((len(encoded), COLUMNS), np.uint32)
+        table = plain_table() if is_folded else fold_table()
+        data = _bytes_of(b"".join(encoded))
+        flags, hashes, hash_ends = _kernels().sketch_texts(
+            data, ends, table, is_folded, _FACTORS, _OFFSETS, keys
+        )
+        bounds = [0, *hash_ends.tolist()]
+        return cls(keys, [hashes[start:end] for start, end in pairwise(bounds)], flags)
+
+    def replace(
+        self, places: NDArray[np.int64], encoded: Mapping[int, bytes] | Sequence[bytes], is_folded: bool
+    ) -> None:
+        """Compute some of them again from other bytes."""
+        if not places.size:
+            return
+        again = _Made.of([encoded[i] for i in places.tolist()], is_folded)
+        self.keys[places], self.flags[places] = again.keys, again.flags
+        for i, hashes in zip(places.tolist(), again.hashes, strict=True):
+            self.hashes[i] = hashes
 
 
-def _intersection(small: Hashes, large: Hashes) -> Hashes:
-    places = np.searchsorted(large, small)
-    places[places == large.size] = 0
-    shared: Hashes = small[large[places] == small]
-    return shared
+def _folded(text: str) -> bytes:
+    return unicodedata.normalize("NFKC", text).casefold().encode()
 
 
-def _permutations() -> tuple[Hashes, Hashes]:
-    """Return odd factors and offsets of h → h·f + o (mod 2^64), one pair for each row of each band."""
+def _bytes_of(data: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(data, np.uint8)
+
+
+@cache
+def _kernels() -> Any:
+    """Import the compiled loops late: only a server that judges texts needs them, and numba takes half a second."""
+    from aggregator.dedup import kernels
+
+    return kernels
+
+
+def _permutations() -> tuple[Keys, Keys]:
+    """Return odd factors and offsets of h → h·f + o (mod 2^32), one pair for each row of each band."""
     seeds = b"".join(
-        hashlib.blake2b(f"windrow/minhash/{i}".encode(), digest_size=16).digest()
+        hashlib.blake2b(f"windrow/minhash/{i}".encode(), digest_size=8).digest()
         for i in range(BANDS * BAND_ROWS)
     )
-    pairs = np.frombuffer(seeds, dtype="<u8").astype(np.uint64).reshape(-1, 2)
-    return pairs[:, 0] | np.uint64(1), pairs[:, 1]
+    pairs = np.frombuffer(seeds, dtype="<u4").astype(np.uint32).reshape(-1, 2)
+    return np.ascontiguousarray(pairs[:, 0] | np.uint32(1)), np.ascontiguousarray(pairs[:, 1])
 
 
 _FACTORS, _OFFSETS = _permutations()
-
-
-def _minima(shingles: Hashes) -> Hashes:
-    minima = np.full(BANDS * BAND_ROWS, np.iinfo(np.uint64).max, dtype=np.uint64)
-    for start in range(0, shingles.size, _CHUNK):
-        permuted = shingles[start : start + _CHUNK, None] * _FACTORS + _OFFSETS  # wraps: that is the modulus
-        np.minimum(minima, permuted.min(axis=0), out=minima)
-    return minima
-
-
-def _key(number: int, rows: bytes) -> int:
-    digest = hashlib.blake2b(number.to_bytes(1, "little") + rows, digest_size=8).digest()
-    return int.from_bytes(digest, "little", signed=True)

@@ -9,7 +9,7 @@ Usage::
 
     machine = Machine(loop, home, seed=1, kills=KillAt(17))
     life, env = machine.start()
-    state = SimulatedState.begin(life, machine.database, dedup_metadata)
+    state = SimulatedState.begin(life, machine.database)
     ...                          # until a SimulatedCrash
     machine.crash()
 """

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import pyarrow.parquet as pq
 import pytest
 from real_data import real_data
+from seen_world import Seen
 
-from aggregator.dedup import MemorySeenStore, SeenIndex
-from aggregator.dedup.minhash import Sketch, band_keys, jaccard, sketch
+from aggregator.dedup.minhash import Sketch, jaccard, sketch_all
+from windrow_protocol.content import normalise_text
 from windrow_protocol.limits import NEAR_DUPLICATE_JACCARD_MIN as JACCARD_MIN
 
 SETS = ["neardup_licences_spdx", "neardup_licences_scancode_a", "neardup_jest_docs"]
@@ -38,7 +39,7 @@ def labelled(request: pytest.FixtureRequest) -> Labelled:
     texts = [row["text"] for row in pq.read_table(folder / "docs.parquet").sort_by("id").to_pylist()]
     with (folder / "exact_jaccard_pairs.csv").open() as lines:
         pairs = {(int(r["id1"]), int(r["id2"])): float(r["jaccard_w5"]) for r in csv.DictReader(lines)}
-    return Labelled(texts, [sketch(text) for text in texts], pairs)
+    return Labelled(texts, sketch_all(texts), pairs)
 
 
 def test_similarity_equals_what_others_computed(labelled: Labelled) -> None:
@@ -49,29 +50,31 @@ def test_similarity_equals_what_others_computed(labelled: Labelled) -> None:
     for (a, b), value in labelled.pairs.items():
         if not (spaced[a] and spaced[b]):
             continue
-        ours = jaccard(labelled.sketches[a].shingles, labelled.sketches[b].shingles)
+        ours = jaccard(labelled.sketches[a].shingles(), labelled.sketches[b].shingles())
         assert ours == pytest.approx(value, abs=0.03), (a, b)
         moved += (ours >= JACCARD_MIN) != (value >= JACCARD_MIN)
     assert moved <= MOVED_PAIRS_MAX
 
 
 def test_the_bands_find_the_similar_pairs(labelled: Labelled) -> None:
-    keys = [frozenset(band_keys(s.shingles)) for s in labelled.sketches]
+    keys = [frozenset(s.band_keys()) for s in labelled.sketches]
     similar = [pair for pair, value in labelled.pairs.items() if value >= JACCARD_MIN]
     found = [(a, b) for a, b in similar if not keys[a].isdisjoint(keys[b])]
     assert len(found) / len(similar) >= 0.99
 
 
 def test_the_log_of_a_set_is_judged_rightly(labelled: Labelled) -> None:
-    index = SeenIndex(MemorySeenStore())
-    judged = [index.judge_sketch(f"c{i}", seen) for i, seen in enumerate(labelled.sketches)]
+    judged = Seen().judge_all([(f"c{i}", text) for i, text in enumerate(labelled.texts)])
     best_before = [0.0] * len(judged)
     for (a, b), value in labelled.pairs.items():
         best_before[max(a, b)] = max(best_before[max(a, b)], value)
 
-    first = {text: i for i, text in reversed(list(enumerate(labelled.texts)))}
-    copies = {i for i, text in enumerate(labelled.texts) if first[text] != i}
-    assert {i for i, d in enumerate(judged) if d.kind == "exact"} == copies, "exactly the byte copies"
+    texts = [normalise_text(text) for text in labelled.texts]
+    first = {text: i for i, text in reversed(list(enumerate(texts)))}
+    copies = {i for i, text in enumerate(texts) if first[text] != i}
+    assert {i for i, d in enumerate(judged) if d.kind == "exact"} == copies, (
+        "copies of the normal form, byte by byte"
+    )
 
     due = [i for i, value in enumerate(best_before) if value >= JACCARD_MIN and i not in copies]
     missed = [i for i in due if judged[i].kind == "unique"]

@@ -23,7 +23,6 @@ from simulation.invariants import recovery_problems
 
 from aggregator.assignment.frontier import add_urls
 from aggregator.audit_routes import AuditDoors
-from aggregator.dedup import dedup_metadata
 from aggregator.ingest import Ingest
 from aggregator.personal import Personal
 from aggregator.pipeline import Pipeline
@@ -163,7 +162,7 @@ class HouseLives:
 
     def _begin_state(self, life: Life) -> SimulatedState:
         if self._state is None:
-            self._state = SimulatedState.begin(life, self.machine.database, dedup_metadata)
+            self._state = SimulatedState.begin(life, self.machine.database)
         else:
             self._state = self._state.begin_again(life)
         return self._state
@@ -195,7 +194,7 @@ def _no_chain() -> NoReturn:
 def _empty_database() -> Path:
     """Make the tables once for all seeds; each copies the file."""
     path = Path(tempfile.mkdtemp(prefix="windrow-simulation-")) / "state.db"
-    state = State.open(sqlite_url(path), dedup_metadata)
+    state = State.open(sqlite_url(path))
     with state.write() as connection:
         connection.execute(sa.text("SELECT 1"))
     state.close()

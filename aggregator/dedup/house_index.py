@@ -1,0 +1,93 @@
+"""The index of one house: its postings brought to where the database is, and texts judged against them.
+
+Rules: used inside the transaction that records the judgements and moves the cursor. What the index holds beyond that
+cursor is cut off first, and what it lacks (it was removed, damaged, or an older copy was put back) is read again from
+the stored texts; so index and database agree after any crash. Opened at first use and again when its files went their
+own way.
+
+Does not: begin or commit transactions, or record judgements.
+
+Usage::
+
+    index = HouseIndex(house.env.disk, house.home / "dedup", segments)
+    with state.write() as connection:
+        duplicates = index.judge(connection, committed, incoming, position)
+        ...                                   # record them, and set the cursor to `position`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import sqlalchemy as sa
+
+from aggregator.dedup.minhash import COLUMNS, sketch_all
+from aggregator.dedup.postings import Postings
+from aggregator.dedup.seen import Duplicate, Incoming, SeenIndex
+from aggregator.dedup.stored import StoredDocuments, heir_of, judged_after
+from storage.env import Disk
+from storage.segments import Segments
+from windrow_protocol.limits import SKETCH_TEXTS_MAX
+
+
+class HouseIndex:
+    """Everything a house has ever seen."""
+
+    def __init__(self, disk: Disk, folder: Path, segments: Segments) -> None:
+        self._disk = disk
+        self._folder = folder
+        self._segments = segments
+        self._opened: Postings | None = None
+
+    def judge(
+        self, connection: sa.Connection, committed: int, incoming: Sequence[Incoming], position: int
+    ) -> list[Duplicate]:
+        """Judge texts that stand behind the place `committed` of the log and up to `position`, in their order.
+
+        They are durable in the index when this returns, and forgotten again if the caller's transaction is not
+        committed. Raises OSError when a stored text cannot be read, WindrowError `damaged_index`.
+        """
+        postings = self._postings_at(connection, committed)
+        stored = StoredDocuments(connection, self._segments)
+        judged = SeenIndex(postings).judge(incoming, stored)
+        postings.append(judged.numbers, judged.keys, position)
+        return judged.duplicates
+
+    def erase(self, connection: sa.Connection, committed: int, numbers: Sequence[int]) -> None:
+        """Forget texts; called before their rows and bodies go, in the transaction that takes them away.
+
+        Where somebody else gave the same text, it is found under that contribution from now on. Nothing of the erased
+        keys is left in any file when this returns. An erasure whose transaction fails has to be repeated.
+        """
+        postings = self._postings_at(connection, committed)
+        going = set(numbers)
+        heirs = sorted({heir for number in going if (heir := heir_of(connection, number, going)) is not None})
+        self._append(connection, postings, heirs, committed)
+        postings.erase(sorted(going))
+        postings.compact()
+
+    def _postings_at(self, connection: sa.Connection, committed: int) -> Postings:
+        """Return the postings, holding exactly what was judged up to that place of the log."""
+        if self._opened is None:
+            self._opened = Postings(self._disk, self._folder)
+        reached = self._opened.keep(committed)
+        while reached < committed:
+            missing = list(judged_after(connection, reached, committed, SKETCH_TEXTS_MAX))
+            reached = missing[-1][0] if len(missing) == SKETCH_TEXTS_MAX else committed
+            self._append(connection, self._opened, [number for _, number in missing], reached)
+            self._opened.keep(reached)
+        return self._opened
+
+    def _append(
+        self, connection: sa.Connection, postings: Postings, numbers: Sequence[int], position: int
+    ) -> None:
+        stored = StoredDocuments(connection, self._segments)
+        stored.documents(numbers)
+        texts = {number: text for number in numbers if (text := stored.text(number)) is not None}
+        if texts:
+            keys = np.stack([sketch.keys for sketch in sketch_all(list(texts.values()))])
+            postings.append(np.array(list(texts), np.uint32), keys, position)
+        elif postings.position < position:
+            postings.append(np.empty(0, np.uint32), np.empty((0, COLUMNS), np.uint32), position)

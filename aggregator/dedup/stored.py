@@ -1,0 +1,102 @@
+"""The texts that were judged, where the house keeps them: rows in its database, bodies in its segments.
+
+Rules: nothing is stored a second time for the index's sake. A number is the place of a contribution in the log; its
+text is read back from its segment, its cluster from its judgement. What an erasure took away is simply not there.
+
+Does not: judge, write, or keep anything beyond one transaction.
+
+Usage: `SeenIndex(postings).judge(incoming, StoredDocuments(connection, segments))`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import msgspec
+import sqlalchemy as sa
+
+from aggregator.dedup.seen import SeenDocument
+from storage.segments import Place, Segments
+from storage.tables import contributions, duplicates, submissions
+from windrow_protocol.messages import Contribution
+
+_NUMBERS_A_STATEMENT: Final = 500  # SQLite of long ago allowed 999 parameters
+_NUMBERS: sa.BindParameter[int] = sa.bindparam("numbers", expanding=True)
+_DOCUMENTS = (
+    sa.select(
+        contributions.c.seq,
+        contributions.c.contribution_id,
+        duplicates.c.cluster_id,
+        contributions.c.text_sha256,
+        submissions.c.segment,
+        submissions.c.offset,
+        submissions.c.length,
+    )
+    .join(duplicates, duplicates.c.seq == contributions.c.seq)
+    .join(submissions, submissions.c.seq == contributions.c.seq)
+    .where(contributions.c.seq.in_(_NUMBERS))
+)
+_AUDITED = contributions.alias("audited")
+
+
+class StoredDocuments:
+    """Judged texts as one transaction sees them."""
+
+    def __init__(self, connection: sa.Connection, segments: Segments) -> None:
+        self._connection = connection
+        self._segments = segments
+        self._places: dict[int, Place] = {}
+
+    def documents(self, numbers: Sequence[int]) -> dict[int, SeenDocument]:
+        """Return what is known of some texts."""
+        found: dict[int, SeenDocument] = {}
+        for start in range(0, len(numbers), _NUMBERS_A_STATEMENT):
+            wanted = {"numbers": list(numbers[start : start + _NUMBERS_A_STATEMENT])}
+            for row in self._connection.execute(_DOCUMENTS, wanted):
+                found[row.seq] = SeenDocument(row.contribution_id, row.cluster_id, row.text_sha256)
+                self._places[row.seq] = Place(row.segment, row.offset, row.length)
+        return found
+
+    def text(self, number: int) -> str | None:
+        """Return a text that `documents` was asked for. Raises OSError when its segment is not there whole."""
+        place = self._places.get(number)
+        if place is None:
+            return None
+        return msgspec.json.decode(self._segments.read(place), type=Contribution).text
+
+
+def judged_after(
+    connection: sa.Connection, reached: int, committed: int, limit: int
+) -> list[tuple[int, int]]:
+    """Return (place, number) of texts that an index must hold, for places of the log after `reached` to `committed`.
+
+    A truth that was judged in the place of a rejected contribution has that one's place and a number of its own. Exact
+    copies are left out, because the text that they copy is there.
+    """
+    place = sa.func.coalesce(_AUDITED.c.seq, contributions.c.seq)
+    statement = (
+        sa.select(place.label("place"), contributions.c.seq)
+        .join(duplicates, duplicates.c.seq == contributions.c.seq)
+        .join(_AUDITED, _AUDITED.c.contribution_id == contributions.c.audit_of, isouter=True)
+        .where(duplicates.c.kind.in_(("unique", "near")), place > reached, place <= committed)
+        .order_by(place, contributions.c.seq)
+        .limit(limit)
+    )
+    return [(row.place, row.seq) for row in connection.execute(statement)]
+
+
+def heir_of(connection: sa.Connection, number: int, going: Collection[int]) -> int | None:
+    """Return who is to stand for a text in the index once `going` are erased, or None when nobody has to."""
+    digest = sa.select(contributions.c.text_sha256).where(contributions.c.seq == number).scalar_subquery()
+    is_copy = duplicates.c.kind == "exact"
+    statement = (
+        sa.select(contributions.c.seq)
+        .join(duplicates, duplicates.c.seq == contributions.c.seq)
+        .where(contributions.c.text_sha256 == digest, duplicates.c.kind != "hard")
+        .order_by(is_copy, contributions.c.seq)
+    )
+    owners = [row.seq for row in connection.execute(statement)]
+    if not owners or owners[0] not in going:
+        return None
+    return next((owner for owner in owners if owner not in going), None)

@@ -1,0 +1,79 @@
+"""Judged texts of a measurement in two files, as a house has them in its segments: compressed, found by number.
+
+Rules: nothing is held in memory, so that what a process holds is what the index needs.
+
+Does not: sync (the measurement is of the index, not of this).
+
+Usage: `texts = StoredTexts(folder)`, then `texts.add(number, text, digest, cluster)` in the order of numbers.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+import zstandard
+
+from aggregator.dedup import SeenDocument
+
+_HEAD = struct.Struct("<32sII")
+_PLACE = struct.Struct("<Q")
+
+
+class StoredTexts:
+    """The texts below one folder."""
+
+    def __init__(self, folder: Path, first: int = 0) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._first = first  # the number of the first text; those before are not there
+        flags = os.O_RDWR | os.O_CREAT
+        self._bodies, self._places = (os.open(folder / name, flags) for name in ("bodies", "places"))
+        self._end = os.fstat(self._bodies).st_size
+        self._zip, self._unzip = zstandard.ZstdCompressor(3), zstandard.ZstdDecompressor()
+        self._read: dict[int, bytes] = {}
+        self._waiting: list[bytes] = []
+        self._waiting_places: list[bytes] = []
+
+    @property
+    def end(self) -> int:
+        """The number of the next text."""
+        return self._first + os.fstat(self._places).st_size // _PLACE.size
+
+    def add(self, text: str, digest: str, cluster: int) -> None:
+        """Append a text; `flush` writes it."""
+        body = self._zip.compress(text.encode())
+        record = _HEAD.pack(bytes.fromhex(digest), cluster, len(body)) + body
+        self._waiting.append(record)
+        self._waiting_places.append(_PLACE.pack(self._end))
+        self._end += len(record)
+
+    def flush(self) -> None:
+        """Write what was added."""
+        os.pwrite(self._places, b"".join(self._waiting_places), os.fstat(self._places).st_size)
+        os.pwrite(self._bodies, b"".join(self._waiting), os.fstat(self._bodies).st_size)
+        self._waiting, self._waiting_places = [], []
+
+    def documents(self, numbers: Sequence[int]) -> dict[int, SeenDocument]:
+        """Return what is known of some texts, and forget what was read for others."""
+        self._read = {}
+        found = {}
+        for number in numbers:
+            if number < self._first:
+                continue
+            place = (number - self._first) * _PLACE.size
+            (offset,) = _PLACE.unpack(os.pread(self._places, _PLACE.size, place))
+            record = os.pread(self._bodies, 2_048, offset)
+            digest, cluster, size = _HEAD.unpack_from(record)
+            if len(record) < _HEAD.size + size:
+                record += os.pread(self._bodies, _HEAD.size + size - len(record), offset + len(record))
+            self._read[number] = record[_HEAD.size : _HEAD.size + size]
+            found[number] = SeenDocument(str(number), str(cluster), digest.hex())
+        return found
+
+    def text(self, number: int) -> str | None:
+        """Return a text that `documents` was asked for, or any other."""
+        if number not in self._read:
+            self.documents([number])
+        return self._unzip.decompress(self._read[number]).decode()

@@ -1,0 +1,137 @@
+"""The index of a house follows its database: after a lost index, a failed transaction, and an erasure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from aggregator_world import World
+from real_house import words_of
+
+from aggregator.dedup import HouseIndex, Incoming, sketch
+from aggregator.judgement import CURSOR
+from storage.lake import Lake
+from storage.state import get_cursor
+from storage.tables import contributions, duplicates, lake_files
+from storage.trust_tables import audits
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+async def submitted(world: World, texts: list[str]) -> None:
+    """Have one node submit texts, in this order, and every verdict be given."""
+    known = len(rows(world))
+    world.seed(known + len(texts))
+    node = await world.node()
+    for text in texts:
+        (lease,) = await world.take(node, 1)
+        await node.submit(world.doors.submissions, [node.contribution(lease, text)])
+        await world.settle({lease.url: text})
+
+
+def rows(world: World) -> list[Any]:
+    with world.house.state.read() as connection:
+        return list(connection.execute(sa.select(duplicates).order_by(duplicates.c.seq)))
+
+
+def kinds(world: World) -> list[str]:
+    return [row.kind for row in rows(world)]
+
+
+def lose_index(world: World) -> None:
+    for path in (world.house.home / "dedup").iterdir():
+        path.unlink()
+
+
+ONE, OTHER = words_of(1), words_of(2)
+NEAR_ONE = ONE + " end"
+
+
+async def test_a_lost_index_is_made_again_from_the_stored_texts(world: World) -> None:
+    await submitted(world, [ONE, OTHER, NEAR_ONE, ONE])
+    assert kinds(world) == ["unique", "unique", "near", "exact"]
+    lose_index(world)
+    await submitted(world, [OTHER, NEAR_ONE, OTHER + " end"])
+    assert kinds(world)[4:] == ["exact", "exact", "near"]
+    found = rows(world)
+    assert [row.first_contribution_id for row in found[4:]] == [
+        found[1].contribution_id,
+        found[2].contribution_id,
+        found[1].contribution_id,
+    ]
+    assert {row.cluster_id for row in found} == {found[0].contribution_id, found[1].contribution_id}
+
+
+async def test_a_transaction_that_fails_leaves_the_index_as_it_was(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await submitted(world, [OTHER])
+    with monkeypatch.context() as failing:
+        failing.setattr(Lake, "commit", _refuse)
+        with pytest.raises(RuntimeError):
+            await submitted(world, [ONE])
+        assert kinds(world) == ["unique"]
+    while world.pipeline.step():
+        pass
+    assert kinds(world) == ["unique", "unique"], "judged again, it is no copy of itself"
+    with world.house.state.read() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(lake_files)).scalar() == 2
+
+
+def _refuse(*_: object) -> None:
+    raise RuntimeError("the disk is full")
+
+
+async def test_an_erased_text_lives_on_under_who_gave_it_too(world: World) -> None:
+    await submitted(world, [ONE, OTHER, ONE, ONE])
+    first, other, second, third = rows(world)
+    index = HouseIndex(world.house.env.disk, world.house.home / "dedup", world.segments)
+    with world.house.state.write() as connection:
+        committed = get_cursor(connection, CURSOR)
+        index.erase(connection, committed, [first.seq])
+        _forget(connection, [first.seq])
+    with world.house.state.write() as connection:
+        (near,) = index.judge(connection, committed, [Incoming(99, "new", sketch(NEAR_ONE))], committed + 1)
+        assert (near.kind, near.cluster_id, near.first_contribution_id) == (
+            "near",
+            first.contribution_id,
+            second.contribution_id,
+        )
+        connection.rollback()
+    with world.house.state.write() as connection:
+        index.erase(connection, committed, [second.seq, third.seq, other.seq])
+        _forget(connection, [second.seq, third.seq, other.seq])
+    with world.house.state.write() as connection:
+        texts = [Incoming(98, "a", sketch(NEAR_ONE)), Incoming(99, "b", sketch(OTHER))]
+        assert [each.kind for each in index.judge(connection, committed, texts, committed + 1)] == [
+            "unique"
+        ] * 2
+        connection.rollback()
+    files = [path for path in (world.house.home / "dedup").iterdir() if path.suffix == ".idx"]
+    assert files == [], "nothing of them is left"
+
+
+def _forget(connection: sa.Connection, numbers: list[int]) -> None:
+    connection.execute(sa.delete(duplicates).where(duplicates.c.seq.in_(numbers)))
+    connection.execute(sa.delete(contributions).where(contributions.c.seq.in_(numbers)))
+    assert connection.execute(sa.select(audits.c.seq)).first() is not None
+
+
+async def test_a_truth_in_the_place_of_a_fake_is_found_again(world: World) -> None:
+    """Its number is its own, its place the rejected contribution's."""
+    world.seed(1)
+    cheat = await world.node()
+    (lease,) = await world.take(cheat, 1)
+    await cheat.submit(world.doors.submissions, [cheat.contribution(lease, words_of(666))])
+    await world.settle({lease.url: ONE})
+    await world.settle({lease.url: ONE})
+    (judged,) = rows(world)
+    assert judged.seq > 1
+    lose_index(world)
+    await submitted(world, [NEAR_ONE])
+    assert [row.kind for row in rows(world) if row.seq > judged.seq] == ["near"]

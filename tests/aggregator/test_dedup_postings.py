@@ -1,0 +1,225 @@
+"""The persistent index: killed at every write, cut short, damaged, put back, erased from, and always right again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from aggregator.dedup.minhash import COLUMNS, Keys
+from aggregator.dedup.postings import FANOUT, MERGE_PACE, Postings
+from aggregator.dedup.postings_in_memory import MemoryPostings
+from aggregator.dedup.runs import FileRun, MemoryRun, run_bytes
+from aggregator.dedup.tail import decode_records, encode_record
+from storage.real_env import PosixDisk
+from storage.simulation.life import KillAt, Life, SimulatedCrash
+from storage.simulation.platter import Platter, SimulatedCalls
+
+BATCHES, BATCH, FLUSH = 10, 5, 8
+ERASED_AT, ERASED = 7, [2, 3, 11, 30]
+
+
+def keys_of(first: int, count: int) -> Keys:
+    """Keys of some texts, few enough that many are shared."""
+    random = np.random.default_rng(first)
+    return random.integers(0, 40, (count, COLUMNS), dtype=np.uint32)
+
+
+QUERIES = keys_of(999, 30)
+
+
+def batch(number: int) -> tuple[np.ndarray[tuple[int], np.dtype[np.uint32]], Keys]:
+    first = number * BATCH
+    return np.arange(first, first + BATCH, dtype=np.uint32), keys_of(first, BATCH)
+
+
+def answers(postings: Postings | MemoryPostings) -> list[list[int]]:
+    return sorted(postings.find(QUERIES).tolist())
+
+
+@cache
+def never_killed(batches: int, erased: bool) -> list[list[int]]:
+    postings = MemoryPostings()
+    for number in range(batches):
+        postings.append(*batch(number))
+    if erased:
+        postings.erase(ERASED)
+    return answers(postings)
+
+
+class House:
+    """What is committed outlives every crash, as a database does; the index has to follow it."""
+
+    def __init__(self, home: Path, kills: KillAt) -> None:
+        home.mkdir()
+        self.folder, self.kills = home / "house" / "dedup", kills
+        self.platter = Platter(home, Random(7))
+        self.committed, self.erased = 0, False
+
+    def live(self) -> Postings:
+        """Work from where the last life ended until all is done."""
+        life = Life(self.kills)
+        self.calls = SimulatedCalls(self.platter, life)
+        postings = Postings(PosixDisk(self.calls), self.folder, flush_texts=FLUSH)
+        while self.committed < BATCHES or not self.erased:
+            assert postings.keep(self.committed) == self.committed, (
+                "what was committed had been made durable before"
+            )
+            erasing = self.committed == ERASED_AT and not self.erased
+            right = [never_killed(self.committed, erased) for erased in {self.erased, self.erased or erasing}]
+            assert answers(postings) in right
+            if erasing:
+                postings.erase(ERASED)
+                postings.compact()
+                self.erased = True
+            postings.append(*batch(self.committed), self.committed + 1)
+            life.point("before_commit")
+            self.committed += 1
+        return postings
+
+    def crash(self) -> None:
+        self.calls.end()
+        self.platter.crash()
+
+
+def test_killed_at_every_write_sync_and_rename_it_answers_as_if_it_never_was(tmp_path: Path) -> None:
+    counted = KillAt(0)
+    House(tmp_path / "counted", counted).live()
+    assert len(counted.names) > 150
+    assert {"write", "fsync", "rename", "unlink", "create", "sync_folder"} <= set(counted.names)
+    expected = never_killed(BATCHES, erased=True)
+    for number in range(1, len(counted.names) + 1):
+        house = House(tmp_path / str(number), KillAt(number))
+        with pytest.raises(SimulatedCrash):
+            house.live()
+        house.crash()
+        postings = house.live()
+        assert answers(postings) == expected, counted.names[number - 1]
+        left = {path.name for path in house.folder.iterdir()}
+        held = json.loads((house.folder / "manifest.json").read_text())
+        merging = {merge.path.name for merge, _ in postings._merges}
+        assert left == {"manifest.json", held["log"], *(run["name"] for run in held["runs"])} | merging
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "dedup"
+
+
+def filled(folder: Path, batches: int, flush_texts: int = FLUSH) -> Postings:
+    postings = Postings(PosixDisk(), folder, flush_texts=flush_texts)
+    for number in range(batches):
+        postings.keep(number)
+        postings.append(*batch(number), number + 1)
+    return postings
+
+
+def test_what_was_rolled_back_is_cut_off(folder: Path) -> None:
+    postings = filled(folder, 5)
+    assert postings.keep(4) == 4
+    assert answers(postings) == never_killed(4, erased=False)
+    assert answers(Postings(PosixDisk(), folder)) == never_killed(4, erased=False)
+
+
+def test_a_torn_record_is_cut_off_and_the_caller_told(folder: Path) -> None:
+    filled(folder, 3, flush_texts=100).close()
+    (log,) = folder.glob("log-*.tail")
+    log.write_bytes(log.read_bytes()[:-3])
+    postings = Postings(PosixDisk(), folder)
+    assert postings.keep(3) == 2
+    postings.append(*batch(2), 3)
+    assert answers(postings) == never_killed(3, erased=False)
+    assert len(decode_records(log.read_bytes())) == 3
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "run-*.idx"])
+def test_a_damaged_index_begins_anew(folder: Path, name: str) -> None:
+    filled(folder, 12).close()
+    damaged = sorted(folder.glob(name))[0]
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    postings = Postings(PosixDisk(), folder)
+    assert postings.keep(12) == 0, "and the caller gives it everything again"
+    assert postings.texts == 0
+
+
+def test_an_older_database_that_was_put_back_makes_it_begin_anew(folder: Path) -> None:
+    postings = filled(folder, 12)
+    assert postings.keep(1) == 0
+    assert answers(postings) == []
+
+
+def test_two_open_indexes_over_one_folder_do_not_mislead_each_other(folder: Path) -> None:
+    """A house never does this; a test that makes its pipeline anew for each step does."""
+    first = filled(folder, 2)
+    second = Postings(PosixDisk(), folder, flush_texts=FLUSH)
+    for number in range(2, 8):
+        postings = (first, second)[number % 2]
+        assert postings.keep(number) == number
+        postings.append(*batch(number), number + 1)
+    assert second.keep(8) == 8
+    assert answers(second) == never_killed(8, erased=False)
+
+
+def test_an_erasure_leaves_nothing_in_any_file(folder: Path) -> None:
+    postings = filled(folder, 12)
+    gone = np.concatenate([batch(0)[0], batch(11)[0]]).tolist()
+    postings.erase(gone)
+    assert not set(gone) & {number for _, _, number in answers(postings)}
+    postings.compact()
+    (run,) = folder.glob("run-*.idx")
+    assert postings.texts == 10 * BATCH
+    entries = FileRun(run, postings.texts).loaded().entries & np.uint64(0xFFFFFFFF)
+    assert set(np.unique(entries).tolist()) == set(range(5, 55))
+    (log,) = folder.glob("log-*.tail")
+    assert log.stat().st_size == 0
+    assert "erased" not in json.loads((folder / "manifest.json").read_text()) or not postings._erased.size
+    again = Postings(PosixDisk(), folder)
+    assert again.keep(12) == 12
+    assert answers(again) == answers(postings)
+
+
+def test_runs_stay_few_and_merges_keep_up(folder: Path) -> None:
+    assert MERGE_PACE > 1 + FANOUT
+    postings = Postings(PosixDisk(), folder, flush_texts=4)
+    most = 0
+    for number in range(100):
+        postings.keep(number)
+        postings.append(*batch(number), number + 1)
+        most = max(most, len(postings._held))
+    assert most <= 8
+    assert answers(postings) == never_killed(100, erased=False)
+
+
+def entries_around(keys: list[int], texts: int) -> Iterator[MemoryRun]:
+    numbers = np.arange(texts, dtype=np.uint32)
+    for key in keys:
+        column = np.sort(np.repeat(np.array([3, key, 2**32 - 3], np.uint32), texts)[:texts])
+        yield MemoryRun.of(numbers, np.tile(column[:, None], (1, COLUMNS)))
+
+
+@pytest.mark.parametrize("texts", [1, 511, 512, 513, 1024, 1500])
+def test_a_run_in_a_file_finds_what_the_same_run_in_memory_does(tmp_path: Path, texts: int) -> None:
+    queries = np.tile(np.array([[3], [7], [8], [0], [2**32 - 3], [2**32 - 2]], np.uint32), (1, COLUMNS))
+    for number, run in enumerate(entries_around([7, 3], texts)):
+        path = tmp_path / f"{number}.idx"
+        path.write_bytes(run_bytes(run.entries))
+        for limit in (1, 5, 2_000):
+            found = FileRun(path, texts).find(queries, limit)
+            assert found.tolist() == run.find(queries, limit).tolist()
+        assert np.array_equal(FileRun(path, texts).loaded().entries, run.entries)
+
+
+def test_records_are_read_back_and_zeros_are_none() -> None:
+    numbers, keys = batch(3)
+    data = encode_record(numbers, keys, 17) + encode_record(numbers[:0], keys[:0], 18)
+    first, second = decode_records(data + bytes(200))
+    assert (first.position, second.position, second.end_bytes) == (17, 18, len(data))
+    assert np.array_equal(first.keys, keys)
+    flipped = bytearray(data)
+    flipped[20] ^= 1
+    assert decode_records(bytes(flipped)) == []
