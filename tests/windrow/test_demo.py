@@ -112,9 +112,7 @@ def test_every_contribution_has_one_verdict_and_one_judgement(figures: dict[str,
     work, novelty = figures["contributions"], figures["dedup"]
     assert work["received"] == work["accepted"] + work["rejected"] + work["no_evidence"]
     assert work["accepted"] + work["replaced"] == sum(novelty.values()) >= 80
-    assert work["unaudited"] < work["accepted"], (
-        "none at all where validators are slower than probation is long"
-    )
+    assert 0 < work["unaudited"] < work["accepted"]
     assert novelty["exact"] >= 3
     assert novelty["near"] >= 3
     assert figures["personal"] == {"received": 1, "accepted": 1}

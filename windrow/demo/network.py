@@ -42,7 +42,7 @@ _TRUST_RULES = """\
 vest_age_ms = 0
 vest_audits = 2
 audit_rate_min_ppm = 160_000
-probation_documents = {leases}
+probation_documents = {probation}
 reveal_wait_ms = 60_000
 bond_return_ms = 0
 """
@@ -59,6 +59,7 @@ class DemoNetwork:
     urls: list[tuple[str, str]]
     payouts: dict[str, str]
     cheat_leases: int
+    probation: int
 
     def node_home(self, name: str) -> Path:
         """Return a node's folder."""
@@ -104,7 +105,8 @@ async def start_house(
     wallets = {name: str(load_or_make_key(home / "wallets" / name).address) for name in names}
     validators = [f"{public_id(load_or_make_node_key(home / 'nodes' / name))}@{name}" for name in VALIDATORS]
     rules = home / "trust.toml"
-    rules.write_text(_TRUST_RULES.format(leases=cheat_leases))
+    probation = cheat_leases // 2
+    rules.write_text(_TRUST_RULES.format(probation=probation))
     settings = HouseSettings(
         home=str(home / "house"),
         network=NETWORK,
@@ -125,7 +127,7 @@ async def start_house(
     log = home / "logs" / "house.log"
     await _until(lambda: "windrow ready" in log.read_text(errors="replace"), supervisor, "house")
     payouts = {name: wallets[name] for name in _ADDRESSES}
-    return DemoNetwork(home, settings, coordinator, hosts, urls, payouts, cheat_leases)
+    return DemoNetwork(home, settings, coordinator, hosts, urls, payouts, cheat_leases, probation)
 
 
 def _as_environment(settings: HouseSettings) -> dict[str, str]:

@@ -14,6 +14,7 @@ import asyncio
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,13 @@ class DemoPlan:
 
     @property
     def cheat_leases(self) -> int:
-        """How many leases the cheat asks for; as many documents of every node are audited before any draw."""
+        """How many leases the cheat asks for; half as many documents of every node are audited before any draw."""
         return 20 if self.small else 40
+
+    @property
+    def first_lot(self) -> int:
+        """How many addresses are given out first: the cheat's, and enough for the others' first documents."""
+        return 7 * self.cheat_leases // 2
 
 
 async def run_demo(plan: DemoPlan) -> dict[str, Any]:
@@ -91,7 +97,7 @@ async def run_demo(plan: DemoPlan) -> dict[str, Any]:
     with Telling(home) as telling:
         async with Supervisor(home) as supervisor:
             network = await _set_up(plan, home, supervisor, telling)
-            donation = await _gather(network, supervisor, telling)
+            donation = await _gather(network, plan.first_lot, supervisor, telling)
             receipts = await _sell_and_settle(network, telling)
             verified = await _verify(network, receipts, telling)
             answers = await _ask(network, telling)
@@ -113,39 +119,65 @@ async def _set_up(plan: DemoPlan, home: Path, supervisor: Supervisor, telling: T
         network = await start_house(home, supervisor, hosts, urls, plan.cheat_leases)
     with telling.step(f"adding {len(urls)} addresses to the frontier, starting nodes and a cheat"):
         await start_cheat(network, supervisor)
-        await _asked(network, "frontier_add", {"urls": [list(pair) for pair in urls]})
+        await _add(network, urls[: plan.first_lot])
         for name in (*HONEST, *VALIDATORS):
             await start_node(network, supervisor, name)
     return network
 
 
-async def _gather(network: DemoNetwork, supervisor: Supervisor, telling: Telling) -> dict[str, Any]:
-    """Wait until everything that was leased is fetched, checked and judged; meanwhile a person gives a page."""
+async def _add(network: DemoNetwork, urls: list[tuple[str, str]]) -> None:
+    await _asked(network, "frontier_add", {"urls": [list(pair) for pair in urls]})
+
+
+async def _gather(
+    network: DemoNetwork, first_lot: int, supervisor: Supervisor, telling: Telling
+) -> dict[str, Any]:
+    """Wait until everything that was leased is fetched, checked and judged; meanwhile a person gives a page.
+
+    The rest is given out when some node's first documents have passed: they are all audited, and what comes after
+    them is drawn by lot. A longer crawl does this by itself, one of minutes would be over too soon.
+    """
     donation = asyncio.create_task(_donate(network))
     with telling.step(
-        "fetching, drawing audits, verifying against three operators' truths, removing duplicates"
-    ) as progress:
-        last, still = "", 0
-        while True:
-            under_way, done = await _under_way(network)
-            progress(done, done + sum(under_way.values()))
-            waiting = under_way["leases_out"] or under_way["audits_open"] or under_way["to_judge"]
-            # The cheat may be waiting for pages that nobody is left to give it.
-            if not any(under_way.values()) and not (supervisor.is_running(CHEAT) and still < 6):
-                break
-            if not waiting and still > QUIET_ROUNDS:
-                break
-            now = json.dumps([under_way, done])
-            last, still = now, still + 1 if now == last else 0
-            await asyncio.sleep(0.5)
+        "fetching, comparing every newcomer's first documents with three operators' truths"
+    ) as seen:
+        await _settled(network, supervisor, seen, enough=(len(HONEST) + 1) * network.probation)
+    with telling.step("fetching the rest, drawing audits, removing duplicates") as seen:
+        await _add(network, network.urls[first_lot:])
+        await _settled(network, supervisor, seen)
     with telling.step("a person gives one page through the browser bridge"):
         return await donation
 
 
-async def _under_way(network: DemoNetwork) -> tuple[dict[str, int], int]:
+async def _settled(
+    network: DemoNetwork,
+    supervisor: Supervisor,
+    progress: Callable[[int, int], None],
+    enough: int | None = None,
+) -> None:
+    """Wait until nothing is under way any more, or until `enough` contributions were accepted."""
+    last, still = "", 0
+    while True:
+        under_way, done, accepted = await _under_way(network)
+        if enough is not None and accepted >= enough:
+            break
+        progress(done, done + sum(under_way.values()))
+        waiting = under_way["leases_out"] or under_way["audits_open"] or under_way["to_judge"]
+        # The cheat may be waiting for pages that nobody is left to give it.
+        if not any(under_way.values()) and not (supervisor.is_running(CHEAT) and still < 6):
+            break
+        if not waiting and still > QUIET_ROUNDS:
+            break
+        now = json.dumps([under_way, done])
+        last, still = now, still + 1 if now == last else 0
+        await asyncio.sleep(0.5)
+
+
+async def _under_way(network: DemoNetwork) -> tuple[dict[str, int], int, int]:
+    """Return what is not finished, a sum that grows while anything moves, and how much was accepted."""
     figures = await _asked(network, "summary", {})
-    under_way: dict[str, int] = figures["under_way"]
-    return under_way, figures["pages"]["leased"] + figures["dedup"]["unique"]
+    done = figures["pages"]["leased"] + figures["dedup"]["unique"]
+    return figures["under_way"], done, figures["contributions"]["accepted"]
 
 
 async def _donate(network: DemoNetwork) -> dict[str, Any]:
