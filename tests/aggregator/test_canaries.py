@@ -20,12 +20,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_house import Node, words_of
 
-from aggregator.verification.audits.canaries import canary_rate_ppm, canary_routes, judge_canary
+from aggregator.verification.audits.canaries import (
+    MINUTES_LOOKED_AT_MAX,
+    AnsweredAt,
+    canary_rate_ppm,
+    canary_routes,
+    judge_canary,
+)
 from aggregator.verification.comparing.canary_site import DAY_MINUTES, LEASED_DAYS, ControlSite
+from aggregator.verification.comparing.canary_style import style_of
 from aggregator.verification.comparing.canary_text import (
-    canary_page,
-    canary_path,
+    CONTROL_TEXT_CHARS_MAX,
     canary_text,
+    html_paragraphs,
 )
 from aggregator.verification.comparing.comparison import similarity
 from aggregator.verification.standings.standing import Escalation, Standing
@@ -34,33 +41,36 @@ from contributor_node.extract import extract
 from storage.house import House
 from storage.tables import contributions, duplicates, frontier, leases, verdicts
 from windrow_protocol.block_pages import is_block_page
-from windrow_protocol.content import normalise_text
+from windrow_protocol.content import normalise_text, shingles_in_order
 from windrow_protocol.messages import Lease, Outcome
 from windrow_protocol.trust_rules import PPM, TrustRules
 
 ALL_CANARIES = TrustRules(canary_ppm=PPM)
-keys, lots = st.binary(min_size=32, max_size=32), st.binary(min_size=16, max_size=16)
+keys, lots = st.binary(min_size=32, max_size=32), st.text(min_size=1, max_size=12)
 minutes = st.integers(0, 2**31)
 
 
 @settings(max_examples=60, deadline=None)
 @given(keys, lots, minutes)
-def test_what_a_node_extracts_is_the_text_of_the_minute(key: bytes, lot: bytes, minute: int) -> None:
-    path = canary_path(key, lot)
-    found = extract(canary_page(key, path, minute).encode(), "text/html; charset=utf-8")
-    assert similarity(normalise_text(found.text), canary_text(key, path, minute)).two_sided >= 0.9
+def test_what_a_node_extracts_is_the_text_of_the_minute(key: bytes, lot: str, minute: int) -> None:
+    style = style_of(key)
+    name = style.page_name(key, lot)
+    text = canary_text(key, name.path, minute)
+    found = extract(style.framed(name.title, html_paragraphs(text)).encode(), "text/html; charset=utf-8")
+    assert similarity(normalise_text(found.text), text).two_sided >= 0.9
+    assert len(text) * 3 < CONTROL_TEXT_CHARS_MAX
     assert not found.needs_browser
     assert not is_block_page(found.text, 200, found.title)
 
 
 @settings(max_examples=60, deadline=None)
 @given(keys, lots, minutes, st.integers(1, 10_000))
-def test_no_other_minute_path_or_key_gives_it_away(key: bytes, lot: bytes, minute: int, apart: int) -> None:
-    path = canary_path(key, lot)
+def test_no_other_minute_path_or_key_gives_it_away(key: bytes, lot: str, minute: int, apart: int) -> None:
+    path = style_of(key).page_name(key, lot).path
     text = canary_text(key, path, minute)
     assert similarity(text, canary_text(key, path, minute + apart)).two_sided < 0.3
     assert similarity(text, canary_text(key[::-1] + b"x", path, minute)).two_sided < 0.3
-    other = canary_path(key, bytes(16) if lot != bytes(16) else b"1" * 16)
+    other = style_of(key).page_name(key, lot + "x").path
     assert similarity(text, canary_text(key, other, minute)).two_sided < 0.3
 
 
@@ -87,7 +97,7 @@ def test_only_pages_that_the_site_has_exist(key: bytes, minute: int, guess: str)
     assert len(set(paths)) == len(paths) >= 4 * 13
     assert all(site.page_at(path, minute) for path in paths)
     assert {page.path for page in site.lately_woken(minute)} <= set(paths)
-    for wrong in (guess, f"/notes/{guess}", paths[0] + "0", paths[0].upper()):
+    for wrong in (guess, f"/{site.style.place}/{guess}", paths[0] + "0", paths[0].upper()):
         assert site.page_at(wrong, minute) is None
     assert not set(paths) & {page.path for page in ControlSite(key[::-1] + b"x", 4).pages_at(minute)}
 
@@ -103,6 +113,54 @@ def test_nothing_told_by_the_list_says_which_page_wakes_next(key: bytes, minute:
     soon = [born_before for wakes_in, born_before in ages if wakes_in <= DAY_MINUTES]
     assert min(soon) < 16 * DAY_MINUTES
     assert max(soon) > 34 * DAY_MINUTES
+
+
+def test_two_sites_seldom_look_alike() -> None:
+    styles = [style_of(bytes([number]) * 32) for number in range(40)]
+    first_folders = {style.page_name(b"k" * 32, "1").path.split("/")[1] for style in styles}
+    assert len(first_folders) >= 10
+    looks = [(style.place, style.lists, style.shape, style.ending, style.frame) for style in styles]
+    assert len(set(looks)) == len(looks)
+    alike = sum(a.place == b.place and a.frame == b.frame for a in styles for b in styles if a is not b)
+    assert alike < len(styles) * (len(styles) - 1) / 20
+
+
+async def test_garbage_for_a_control_page_costs_the_house_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted work: shingles are made of so many characters at most, however long the text and however late."""
+    world = World(tmp_path, rules=ALL_CANARIES, canary_hosts=("http://127.0.21.8:8080",))
+    world.seed(1)
+    node = await world.node()
+    (lease,) = await world.take(node, 1)
+    shingled: list[int] = []
+
+    def counting(text: str) -> tuple[int, ...]:
+        shingled.append(len(text))
+        return shingles_in_order(text)
+
+    monkeypatch.setattr("aggregator.verification.audits.canaries.shingles_in_order", counting)
+    start = lease.issued_at_ms
+    a_day_later = AnsweredAt(start + 60_000, start + 86_400_000)
+    for text in ("garbage " * 200_000, "x" * 2_000_000, words_of(1), "", "?!"):
+        assert judge_canary(world.house, lease, text, a_day_later).verdict == "rejected"
+    assert sum(shingled) < 3 * (MINUTES_LOOKED_AT_MAX + 1) * CONTROL_TEXT_CHARS_MAX
+    shingled.clear()
+    path = urlsplit(lease.url).path
+    true = canary_text(world.house.keyed("canary/text"), path, start // 60_000 + 5)
+    found = judge_canary(world.house, lease, true, AnsweredAt(start + 5 * 60_000, start + 86_400_000))
+    assert (found.verdict, len(shingled)) == ("accepted", 2), "an honest answer is compared with one minute"
+
+
+async def test_what_a_control_page_says_five_times_is_not_the_page(tmp_path: Path) -> None:
+    world = World(tmp_path, rules=ALL_CANARIES, canary_hosts=("http://127.0.21.8:8080",))
+    world.seed(1)
+    (lease,) = await world.take(await world.node(), 1)
+    at = AnsweredAt(lease.issued_at_ms, lease.issued_at_ms)
+    minute = lease.issued_at_ms // 60_000
+    true = canary_text(world.house.keyed("canary/text"), urlsplit(lease.url).path, minute)
+    assert judge_canary(world.house, lease, true, at).verdict == "accepted"
+    assert judge_canary(world.house, lease, "\n\n".join([true] * 2), at).verdict == "rejected"
 
 
 def fetch(url: str) -> tuple[int, bytes]:
@@ -174,9 +232,10 @@ async def test_a_fetch_of_another_day_fails(tmp_path: Path) -> None:
     await server.close()
     now = world.house.now_ms()
     then = SimpleNamespace(url=lease.url, issued_at_ms=lease.issued_at_ms)
-    assert judge_canary(world.house, then, text, now + 600_000).verdict == "accepted"
+    late = AnsweredAt(now + 600_000, now + 600_000)
+    assert judge_canary(world.house, then, text, late).verdict == "accepted"
     later = SimpleNamespace(url=lease.url, issued_at_ms=now + 120_000)
-    assert judge_canary(world.house, later, text, now + 600_000).verdict == "rejected"
+    assert judge_canary(world.house, later, text, late).verdict == "rejected"
 
 
 async def test_an_old_copy_of_a_page_that_seemed_never_to_change_fails(tmp_path: Path) -> None:

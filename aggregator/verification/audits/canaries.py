@@ -10,38 +10,53 @@ never gets into the lake. A page is given again on other days, as pages are, and
 of what somebody else was shown is wrong too. An escalated node gets more of them. It needs no validator: the house's
 key and clock say what was to be seen.
 
+An answer costs the house little whatever it says: of the minutes that come into question those nearest to when the
+node says it fetched are looked at first, the rest only where they do not match, and a text too long to match never.
+
 Does not: choose hosts (the operator's `canary_hosts`), say when pages change (`canary_site`), or pay.
 
-Usage: `serve(canary_routes(house, origin), host=…, port=…)`; `url = canary_url(house, connection)`; `judge_canary(…)`.
+Usage: `serve(canary_routes(house, origin), host=…, port=…)`; `url = canary_url(house, connection)`;
+`judge_canary(house, lease, text, AnsweredAt(fetched_at_ms, received_at_ms))`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from aggregator.assignment.placement import in_same_hands
 from aggregator.verification.audits.verdict_log import Ruling
-from aggregator.verification.comparing.canary_site import ControlPage, ControlSite
-from aggregator.verification.comparing.canary_text import canary_page, canary_text, html_page, title_of
-from aggregator.verification.comparing.comparison import similarity
+from aggregator.verification.comparing.alignment import share_in_order
+from aggregator.verification.comparing.canary_site import ControlSite
+from aggregator.verification.comparing.canary_text import CONTROL_TEXT_CHARS_MAX, canary_text, html_paragraphs
+from aggregator.verification.comparing.comparison import likeness
 from aggregator.verification.standings.standing_rows import standing_of
 from storage.env import Request, Response, Route
 from storage.house import House
 from storage.tables import leases
-from windrow_protocol.content import text_sha256
+from windrow_protocol.content import shingles_in_order, text_sha256
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN
 from windrow_protocol.trust_rules import DAY_MS, PPM
 from windrow_protocol.urls import canonical_url, split_http_url, url_sha256
 
-_MINUTE_MS = 60_000
-LEASES_A_PAGE_MAX = 4
-AGAIN_OF_256 = (
-    154  # so many of 256 control leases are of a page that somebody was given before, if there is one
-)
+_MINUTE_MS: Final = 60_000
+LEASES_A_PAGE_MAX: Final = 4
+# So many of 256 control leases are of a page that somebody was given before, if there is one.
+AGAIN_OF_256: Final = 154
+MINUTES_LOOKED_AT_MAX: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredAt:
+    """When a node says that it fetched, and when the house got it; milliseconds since 1970."""
+
+    fetched_at_ms: int
+    received_at_ms: int
 
 
 def canary_rate_ppm(house: House, connection: sa.Connection, node_id: str) -> int:
@@ -63,15 +78,20 @@ def canary_url(house: House, connection: sa.Connection, node: Any) -> str | None
     lot = house.env.randomness.token(16)
     first = lot[0] % len(house.canary_hosts)
     for origin in (*house.canary_hosts[first:], *house.canary_hosts[:first]):
-        woken = site_of(house, origin).lately_woken(house.now_ms() // _MINUTE_MS)
-        urls = (canonical_url(_plain(origin) + page.path) for page in woken)
-        url_of = {url_sha256(url): url for url in urls}
+        url_of = _leasable(_plain(origin), site_of(house, origin), house.now_ms() // _MINUTE_MS)
         given, barred = _given(house, connection, node, url_of)
         again, fresh = sorted(given - barred), sorted(url_of.keys() - given)
         free = again if again and (lot[1] < AGAIN_OF_256 or not fresh) else fresh
         if free:
             return url_of[free[int.from_bytes(lot[2:10], "big") % len(free)]]
     return None
+
+
+@lru_cache(maxsize=64)
+def _leasable(origin: str, site: ControlSite, minute: int) -> Mapping[str, str]:
+    """Return the URLs that may be leased in a minute, by their ids; many leases are asked for in each."""
+    urls = (canonical_url(origin + page.path) for page in site.lately_woken(minute))
+    return {url_sha256(url): url for url in urls}
 
 
 def _given(
@@ -115,21 +135,20 @@ def canary_routes(house: House, origin: str) -> list[Route]:
 
 
 def _shown(house: House, site: ControlSite, path: str, minute: int) -> str | None:
-    if path.startswith("/notes/"):
-        page = site.page_at(path, minute)
-        return None if page is None else canary_page(_text_key(house), path, page.text_minute(minute))
-    pages = site.pages_at(minute)
-    shelves = sorted({f"/shelf/{_shelf(page)}" for page in pages})
+    page = site.page_at(path, minute)
+    if page is not None:
+        text = canary_text(_text_key(house), path, page.text_minute(minute))
+        return site.style.framed(page.name.title, html_paragraphs(text))
+    names = [page.name for page in site.pages_at(minute)]
     if path == "/":
-        return html_page("Notes", _links([(each, each.rpartition("/")[2].capitalize()) for each in shelves]))
-    if path not in shelves:
-        return None
-    on_it = [(page.path, title_of(page.path)) for page in pages if f"/shelf/{_shelf(page)}" == path]
-    return html_page(path.rpartition("/")[2].capitalize(), _links(on_it))
+        lists = sorted({name.listed_at for name in names})
+        return site.style.framed(site.style.site, _links([(each, _heading(each)) for each in lists]))
+    on_it = [(name.path, name.title) for name in names if name.listed_at == path]
+    return site.style.framed(_heading(path), _links(on_it)) if on_it else None
 
 
-def _shelf(page: ControlPage) -> str:
-    return page.path.removeprefix("/notes/").partition("-")[0]
+def _heading(list_path: str) -> str:
+    return list_path.split("/")[2].partition(".")[0].capitalize()
 
 
 def _links(pages: list[tuple[str, str]]) -> str:
@@ -137,21 +156,37 @@ def _links(pages: list[tuple[str, str]]) -> str:
     return f"<ul>\n{rows}\n</ul>"
 
 
-def judge_canary(house: House, lease: Any, text: str, received_at_ms: int) -> Ruling:
-    """Compare a text with what its page held in each minute between the lease and the receipt."""
+def judge_canary(house: House, lease: Any, text: str, at: AnsweredAt) -> Ruling:
+    """Compare a text with what its page held in the minutes between the lease and the receipt."""
     path = split_http_url(lease.url).path
-    minutes = range(lease.issued_at_ms // _MINUTE_MS, received_at_ms // _MINUTE_MS + 1)
-    held = [canary_text(_text_key(house), path, minute) for minute in minutes]
-    found = [(similarity(text, each), each) for each in held]
-    best, of = max(found, key=lambda pair: pair[0].two_sided)
-    matched = best.two_sided >= MATCH_SIMILARITY_MIN
+    said = shingles_in_order(text) if len(text) <= CONTROL_TEXT_CHARS_MAX else ()
+    best, confirmed, held = -1.0, 0.0, ""
+    for minute in _minutes(lease.issued_at_ms, at):
+        shown = canary_text(_text_key(house), path, minute)
+        there = shingles_in_order(shown)
+        found = likeness(said, there)
+        if found > best:
+            best, confirmed, held = found, share_in_order(said, there), shown
+        if best >= MATCH_SIMILARITY_MIN or not said:
+            break
+    matched = best >= MATCH_SIMILARITY_MIN
     return Ruling(
         "accepted" if matched else "rejected",
         "canary_matched" if matched else "canary_differs",
-        best.two_sided,
-        round(PPM * best.a_in_b),
-        (text_sha256(of),),
+        best,
+        round(PPM * confirmed),
+        (text_sha256(held),),
     )
+
+
+def _minutes(issued_at_ms: int, at: AnsweredAt) -> list[int]:
+    """Return the minutes that come into question, the likeliest first."""
+    first, last = issued_at_ms // _MINUTE_MS, max(issued_at_ms, at.received_at_ms) // _MINUTE_MS
+    likely = min(max(at.fetched_at_ms // _MINUTE_MS, first), last)
+    near = range(
+        max(first, likely - MINUTES_LOOKED_AT_MAX // 2), min(last, likely + MINUTES_LOOKED_AT_MAX // 2) + 1
+    )
+    return sorted(near, key=lambda minute: (abs(minute - likely), minute))
 
 
 def _plain(origin: str) -> str:

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from aggregator.verification.audits.canaries import judge_canary
+from aggregator.verification.audits.canaries import AnsweredAt, judge_canary
 from aggregator.verification.audits.truth_requests import ask, ask_another
 from aggregator.verification.audits.verdict_log import Subject, write_verdict
 from aggregator.verification.comparing.weighing import REFUSALS
@@ -60,7 +60,8 @@ class AuditOpener:
         if lease.kind == "work":
             return self._open(lease, record, record_sha256, seq)
         if lease.kind == "canary" and isinstance(record, Contribution):
-            ruling = judge_canary(self._house, lease, record.text, self._house.now_ms())
+            at = AnsweredAt(record.fetched_at_ms, self._house.now_ms())
+            ruling = judge_canary(self._house, lease, record.text, at)
             subject = Subject(record.contribution_id, lease.node_id, seq)
             write_verdict(self._house, self._connection, subject, ruling, self._epoch_id)
         return 0

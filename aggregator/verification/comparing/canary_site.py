@@ -5,10 +5,10 @@
 
 Rules: pure; everything follows from the site's key. A page stands unchanged for two to six weeks, as most pages of the
 web do, wakes at a minute that nobody can foresee, and is leased only in the four days after that. So whoever keeps old
-copies has one of it, in which nothing tells it from a page worth replaying, and it is wrong; and whoever looks whether
-it has woken has fetched it. A site answers only the pages it has, and lists them, as any site does.
+copies has one of it, which is wrong, and whoever looks whether it has woken has fetched it. A site answers only the
+pages it has, and lists them, as any site does.
 
-Does not: write the texts (`canary_text`), serve, lease or judge (`canaries`).
+Does not: say how a site looks (`canary_style`), write the texts (`canary_text`), serve, lease or judge (`canaries`).
 
 Usage: `site = ControlSite(key, pages_a_day=64)`; `site.page_at(path, minute)`; `site.lately_woken(minute)`.
 """
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from aggregator.verification.comparing.canary_text import canary_path, keyed_numbers
+from aggregator.verification.comparing.canary_style import PageName, SiteStyle, keyed_numbers, style_of
 
 DAY_MINUTES: Final = 1_440
 QUIET_DAYS: Final = (12, 45)  # at least, at most, between birth and waking
@@ -34,10 +34,15 @@ _DAYS_CACHED: Final = 1_024
 class ControlPage:
     """One page of a control site; minutes since 1970."""
 
-    path: str
+    name: PageName
     born: int
     wakes: int
     gone: int
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        return self.name.path
 
     def text_minute(self, minute: int) -> int:
         """Return the minute whose text the page shows in a minute."""
@@ -50,6 +55,11 @@ class ControlSite:
 
     key: bytes
     pages_a_day: int
+
+    @property
+    def style(self) -> SiteStyle:
+        """How its addresses and pages look."""
+        return style_of(self.key)
 
     def pages_at(self, minute: int) -> list[ControlPage]:
         """Return the pages that there are in a minute, by path."""
@@ -80,7 +90,7 @@ def _page(key: bytes, day: int, number: int) -> ControlPage:
     draw = keyed_numbers(key, "life", lot)
     wakes = day * DAY_MINUTES + next(draw) % DAY_MINUTES
     born, gone = wakes - _minutes(draw, QUIET_DAYS), wakes + _minutes(draw, AWAKE_DAYS)
-    return ControlPage(canary_path(key, lot.encode()), born, wakes, gone)
+    return ControlPage(style_of(key).page_name(key, lot), born, wakes, gone)
 
 
 def _minutes(draw: Iterator[int], days: tuple[int, int]) -> int:

@@ -89,6 +89,12 @@ def similarity(a_text: str, b_text: str) -> Similarity:
     return _similarity(frozenset(shingles_in_order(a_text)), frozenset(shingles_in_order(b_text)))
 
 
+def likeness(said: Sequence[int], shown: Sequence[int]) -> float:
+    """Return `s` of a contribution and a truth, both as `shingles_in_order`: 0..1, at most their lengths' quotient."""
+    length = min(1.0, len(shown) / len(said)) if said else 1.0
+    return min(_similarity(frozenset(said), frozenset(shown)).two_sided, length)
+
+
 def decide(contribution_text: str, truths: Sequence[str], earlier_text: str | None = None) -> Decision:
     """Decide by the module's table. Raises ValueError for more than `TRUTHS_PER_AUDIT_MAX` truths.
 
@@ -100,10 +106,8 @@ def decide(contribution_text: str, truths: Sequence[str], earlier_text: str | No
     shown = [shingles for shingles in map(shingles_in_order, truths) if shingles]
     claimed, known = frozenset(said), [frozenset(shingles) for shingles in shown]
     earlier = frozenset(shingles_in_order(earlier_text)) if earlier_text is not None else None
-    found = [_similarity(claimed, truth) for truth in known]
     ceiling = _score_of_news(claimed, known, earlier)
-    lengths = [min(1.0, len(truth) / len(said)) if said else 1.0 for truth in shown]
-    alike = [min(each.two_sided, length) for each, length in zip(found, lengths, strict=True)]
+    alike = [likeness(said, truth) for truth in shown]
     scores = [min(each, ceiling) for each in alike]
     best = max(scores, default=0.0)
     agreement = _agreement(known)

@@ -25,7 +25,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from aggregator.ingest import read_text
-from aggregator.verification.audits.canaries import judge_canary
+from aggregator.verification.audits.canaries import AnsweredAt, judge_canary
 from aggregator.verification.audits.second_looks import Seen, completed, conclude, look_again, stored_evidence
 from aggregator.verification.comparing.comparison import decide
 from aggregator.verification.comparing.reconsidering import Result, weigh_again
@@ -113,7 +113,7 @@ def _evidence(house: House, connection: sa.Connection, segments: Segments, contr
     control = connection.execute(_control_page(contribution_id)).one_or_none()
     if control is not None:
         text = read_text(connection, segments, control.seq)
-        ruling = judge_canary(house, control, text, control.received_at_ms)
+        ruling = judge_canary(house, control, text, AnsweredAt(control.fetched_at_ms, control.received_at_ms))
         return "nothing_to_fetch" if ruling.verdict == "rejected" else "evidence_fails"
     claimed, truths, earlier = stored_evidence(connection, segments, contribution_id)
     if claimed is None:
@@ -126,7 +126,13 @@ def _evidence(house: House, connection: sa.Connection, segments: Segments, contr
 def _control_page(contribution_id: str) -> sa.Select[Any]:
     """The answer to a lease of a control page, if it is one."""
     return (
-        sa.select(contributions.c.seq, contributions.c.received_at_ms, leases.c.url, leases.c.issued_at_ms)
+        sa.select(
+            contributions.c.seq,
+            contributions.c.fetched_at_ms,
+            contributions.c.received_at_ms,
+            leases.c.url,
+            leases.c.issued_at_ms,
+        )
         .join(leases, leases.c.lease_id == contributions.c.lease_id)
         .where(contributions.c.contribution_id == contribution_id, contributions.c.kind == "canary")
     )
