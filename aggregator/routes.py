@@ -123,6 +123,7 @@ class Doors:
                 "server_time_ms": self._house.now_ms(),
                 "limits": {**bounds, "leases_per_request_max": limits.LEASES_PER_REQUEST_MAX},
                 "rules": self._house.rules,
+                "ranked_domains": self._house.ranked and self._house.ranked.as_dict(),
                 "assignment": {
                     "day": day,
                     "seed_sha256": seed_commitment(day_seed(self._house, day)),

@@ -66,7 +66,7 @@ def _price_all(house: House, batch: int) -> int:
             judged = _judged_and_unpriced(connection, batch)
             desk = _Desk(
                 Books(connection, house.rules),
-                NoveltyRooms(connection, house.rules),
+                NoveltyRooms(connection, house.rules, house.ranked),
                 EpochPay(connection),
                 pays_copies=not house.rules.on("novelty"),
             )
@@ -150,8 +150,10 @@ def _price(desk: _Desk, row: Any) -> list[Priced]:
     kind, novel_bytes = (
         ("unique", row.text_bytes) if desk.pays_copies else (row.duplicate_kind, row.unique_bytes)
     )
-    room_bytes = desk.rooms.left(row.epoch_id, row.url)
-    text = Novelty(kind, novel_bytes, confirmed_ppm=row.confirmed_ppm, room_bytes=room_bytes)
+    room = desk.rooms.left(row.epoch_id, row.url)
+    text = Novelty(
+        kind, novel_bytes, confirmed_ppm=row.confirmed_ppm, room_bytes=room.bytes_left, bound=room.bound
+    )
     lines = price_work(row.verdict, row.reason, text)
     desk.rooms.use(row.epoch_id, row.url, lines[1].amount_wei // CURRENT.novelty_byte_wei)
     return lines

@@ -51,14 +51,15 @@ class Priced:
 class Novelty:
     """What judging a text gave: unique, exact or near (empty: not judged), and its bytes that nobody had before.
 
-    `confirmed_ppm` is the share of it that a truth has too; `room_bytes` what the text's domain and hosting prefix may
-    still be paid for in the epoch.
+    `confirmed_ppm` is the share of it that a truth has too; `room_bytes` what the text's site may still be paid for in
+    the epoch, None without a bound, and `bound` the reason code of that.
     """
 
     kind: str = ""
     unique_bytes: int = 0
     confirmed_ppm: int = PPM
     room_bytes: int | None = None
+    bound: str = "domain_cap"
 
 
 RATES: Final[dict[int, Rates]] = {
@@ -115,7 +116,7 @@ def _price_text(reason: str, text: Novelty, rates: Rates) -> Priced:
     paid = min(text.unique_bytes * text.confirmed_ppm // PPM, rates.novelty_bytes_max)
     why = "novelty" if text.confirmed_ppm == PPM else "confirmed_novelty"
     if text.room_bytes is not None and text.room_bytes < paid:
-        paid, why = max(0, text.room_bytes), "domain_cap"
+        paid, why = max(0, text.room_bytes), text.bound
     return Priced("novelty", why, paid * rates.novelty_byte_wei)
 
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from storage.env import Env
 from storage.state import State
+from windrow_protocol.ranked_domains import RankedDomains
 from windrow_protocol.signing import public_id, sign
 from windrow_protocol.trust_rules import TrustRules
 
@@ -32,6 +33,7 @@ class House:
     key: Ed25519PrivateKey
     rules: TrustRules = field(default_factory=TrustRules)
     canary_hosts: tuple[str, ...] = ()  # `http://host:port` of its own control pages
+    ranked: RankedDomains | None = None  # None: every domain counts as known
 
     @property
     def coordinator_id(self) -> str:

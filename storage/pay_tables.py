@@ -50,6 +50,6 @@ novelty_rooms = sa.Table(
     "novelty_rooms",
     metadata,
     sa.Column("epoch_id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("scope", sa.Text, primary_key=True),  # domain:… or prefix:…
+    sa.Column("scope", sa.Text, primary_key=True),  # domain:…, prefix:…, all or unranked
     sa.Column("bytes_paid", sa.BigInteger, nullable=False),
 )

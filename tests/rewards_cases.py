@@ -22,6 +22,7 @@ from storage.house import House
 from storage.real_env import real_env
 from storage.state import State, sqlite_url
 from storage.tables import consents, contributions, duplicates, nodes, sales, verdicts
+from storage.trust_tables import audit_epochs
 from windrow_protocol.merkle import checksum_address
 from windrow_protocol.trust_rules import TrustRules
 
@@ -239,3 +240,30 @@ def leaves_of(house: House) -> dict[str, int]:
 
 async def close(settled: Settled) -> Epoch:
     return await close_epoch(settled.house, settled.chain, settled.signers)
+
+
+def epoch(connection: sa.Connection, number: int, state: str, first_seq: int) -> None:
+    """Write or move an audit epoch."""
+    row = audit_epochs.c.epoch_id == number
+    connection.execute(sa.delete(audit_epochs).where(row))
+    connection.execute(
+        sa.insert(audit_epochs).values(
+            epoch_id=number,
+            state=state,
+            first_seq=first_seq,
+            opened_at_ms=START_MS,
+            ended_at_ms=START_MS + 90_000 + number,
+        )
+    )
+
+
+def judged(
+    connection: sa.Connection, seq: int, verdict: str, reason: str, in_epoch: int, node: int = 1
+) -> None:
+    """Write a contribution with its verdict in an audit epoch, and its novelty where it has one."""
+    add_contribution(connection, seq, node)
+    add_verdict(connection, seq, node, verdict, reason)
+    if verdict in ("accepted", "unaudited"):
+        add_novelty(connection, seq, "unique", 1_000)
+    of_seq = verdicts.c.contribution_id == contribution_id(seq)
+    connection.execute(sa.update(verdicts).where(of_seq).values(epoch_id=in_epoch))

@@ -22,7 +22,7 @@ from rewards.ledger_checks import verify_ledger
 from storage.state import State
 from windrow.home import database_url, usable_database
 from windrow.ports import port_problem
-from windrow.settings import HouseSettings
+from windrow.settings import HouseSettings, load_ranked_domains
 from windrow_protocol.errors import WindrowError
 
 State3 = Literal["passed", "failed", "not checked"]
@@ -125,6 +125,20 @@ def check_ledger(settings: HouseSettings) -> Iterator[Finding]:
         yield Finding("ledger", "failed", str(problem))
 
 
+def check_ranked_domains(settings: HouseSettings) -> Iterator[Finding]:
+    """There is a list of known domains, so that somebody's own sites cannot earn without end."""
+    try:
+        ranked = load_ranked_domains(settings.ranked_domains)
+    except WindrowError as error:
+        yield Finding("ranked domains", "failed", str(error))
+        return
+    if ranked is None:
+        advice = "no list: every domain counts as known; set `ranked_domains` where strangers may own sites"
+        yield Finding("ranked domains", "not checked", advice)
+    else:
+        yield Finding("ranked domains", "passed", f"{len(ranked)} domains, digest {ranked.sha256[:16]}")
+
+
 CHECKS: Final[tuple[Callable[[HouseSettings], Iterator[Finding]], ...]] = (
     check_python,
     check_home,
@@ -132,4 +146,5 @@ CHECKS: Final[tuple[Callable[[HouseSettings], Iterator[Finding]], ...]] = (
     check_ports,
     check_chain,
     check_ledger,
+    check_ranked_domains,
 )

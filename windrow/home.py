@@ -24,7 +24,7 @@ from storage.lake import Lake
 from storage.real_env import real_env
 from storage.segments import Segments
 from storage.state import State, sqlite_url
-from windrow.settings import HouseSettings, load_trust_rules
+from windrow.settings import HouseSettings, load_ranked_domains, load_trust_rules
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.signing import dump_private_key, load_private_key
 
@@ -51,8 +51,16 @@ def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenH
         with usable_database():
             state = State.open(database_url(settings))
         rules = load_trust_rules(settings.trust_rules)
-        canary_hosts = tuple(settings.canary_hosts)
-        house = House(env, state, path, settings.network, coordinator_key(env, path), rules, canary_hosts)
+        house = House(
+            env,
+            state,
+            path,
+            settings.network,
+            coordinator_key(env, path),
+            rules,
+            canary_hosts=tuple(settings.canary_hosts),
+            ranked=load_ranked_domains(settings.ranked_domains),
+        )
         with state.read() as connection:
             contributions = Segments(env.disk, path / "segments", "contributions", connection)
             personal = Segments(env.disk, path / "segments", "personal", connection)

@@ -21,8 +21,9 @@ from platformdirs import user_data_path
 
 from windrow.shipped import shipped_folder
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import HOST_PACE_OWNER_S_MIN, LEASE_LIFE_MS
+from windrow_protocol.limits import HOST_PACE_OWNER_S_MIN, LEASE_LIFE_MS, RANKED_FILE_BYTES_MAX
 from windrow_protocol.operators import parse_validators
+from windrow_protocol.ranked_domains import RankedDomains
 from windrow_protocol.settings import Resolved, env_layer, resolve
 from windrow_protocol.trust_rules import TrustRules
 
@@ -51,6 +52,9 @@ class HouseSettings(msgspec.Struct, frozen=True):
         HOST_PACE_OWNER_S_MIN  # between two requests to a private host
     )
     canary_hosts: list[str] = []  # http://address:port where this house itself serves control pages
+    ranked_domains: str = (
+        ""  # path of a list of known domains; all others share a small part of the pay for new text
+    )
     lease_life_ms: Annotated[int, Meta(ge=1_000)] = LEASE_LIFE_MS
 
 
@@ -89,6 +93,23 @@ def load_trust_rules(path: str) -> TrustRules:
         msgspec.ValidationError
     ) as error:  # what the numbers say together, such as a defence that does not exist
         raise WindrowError("bad_config", f"{file}: {error}") from error
+
+
+def load_ranked_domains(path: str) -> RankedDomains | None:
+    """Return the list of known domains, None where no file is named.
+
+    Raises WindrowError `bad_config`, naming the file and the line.
+    """
+    if not path:
+        return None
+    file = Path(path).expanduser()
+    try:
+        if file.stat().st_size > RANKED_FILE_BYTES_MAX:
+            raise ValueError(f"more than {RANKED_FILE_BYTES_MAX} bytes")
+        with file.open(encoding="utf-8") as lines:
+            return RankedDomains.parse(lines)
+    except (OSError, ValueError) as error:
+        raise WindrowError("bad_config", f"`ranked_domains`: {file}: {error}") from error
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -187,6 +187,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("root_differs", "The root on chain is not the one of this home's last epoch", "use the chain this home was settled on, or restore the newest backup", 409),
     Reason("not_first_seen", "The text was seen before, so it earns no novelty", "nothing to do: the fetch itself was paid", 200),
     Reason("domain_cap", "This site or hosting network has had its share of the epoch's pay for new text", "nothing to do: the fetch itself was paid", 200),
+    Reason("unranked_cap", "Sites that the network's list of known domains lacks have had their share of the epoch's pay for new text", "nothing to do: the fetch itself was paid", 200),
     Reason("by_dividends", "A verdict rests on this truth: the epoch's dividends pay for it", "nothing to do", 200),
     Reason("truth_unused", "The truth came after its verdict, so it earns nothing", "answer audit leases sooner", 200),
     Reason("personal_by_sales", "Personal data earns from sales, never for arriving", "nothing to do: royalties come with each sale of an export that holds it", 200),

@@ -32,7 +32,7 @@ DEFENCES: Final = frozenset(
         "padding",  # only confirmed bytes earn, and a lasting excess shrinks pending novelty
         "news",  # what is new since an earlier version is scored by itself
         "hard_hosts",  # hosts whose truths disagree earn a fee and no novelty
-        "domain_caps",  # novelty is capped by domain and by hosting prefix
+        "domain_caps",  # novelty is capped by domain, by hosting prefix and for all unranked domains
         "novelty",  # only the first text of its near-duplicate cluster earns by the byte
         "placement",  # no page again to the same node, prefix or owner
         "lease_limits",  # outstanding work follows what a node has answered
@@ -92,6 +92,9 @@ class TrustRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # pay
     domain_novelty_bytes_max: int = 50_000_000  # of one registrable domain in one epoch
     prefix_novelty_bytes_max: int = 100_000_000  # of one hosting /24 or /48 in one epoch
+    unranked_novelty_ppm: int = (
+        20_000  # of an epoch's novelty, for all domains that the list of known ones lacks
+    )
     # what is switched off, for experiments only
     off: tuple[str, ...] = ()
 

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 from rewards_cases import (
-    AT_ONCE,
     START_MS,
     MovableClock,
     add_accepted,
@@ -18,6 +17,8 @@ from rewards_cases import (
     add_novelty,
     add_verdict,
     contribution_id,
+    epoch,
+    judged,
     node_id,
     open_house,
     payout,
@@ -28,41 +29,13 @@ from rewards.accounts import account_statement
 from rewards.dividend_pay import dividend_id
 from rewards.ledger import balances, entries
 from rewards.ledger_checks import verify_ledger
-from rewards.novelty_rooms import scopes_of
 from rewards.rates import CURRENT
 from storage.house import House
-from storage.tables import contributions, verdicts
-from storage.trust_tables import audit_epochs, consequences, dividends, standings
+from storage.tables import verdicts
+from storage.trust_tables import consequences, dividends, standings
 from windrow_protocol.trust_rules import TrustRules
 
 VESTING = TrustRules(vest_age_ms=0, vest_audits=2, probation_documents=0)
-
-
-def epoch(connection: sa.Connection, number: int, state: str, first_seq: int) -> None:
-    """Write or move an audit epoch."""
-    row = audit_epochs.c.epoch_id == number
-    connection.execute(sa.delete(audit_epochs).where(row))
-    connection.execute(
-        sa.insert(audit_epochs).values(
-            epoch_id=number,
-            state=state,
-            first_seq=first_seq,
-            opened_at_ms=START_MS,
-            ended_at_ms=START_MS + 90_000 + number,
-        )
-    )
-
-
-def judged(
-    connection: sa.Connection, seq: int, verdict: str, reason: str, in_epoch: int, node: int = 1
-) -> None:
-    """Write a contribution with its verdict in an audit epoch, and its novelty where it has one."""
-    add_contribution(connection, seq, node)
-    add_verdict(connection, seq, node, verdict, reason)
-    if verdict in ("accepted", "unaudited"):
-        add_novelty(connection, seq, "unique", 1_000)
-    of_seq = verdicts.c.contribution_id == contribution_id(seq)
-    connection.execute(sa.update(verdicts).where(of_seq).values(epoch_id=in_epoch))
 
 
 def statement(house: House, node: int = 1) -> dict[str, Any]:
@@ -212,47 +185,6 @@ def test_validators_are_paid_by_dividends_once_and_refused_ones_are_told(house: 
     assert causes == {dividend_id(1, node_id(node)) for node in shares}
     (refusal,) = statement(house, 4)["entries"]
     assert (refusal["kind"], refusal["reason"], refusal["amount_wei"]) == ("refused", "wrong_draw", "0")
-
-
-def test_one_domain_is_paid_for_so_much_new_text_in_an_epoch(tmp_path: Path) -> None:
-    rules = TrustRules(off=AT_ONCE.off, domain_novelty_bytes_max=2_500, prefix_novelty_bytes_max=3_000)
-    house = open_house(tmp_path, rules=rules)
-    urls = {
-        **{seq: f"http://free{seq}.github.io/" for seq in (1, 2, 3)},
-        **{seq: f"http://a{seq}.example.org/" for seq in (4, 5)},
-        **{seq: f"http://127.0.9.{seq}/" for seq in (6, 7, 8, 9)},
-        10: "http://free1.github.io/other",
-    }
-    with house.state.write() as connection:
-        add_node(connection, 1)
-        epoch(connection, 1, "closed", 1)
-        epoch(connection, 2, "closed", 10)
-        for seq, url in urls.items():
-            judged(connection, seq, "unaudited", "not_drawn", in_epoch=1 if seq < 10 else 2)
-            row = contributions.c.contribution_id == contribution_id(seq)
-            connection.execute(sa.update(contributions).where(row).values(url=url))
-    run_accountant(house, batch=2)
-    with house.state.read() as connection:
-        lines = [entry for entry in entries(connection) if entry.reason in ("novelty", "domain_cap")]
-        assert verify_ledger(connection) == []
-    paid = {entry.cause: (entry.amount // CURRENT.novelty_byte_wei, entry.reason) for entry in lines}
-    whole, capped = (1_000, "novelty"), "domain_cap"
-    assert [paid[contribution_id(seq)] for seq in (1, 2, 3)] == [whole, whole, (500, capped)]
-    assert [paid[contribution_id(seq)] for seq in (4, 5)] == [whole, whole]
-    assert [paid[contribution_id(seq)] for seq in (6, 7, 8, 9)] == [whole, whole, whole, (0, capped)]
-    assert paid[contribution_id(10)] == whole  # a new epoch, a new room
-
-
-def test_names_below_a_free_host_are_one_and_addresses_count_by_network() -> None:
-    assert (
-        scopes_of("http://alice.github.io/x")
-        == scopes_of("https://bob.github.io:8443/")
-        == ("domain:github.io",)
-    )
-    assert scopes_of("https://a.b.example.co.uk/") == ("domain:example.co.uk",)
-    assert scopes_of("http://localhost/") == ("domain:localhost",)
-    assert scopes_of("http://127.0.30.7:81/") == ("domain:127.0.30.7", "prefix:127.0.30.0/24")
-    assert scopes_of("http://[2a00:1:2:3::4]/") == ("domain:2a00:1:2:3::4", "prefix:2a00:1:2::/48")
 
 
 def test_an_accepted_document_can_be_judged_after_its_epoch_closed(house: House) -> None:

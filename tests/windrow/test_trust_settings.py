@@ -22,7 +22,7 @@ from aggregator.roster import enrol_validators, operators_at_work, trust_of
 from aggregator.routes import Doors
 from storage.tables import nodes
 from windrow.home import open_home
-from windrow.settings import HouseSettings, load_settings, load_trust_rules
+from windrow.settings import HouseSettings, load_ranked_domains, load_settings, load_trust_rules
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Registration
 from windrow_protocol.operators import parse_validators
@@ -226,3 +226,22 @@ def test_a_wallet_s_key_in_a_node_s_home_is_not_used(house: RunningHouse, tmp_pa
     )
     assert "[bad_config]" in said.err
     assert "node's home" in said.err
+
+
+def test_a_list_of_known_domains_is_read_or_named_with_its_fault(tmp_path: Path) -> None:
+    good, bad = tmp_path / "ranks.csv", tmp_path / "page.html"
+    good.write_text("1,example.org\n2,example.net\n")
+    bad.write_text("example.org\n<html>\n")
+    assert load_ranked_domains("") is None
+    ranked = load_ranked_domains(str(good))
+    assert ranked is not None
+    assert (len(ranked), "example.net" in ranked) == (2, True)
+    for path, said in (
+        (bad, "line 2 is no domain"),
+        (tmp_path / "none", "No such file"),
+        (tmp_path, "directory"),
+    ):
+        with pytest.raises(WindrowError, match=said) as refusal:
+            load_ranked_domains(str(path))
+        assert refusal.value.code == "bad_config"
+        assert "ranked_domains" in str(refusal.value)

@@ -78,7 +78,7 @@ class Arena:
         """Play it to the end; the house is still open in the block, so that its logs can be read."""
         async with AsyncExitStack() as stack:
             web = await stack.enter_async_context(self._web())
-            house = ArenaHouse(self._home, self._clock, self._plan.rules, NETWORK)
+            house = ArenaHouse(self._home, self._clock, self._plan.rules, NETWORK, web.known_domains)
             await self._begin(stack, house, web)
             day = 0
             while self._handed_in() < self._plan.submissions and day < DAYS_MAX:

@@ -33,6 +33,7 @@ from storage.state import State
 from windrow.demo.network import free_port
 from windrow.home import OpenHome, open_home
 from windrow.settings import HouseSettings
+from windrow_protocol.ranked_domains import RankedDomains
 from windrow_protocol.trust_rules import TrustRules
 
 PACE_MS = 20  # the arena's clock stands still while nodes fetch, so the web would seem to be hurried
@@ -65,8 +66,11 @@ class ArenaClock:
 class ArenaHouse:
     """One house of an arena."""
 
-    def __init__(self, home: Path, clock: ArenaClock, rules: TrustRules, network: str) -> None:
+    def __init__(
+        self, home: Path, clock: ArenaClock, rules: TrustRules, network: str, known_domains: Iterable[str]
+    ) -> None:
         self._home = home
+        self._ranked = RankedDomains.parse(known_domains)
         self._clock = clock
         self._rules = msgspec.structs.replace(
             rules, canary_pages_a_day=CANARY_PAGES_A_DAY, domain_novelty_bytes_max=DOMAIN_BYTES
@@ -91,7 +95,7 @@ class ArenaHouse:
         self.control_origins = origins
         settings = HouseSettings(home=str(self._home), network=self._network, canary_hosts=origins)
         with open_home(settings, env) as opened:
-            house = replace(opened.house, rules=self._rules)
+            house = replace(opened.house, rules=self._rules, ranked=self._ranked)
             self._open = replace(opened, house=house)
             self._pipeline = Pipeline(house, opened.contributions, opened.lake)
             doors = Doors(

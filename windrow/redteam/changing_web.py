@@ -101,6 +101,11 @@ class ChangingWeb:
         """Every page's address, mirrors included."""
         return [self.url_of(place) for place in self._places.values()]
 
+    @property
+    def known_domains(self) -> list[str]:
+        """The addresses of all hosts but the cheat's own: what a list of known domains would hold."""
+        return [address_of(host) for host in range(HOSTS)]
+
     def url_of(self, place: Place) -> str:
         """Return the address of one page."""
         return f"http://{address_of(place.host)}:{self._port}{place.path}"
