@@ -14,6 +14,7 @@ Usage::
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,10 +23,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from storage.migrations import bring_up_to_date
 from storage.pay_tables import metadata
 from storage.tables import cursors, meta
 from windrow_protocol.errors import WindrowError
 
+_LOG = logging.getLogger(__name__)
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON")
 
 
@@ -39,17 +42,23 @@ class State:
 
     @classmethod
     def open(cls, url: str, *schemas: sa.MetaData) -> State:
-        """Open the database and create what is missing, the tables of further `schemas` included.
+        """Open the database, migrate it and create what is missing, the tables of further `schemas` included.
 
-        Raises WindrowError `home_unwritable` when the database cannot be opened for writing.
+        Raises WindrowError `home_unwritable` when the database cannot be opened for writing, `home_newer` or
+        `home_too_old` as `bring_up_to_date` does.
         """
         writer, reader = _engine(url, "BEGIN IMMEDIATE"), _engine(url, "BEGIN")
         try:
             with writer.begin() as connection:
-                for schema in (metadata, *schemas):
-                    schema.create_all(connection)
+                migrated = bring_up_to_date(connection, [metadata, *schemas])
         except sa.exc.OperationalError as error:
             raise WindrowError("home_unwritable", str(error.orig)) from error
+        except WindrowError:
+            writer.dispose()
+            reader.dispose()
+            raise
+        for sentence in migrated:
+            _LOG.warning("the database of an earlier version was migrated: %s", sentence)
         return cls(writer, reader)
 
     @classmethod

@@ -1,0 +1,109 @@
+"""A database of an earlier version becomes one of this version, whole or not at all, and says what was done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from storage.migrations import MIGRATIONS, migrations
+from storage.state import State, get_meta, set_meta, sqlite_url
+from windrow_protocol.errors import WindrowError
+
+
+def shape(path: Path) -> dict[str, Any]:
+    """Tables with their columns (in any order) and indexes."""
+    inspector = sa.inspect(sa.create_engine(sqlite_url(path)))
+    return {
+        name: (
+            sorted(
+                (column["name"], str(column["type"]), column["nullable"])
+                for column in inspector.get_columns(name)
+            ),
+            sorted(str(index["name"]) for index in inspector.get_indexes(name)),
+        )
+        for name in inspector.get_table_names()
+    }
+
+
+def changed(path: Path, *statements: str) -> None:
+    engine = sa.create_engine(sqlite_url(path))
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+    engine.dispose()
+
+
+def with_a_node(path: Path) -> None:
+    state = State.open(sqlite_url(path))
+    with state.write() as connection:
+        set_meta(connection, "kept", "yes")
+    state.close()
+
+
+AS_BEFORE = (
+    "DELETE FROM migrations",
+    "CREATE TABLE seen_bands (band INTEGER)",
+    "INSERT INTO seen_bands VALUES (7)",
+    "INSERT INTO host_standings (host_key, standing, hard, updated_at_ms) VALUES ('example.org', '{}', 1, 5)",
+    "ALTER TABLE host_standings DROP COLUMN hard",
+    "ALTER TABLE frontier DROP COLUMN note",
+    "DROP TABLE novelty_rooms",
+    "DROP INDEX pending_pay_of_node",
+)
+
+
+def test_an_earlier_database_gets_what_is_missing_and_keeps_what_it_has(tmp_path: Path) -> None:
+    fresh, old = tmp_path / "fresh.db", tmp_path / "old.db"
+    State.open(sqlite_url(fresh)).close()
+    with_a_node(old)
+    changed(old, *AS_BEFORE)
+    assert shape(old) != shape(fresh)
+    state = State.open(sqlite_url(old))
+    assert shape(old) == shape(fresh)
+    with state.read() as connection:
+        assert get_meta(connection, "kept") == "yes"
+        hard = connection.execute(sa.text("SELECT hard FROM host_standings")).scalar()
+        assert not hard, "the default of a column that is new"
+        log = connection.execute(sa.select(migrations).order_by(migrations.c.version)).all()
+    assert [(row.version, row.what) for row in log] == [(step.version, step.what) for step in MIGRATIONS]
+    state.close()
+    State.open(sqlite_url(old)).close()
+    assert shape(old) == shape(fresh), "and once more changes nothing"
+
+
+def test_a_new_home_runs_no_step(tmp_path: Path) -> None:
+    state = State.open(sqlite_url(tmp_path / "state.db"))
+    with state.read() as connection:
+        log = connection.execute(sa.select(migrations.c.what)).scalars().all()
+    assert [what.startswith("made with it") for what in log] == [True] * len(MIGRATIONS)
+
+
+def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with_a_node(path)
+    changed(
+        path, "INSERT INTO migrations (version, what) VALUES (999, 'from the future')", "DROP TABLE frontier"
+    )
+    before = shape(path)
+    with pytest.raises(WindrowError, match="999") as refusal:
+        State.open(sqlite_url(path))
+    assert refusal.value.code == "home_newer"
+    assert shape(path) == before
+
+
+def test_what_cannot_be_migrated_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with_a_node(path)
+    changed(path, *AS_BEFORE, "ALTER TABLE audits DROP COLUMN content_sha256")
+    before = shape(path)
+    with pytest.raises(WindrowError, match="content_sha256") as refusal:
+        State.open(sqlite_url(path))
+    assert refusal.value.code == "home_too_old"
+    assert shape(path) == before
+
+
+def test_steps_are_numbered_without_a_gap() -> None:
+    assert [step.version for step in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
