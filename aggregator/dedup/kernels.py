@@ -2,8 +2,7 @@
 
 Rules: integers only, so every machine gives the same values; nothing here depends on the process, its hash seed or its
 byte order. Constants and permutations are fixed for ever, because an index on disk is worth nothing when they change.
-Compiled at first use and kept beside the source or in the user's cache; importing this costs what importing numba does,
-so whoever needs it imports it late.
+Importing this costs what importing numba does, so whoever needs it imports it late.
 
 Does not: normalise or fold (see `characters`), check that bytes are UTF-8, or keep anything.
 
@@ -16,10 +15,8 @@ Source: Fowler, Noll and Vo (FNV-1a) for words; Appleby's 64-bit finaliser; Brod
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from typing import Any, Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,15 +30,13 @@ from aggregator.dedup.characters import (
     UNSTABLE,
     UNSURE,
 )
+from aggregator.dedup.compiling import compiled
 from windrow_protocol.limits import SHINGLE_WORDS
 
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 Keys = NDArray[np.uint32]
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 _FLAGS_SHIFT: Final = 22
 IS_LONG: Final = LONG_WAY >> _FLAGS_SHIFT
@@ -55,13 +50,8 @@ _PRIME = np.uint64(0x100000001B3)
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
 _MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
-_S33, _S32, _ONE = np.uint64(33), np.uint64(32), np.uint64(1)
+_S33, _S32 = np.uint64(33), np.uint64(32)
 _SPACE, _BREAK, _RETURN = 32, 10, 13
-
-
-def compiled(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Return a function compiled at its first call for the types that it is given, and kept for later processes."""
-    return cast(Callable[_P, _T], numba.njit(cache=True, nogil=True, boundscheck=False)(function))
 
 
 @compiled
@@ -206,29 +196,6 @@ def hashes_of_text(data: Bytes, table: Keys) -> tuple[Hashes, int]:
 
 
 @compiled
-def shingle_set(hashes: Hashes, secret: Any) -> tuple[Hashes, Hashes]:
-    """Return the distinct ones of some hashes, and the same as an open hash table.
-
-    `secret` is odd and spreads hashes over the table, so that nobody can write a text whose hashes crowd one place.
-    """
-    bits = 4
-    while (1 << bits) < 2 * hashes.size:
-        bits += 1
-    slots, found = np.zeros(1 << bits, np.uint64), np.empty(hashes.size, np.uint64)
-    shift, mask, distinct = np.uint64(64 - bits), (1 << bits) - 1, 0
-    for hashed in hashes:
-        value = hashed | _ONE  # 0 is an empty slot
-        slot = np.int64((value * secret) >> shift)
-        while slots[slot] != 0 and slots[slot] != value:
-            slot = (slot + 1) & mask
-        if slots[slot] == 0:
-            slots[slot] = value
-            found[distinct] = value
-            distinct += 1
-    return found[:distinct], slots
-
-
-@compiled
 def tidied(data: Bytes, table: Keys) -> Bytes:
     """Return the normal form of a text that has no character of `UNSTABLE`: blanks and line ends as they must be."""
     out = np.empty(data.size, np.uint8)
@@ -269,21 +236,3 @@ def tidied(data: Bytes, table: Keys) -> Bytes:
                 count += 1
         place += width
     return out[:count]
-
-
-@compiled
-def shared_count(few: Hashes, many: Hashes, secret: Any, misses_max: int) -> int:
-    """Return how many of some hashes are in a table of `shingle_set`, or -1 once more are not than may be."""
-    bits = 0
-    while (1 << bits) < many.size:
-        bits += 1
-    shift, mask, misses = np.uint64(64 - bits), many.size - 1, 0
-    for value in few:
-        slot = np.int64((value * secret) >> shift)
-        while many[slot] != 0 and many[slot] != value:
-            slot = (slot + 1) & mask
-        if many[slot] == 0:
-            misses += 1
-            if misses > misses_max:
-                return -1
-    return few.size - misses

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from aggregator.dedup.characters import fold_table, plain_table
 from windrow_protocol.content import normalise_text
-from windrow_protocol.limits import SKETCH_BATCH_BYTES_MAX
+from windrow_protocol.limits import SHINGLE_WORDS, SKETCH_BATCH_BYTES_MAX
 
 Keys = NDArray[np.uint32]
 
@@ -71,7 +71,20 @@ class Sketch:
 
     def shingles(self) -> Shingles:
         """Return its distinct shingles."""
-        return Shingles(*_kernels().shingle_set(self.hashes, _SECRET))
+        return Shingles(*_shingle_kernels().shingle_set(self.hashes, _SECRET))
+
+    def unique_bytes(self) -> int:
+        """Return the text's bytes, less the share of words in a five-word shingle that stood in it before.
+
+        So a passage counts once however often the text says it, and of a slightly changed repetition the changed words
+        count. A text without words is nothing new.
+        """
+        shingles = int(self.hashes.size)
+        if shingles <= 1:
+            return self.text_bytes * shingles
+        words = shingles + SHINGLE_WORDS - 1
+        repeated = int(_shingle_kernels().repeated_words(self.hashes, _SECRET))
+        return self.text_bytes * (words - repeated) // words
 
 
 def sketch(text: str) -> Sketch:
@@ -99,7 +112,7 @@ def shingles_of(text: str) -> Shingles:
     hashes, flags = kernels.hashes_of_text(_bytes_of(text.encode()), fold_table())
     if flags & kernels.IS_LONG:
         hashes, _ = kernels.hashes_of_text(_bytes_of(_folded(text)), plain_table())
-    return Shingles(*kernels.shingle_set(hashes, _SECRET))
+    return Shingles(*_shingle_kernels().shingle_set(hashes, _SECRET))
 
 
 def jaccard(a: Shingles, b: Shingles, at_least: float = 0.0) -> float:
@@ -109,7 +122,7 @@ def jaccard(a: Shingles, b: Shingles, at_least: float = 0.0) -> float:
     if not few.hashes.size:
         return 0.0
     misses_max = few.hashes.size - int(at_least * both / (1 + at_least))  # J ≥ t as |A∩B| ≥ t·(|A|+|B|)/(1+t)
-    shared = int(_kernels().shared_count(few.hashes, many.slots, _SECRET, misses_max))
+    shared = int(_shingle_kernels().shared_count(few.hashes, many.slots, _SECRET, misses_max))
     found = shared / (both - shared)
     return found if found >= at_least else 0.0
 
@@ -186,6 +199,13 @@ def _kernels() -> Any:
     from aggregator.dedup import kernels
 
     return kernels
+
+
+@cache
+def _shingle_kernels() -> Any:
+    from aggregator.dedup import shingle_kernels
+
+    return shingle_kernels
 
 
 def _permutations() -> tuple[Keys, Keys]:

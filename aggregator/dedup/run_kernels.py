@@ -17,7 +17,8 @@ import numpy as np
 from numba.core import types
 from numpy.typing import NDArray
 
-from aggregator.dedup.kernels import NO_KEY, compiled
+from aggregator.dedup.compiling import compiled
+from aggregator.dedup.kernels import NO_KEY
 
 Entries = NDArray[np.uint64]
 Keys = NDArray[np.uint32]

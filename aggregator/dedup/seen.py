@@ -45,7 +45,7 @@ class Duplicate:
 
     `cluster_id` is the contribution that was first in the cluster; `first_contribution_id` the earliest contribution of
     the very text that this one copies (itself when unique); `similarity` is 0..1, and 0 when unique; `unique_bytes` are
-    UTF-8 bytes of the normal form, and 0 for every copy.
+    UTF-8 bytes of the normal form, what the text itself repeats left out (`Sketch.unique_bytes`), and 0 for every copy.
     """
 
     kind: Kind
@@ -176,7 +176,7 @@ class _Batch:
             self.duplicates[place] = self._copy_of("near", self.places.get(of, self.known.get(of)), best)
         else:
             own_id = each.contribution_id
-            self.duplicates[place] = Duplicate("unique", own_id, own_id, 0.0, each.sketch.text_bytes)
+            self.duplicates[place] = Duplicate("unique", own_id, own_id, 0.0, each.sketch.unique_bytes())
 
     def _copy_of(self, kind: Kind, copied: SeenDocument | int | None, similarity: float) -> Duplicate:
         assert copied is not None, "candidates are of this batch or known"
