@@ -97,7 +97,7 @@ def batch_of(
     made_of: list[int | None] = []
     for place in range(BATCH):
         source = sources[place] if place < len(sources) else None
-        text = writer.text(first + place, long=True) if source is None else stored.text(source) or ""
+        text = writer.text(first + place, long=True) if source is None else stored.text(source)
         texts.append(writer.near_copy(text, first + place) if COPIES <= place < COPIES + NEAR else text)
         made_of.append(source)
     order = random.permutation(BATCH).tolist()
@@ -158,8 +158,8 @@ def stream(folder: Path, writer: Writer, batches: int, drawn: int) -> dict[str, 
     }
 
 
-def _similarity(new: Sketch, source: str | None) -> float:
-    return jaccard(new.shingles(), shingles_of(source or ""))
+def _similarity(new: Sketch, source: str) -> float:
+    return jaccard(new.shingles(), shingles_of(source))
 
 
 def _quantile_ms(values: list[float], share: float) -> float:

@@ -85,7 +85,8 @@ class HouseIndex:
     ) -> None:
         stored = StoredDocuments(connection, self._segments)
         stored.documents(numbers)
-        texts = {number: text for number in numbers if (text := stored.text(number)) is not None}
+        found = stored.texts(numbers)
+        texts = {number: found[number] for number in numbers if number in found}
         if texts:
             keys = np.stack([sketch.keys for sketch in sketch_all(list(texts.values()))])
             postings.append(np.array(list(texts), np.uint32), keys, position)

@@ -50,6 +50,9 @@ _PRIME = np.uint64(0x100000001B3)
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
 _MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
+_POWERS = np.array(
+    [pow(int(_STEP), SHINGLE_WORDS - place, 2**64) for place in range(SHINGLE_WORDS)], np.uint64
+)
 _S33, _S32 = np.uint64(33), np.uint64(32)
 _SPACE, _BREAK, _RETURN = 32, 10, 13
 
@@ -100,10 +103,19 @@ def _words_of(data: Bytes, start: int, end: int, table: Keys, found: Hashes) -> 
         folded = entry & FOLDED
         if (
             code < 0x80 and folded and not inside
-        ):  # most text: the rest of a word of ASCII letters, without more ado
-            word = (_BASIS ^ np.uint64(folded)) * _PRIME
-            while place < end and data[place] < 0x80 and table[data[place]] & FOLDED:
-                word = (word ^ np.uint64(table[data[place]])) * _PRIME
+        ):  # most text: words of ASCII letters with one blank between them
+            place -= 1
+            while True:
+                word = _BASIS
+                while place < end and data[place] < 0x80 and table[data[place]] & FOLDED:
+                    word = (word ^ np.uint64(table[data[place]])) * _PRIME
+                    place += 1
+                if place + 1 >= end or data[place] != _SPACE or data[place + 1] >= 0x80:
+                    break
+                if not table[data[place + 1]] & FOLDED:
+                    break
+                found[count] = word
+                count += 1
                 place += 1
             inside, before_that, before = True, 0, 0
             continue
@@ -128,16 +140,37 @@ def _words_of(data: Bytes, start: int, end: int, table: Keys, found: Hashes) -> 
 
 @compiled
 def _shingles_of(found: Hashes, count: int) -> int:
-    """Turn word hashes into shingle hashes in place and return their number, repetitions included."""
-    if count == 0:
-        return 0
-    shingles = max(1, count - SHINGLE_WORDS + 1)
-    for first in range(shingles):
+    """Turn word hashes into shingle hashes in place and return their number, repetitions included.
+
+    A shingle's hash is the polynomial of its words' hashes at `_STEP`, mixed.
+    """
+    if count < SHINGLE_WORDS:
         value = np.uint64(0)
-        for place in range(first, min(first + SHINGLE_WORDS, count)):
+        for place in range(count):
             value = (value + found[place]) * _STEP
+        found[0] = _mixed(value)
+        return min(count, 1)
+    for first in range(count - SHINGLE_WORDS + 1):
+        value = np.uint64(0)
+        for place in range(SHINGLE_WORDS):
+            value += found[first + place] * _POWERS[place]
         found[first] = _mixed(value)
-    return shingles
+    return count - SHINGLE_WORDS + 1
+
+
+@compiled
+def _note_minima(found: Hashes, count: int, factors: Keys, offsets: Keys, minima: Keys) -> None:
+    """Write the least value of each permutation; four shingles at once, which halves the time."""
+    minima[:] = 0xFFFFFFFF
+    last = count - 1
+    for place in range(0, count, 4):
+        a, b = np.uint32(found[place] >> _S32), np.uint32(found[min(place + 1, last)] >> _S32)
+        c, d = np.uint32(found[min(place + 2, last)] >> _S32), np.uint32(found[min(place + 3, last)] >> _S32)
+        for row in range(factors.size):
+            factor, offset = factors[row], offsets[row]
+            least_ab = min(np.uint32(a * factor + offset), np.uint32(b * factor + offset))
+            least_cd = min(np.uint32(c * factor + offset), np.uint32(d * factor + offset))
+            minima[row] = min(minima[row], min(least_ab, least_cd))
 
 
 @compiled
@@ -146,11 +179,7 @@ def _band_keys(found: Hashes, count: int, factors: Keys, offsets: Keys, minima: 
     if count == 0:
         keys[:] = NO_KEY
         return
-    minima[:] = 0xFFFFFFFF
-    for place in range(count):
-        value = np.uint32(found[place] >> _S32)
-        for row in range(factors.size):
-            minima[row] = min(minima[row], np.uint32(value * factors[row] + offsets[row]))
+    _note_minima(found, count, factors, offsets, minima)
     rows = factors.size // keys.size
     for band in range(keys.size):
         key = np.uint64(band + 1) * _STEP
@@ -188,11 +217,21 @@ def sketch_texts(
 
 
 @compiled
-def hashes_of_text(data: Bytes, table: Keys) -> tuple[Hashes, int]:
-    """Return the shingle hashes of one text, repetitions included, and its flags."""
-    found = np.empty(data.size // 2 + 2, np.uint64)
-    count, flags = _words_of(data, 0, data.size, table, found)
-    return found[: _shingles_of(found, count)], flags
+def hash_texts(
+    data: Bytes, ends: Numbers, table: Keys, is_folded: bool
+) -> tuple[NDArray[np.uint8], Hashes, Numbers]:
+    """As `sketch_texts`, without keys."""
+    hashes = np.empty(data.size // 2 + 2 * ends.size, np.uint64)
+    flags, hash_ends = np.empty(ends.size, np.uint8), np.empty(ends.size, np.int64)
+    start, used = 0, 0
+    for text in range(ends.size):
+        found = hashes[used:]
+        count, flags[text] = _words_of(data, start, ends[text], table, found)
+        start = ends[text]
+        if is_folded or not flags[text] & IS_LONG:
+            used += _shingles_of(found, count)
+        hash_ends[text] = used
+    return flags, hashes[:used].copy(), hash_ends
 
 
 @compiled

@@ -144,22 +144,11 @@ def test_a_crowded_band_does_not_hide_the_best_candidate(seen: Seen) -> None:
 def test_a_trap_of_nearly_equal_pages_costs_no_more_than_the_bound() -> None:
     count = NEAR_DUPLICATE_POSTINGS_MAX + 50
     texts = [(f"c{i}", f"{page(0, 200)} {i}") for i in range(count + 20)]
-    read: list[int] = []
-    whole = Seen(texts=_Counted(read))
+    whole = Seen()
     found = whole.judge_all(texts[:count]) + whole.judge_all(texts[count:])
     assert {duplicate.cluster_id for duplicate in found} == {"c0"}
-    assert len(read) <= NEAR_DUPLICATE_CANDIDATES_MAX * 20
+    assert len(whole.read) <= NEAR_DUPLICATE_CANDIDATES_MAX * 20
     assert found == in_batches(Seen(), texts, lambda _: 30), "bounded in the same way whatever the batching"
-
-
-class _Counted(dict[int, str]):
-    def __init__(self, read: list[int]) -> None:
-        super().__init__()
-        self._read = read
-
-    def get(self, number: int, default: object = None) -> str | None:  # type: ignore[override]
-        self._read.append(number)
-        return super().get(number)
 
 
 WORDS = st.lists(st.integers(min_value=0, max_value=30), min_size=0, max_size=40)
