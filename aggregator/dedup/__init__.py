@@ -13,6 +13,7 @@ from aggregator.dedup.postings import Postings
 from aggregator.dedup.postings_in_memory import MemoryPostings
 from aggregator.dedup.seen import Duplicate, Incoming, Judged, SeenIndex
 from aggregator.dedup.verifying import SeenDocument, SeenDocuments
+from aggregator.dedup.warming import warm_up
 
 __all__ = [
     "Duplicate",
@@ -27,4 +28,5 @@ __all__ = [
     "Sketch",
     "sketch",
     "sketch_all",
+    "warm_up",
 ]

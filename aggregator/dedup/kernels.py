@@ -58,7 +58,7 @@ _SPACE, _BREAK, _RETURN = 32, 10, 13
 
 
 @compiled
-def _mixed(value: Any) -> Any:
+def mixed(value: Any) -> Any:
     value ^= value >> _S33
     value *= _MIX_1
     value ^= value >> _S33
@@ -148,13 +148,13 @@ def _shingles_of(found: Hashes, count: int) -> int:
         value = np.uint64(0)
         for place in range(count):
             value = (value + found[place]) * _STEP
-        found[0] = _mixed(value)
+        found[0] = mixed(value)
         return min(count, 1)
     for first in range(count - SHINGLE_WORDS + 1):
         value = np.uint64(0)
         for place in range(SHINGLE_WORDS):
             value += found[first + place] * _POWERS[place]
-        found[first] = _mixed(value)
+        found[first] = mixed(value)
     return count - SHINGLE_WORDS + 1
 
 
@@ -184,7 +184,7 @@ def _band_keys(found: Hashes, count: int, factors: Keys, offsets: Keys, minima: 
     for band in range(keys.size):
         key = np.uint64(band + 1) * _STEP
         for row in range(band * rows, (band + 1) * rows):
-            key = _mixed((key + np.uint64(minima[row])) * _STEP)
+            key = mixed((key + np.uint64(minima[row])) * _STEP)
         keys[band] = min(np.uint32(key >> _S32), np.uint32(NO_KEY - 1))
 
 
