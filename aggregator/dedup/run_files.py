@@ -6,7 +6,7 @@
               · crc32 of the trailer before it (4)
 
 Rules: little-endian, written once, never changed. Of a file only fences, sums and filters are held: half a byte for
-each text and column. Every block that is read is compared with its sum, so what a disk changed is noticed, never missed.
+each text and column. Every block that is read is compared with its sum, so what a disk changed is never overlooked.
 
 Does not: know what a key means, merge runs (see `merging`), or say which runs there are (see `postings`).
 
@@ -115,7 +115,7 @@ class FileRun:
         """Close the file and let go of what is held of it."""
         self._close()
         self._fences = self._sums = np.empty((0, 0), np.uint32)
-        self._filters = np.empty((0, 0), np.uint64)
+        self._filters: NDArray[np.uint64] = np.empty((0, 0), np.uint64)
 
     def find(self, queries: Keys, limit: int) -> Matches:
         """Return the texts that share a key of a column with a query, at most the first `limit` of each key."""
@@ -160,7 +160,7 @@ class FileRun:
         if texts != self.texts or size != COLUMNS * self._column_bytes + _TRAILER.size:
             raise self._damaged("is not of the size that it must be")
         self._fences, self._sums = (np.empty((COLUMNS, self._blocks), np.uint32) for _ in range(2))
-        self._filters: NDArray[np.uint64] = np.empty((COLUMNS, words), np.uint64)
+        self._filters = np.empty((COLUMNS, words), np.uint64)
         for column in range(COLUMNS):
             head = self._read(column * self._column_bytes + self.texts * ENTRY_BYTES, head_bytes)
             if zlib.crc32(head) != crcs[column]:

@@ -3,9 +3,9 @@
 Rules: an entry is a 64-bit number, the key of a column above and the number of the text below, so that sorting entries
 orders them by key and then by number. A file is read with pread(2), a block at a time: mapping it instead would make
 every block that was ever touched count as this process's memory. Keys are spread evenly unless somebody chose them, so
-a search begins where a key ought to be and widens from there. Of a column in a file there are held: the key of the first
-entry of each block (fences), a sum of each block, which is compared whenever a block is read, and a filter, one bit for
-each part of the keys' range, without which most blocks would be read in vain.
+a search begins where a key ought to be and widens from there. Of a column in a file there are held: the key of the
+first entry of each block (fences), a sum of each block, which is compared whenever a block is read, and a filter, one
+bit for each part of the keys' range, without which most blocks would be read in vain.
 
 Does not: open files, check what they hold otherwise, or decide anything.
 

@@ -1,8 +1,8 @@
 """Compiling before somebody waits: everything that a judgement calls is run once on a few words.
 
-Rules: done outside any transaction, because the first time on a machine it takes half a minute of a processor, and later
-half a second to read what was kept. It runs the very functions that judge, so that they are compiled for the very types
-that judging gives them.
+Rules: done outside any transaction, because the first time on a machine it takes a quarter of a minute of a processor,
+and later a second to read what was kept. It runs the very functions that judge, so that they are compiled for the very
+types that judging gives them.
 
 Does not: touch a disk or a database, or change anything.
 
