@@ -59,6 +59,7 @@ _SPACE, _BREAK, _RETURN = 32, 10, 13
 
 @compiled
 def mixed(value: Any) -> Any:
+    """Return a 64-bit number each bit of which depends on every bit of the given one."""
     value ^= value >> _S33
     value *= _MIX_1
     value ^= value >> _S33
