@@ -22,7 +22,7 @@ import msgspec
 import sqlalchemy as sa
 
 from aggregator.curation import Annotations, annotate
-from aggregator.dedup import Duplicate, HouseIndex, Incoming, sketch_all
+from aggregator.dedup import Duplicate, HouseIndex, Incoming, sketch_all, warm_up
 from aggregator.ingest import read_text
 from aggregator.verification.drawing.audit_steps import UNDECIDED
 from storage.house import House
@@ -31,6 +31,7 @@ from storage.segments import Segments
 from storage.state import get_cursor, set_cursor
 from storage.tables import annotations, contributions, duplicates, nodes, verdicts
 from storage.trust_tables import audits
+from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Outcome
 
 CURSOR = "judged"
@@ -49,6 +50,14 @@ class Judgement:
 
     def judge(self, batch: int = 64) -> int:
         """Judge up to `batch` contributions that now can be and return how many places of the log were passed."""
+        try:
+            return self._judge(batch)
+        except WindrowError as error:
+            if error.code != "damaged_index":
+                raise
+            return self._judge(batch)  # the index has begun anew, and follows from the stored texts
+
+    def _judge(self, batch: int) -> int:
         with self._house.state.read() as connection:
             start = get_cursor(connection, CURSOR)
             rows = _decided_after(connection, start, batch)
@@ -57,12 +66,14 @@ class Judgement:
         if not rows:
             return 0
         notes = {row.seq: _annotate(row, texts[row.seq]) for row in documents}
+        warm_up()
         sketches = dict(zip(texts, sketch_all(list(texts.values())), strict=True))
         incoming = [
             Incoming(row.seq, row.contribution_id, sketches[row.seq])
             for row in documents
             if row.reason != _HARD
         ]
+        self._index.follow(self._house.state, start)
         with self._house.state.write() as connection:
             found = iter(self._index.judge(connection, start, incoming, rows[-1].seq))
             lake_rows = []
@@ -73,6 +84,7 @@ class Judgement:
             if lake_rows:
                 self._lake.commit(connection, self._lake.write(lake_rows, start + 1, rows[-1].seq))
             set_cursor(connection, CURSOR, rows[-1].seq)
+        self._index.upkeep(rows[-1].seq)
         return len(rows)
 
 

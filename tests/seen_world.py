@@ -26,14 +26,16 @@ class Seen:
 
     postings: MemoryPostings | Postings = field(default_factory=MemoryPostings)
     judged: dict[int, SeenDocument] = field(default_factory=dict)
-    texts: dict[int, str] = field(default_factory=dict)
+    bodies: dict[int, str] = field(default_factory=dict)
     position: int = 0
+    read: list[int] = field(default_factory=list)
 
     def documents(self, numbers: Sequence[int]) -> dict[int, SeenDocument]:
         return {number: self.judged[number] for number in numbers if number in self.judged}
 
-    def text(self, number: int) -> str | None:
-        return self.texts.get(number)
+    def texts(self, numbers: Sequence[int]) -> dict[int, str]:
+        self.read += numbers
+        return {number: self.bodies[number] for number in numbers if number in self.bodies}
 
     def judge_all(self, texts: Sequence[tuple[str, str]]) -> list[Duplicate]:
         """Judge pairs of contribution id and text as one batch."""
@@ -45,13 +47,14 @@ class Seen:
         self.position += len(texts)
         self.postings.append(found.numbers, found.keys, self.position)
         for each, duplicate in zip(incoming, found.duplicates, strict=True):
-            digest = each.sketch.text_sha256
-            self.judged[each.number] = SeenDocument(each.contribution_id, duplicate.cluster_id, digest)
-            self.texts[each.number] = each.sketch.text
+            self.judged[each.number] = SeenDocument(
+                each.contribution_id, duplicate.cluster_id, each.sketch.text_sha256, each.sketch.text_bytes
+            )
+            self.bodies[each.number] = each.sketch.text
         return found.duplicates
 
     def judge(self, contribution_id: str, text: str) -> Duplicate:
         return self.judge_all([(contribution_id, text)])[0]
 
     def erase(self, number: int) -> None:
-        del self.judged[number], self.texts[number]
+        del self.judged[number], self.bodies[number]

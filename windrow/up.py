@@ -12,12 +12,14 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import structlog
 
 from aggregator.assignment.pacing import PaceRules
 from aggregator.audit_routes import AuditDoors
+from aggregator.dedup import warm_up
 from aggregator.ingest import Ingest
 from aggregator.personal import Personal
 from aggregator.roster import enrol_validators
@@ -74,6 +76,9 @@ async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop
         asyncio.create_task(_repeat("pipeline", operations.work, IDLE_WAIT_S)),
         asyncio.create_task(_repeat("sales", operations.sales, SALES_WAIT_S)),
     ]
+    Thread(
+        target=warm_up, daemon=True
+    ).start()  # before the first judgement needs it; nobody waits for its end
     print(f"windrow ready {public.url} network {settings.network} chain {chain.rpc_url}", flush=True)
     try:
         await stop.wait()

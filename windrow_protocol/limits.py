@@ -119,7 +119,7 @@ NEAR_DUPLICATE_CANDIDATES_MAX: Final = 64  # verified for one text, those that s
 NEAR_DUPLICATE_POSTINGS_MAX: Final = 256  # earlier texts looked at in one band, the earliest first
 SKETCH_BATCH_BYTES_MAX: Final = 4_000_000  # of texts that are sketched together
 SKETCH_TEXTS_MAX: Final = 256  # stored texts that are read and sketched together when an index is made again
-SHINGLES_HELD_MAX: Final = 4_000_000  # of candidates, in memory while a batch is judged
+VERIFIED_BYTES_MAX: Final = 16_000_000  # of candidates' texts whose shingles are in memory at once
 
 # --- exports --------------------------------------------------------------------------------------
 ROW_TOKENS_MAX: Final = 8_192

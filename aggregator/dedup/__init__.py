@@ -11,7 +11,9 @@ from aggregator.dedup.house_index import HouseIndex
 from aggregator.dedup.minhash import Sketch, sketch, sketch_all
 from aggregator.dedup.postings import Postings
 from aggregator.dedup.postings_in_memory import MemoryPostings
-from aggregator.dedup.seen import Duplicate, Incoming, Judged, SeenDocument, SeenDocuments, SeenIndex
+from aggregator.dedup.seen import Duplicate, Incoming, Judged, SeenIndex
+from aggregator.dedup.verifying import SeenDocument, SeenDocuments
+from aggregator.dedup.warming import warm_up
 
 __all__ = [
     "Duplicate",
@@ -26,4 +28,5 @@ __all__ = [
     "Sketch",
     "sketch",
     "sketch_all",
+    "warm_up",
 ]

@@ -1,23 +1,27 @@
 """The index of one house: its postings brought to where the database is, and texts judged against them.
 
-Rules: used inside the transaction that records the judgements and moves the cursor. What the index holds beyond that
-cursor is cut off first, and what it lacks (it was removed, damaged, or an older copy was put back) is read again from
-the stored texts; so index and database agree after any crash. Opened at first use and again when its files went their
-own way.
+Rules: texts are judged inside the transaction that records the judgements and moves the cursor; before it, the index
+follows the database, and after it, upkeep is done, so that neither is waited for by whoever wants to write. What the
+index holds beyond the cursor is cut off, and what it lacks (it was removed, an older copy was put back) is read again
+from the stored texts; so index and database agree after any crash. An index that finds itself damaged begins anew and
+says so: whoever asked asks again. Opened at first use and again when its files went their own way.
 
 Does not: begin or commit transactions, or record judgements.
 
 Usage::
 
     index = HouseIndex(house.env.disk, house.home / "dedup", segments)
+    index.follow(state, committed)
     with state.write() as connection:
         duplicates = index.judge(connection, committed, incoming, position)
         ...                                   # record them, and set the cursor to `position`
+    index.upkeep(position)
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +33,8 @@ from aggregator.dedup.seen import Duplicate, Incoming, SeenIndex
 from aggregator.dedup.stored import StoredDocuments, heir_of, judged_after
 from storage.env import Disk
 from storage.segments import Segments
+from storage.state import State
+from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import SKETCH_TEXTS_MAX
 
 
@@ -49,11 +55,28 @@ class HouseIndex:
         They are durable in the index when this returns, and forgotten again if the caller's transaction is not
         committed. Raises OSError when a stored text cannot be read, WindrowError `damaged_index`.
         """
-        postings = self._postings_at(connection, committed)
-        stored = StoredDocuments(connection, self._segments)
-        judged = SeenIndex(postings).judge(incoming, stored)
-        postings.append(judged.numbers, judged.keys, position)
+        with self._mending():
+            postings = self._postings_at(connection, committed)
+            stored = StoredDocuments(connection, self._segments)
+            judged = SeenIndex(postings).judge(incoming, stored)
+            postings.append(judged.numbers, judged.keys, position)
         return judged.duplicates
+
+    def follow(self, state: State, committed: int) -> None:
+        """Bring the index to where the database is, a few texts at a time, while others may write."""
+        reached = -1
+        while reached < committed:
+            with self._mending():
+                reached = self._postings().keep(committed)
+                if reached < committed:
+                    with state.read() as connection:
+                        self._append_missing(connection, reached, committed)
+
+    def upkeep(self, committed: int) -> None:
+        """Do a portion of the index's own work; called when the transaction that judged is committed."""
+        with self._mending():
+            if self._postings().keep(committed) == committed:
+                self._postings().upkeep()
 
     def erase(self, connection: sa.Connection, committed: int, numbers: Sequence[int]) -> None:
         """Forget texts; called before their rows and bodies go, in the transaction that takes them away.
@@ -61,31 +84,53 @@ class HouseIndex:
         Where somebody else gave the same text, it is found under that contribution from now on. Nothing of the erased
         keys is left in any file when this returns. An erasure whose transaction fails has to be repeated.
         """
-        postings = self._postings_at(connection, committed)
-        going = set(numbers)
-        heirs = sorted({heir for number in going if (heir := heir_of(connection, number, going)) is not None})
-        self._append(connection, postings, heirs, committed)
-        postings.erase(sorted(going))
-        postings.compact()
+        with self._mending():
+            postings = self._postings_at(connection, committed)
+            going = set(numbers)
+            heirs = sorted(
+                {heir for number in going if (heir := heir_of(connection, number, going)) is not None}
+            )
+            self._append(connection, postings, heirs, committed)
+            postings.erase(sorted(going))
+            postings.compact()
+
+    @contextmanager
+    def _mending(self) -> Iterator[None]:
+        """Begin anew where the index is damaged, and let the caller know."""
+        try:
+            yield
+        except WindrowError as error:
+            if error.code == "damaged_index" and self._opened is not None:
+                self._opened.begin_anew(error.detail)
+            raise
+
+    def _postings(self) -> Postings:
+        if self._opened is None:
+            self._opened = Postings(self._disk, self._folder)
+        return self._opened
 
     def _postings_at(self, connection: sa.Connection, committed: int) -> Postings:
         """Return the postings, holding exactly what was judged up to that place of the log."""
-        if self._opened is None:
-            self._opened = Postings(self._disk, self._folder)
-        reached = self._opened.keep(committed)
-        while reached < committed:
-            missing = list(judged_after(connection, reached, committed, SKETCH_TEXTS_MAX))
-            reached = missing[-1][0] if len(missing) == SKETCH_TEXTS_MAX else committed
-            self._append(connection, self._opened, [number for _, number in missing], reached)
-            self._opened.keep(reached)
-        return self._opened
+        postings = self._postings()
+        while postings.keep(committed) < committed:
+            self._append_missing(connection, postings.position, committed)
+        return postings
+
+    def _append_missing(self, connection: sa.Connection, reached: int, committed: int) -> None:
+        """Add the next few texts that were judged and are not in the index."""
+        missing = list(judged_after(connection, reached, committed, SKETCH_TEXTS_MAX))
+        position = missing[-1][0] if len(missing) == SKETCH_TEXTS_MAX else committed
+        self._append(connection, self._postings(), [number for _, number in missing], position)
+        self._postings().keep(position)
+        self._postings().upkeep()
 
     def _append(
         self, connection: sa.Connection, postings: Postings, numbers: Sequence[int], position: int
     ) -> None:
         stored = StoredDocuments(connection, self._segments)
         stored.documents(numbers)
-        texts = {number: text for number in numbers if (text := stored.text(number)) is not None}
+        found = stored.texts(numbers)
+        texts = {number: found[number] for number in numbers if number in found}
         if texts:
             keys = np.stack([sketch.keys for sketch in sketch_all(list(texts.values()))])
             postings.append(np.array(list(texts), np.uint32), keys, position)

@@ -15,15 +15,15 @@ Usage::
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aggregator.dedup.minhash import COLUMNS, Keys
-from aggregator.dedup.runs import ENTRY_BYTES, Entries, Run
+from aggregator.dedup.minhash import COLUMNS
+from aggregator.dedup.run_files import RunWriter
+from aggregator.dedup.runs import Entries, Run, run_kernels
 from storage.env import Disk
 
 _PIECE: Final = 65_536  # entries merged at once
@@ -36,16 +36,18 @@ class Merge:
     def __init__(self, disk: Disk, path: Path, older: Run, newer: Run, erased: NDArray[np.uint64]) -> None:
         self.path = path
         self.inputs = (older, newer)
-        self.texts = 0
         self._disk = disk
         self._file = disk.open_append(path, 0)
         self._erased = erased
         self._column = 0
         self._used = [0, 0]
-        self._fences: list[Keys] = []
-        self._column_parts: list[Keys] = []
-        self._written = 0  # entries of this column
+        self._writer = RunWriter(older.texts + newer.texts)
         self._unsynced_bytes = 0
+
+    @property
+    def texts(self) -> int:
+        """How many texts the new run has."""
+        return self._writer.texts
 
     def advance(self, texts: int) -> bool:
         """Merge what corresponds to about so many texts; say whether the file is whole and durable now."""
@@ -54,7 +56,7 @@ class Merge:
             budget -= self._merge_piece()
         if self._column < COLUMNS:
             return False
-        self._file.append(np.concatenate(self._fences).astype("<u4").tobytes())
+        self._file.append(self._writer.end())
         self._file.sync()
         self.close()
         return True
@@ -71,12 +73,17 @@ class Merge:
     def _merge_piece(self) -> int:
         (a, a_is_all), (b, b_is_all) = (self._next_piece(side) for side in (0, 1))
         merged = np.empty(a.size + b.size, np.uint64)
-        i, j = _kernels().merge_some(a, b, a_is_all, b_is_all, merged)
+        i, j = run_kernels().merge_some(a, b, a_is_all, b_is_all, merged)
         self._used[0] += int(i)
         self._used[1] += int(j)
-        self._write(merged[: i + j])
+        entries = merged[: i + j]
+        if self._erased.size:
+            entries = entries[~np.isin(entries & np.uint64(0xFFFFFFFF), self._erased)]
+        self._write(self._writer.add(entries))
         if all(used == run.texts for used, run in zip(self._used, self.inputs, strict=True)):
-            self._end_column()
+            self._write(self._writer.end_column())
+            self._column += 1
+            self._used = [0, 0]
         return max(1, int(i + j))
 
     def _next_piece(self, side: int) -> tuple[Entries, bool]:
@@ -84,30 +91,9 @@ class Merge:
         entries = run.piece(self._column, used, _PIECE)
         return np.ascontiguousarray(entries), used + entries.size == run.texts
 
-    def _write(self, entries: Entries) -> None:
-        if self._erased.size:
-            entries = entries[~np.isin(entries & np.uint64(0xFFFFFFFF), self._erased)]
-        if not entries.size:
-            return
-        first = -self._written % _kernels().BLOCK_ENTRIES
-        fences = entries[first :: _kernels().BLOCK_ENTRIES] >> np.uint64(32)
-        self._column_parts.append(fences.astype(np.uint32))
-        self._file.append(entries.astype("<u8").tobytes())
-        self._written += entries.size
-        self._unsynced_bytes += entries.size * ENTRY_BYTES
+    def _write(self, data: bytes) -> None:
+        self._file.append(data)
+        self._unsynced_bytes += len(data)
         if self._unsynced_bytes >= _SYNC_BYTES:
             self._file.sync()
             self._unsynced_bytes = 0
-
-    def _end_column(self) -> None:
-        self._fences.append(np.concatenate([np.empty(0, np.uint32), *self._column_parts]))
-        self.texts = self._written
-        self._column += 1
-        self._used, self._column_parts, self._written = [0, 0], [], 0
-
-
-@cache
-def _kernels() -> Any:
-    from aggregator.dedup import run_kernels
-
-    return run_kernels

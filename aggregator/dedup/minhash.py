@@ -31,13 +31,13 @@ from numpy.typing import NDArray
 
 from aggregator.dedup.characters import fold_table, plain_table
 from windrow_protocol.content import normalise_text
-from windrow_protocol.limits import SKETCH_BATCH_BYTES_MAX
+from windrow_protocol.limits import SHINGLE_WORDS, SKETCH_BATCH_BYTES_MAX
 
 Keys = NDArray[np.uint32]
 
 BAND_ROWS: Final = 5
 BANDS: Final = 13
-_SECRET: Final = np.uint64(
+SECRET: Final = np.uint64(
     int.from_bytes(os.urandom(8), "little") | 1
 )  # places in tables; no answer depends on it
 COLUMNS: Final = 1 + BANDS  # what an index holds of a text: the head of its digest, then its bands
@@ -71,7 +71,20 @@ class Sketch:
 
     def shingles(self) -> Shingles:
         """Return its distinct shingles."""
-        return Shingles(*_kernels().shingle_set(self.hashes, _SECRET))
+        return Shingles(*_shingle_kernels().shingle_set(self.hashes, SECRET))
+
+    def unique_bytes(self) -> int:
+        """Return the text's bytes, less the share of words in a five-word shingle that stood in it before.
+
+        So a passage counts once however often the text says it, and of a slightly changed repetition the changed words
+        count. A text without words is nothing new.
+        """
+        shingles = int(self.hashes.size)
+        if shingles <= 1:
+            return self.text_bytes * shingles
+        words = shingles + SHINGLE_WORDS - 1
+        repeated = int(_shingle_kernels().repeated_words(self.hashes, SECRET))
+        return self.text_bytes * (words - repeated) // words
 
 
 def sketch(text: str) -> Sketch:
@@ -93,13 +106,18 @@ def sketch_all(texts: Sequence[str]) -> list[Sketch]:
     return sketches + _sketch_part(part)
 
 
+def shingle_hashes_of(texts: Sequence[str]) -> list[NDArray[np.uint64]]:
+    """Return the hashes of the five-word shingles of texts in normal form, repetitions included."""
+    found = _hashed([text.encode() for text in texts], False)
+    long = [i for i, (_, flags) in enumerate(found) if flags & _kernels().IS_LONG]
+    for i, again in zip(long, _hashed([_folded(texts[i]) for i in long], True), strict=True):
+        found[i] = again
+    return [hashes for hashes, _ in found]
+
+
 def shingles_of(text: str) -> Shingles:
     """Return the distinct five-word shingles of a text in normal form."""
-    kernels = _kernels()
-    hashes, flags = kernels.hashes_of_text(_bytes_of(text.encode()), fold_table())
-    if flags & kernels.IS_LONG:
-        hashes, _ = kernels.hashes_of_text(_bytes_of(_folded(text)), plain_table())
-    return Shingles(*kernels.shingle_set(hashes, _SECRET))
+    return Shingles(*_shingle_kernels().shingle_set(shingle_hashes_of([text])[0], SECRET))
 
 
 def jaccard(a: Shingles, b: Shingles, at_least: float = 0.0) -> float:
@@ -109,7 +127,7 @@ def jaccard(a: Shingles, b: Shingles, at_least: float = 0.0) -> float:
     if not few.hashes.size:
         return 0.0
     misses_max = few.hashes.size - int(at_least * both / (1 + at_least))  # J ≥ t as |A∩B| ≥ t·(|A|+|B|)/(1+t)
-    shared = int(_kernels().shared_count(few.hashes, many.slots, _SECRET, misses_max))
+    shared = int(_shingle_kernels().shared_count(few.hashes, many.slots, SECRET, misses_max))
     found = shared / (both - shared)
     return found if found >= at_least else 0.0
 
@@ -172,6 +190,17 @@ class _Made:
             self.hashes[i] = hashes
 
 
+def _hashed(encoded: Sequence[bytes], is_folded: bool) -> list[tuple[NDArray[np.uint64], int]]:
+    """Return the shingle hashes of some texts, and what their characters were flagged with."""
+    if not encoded:
+        return []
+    ends = np.cumsum([len(data) for data in encoded], dtype=np.int64)
+    table = plain_table() if is_folded else fold_table()
+    flags, hashes, hash_ends = _kernels().hash_texts(_bytes_of(b"".join(encoded)), ends, table, is_folded)
+    bounds = pairwise([0, *hash_ends.tolist()])
+    return [(hashes[start:end], flag) for (start, end), flag in zip(bounds, flags.tolist(), strict=True)]
+
+
 def _folded(text: str) -> bytes:
     return unicodedata.normalize("NFKC", text).casefold().encode()
 
@@ -186,6 +215,13 @@ def _kernels() -> Any:
     from aggregator.dedup import kernels
 
     return kernels
+
+
+@cache
+def _shingle_kernels() -> Any:
+    from aggregator.dedup import shingle_kernels
+
+    return shingle_kernels
 
 
 def _permutations() -> tuple[Keys, Keys]:

@@ -1,7 +1,7 @@
 """Which texts share a key: the persistent index.
 
     folder/manifest.json    which runs there are, which log follows them, how far they reach, what was erased
-    folder/run-N.idx        a sorted run (see `runs`), never changed
+    folder/run-N.idx        a sorted run (see `run_files`), never changed
     folder/log-N.tail       what came after the runs, one record for each append (see `tail`)
 
 Rules: an append is one record, synced, and carries the position of the house's log that it reaches. The house says at
@@ -18,6 +18,8 @@ Usage::
     reached = postings.keep(committed)       # less than `committed`: append what is missing
     matches = postings.find(keys)            # rows of (query, column, number)
     postings.append(numbers, keys, position) # durable when it returns
+    postings.keep(position)                  # once that is committed
+    postings.upkeep()
 
 Source: O'Neil et al., "The Log-Structured Merge-Tree" (1996).
 """
@@ -38,7 +40,8 @@ import structlog
 from aggregator.dedup.merging import Merge
 from aggregator.dedup.minhash import COLUMNS, Keys
 from aggregator.dedup.postings_in_memory import MemoryPostings, Numbers, find_first
-from aggregator.dedup.runs import FileRun, Matches, MemoryRun, Run, run_bytes
+from aggregator.dedup.run_files import FileRun, run_bytes
+from aggregator.dedup.runs import Matches, MemoryRun, Run
 from aggregator.dedup.tail import Record, decode_records, encode_record
 from storage.env import Disk
 from windrow_protocol.errors import WindrowError
@@ -46,7 +49,8 @@ from windrow_protocol.errors import WindrowError
 log = structlog.get_logger(__name__)
 
 FLUSH_TEXTS: Final = 16_384  # in the log before they become a run
-RESIDENT_TEXTS: Final = 262_144  # a run of no more is held in memory: 29 MB
+OVERDUE: Final = 4  # times as many in the log, and upkeep waits for nobody
+RESIDENT_TEXTS: Final = 65_536  # a run of no more is held in memory: 7 MB
 FANOUT: Final = 8  # an older run is merged once the newer one has an eighth of its texts
 MERGE_PACE: Final = 16  # texts merged for each text appended; above 1 + FANOUT, or merges would fall behind
 _MANIFEST: Final = "manifest.json"
@@ -83,6 +87,7 @@ class Postings:
         self._flush_texts = flush_texts
         self._close_log: Callable[[], object] = lambda: None
         self._merges: list[tuple[Merge, list[_Held]]] = []
+        self._held: list[_Held] = []
         self._load()
 
     @property
@@ -95,17 +100,15 @@ class Postings:
         return find_first([*(held.run for held in self._held), *self._tail.runs], keys, self._erased)
 
     def keep(self, committed: int) -> int:
-        """Cut off what goes beyond the position that the house has committed, and return what is reached then.
-
-        Also does what is due of the index's own upkeep, because all that is in it is known to stand now.
-        """
+        """Cut off what goes beyond the position that the house has committed, and return what is reached then."""
         if self.position != committed:
             self._load()  # the files decide: another index over them, or a rolled-back transaction, came between
         if self._manifest.position > committed:
-            self._begin_anew("ahead of the database")
+            self.begin_anew("ahead of the database")
         if self.position > committed:
             self._open_log([record for record in self._records if record.position <= committed])
-        self._upkeep()
+        if self._tail.texts >= OVERDUE * self._flush_texts:
+            self.upkeep()
         return self.position
 
     def append(self, numbers: Numbers, keys: Keys, position: int) -> None:
@@ -140,9 +143,7 @@ class Postings:
     def close(self) -> None:
         """Close its files; nothing is lost by not calling this."""
         self._close_log()
-        for held in self._held:
-            if isinstance(held.run, FileRun):
-                held.run.close()
+        self._let_go(self._held)
 
     # --- opening ---------------------------------------------------------------------------------------------
 
@@ -158,7 +159,7 @@ class Postings:
             self._held = [self._hold(file) for file in manifest.runs]
         except (WindrowError, msgspec.MsgspecError) as error:
             self._manifest, self._held = _Manifest(), []
-            self._begin_anew(str(error))
+            self.begin_anew(str(error))
             return
         self._manifest = manifest
         self._erased = np.array(manifest.erased, np.uint64)
@@ -166,7 +167,10 @@ class Postings:
         log_path = self._folder / manifest.log
         self._open_log(decode_records(log_path.read_bytes()) if log_path.exists() else [])
 
-    def _begin_anew(self, why: str) -> None:
+    def begin_anew(self, why: str) -> None:
+        """Forget everything and say why; the caller gives it all again."""
+        self._abandon_merges()
+        self._let_go(self._held)
         log.warning("dedup_index_begun_anew", why=why)
         numbers = [int("".join(filter(str.isdigit, path.name)) or 0) for path in self._folder.iterdir()]
         number = max(numbers, default=0) + 1  # no file of before has its name
@@ -195,6 +199,12 @@ class Postings:
         run.close()
         return _Held(file, resident)
 
+    @staticmethod
+    def _let_go(several: Sequence[_Held]) -> None:
+        for held in several:
+            if isinstance(held.run, FileRun):
+                held.run.close()
+
     def _sweep(self) -> None:
         if not self._folder.is_dir():
             return
@@ -205,7 +215,8 @@ class Postings:
 
     # --- upkeep ----------------------------------------------------------------------------------------------
 
-    def _upkeep(self) -> None:
+    def upkeep(self) -> None:
+        """Do a portion of what is due: make a run of the log, merge runs. Call it after `keep`, when nobody waits."""
         portion, self._appended = self._appended * MERGE_PACE, 0
         for merge, _ in list(self._merges):
             if portion and merge.advance(portion):
@@ -259,14 +270,12 @@ class Postings:
         """Put a merged run into the place of those it was made of."""
         (inputs,) = (inputs for other, inputs in self._merges if other is merge)
         self._merges = [pair for pair in self._merges if pair[0] is not merge]
-        held = self._hold(_RunFile(merge.path.name, merge.texts))
         place = self._held.index(inputs[0])
-        self._held[place : place + len(inputs)] = [held] if merge.texts else []
+        self._let_go(inputs)  # before the new one is opened, because what is held of a run is large
+        new = [self._hold(_RunFile(merge.path.name, merge.texts))] if merge.texts else []
+        self._held[place : place + len(inputs)] = new
         runs = [held.file for held in self._held]
         self._save(msgspec.structs.replace(self._manifest, runs=runs, erased=erased))
-        for old in inputs:
-            if isinstance(old.run, FileRun):
-                old.run.close()
         for name in [held.file.name for held in inputs] + ([] if merge.texts else [merge.path.name]):
             self._disk.remove(self._folder / name)
 

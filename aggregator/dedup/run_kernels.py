@@ -2,11 +2,14 @@
 
 Rules: an entry is a 64-bit number, the key of a column above and the number of the text below, so that sorting entries
 orders them by key and then by number. A file is read with pread(2), a block at a time: mapping it instead would make
-every block that was ever touched count as this process's memory. Fences are the key of the first entry of each block.
+every block that was ever touched count as this process's memory. Keys are spread evenly unless somebody chose them, so
+a search begins where a key ought to be and widens from there. Of a column in a file there are held: the key of the
+first entry of each block (fences), a sum of each block, which is compared whenever a block is read, and a filter, one
+bit for each part of the keys' range, without which most blocks would be read in vain.
 
-Does not: open files, check what they hold, or decide anything.
+Does not: open files, check what they hold otherwise, or decide anything.
 
-Usage: see `runs`.
+Usage: see `runs` and `run_files`.
 """
 
 from __future__ import annotations
@@ -17,26 +20,33 @@ import numpy as np
 from numba.core import types
 from numpy.typing import NDArray
 
-from aggregator.dedup.kernels import NO_KEY, compiled
+from aggregator.dedup.compiling import compiled
+from aggregator.dedup.kernels import NO_KEY, mixed
 
 Entries = NDArray[np.uint64]
 Keys = NDArray[np.uint32]
 Found = NDArray[np.int64]
 
 BLOCK_ENTRIES: Final = 128  # read at once: a look-up wants few of them, and fences must stay small
+UNREADABLE: Final = -1
+DAMAGED: Final = -2  # and the first row of what was found says which block
 _ENTRY_BYTES: Final = 8
-_S32 = np.uint64(32)
-_LOW = np.uint64(0xFFFFFFFF)
+_NEAR: Final = 8  # entries around the place where a key ought to be that are looked at first
+_S0, _S6, _S32 = np.uint64(0), np.uint64(6), np.uint64(32)
+_LOW, _ONE, _LOW_6 = np.uint64(0xFFFFFFFF), np.uint64(1), np.uint64(63)
+# Odd, and another for each place in a block: whatever changes in one entry, or changes places, changes the sum.
+_WEIGHTS = np.arange(1, 2 * BLOCK_ENTRIES, 2, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
 
 # pread(int, void *, size_t, off_t) of the C library; named, not addressed, so that compiled code can be kept.
 _pread: Any = types.ExternalFunction("pread", types.intp(types.intc, types.uintp, types.uintp, types.intp))
 
 
 @compiled
-def _first_not_below(entries: Entries, low: int, high: int, key: np.uint64) -> int:
+def _first_between(values: Any, low: int, high: int, shift: np.uint64, key: np.uint64) -> int:
+    """Return the first place in low..high whose key is not below one, or `high`."""
     while low < high:
         middle = (low + high) >> 1
-        if (entries[middle] >> _S32) < key:
+        if (np.uint64(values[middle]) >> shift) < key:
             low = middle + 1
         else:
             high = middle
@@ -44,68 +54,122 @@ def _first_not_below(entries: Entries, low: int, high: int, key: np.uint64) -> i
 
 
 @compiled
-def find_in_memory(entries: Entries, keys: Keys, columns: int, limit: int, found: Found) -> int:
+def _first_not_below(values: Any, shift: np.uint64, key: np.uint64) -> int:
+    """Return the first place whose key is not below one, or the end."""
+    size, step = values.size, _NEAR
+    if size == 0:
+        return 0
+    guess = min(size - 1, np.int64((key * np.uint64(size)) >> _S32))
+    if (np.uint64(values[guess]) >> shift) < key:
+        low = guess + 1
+        while low + step < size and (np.uint64(values[low + step]) >> shift) < key:
+            low += step + 1
+            step *= 2
+        return _first_between(values, low, min(size, low + step), shift, key)
+    high = guess
+    while high - step > 0 and (np.uint64(values[high - step]) >> shift) >= key:
+        high -= step
+        step *= 2
+    return _first_between(values, max(0, high - step), high, shift, key)
+
+
+@compiled
+def _note_matches(
+    entries: Entries, place: int, size: int, key: np.uint64, limit: int, query: int, column: int,
+    found: Found, count: int,
+) -> int:  # fmt: skip
+    """Write a row for each entry of a key from `place` on, at most `limit`, while there is room; return how many."""
+    taken = 0
+    while place + taken < size and taken < limit and (entries[place + taken] >> _S32) == key:
+        if count + taken < found.shape[0]:
+            found[count + taken, 0] = query
+            found[count + taken, 1] = column
+            found[count + taken, 2] = np.int64(entries[place + taken] & _LOW)
+        taken += 1
+    return taken
+
+
+@compiled
+def find_in_memory(entries: Entries, keys: Keys, limit: int, found: Found) -> int:
     """Write (query, column, number) for each match into the rows of `found` while there is room; return how many."""
-    count = 0
-    size = entries.shape[1]
-    for column in range(columns):
+    count, size = 0, entries.shape[1]
+    for column in range(entries.shape[0]):
         of_column = entries[column]
         for query in range(keys.shape[0]):
             key = np.uint64(keys[query, column])
-            if key == NO_KEY:
-                continue
-            place = _first_not_below(of_column, 0, size, key)
-            taken = 0
-            while place < size and (of_column[place] >> _S32) == key and taken < limit:
-                if count < found.shape[0]:
-                    found[count, 0] = query
-                    found[count, 1] = column
-                    found[count, 2] = np.int64(of_column[place] & _LOW)
-                count += 1
-                taken += 1
-                place += 1
+            if key != NO_KEY:
+                place = _first_not_below(of_column, _S32, key)
+                count += _note_matches(of_column, place, size, key, limit, query, column, found, count)
     return count
 
 
 @compiled
+def block_sum(entries: Entries, start: int, end: int) -> Any:
+    """Return the sum of one block."""
+    total = np.uint64(0)
+    for place in range(end - start):
+        total += entries[start + place] * _WEIGHTS[place]
+    return np.uint32(mixed(total) >> _S32)
+
+
+@compiled
+def _filter_bit(key: np.uint64, words: int) -> Any:
+    return (key * np.uint64(words << 6)) >> _S32
+
+
+@compiled
 def find_in_file(
-    descriptor: int, size: int, fences: Keys, keys: Keys, columns: int, limit: int, found: Found
-) -> int:
-    """As `find_in_memory`, of a file of `size` entries a column. Returns -1 when the file cannot be read."""
+    descriptor: int, column_bytes: int, size: int, fences: Keys, sums: Keys, filters: Entries, keys: Keys,
+    limit: int, found: Found,
+) -> int:  # fmt: skip
+    """As `find_in_memory`, of a file of `size` entries a column. Returns `UNREADABLE` or `DAMAGED` where it is."""
     count = 0
     block = np.empty(BLOCK_ENTRIES, np.uint64)
-    for column in range(columns):
-        of_column = fences[column]
+    for column in range(fences.shape[0]):
+        of_column, filter_words = fences[column], filters[column]
         for query in range(keys.shape[0]):
             key = np.uint64(keys[query, column])
-            if key == NO_KEY:
+            bit = _filter_bit(key, filter_words.size)
+            if key == NO_KEY or not (filter_words[np.int64(bit >> _S6)] >> (bit & _LOW_6)) & _ONE:
                 continue
-            low, high = 0, of_column.size
-            while low < high:
-                middle = (low + high) >> 1
-                if of_column[middle] < key:
-                    low = middle + 1
-                else:
-                    high = middle
-            number = max(0, low - 1)  # entries of this key may begin in the block before
+            number = max(0, _first_not_below(of_column, _S0, key) - 1)  # they may begin in the block before
             taken, going_on = 0, True
             while going_on and number < of_column.size:
                 held = min(BLOCK_ENTRIES, size - number * BLOCK_ENTRIES)
-                offset = (column * size + number * BLOCK_ENTRIES) * _ENTRY_BYTES
+                offset = column * column_bytes + number * BLOCK_ENTRIES * _ENTRY_BYTES
                 if _pread(descriptor, block.ctypes.data, held * _ENTRY_BYTES, offset) != held * _ENTRY_BYTES:
-                    return -1
-                place = _first_not_below(block, 0, held, key)
-                while place < held and (block[place] >> _S32) == key and taken < limit:
-                    if count < found.shape[0]:
-                        found[count, 0] = query
-                        found[count, 1] = column
-                        found[count, 2] = np.int64(block[place] & _LOW)
-                    count += 1
-                    taken += 1
-                    place += 1
-                going_on = place == held and taken < limit
+                    return UNREADABLE
+                if block_sum(block, 0, held) != sums[column, number]:
+                    found[0, 1], found[0, 2] = column, number
+                    return DAMAGED
+                place = _first_between(block, 0, held, _S32, key)
+                here = _note_matches(block, place, held, key, limit - taken, query, column, found, count)
+                count += here
+                taken += here
+                going_on = place + here == held and taken < limit
                 number += 1
     return count
+
+
+@compiled
+def note_blocks(entries: Entries, fences: Keys, sums: Keys, filter_words: Entries) -> None:
+    """Write fences and sums of the blocks of some entries, and mark their keys in the filter of their column."""
+    for number in range(fences.size):
+        start, end = number * BLOCK_ENTRIES, min(entries.size, (number + 1) * BLOCK_ENTRIES)
+        fences[number], sums[number] = np.uint32(entries[start] >> _S32), block_sum(entries, start, end)
+    for place in range(entries.size):
+        bit = _filter_bit(entries[place] >> _S32, filter_words.size)
+        filter_words[np.int64(bit >> _S6)] |= _ONE << (bit & _LOW_6)
+
+
+@compiled
+def first_damaged(entries: Entries, sums: Keys) -> int:
+    """Return the number of the first block whose sum is another, or -1."""
+    for number in range(sums.size):
+        end = min(entries.size, (number + 1) * BLOCK_ENTRIES)
+        if block_sum(entries, number * BLOCK_ENTRIES, end) != sums[number]:
+            return number
+    return -1
 
 
 @compiled

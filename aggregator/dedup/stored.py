@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 import sqlalchemy as sa
 
-from aggregator.dedup.seen import SeenDocument
+from aggregator.dedup.verifying import SeenDocument
 from storage.segments import Place, Segments
 from storage.tables import contributions, duplicates, submissions
 from windrow_protocol.messages import Contribution
@@ -29,6 +29,7 @@ _DOCUMENTS = (
         contributions.c.contribution_id,
         duplicates.c.cluster_id,
         contributions.c.text_sha256,
+        contributions.c.text_bytes,
         submissions.c.segment,
         submissions.c.offset,
         submissions.c.length,
@@ -54,15 +55,19 @@ class StoredDocuments:
         for start in range(0, len(numbers), _NUMBERS_A_STATEMENT):
             wanted = {"numbers": list(numbers[start : start + _NUMBERS_A_STATEMENT])}
             for row in self._connection.execute(_DOCUMENTS, wanted):
-                found[row.seq] = SeenDocument(row.contribution_id, row.cluster_id, row.text_sha256)
+                found[row.seq] = SeenDocument(
+                    row.contribution_id, row.cluster_id, row.text_sha256, row.text_bytes
+                )
                 self._places[row.seq] = Place(row.segment, row.offset, row.length)
         return found
 
-    def text(self, number: int) -> str | None:
-        """Return a text that `documents` was asked for. Raises OSError when its segment is not there whole."""
-        place = self._places.get(number)
-        if place is None:
-            return None
+    def texts(self, numbers: Sequence[int]) -> dict[int, str]:
+        """Return texts that `documents` was asked for. Raises OSError when a segment is not there whole."""
+        known = [number for number in numbers if number in self._places]
+        known.sort(key=lambda number: (self._places[number].segment, self._places[number].offset))
+        return {number: self._text_at(self._places[number]) for number in known}
+
+    def _text_at(self, place: Place) -> str:
         return msgspec.json.decode(self._segments.read(place), type=Contribution).text
 
 

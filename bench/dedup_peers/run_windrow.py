@@ -23,15 +23,15 @@ class InMemory:
 
     def __init__(self) -> None:
         self.rows: dict[int, SeenDocument] = {}
-        self.texts: dict[int, str] = {}
+        self.bodies: dict[int, str] = {}
 
     def documents(self, numbers: Sequence[int]) -> dict[int, SeenDocument]:
         """Return what is known of some texts."""
         return {number: self.rows[number] for number in numbers}
 
-    def text(self, number: int) -> str | None:
-        """Return a text."""
-        return self.texts[number]
+    def texts(self, numbers: Sequence[int]) -> dict[int, str]:
+        """Return texts."""
+        return {number: self.bodies[number] for number in numbers}
 
 
 def remove(texts: list[str]) -> list[int]:
@@ -46,9 +46,12 @@ def remove(texts: list[str]) -> list[int]:
         for each, duplicate in zip(batch, judged.duplicates, strict=True):
             if duplicate.kind != "exact":
                 kept.rows[each.number] = SeenDocument(
-                    each.contribution_id, duplicate.cluster_id, each.sketch.text_sha256
+                    each.contribution_id,
+                    duplicate.cluster_id,
+                    each.sketch.text_sha256,
+                    each.sketch.text_bytes,
                 )
-                kept.texts[each.number] = each.sketch.text
+                kept.bodies[each.number] = each.sketch.text
             if duplicate.kind != "unique":
                 removed.append(each.number)
     return removed

@@ -18,7 +18,7 @@ import zstandard
 
 from aggregator.dedup import SeenDocument
 
-_HEAD = struct.Struct("<32sII")
+_HEAD = struct.Struct("<32sIII")
 _PLACE = struct.Struct("<Q")
 
 
@@ -43,21 +43,22 @@ class StoredTexts:
 
     def add(self, text: str, digest: str, cluster: int) -> None:
         """Append a text; `flush` writes it."""
-        body = self._zip.compress(text.encode())
-        record = _HEAD.pack(bytes.fromhex(digest), cluster, len(body)) + body
+        data = text.encode()
+        body = self._zip.compress(data)
+        record = _HEAD.pack(bytes.fromhex(digest), cluster, len(data), len(body)) + body
         self._waiting.append(record)
         self._waiting_places.append(_PLACE.pack(self._end))
         self._end += len(record)
 
     def flush(self) -> None:
-        """Write what was added."""
+        """Write what was added, and forget what was read."""
+        self._read = {}
         os.pwrite(self._places, b"".join(self._waiting_places), os.fstat(self._places).st_size)
         os.pwrite(self._bodies, b"".join(self._waiting), os.fstat(self._bodies).st_size)
         self._waiting, self._waiting_places = [], []
 
     def documents(self, numbers: Sequence[int]) -> dict[int, SeenDocument]:
-        """Return what is known of some texts, and forget what was read for others."""
-        self._read = {}
+        """Return what is known of some texts."""
         found = {}
         for number in numbers:
             if number < self._first:
@@ -65,15 +66,18 @@ class StoredTexts:
             place = (number - self._first) * _PLACE.size
             (offset,) = _PLACE.unpack(os.pread(self._places, _PLACE.size, place))
             record = os.pread(self._bodies, 2_048, offset)
-            digest, cluster, size = _HEAD.unpack_from(record)
+            digest, cluster, text_bytes, size = _HEAD.unpack_from(record)
             if len(record) < _HEAD.size + size:
                 record += os.pread(self._bodies, _HEAD.size + size - len(record), offset + len(record))
             self._read[number] = record[_HEAD.size : _HEAD.size + size]
-            found[number] = SeenDocument(str(number), str(cluster), digest.hex())
+            found[number] = SeenDocument(str(number), str(cluster), digest.hex(), text_bytes)
         return found
 
-    def text(self, number: int) -> str | None:
-        """Return a text that `documents` was asked for, or any other."""
-        if number not in self._read:
-            self.documents([number])
-        return self._unzip.decompress(self._read[number]).decode()
+    def texts(self, numbers: Sequence[int]) -> dict[int, str]:
+        """Return texts that `documents` was asked for."""
+        return {number: self._unzip.decompress(self._read[number]).decode() for number in numbers}
+
+    def text(self, number: int) -> str:
+        """Return any text."""
+        self.documents([number])
+        return self.texts([number])[number]

@@ -14,11 +14,13 @@ import pytest
 from aggregator.dedup.minhash import COLUMNS, Keys
 from aggregator.dedup.postings import FANOUT, MERGE_PACE, Postings
 from aggregator.dedup.postings_in_memory import MemoryPostings
-from aggregator.dedup.runs import FileRun, MemoryRun, run_bytes
+from aggregator.dedup.run_files import FileRun, run_bytes
+from aggregator.dedup.runs import MemoryRun
 from aggregator.dedup.tail import decode_records, encode_record
 from storage.real_env import PosixDisk
 from storage.simulation.life import KillAt, Life, SimulatedCrash
 from storage.simulation.platter import Platter, SimulatedCalls
+from windrow_protocol.errors import WindrowError
 
 BATCHES, BATCH, FLUSH = 10, 5, 8
 ERASED_AT, ERASED = 7, [2, 3, 11, 30]
@@ -71,6 +73,7 @@ class House:
                 "what was committed had been made durable before"
             )
             erasing = self.committed == ERASED_AT and not self.erased
+            postings.upkeep()
             right = [never_killed(self.committed, erased) for erased in {self.erased, self.erased or erasing}]
             assert answers(postings) in right
             if erasing:
@@ -115,6 +118,7 @@ def filled(folder: Path, batches: int, flush_texts: int = FLUSH) -> Postings:
     postings = Postings(PosixDisk(), folder, flush_texts=flush_texts)
     for number in range(batches):
         postings.keep(number)
+        postings.upkeep()
         postings.append(*batch(number), number + 1)
     return postings
 
@@ -160,6 +164,7 @@ def test_two_open_indexes_over_one_folder_do_not_mislead_each_other(folder: Path
     for number in range(2, 8):
         postings = (first, second)[number % 2]
         assert postings.keep(number) == number
+        postings.upkeep()
         postings.append(*batch(number), number + 1)
     assert second.keep(8) == 8
     assert answers(second) == never_killed(8, erased=False)
@@ -189,6 +194,7 @@ def test_runs_stay_few_and_merges_keep_up(folder: Path) -> None:
     most = 0
     for number in range(100):
         postings.keep(number)
+        postings.upkeep()
         postings.append(*batch(number), number + 1)
         most = max(most, len(postings._held))
     assert most <= 8
@@ -212,6 +218,47 @@ def test_a_run_in_a_file_finds_what_the_same_run_in_memory_does(tmp_path: Path, 
             found = FileRun(path, texts).find(queries, limit)
             assert found.tolist() == run.find(queries, limit).tolist()
         assert np.array_equal(FileRun(path, texts).loaded().entries, run.entries)
+
+
+def test_a_run_in_a_file_finds_keys_that_are_spread_as_keys_are(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    keys = random.integers(0, 2**32 - 1, (3_000, COLUMNS), dtype=np.uint32)
+    run = MemoryRun.of(np.arange(3_000, dtype=np.uint32), keys)
+    (tmp_path / "run.idx").write_bytes(run_bytes(run.entries))
+    queries = np.concatenate([keys, random.integers(0, 2**32 - 1, keys.shape, dtype=np.uint32)])
+    found = FileRun(tmp_path / "run.idx", 3_000).find(queries, 5)
+    assert found.shape[0] >= 3_000 * COLUMNS
+    assert found.tolist() == run.find(queries, 5).tolist()
+
+
+def test_a_changed_bit_anywhere_in_a_run_is_noticed_and_named(tmp_path: Path) -> None:
+    """A look-up that meets a damaged block says so instead of missing copies; so do opening, merging and loading."""
+    random, path = np.random.default_rng(6), tmp_path / "run-000007.idx"
+    keys = random.integers(0, 2**32 - 1, (300, COLUMNS), dtype=np.uint32)
+    whole = run_bytes(MemoryRun.of(np.arange(300, dtype=np.uint32), keys).entries)
+    for place in [*random.integers(0, len(whole), 150).tolist(), 0, len(whole) - 1]:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(random.integers(0, 8))
+        path.write_bytes(damaged)
+        with pytest.raises(WindrowError, match="run-000007") as told:
+            FileRun(path, 300).find(keys, 1_000)
+        assert told.value.code == "damaged_index"
+        with pytest.raises(WindrowError, match="run-000007"):
+            FileRun(path, 300).loaded()
+
+
+def test_a_damaged_block_is_not_merged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aggregator.dedup.postings.RESIDENT_TEXTS", 0)
+    postings = filled(folder, 4)
+    first = sorted(folder.glob("run-*.idx"))[0]
+    with first.open("r+b") as file:
+        file.seek(40)
+        file.write(b"?")
+    with pytest.raises(WindrowError, match=first.name):
+        postings.compact()
+    postings.begin_anew("damaged")
+    assert postings.keep(4) == 0
+    assert {path.suffix for path in folder.iterdir()} == {".json", ".tail"}
 
 
 def test_records_are_read_back_and_zeros_are_none() -> None:

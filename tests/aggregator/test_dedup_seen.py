@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seen_world import Seen, page
 
-from aggregator.dedup import Duplicate, Postings
+from aggregator.dedup import Duplicate, Postings, sketch
 from storage.real_env import PosixDisk
 from windrow_protocol.content import normalise_text
 from windrow_protocol.limits import NEAR_DUPLICATE_CANDIDATES_MAX, NEAR_DUPLICATE_POSTINGS_MAX
@@ -79,6 +79,42 @@ def test_unique_bytes_are_counted_in_normal_form(seen: Seen) -> None:
     assert seen.judge("c1", padded).unique_bytes == len(normalise_text(padded).encode())
 
 
+def test_a_passage_is_paid_once_however_often_a_text_says_it(seen: Seen) -> None:
+    """Whoever repeats a page twenty times brought one page."""
+    assert seen.judge("page", A).unique_bytes == len(A)
+    said_often = " ".join([B] * 20)
+    assert len(B) - 20 <= seen.judge("page, 20 times", said_often).unique_bytes <= len(B)
+
+
+def test_of_a_passage_that_is_slightly_renamed_only_the_new_words_are_paid(seen: Seen) -> None:
+    """One word in ten is another one in each of twenty copies: half of the shingles are, nine words in ten are not."""
+    copies = [[f"n{copy}_{i}" if i % 10 == 0 else f"w{i}" for i in range(500, 604)] for copy in range(20)]
+    text = " ".join(word for copy in copies for word in copy)
+    renamed = sum(len(word) + 1 for copy in copies[1:] for word in copy if word[0] == "n")
+    assert seen.judge("c1", text).unique_bytes <= (len(B) + renamed) * 5 // 4
+
+
+def test_what_is_paid_never_grows_by_repeating(seen: Seen) -> None:
+    assert seen.judge("no words", "!!! ... ?").unique_bytes == 0
+    assert seen.judge("few", "one two three").unique_bytes == len("one two three")
+    assert seen.judge("one word", "ha " * 3_000).unique_bytes <= 3
+    assert seen.judge("two words", "tick tock " * 3_000).unique_bytes <= 10
+
+
+WORDS_REPEATED = st.lists(st.integers(min_value=0, max_value=5), min_size=0, max_size=60)
+
+
+@settings(max_examples=200, deadline=None)
+@given(WORDS_REPEATED)
+def test_new_words_are_those_in_no_shingle_that_stood_before(numbers: list[int]) -> None:
+    words = [f"w{number}" for number in numbers]
+    text = " ".join(words)
+    shingles = [tuple(words[i : i + 5]) for i in range(max(1, len(words) - 4))] if words else []
+    repeated = {i for i, shingle in enumerate(shingles) if shingle in shingles[:i]}
+    new = [i for i in range(len(words)) if repeated.isdisjoint(range(i - 4, i + 1))]
+    assert sketch(text).unique_bytes() == (len(text) * len(new) // len(words) if words else 0)
+
+
 def test_equal_keys_are_not_enough_to_be_a_copy(seen: Seen) -> None:
     """The index knows 32 bits of a digest: what decides is the whole of it."""
     seen.judge("c1", A)
@@ -108,22 +144,11 @@ def test_a_crowded_band_does_not_hide_the_best_candidate(seen: Seen) -> None:
 def test_a_trap_of_nearly_equal_pages_costs_no_more_than_the_bound() -> None:
     count = NEAR_DUPLICATE_POSTINGS_MAX + 50
     texts = [(f"c{i}", f"{page(0, 200)} {i}") for i in range(count + 20)]
-    read: list[int] = []
-    whole = Seen(texts=_Counted(read))
+    whole = Seen()
     found = whole.judge_all(texts[:count]) + whole.judge_all(texts[count:])
     assert {duplicate.cluster_id for duplicate in found} == {"c0"}
-    assert len(read) <= NEAR_DUPLICATE_CANDIDATES_MAX * 20
+    assert len(whole.read) <= NEAR_DUPLICATE_CANDIDATES_MAX * 20
     assert found == in_batches(Seen(), texts, lambda _: 30), "bounded in the same way whatever the batching"
-
-
-class _Counted(dict[int, str]):
-    def __init__(self, read: list[int]) -> None:
-        super().__init__()
-        self._read = read
-
-    def get(self, number: int, default: object = None) -> str | None:  # type: ignore[override]
-        self._read.append(number)
-        return super().get(number)
 
 
 WORDS = st.lists(st.integers(min_value=0, max_value=30), min_size=0, max_size=40)
