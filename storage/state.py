@@ -22,7 +22,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage.pay_tables import metadata
+from storage.lake_tables import metadata
 from storage.tables import cursors, meta
 from windrow_protocol.errors import WindrowError
 
