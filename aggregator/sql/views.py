@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from aggregator.sql.lake_views import LAKE_VIEWS
 from aggregator.sql.trust_views import TRUST_VIEWS
 from aggregator.sql.view_table import REAL, TEXT, TIME, WEI, WHOLE, YESNO, Column, View
 from storage import tables as t
@@ -202,7 +203,7 @@ _VIEWS = (
         t.sales,
     ),
 )
-VIEWS: Final[dict[str, View]] = {view.name: view for view in (*_VIEWS, *TRUST_VIEWS)}
+VIEWS: Final[dict[str, View]] = {view.name: view for view in (*_VIEWS, *TRUST_VIEWS, *LAKE_VIEWS)}
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,6 @@ Usage::
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +33,6 @@ from storage.lake.manifest import (
     files_of,
     finish_snapshot,
     has_expired,
-    latest_snapshot,
 )
 from storage.lake.schema import LAKE_SCHEMA, TIME, in_order
 from storage.lake_tables import lake_files
@@ -49,7 +46,6 @@ class Lake:
     def __init__(self, env: Env, folder: Path) -> None:
         self.env = env
         self.folder = folder
-        self._in_use: list[int] = []
         folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, rows: list[dict[str, Any]], first_seq: int, last_seq: int) -> LakeFile:
@@ -82,23 +78,13 @@ class Lake:
             return pads.InMemoryDataset(LAKE_SCHEMA.empty_table())
         return pads.dataset([str(file) for file in files], schema=LAKE_SCHEMA, format="parquet")
 
-    @contextmanager
-    def reading(self, connection: sa.Connection) -> Iterator[int]:
-        """Keep every file of the newest snapshot on the disk until the block ends, and give its number."""
-        snapshot = latest_snapshot(connection)
-        self._in_use.append(snapshot)
-        try:
-            yield snapshot
-        finally:
-            self._in_use.remove(snapshot)
-
     def expirable(self, connection: sa.Connection) -> bool:
         """Say whether `expire` would forget anything."""
-        return has_expired(connection, self.env.clock.now_ms(), min(self._in_use, default=None))
+        return has_expired(connection, self.env.clock.now_ms())
 
     def expire(self, connection: sa.Connection) -> list[str]:
         """Forget old snapshots and return the files to give to `delete` after the commit."""
-        return expire(connection, self.env.clock.now_ms(), min(self._in_use, default=None))
+        return expire(connection, self.env.clock.now_ms())
 
     def delete(self, names: list[str]) -> None:
         """Delete files that no committed row lists."""

@@ -64,6 +64,23 @@ class Problem(msgspec.Struct, frozen=True):
         return self.cause not in _HARMLESS
 
 
+def checked(state: State, lake: Lake) -> dict[str, Any]:
+    """Check the lake and return what was found, damage first, as plain values."""
+    found = sorted(check_lake(state, lake), key=lambda problem: (not problem.is_damage, problem.name))
+    with state.read() as connection:
+        stats = lake_stats(connection)
+    return {
+        "ok": not any(problem.is_damage for problem in found),
+        "files": stats["files"],
+        "rows": stats["rows"],
+        "snapshot": stats["snapshot"],
+        "problems": [
+            {**msgspec.structs.asdict(each), "remedy": each.remedy, "is_damage": each.is_damage}
+            for each in found
+        ],
+    }
+
+
 def check_lake(state: State, lake: Lake) -> Iterator[Problem]:
     """Yield every problem of the lake, reading all its files."""
     with state.read() as connection:

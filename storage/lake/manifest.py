@@ -28,6 +28,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from storage.lake_tables import lake_files, lake_references, lake_snapshots
+from storage.state import put_rows
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import LAKE_SNAPSHOT_KEEP_MS
 
@@ -138,36 +139,35 @@ def refer(connection: sa.Connection, reference: str, snapshot: int, now_ms: int)
         "digest": digest_of(files_of(connection, snapshot)),
         "made_at_ms": now_ms,
     }
-    connection.execute(sa.insert(lake_references).values(row))
+    put_rows(connection, lake_references, [row])
 
 
-def has_expired(connection: sa.Connection, now_ms: int, in_use: int | None = None) -> bool:
+def has_expired(connection: sa.Connection, now_ms: int) -> bool:
     """Say whether there is a snapshot, or a file, that need not be kept any more."""
-    old = sa.select(lake_snapshots.c.snapshot_id).where(_is_expired(connection, now_ms, in_use)).limit(1)
+    old = sa.select(lake_snapshots.c.snapshot_id).where(_is_expired(connection, now_ms)).limit(1)
     file = sa.select(lake_files.c.path).where(_is_unneeded()).limit(1)
     return any(connection.execute(statement).scalar() is not None for statement in (old, file))
 
 
-def expire(connection: sa.Connection, now_ms: int, in_use: int | None = None) -> list[str]:
+def expire(connection: sa.Connection, now_ms: int) -> list[str]:
     """Forget the snapshots that need not be kept, and return the files that nothing lists any more.
 
-    `in_use` is the oldest snapshot that somebody reads just now. The caller deletes the files after its commit.
+    The caller deletes the files after its commit.
     """
-    connection.execute(sa.delete(lake_snapshots).where(_is_expired(connection, now_ms, in_use)))
+    connection.execute(sa.delete(lake_snapshots).where(_is_expired(connection, now_ms)))
     paths = list(connection.execute(sa.select(lake_files.c.path).where(_is_unneeded())).scalars())
     if paths:
         connection.execute(sa.delete(lake_files).where(_is_unneeded()))
     return paths
 
 
-def _is_expired(connection: sa.Connection, now_ms: int, in_use: int | None) -> sa.ColumnElement[bool]:
-    newest = latest_snapshot(connection)
+def _is_expired(connection: sa.Connection, now_ms: int) -> sa.ColumnElement[bool]:
+    """Say of a snapshot whether a later one is old enough, and nothing refers to it."""
+    since = lake_snapshots.c.made_at_ms < now_ms - LAKE_SNAPSHOT_KEEP_MS
+    following = connection.execute(sa.select(sa.func.max(lake_snapshots.c.snapshot_id)).where(since)).scalar()
     snapshot = lake_snapshots.c.snapshot_id
-    return sa.and_(
-        lake_snapshots.c.made_at_ms < now_ms - LAKE_SNAPSHOT_KEEP_MS,
-        snapshot < (newest if in_use is None else min(in_use, newest)),
-        snapshot.not_in(sa.select(lake_references.c.snapshot_id)),
-    )
+    referred = sa.select(lake_references.c.snapshot_id)
+    return sa.and_(snapshot < (following or 0), snapshot.not_in(referred))
 
 
 def _is_unneeded() -> sa.ColumnElement[bool]:
