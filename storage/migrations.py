@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from storage.lake_tables import lake_snapshots
 from windrow_protocol.errors import WindrowError
 
 migrations = sa.Table(
@@ -44,8 +45,24 @@ def _drop_seen_tables(connection: sa.Connection) -> None:
             sa.Table(name, sa.MetaData()).drop(connection)
 
 
+def _begin_snapshots(connection: sa.Connection) -> None:
+    inspector = sa.inspect(connection)
+    if "lake_files" not in inspector.get_table_names():
+        return
+    if "added_in" in {column["name"] for column in inspector.get_columns("lake_files")}:
+        return
+    connection.execute(sa.text("ALTER TABLE lake_files ADD COLUMN added_in BIGINT NOT NULL DEFAULT 1"))
+    lake_snapshots.create(connection, checkfirst=True)
+    first = sa.text(
+        "INSERT INTO lake_snapshots (snapshot_id, kind, files, rows, bytes, made_at_ms) "
+        "SELECT 1, 'append', count(*), sum(rows), sum(bytes), max(added_at_ms) FROM lake_files HAVING count(*) > 0"
+    )
+    connection.execute(first)
+
+
 MIGRATIONS: Final = (
     Migration(1, "the index of seen texts is in files now: its tables are dropped", _drop_seen_tables),
+    Migration(2, "all files of the lake belong to its first snapshot", _begin_snapshots),
 )
 
 

@@ -23,8 +23,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from storage.lake_tables import metadata
 from storage.migrations import bring_up_to_date
-from storage.pay_tables import metadata
 from storage.tables import cursors, meta
 from windrow_protocol.errors import WindrowError
 

@@ -307,14 +307,3 @@ sales = sa.Table(
     sa.Column("block", sa.BigInteger, nullable=False),
     _time("sold_at_ms"),
 )
-lake_files = sa.Table(
-    "lake_files",
-    metadata,
-    sa.Column("path", sa.Text, primary_key=True),  # relative to the lake folder
-    sa.Column("first_seq", sa.BigInteger, nullable=False),
-    sa.Column("last_seq", sa.BigInteger, nullable=False),
-    sa.Column("rows", sa.BigInteger, nullable=False),
-    sa.Column("bytes", sa.BigInteger, nullable=False),
-    sa.Column("sha256", sa.Text, nullable=False),
-    _time("added_at_ms"),
-)

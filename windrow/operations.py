@@ -29,6 +29,8 @@ from rewards.accountant import run_accountant
 from rewards.epoch import Signers, close_epoch
 from rewards.royalties import run_royalties
 from rewards.settlement import reconcile_claims
+from storage.lake.checking import checked, lake_stats
+from storage.lake.compaction import Compaction
 from windrow.chain_link import ChainLink, open_chain
 from windrow.home import OpenHome, open_home
 from windrow.settings import HouseSettings
@@ -36,7 +38,10 @@ from windrow.summary import public_figures, summarise
 from windrow_protocol.errors import WindrowError
 
 AUDIT_POLL_S = 0.5
-OPERATIONS = ("frontier_add", "publish", "epoch_close", "summary", "sales", "chain")
+OPERATIONS = (
+    *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain"),
+    *("lake_check", "lake_compact", "lake_stats"),
+)
 
 
 class Operations:
@@ -47,7 +52,9 @@ class Operations:
         self._home = home
         self._chain = chain
         self.pipeline = Pipeline(home.house, home.contributions, home.lake)
+        self._compaction = Compaction(home.house.state, home.lake)
         self._busy = asyncio.Lock()  # one publish, close or catching up at a time
+        self._merging = asyncio.Lock()
 
     async def run(self, name: str, arguments: dict[str, Any]) -> Any:
         """Run one operation. Raises WindrowError `not_found`, `wrong_schema` or its own refusal."""
@@ -163,6 +170,27 @@ class Operations:
     def _public_figures(self) -> dict[str, Any]:
         with self._home.house.state.read() as connection:
             return {**public_figures(connection), "trust": trust_of(self._home.house, connection)}
+
+    async def lake_check(self) -> dict[str, Any]:
+        """Read the whole lake and say what is not as its manifest says."""
+        return await asyncio.to_thread(checked, self._home.house.state, self._home.lake)
+
+    async def lake_stats(self) -> dict[str, Any]:
+        """Count the lake."""
+        with self._home.house.state.read() as connection:
+            return lake_stats(connection)
+
+    async def lake_compact(self, everything: bool = False) -> dict[str, Any]:
+        """Merge the files that are worth it now, or all that fit together, and forget old snapshots."""
+        before = await self.lake_stats()
+        while await self.compact(everything):
+            pass
+        return {"files_before": before["files"], **await self.lake_stats()}
+
+    async def compact(self, everything: bool = False) -> int:
+        """Do one portion of compaction; runs beside everything else."""
+        async with self._merging:
+            return await asyncio.to_thread(self._compaction.step, everything)
 
     async def work(self) -> int:
         """Do one round of the pipeline and the accountant; returns how much was done."""

@@ -20,9 +20,11 @@ from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 
 
-def ask(settings: HouseSettings, statement: str, form: str) -> tuple[str, str]:
-    """Return the shown answer and the line that states its freshness. Raises WindrowError of the sandbox, or
-    `not_found` and `database_failed`.
+def ask(settings: HouseSettings, statement: str, form: str, at: int | None = None) -> tuple[str, str]:
+    """Return the shown answer and the line that states its freshness.
+
+    `at` is the snapshot of the lake that `documents` shows; the other views always show the state as it is. Raises
+    WindrowError of the sandbox, or `no_snapshot`, `not_found` and `database_failed`.
     """
     home = Path(settings.home)
     if not settings.database_url and not (home / "state.db").exists():
@@ -34,11 +36,12 @@ def ask(settings: HouseSettings, statement: str, form: str) -> tuple[str, str]:
     with usable_database():
         state = State.open_readonly(database_url(settings))
         with state.read() as connection:
-            files = listed_files(connection, home / "lake")
+            files = listed_files(connection, home / "lake", at)
         state.close()
     answer = run_query(database_url(settings), files, statement)
     count = f"{len(answer.rows)} row" + ("" if len(answer.rows) == 1 else "s")
     cut = ", cut at the row limit" if answer.truncated else ""
     seconds = time.monotonic() - began
-    note = f"{count}{cut} as of {moment}, log entry {answer.log_seq}, in {seconds:.2f} s"
+    lake = "" if at is None else f", documents of snapshot {at}"
+    note = f"{count}{cut} as of {moment}, log entry {answer.log_seq}{lake}, in {seconds:.2f} s"
     return show(answer, form), note

@@ -44,6 +44,7 @@ from windrow_protocol.urls import DEFAULT_PORTS, split_http_url
 log = structlog.get_logger(__name__)
 IDLE_WAIT_S = 0.5
 SALES_WAIT_S = 3.0
+COMPACTION_WAIT_S = 5.0
 FAILURE_WAIT_S = 2.0
 
 
@@ -75,6 +76,7 @@ async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop
     tasks = [
         asyncio.create_task(_repeat("pipeline", operations.work, IDLE_WAIT_S)),
         asyncio.create_task(_repeat("sales", operations.sales, SALES_WAIT_S)),
+        asyncio.create_task(_repeat("compaction", operations.compact, COMPACTION_WAIT_S)),
     ]
     Thread(
         target=warm_up, daemon=True

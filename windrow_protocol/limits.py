@@ -151,6 +151,11 @@ BRIDGE_ANSWER_WAIT_S: Final = 10
 # --- storage
 SEGMENT_BYTES_MAX: Final = 256_000_000
 SEGMENT_RECORD_BYTES_MAX: Final = 40_000_000
+LAKE_GROUP_ROWS_MAX: Final = 4_096  # of a row group
+LAKE_GROUP_BYTES_MAX: Final = 16_000_000  # of a row group in memory; a single row may be larger
+LAKE_FILE_BYTES_MAX: Final = 512_000_000  # files of at least half that size are not merged any more
+LAKE_MERGE_FILES: Final = 8  # files of one size that become one
+LAKE_SNAPSHOT_KEEP_MS: Final = 86_400_000
 
 # --- chain ----------------------------------------------------------------------------------------
 BLOCK_GAS_MAX: Final = 30_000_000

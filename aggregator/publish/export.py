@@ -30,6 +30,7 @@ from aggregator.publish.sellable import sellable, withdrawn
 from extension_bridge.redaction import redact
 from storage.house import House
 from storage.lake import Lake
+from storage.lake.manifest import latest_snapshot, refer
 from storage.state import get_meta, set_meta
 from storage.tables import exports
 from windrow_protocol.errors import WindrowError
@@ -88,23 +89,25 @@ def publish(
     temporary = house.home / "exports" / f".{dataset}.building"
     house.env.disk.remove(temporary)  # one process writes: what is left here is from a crash
     try:
-        built, failures = _build(house, recipe, temporary, progress)
+        built, failures, snapshot = _build(house, recipe, temporary, progress)
         if dry_run:
             return _dry(house, recipe, built, failures)
         if not built.facts.rows:
             raise WindrowError("nothing_to_publish", dataset)
         if failures:
             raise WindrowError("checks_failed", "; ".join(str(failure) for failure in failures)[:2000])
-        return _keep(house, recipe, built, progress)
+        return _keep(house, recipe, built, snapshot, progress)
     finally:
         house.env.disk.remove(temporary)
 
 
 def _build(
     house: House, recipe: Recipe, folder: Path, progress: Progress | None
-) -> tuple[BuiltFolder, list[CheckFailure]]:
+) -> tuple[BuiltFolder, list[CheckFailure], int]:
+    """Return what was built, which checks it fails, and of which snapshot of the lake."""
     salt = _salt(house, recipe.dataset)
     with house.state.read() as connection:
+        snapshot = latest_snapshot(connection)
         lake, may_sell = Lake(house.env, house.home / "lake").dataset(connection), sellable(connection)
         engine = open_engine(recipe, lake=lake, sellable=may_sell)
         batches = build_rows(engine, recipe, lambda ids: read_evidence(connection, ids), salt, redact)
@@ -117,7 +120,8 @@ def _build(
         if shards
         else recipe.schema.empty_table()
     )
-    return built, run_checks(open_engine(recipe, lake=lake, sellable=may_sell, export=rows), recipe.checks)
+    engine = open_engine(recipe, lake=lake, sellable=may_sell, export=rows)
+    return built, run_checks(engine, recipe.checks), snapshot
 
 
 def _salt(house: House, dataset: str) -> bytes:
@@ -157,7 +161,9 @@ def _dry(house: House, recipe: Recipe, built: BuiltFolder, failures: list[CheckF
     )
 
 
-def _keep(house: House, recipe: Recipe, built: BuiltFolder, progress: Progress | None) -> Export:
+def _keep(
+    house: House, recipe: Recipe, built: BuiltFolder, snapshot: int, progress: Progress | None
+) -> Export:
     latest = _latest(house, recipe.dataset)
     content_sha256 = hashlib.sha256(f"{recipe.sha256} {built.content_sha256}".encode()).hexdigest()
     if latest is not None:
@@ -174,7 +180,7 @@ def _keep(house: House, recipe: Recipe, built: BuiltFolder, progress: Progress |
     (built.folder / MANIFEST_JWS_NAME).write_text(token + "\n", encoding="ascii")
     if progress is not None:
         progress("signed", manifest.rows)
-    return _adopt(house, built.folder, manifest, digest)
+    return _adopt(house, built.folder, manifest, digest, snapshot)
 
 
 def _write_front(
@@ -251,7 +257,7 @@ def _signed_content(manifest: Manifest, digest: str) -> dict[str, Any]:
     }
 
 
-def _adopt(house: House, temporary: Path, manifest: Manifest, digest: str) -> Export:
+def _adopt(house: House, temporary: Path, manifest: Manifest, digest: str, snapshot: int) -> Export:
     folder = export_folder(house, manifest.dataset, manifest.version)
     house.env.disk.remove(folder)  # no row names it, so nobody can have bought it
     house.env.disk.adopt_durably(temporary, folder)
@@ -272,6 +278,7 @@ def _adopt(house: House, temporary: Path, manifest: Manifest, digest: str) -> Ex
                 created_at_ms=manifest.created_at_ms,
             )
         )
+        refer(connection, f"export:{export.dataset}/{export.version}", snapshot, house.now_ms())
     return export
 
 

@@ -23,7 +23,7 @@ import msgspec
 
 from aggregator.sql.containment import contain
 from aggregator.sql.job import Answer, Job, Refusal
-from aggregator.sql.loading import import_arrow, load_sources, open_documents
+from aggregator.sql.loading import hold_documents, import_arrow, load_sources
 from aggregator.sql.printable import one_sentence
 from aggregator.sql.statements import DOCUMENTS, check_statement
 from windrow_protocol.errors import WindrowError
@@ -46,16 +46,17 @@ _SETTINGS = (
 def run(job: Job) -> Answer:
     """Answer one job. Raises WindrowError `sql_refused`, `sql_failed` or `sql_limits`."""
     with_documents = bool(job.document_columns)
-    if job.sources or with_documents:
+    if job.sources:
         import_arrow()
     tables, log_seq = load_sources(job)
-    if with_documents:
-        tables[DOCUMENTS] = open_documents(job)
     # One thread until the process is contained: the ones that follow inherit what it may not do.
     engine = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": f"{job.memory_bytes_max}B"})
+    if with_documents:
+        hold_documents(job, engine)
     contain(job.memory_bytes_max, job.time_s_max)
     lock(engine, tables)
-    unknown = sorted(check_statement(engine, job.statement) - tables.keys())
+    views = {*tables, DOCUMENTS} if with_documents else set(tables)
+    unknown = sorted(check_statement(engine, job.statement) - views)
     if unknown:
         raise WindrowError(
             "sql_refused", f"there is no view `{one_sentence(unknown[0])}`; there are {', '.join(job.known)}"

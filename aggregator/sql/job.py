@@ -27,7 +27,8 @@ class Job(msgspec.Struct, frozen=True):
     sources: list[Source]  # the views that the statement may read
     known: list[str]  # every view there is, for an error's text
     lake_files: list[str]
-    document_columns: list[tuple[str, str]]
+    document_columns: list[tuple[str, str]]  # none where the statement does not ask for documents
+    document_schema: bytes  # a file of the lake without rows: every column and its type
     statement: str
     time_s_max: int
     rows_max: int

@@ -6,7 +6,7 @@ year 9999, which a node may have claimed) becomes null; an amount never does: it
 
 Does not: decide what may be read, or import pandas (and, on SQLite, SQLAlchemy), which costs most of a second.
 
-Usage: `tables, log_seq = load_sources(job)`; `dataset = open_documents(job)`.
+Usage: `tables, log_seq = load_sources(job)`; `hold_documents(job, engine)`.
 
 Source: SQLite "URI Filenames" (mode=ro), PostgreSQL SET TRANSACTION.
 """
@@ -22,6 +22,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from aggregator.sql.job import Job, Source
+from aggregator.sql.statements import DOCUMENTS
 from windrow_protocol.errors import WindrowError
 
 LAST_MOMENT_MS: Final = 253_402_300_799_999  # the end of the year 9999, the last that Python can show
@@ -142,25 +143,22 @@ _CONVERTERS: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 
-def open_documents(job: Job) -> Any:
-    """Return the lake as a dataset over memory maps. Raises WindrowError `sql_failed` when a file is gone."""
-    import pyarrow as pa
-    import pyarrow.dataset as pads
+def hold_documents(job: Job, engine: Any) -> None:
+    """Give an engine the view of the lake, over files that are mapped and closed.
 
-    types = arrow_types()
-    schema = pa.schema([(name, types[kind]) for name, kind in job.document_columns])
-    if not job.lake_files:
-        return pads.InMemoryDataset(schema.empty_table())
-    form = pads.ParquetFileFormat()
+    Raises WindrowError `sql_failed` when a file is gone or is no Parquet.
+    """
+    import duckdb
+
+    from aggregator.sql.held_files import HeldFiles
+
     try:
-        maps = [_mapped(pa, file) for file in job.lake_files]
-        fragments = [form.make_fragment(buffer) for buffer in maps]
-        return pads.FileSystemDataset(fragments, schema, form)
-    except (OSError, pa.ArrowException) as error:
+        held = HeldFiles(job.lake_files, job.document_schema)
+        engine.register_filesystem(held)
+        columns = ", ".join(f'"{name}"' for name, _ in job.document_columns)
+        engine.execute(
+            f"CREATE VIEW {DOCUMENTS} AS SELECT {columns} FROM read_parquet({held.names!r}, union_by_name = true)"
+        )
+        engine.execute(f"SET allowed_paths = {held.names!r}")
+    except (OSError, ValueError, duckdb.Error) as error:
         raise WindrowError("sql_failed", "a file of the lake cannot be read; ask again") from error
-
-
-def _mapped(pa: Any, file: str) -> Any:
-    """Map a file; the buffer keeps the map alive when the file is closed."""
-    with pa.memory_map(file) as opened:
-        return opened.read_buffer()

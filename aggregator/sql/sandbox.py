@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,8 @@ from aggregator.sql.job import Answer, Job, Refusal, Source
 from aggregator.sql.printable import printable
 from aggregator.sql.statements import DOCUMENTS
 from aggregator.sql.views import DOCUMENT_COLUMNS, VIEWS
+from storage.lake.layout import encode
+from storage.lake.schema import LAKE_SCHEMA
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import (
     SQL_ANSWER_BYTES_MAX,
@@ -72,6 +75,7 @@ def run_query(
         [*VIEWS, DOCUMENTS],
         [str(file.resolve()) for file in lake_files] if with_documents else [],
         [(column.name, column.kind) for column in DOCUMENT_COLUMNS] if with_documents else [],
+        _document_schema() if with_documents else b"",
         statement,
         time_s_max,
         rows_max,
@@ -79,6 +83,12 @@ def run_query(
         SQL_ANSWER_BYTES_MAX,
     )
     return _read(*_run_child(msgspec.json.encode(job), time_s_max), time_s_max)
+
+
+@cache
+def _document_schema() -> bytes:
+    """Return a file of the lake without rows, made here because the child has no pyarrow to make it with."""
+    return encode(LAKE_SCHEMA.empty_table())
 
 
 def _source(dialect: sa.Dialect, name: str) -> Source:

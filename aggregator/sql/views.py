@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from aggregator.sql.lake_views import LAKE_VIEWS
 from aggregator.sql.trust_views import TRUST_VIEWS
 from aggregator.sql.view_table import REAL, TEXT, TIME, WEI, WHOLE, YESNO, Column, View
 from storage import tables as t
@@ -202,7 +203,7 @@ _VIEWS = (
         t.sales,
     ),
 )
-VIEWS: Final[dict[str, View]] = {view.name: view for view in (*_VIEWS, *TRUST_VIEWS)}
+VIEWS: Final[dict[str, View]] = {view.name: view for view in (*_VIEWS, *TRUST_VIEWS, *LAKE_VIEWS)}
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,7 @@ text_sha256 VARCHAR | digest of the text
 title VARCHAR | the page's title
 text VARCHAR | the text
 extractor_version VARCHAR | what made text of the page
-verdict VARCHAR | accepted or unaudited
+verdict VARCHAR | accepted, unaudited, or imported (never audited)
 verdict_reason VARCHAR | reason code
 similarity DOUBLE | similarity with the truth, 0 to 1
 dup_kind VARCHAR | unique, exact, near, or hard (of a host that cannot be checked)
@@ -247,6 +248,9 @@ license_detected VARCHAR | licence found in the text
 training_allowed BOOLEAN | no signal forbids training
 rights_reason VARCHAR | why it is or is not allowed
 signals VARCHAR | quality numbers and counts of personal data, as a JSON object
+source VARCHAR | lease (a node fetched it) or import; null before imports were possible
+warc_sha256 VARCHAR | digest of the file it was imported from
+warc_record_id VARCHAR | record of that file
 """
 DOCUMENT_COLUMNS: Final = tuple(
     DocumentColumn(head.split()[0], head.split()[1], meaning)

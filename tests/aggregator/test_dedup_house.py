@@ -13,8 +13,9 @@ from real_house import words_of
 from aggregator.dedup import HouseIndex, Incoming, sketch
 from aggregator.judgement import CURSOR
 from storage.lake import Lake
+from storage.lake_tables import lake_files
 from storage.state import get_cursor
-from storage.tables import contributions, duplicates, lake_files
+from storage.tables import contributions, duplicates
 from storage.trust_tables import audits
 
 

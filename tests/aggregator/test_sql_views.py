@@ -54,6 +54,9 @@ CONTRACT = {
     "standings": "node_id:V frozen:Y suspended:Y updated_at:T",
     "hosts": "host_key:V hard:Y updated_at:T",
     "audit_epochs": "epoch_id:B state:V first_seq:B last_seq:B opened_at:T ended_at:T audits_sha256:V",
+    "snapshots": "snapshot_id:B kind:V files:B rows:B bytes:B made_at:T",
+    "erasures": "contribution_id:V seq:B reason:V state:V asked_at:T done_at:T",
+    "imports": "contribution_id:V seq:B record_id:V file_sha256:V file_name:V imported_at:T",
 }
 KINDS = {"V": "VARCHAR", "B": "BIGINT", "D": "DOUBLE", "T": "TIMESTAMP", "W": "DECIMAL(38,0)", "Y": "BOOLEAN"}
 ROOT = Path(__file__).resolve().parents[2]

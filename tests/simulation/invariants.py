@@ -21,10 +21,11 @@ from rewards.epoch_rows import all_epochs
 from rewards.ledger import last_entry
 from rewards.ledger_checks import verify_ledger
 from storage.house import House
+from storage.lake_tables import lake_files
 from storage.pay_tables import epoch_pay, node_pay, novelty_rooms, pending_pay
 from storage.segments import Place, Segments
 from storage.state import get_cursor, get_meta
-from storage.tables import contributions, cursors, lake_files, leases, ledger, submissions, verdicts
+from storage.tables import contributions, cursors, leases, ledger, submissions, verdicts
 from storage.trust_tables import audit_epochs, consequences, node_stakes
 from windrow_protocol.messages import Contribution, canonical_record
 from windrow_protocol.signing import verify

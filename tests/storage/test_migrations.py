@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from storage.lake_tables import lake_files, lake_snapshots
 from storage.migrations import MIGRATIONS, migrations
 from storage.state import State, get_meta, set_meta, sqlite_url
 from windrow_protocol.errors import WindrowError
@@ -52,6 +53,11 @@ AS_BEFORE = (
     "ALTER TABLE frontier DROP COLUMN note",
     "DROP TABLE novelty_rooms",
     "DROP INDEX pending_pay_of_node",
+    "DROP TABLE lake_files",
+    "DROP TABLE lake_snapshots",
+    "CREATE TABLE lake_files (path TEXT NOT NULL PRIMARY KEY, first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL, "
+    "rows BIGINT NOT NULL, bytes BIGINT NOT NULL, sha256 TEXT NOT NULL, added_at_ms BIGINT NOT NULL)",
+    "INSERT INTO lake_files VALUES ('a.parquet', 1, 9, 9, 900, 'ab', 5), ('b.parquet', 10, 12, 3, 400, 'cd', 7)",
 )
 
 
@@ -67,6 +73,9 @@ def test_an_earlier_database_gets_what_is_missing_and_keeps_what_it_has(tmp_path
         assert get_meta(connection, "kept") == "yes"
         hard = connection.execute(sa.text("SELECT hard FROM host_standings")).scalar()
         assert not hard, "the default of a column that is new"
+        snapshots = connection.execute(sa.select(lake_snapshots)).all()
+        assert [tuple(row) for row in snapshots] == [(1, "append", 2, 12, 1_300, 7)]
+        assert set(connection.execute(sa.select(lake_files.c.added_in)).scalars()) == {1}
         log = connection.execute(sa.select(migrations).order_by(migrations.c.version)).all()
     assert [(row.version, row.what) for row in log] == [(step.version, step.what) for step in MIGRATIONS]
     state.close()

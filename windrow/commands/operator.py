@@ -21,6 +21,9 @@ def sql(
         str, typer.Argument(help="one SELECT over the views of docs/sql.md ('-': standard input)")
     ],
     output: Annotated[str, typer.Option("--format", help="table, json or csv")] = "table",
+    at: Annotated[
+        int | None, typer.Option(help="snapshot of the lake that `documents` shows (default: the newest)")
+    ] = None,
     home: Home = None,
 ) -> None:
     """Ask the network a question in SQL, also while it is working."""
@@ -29,7 +32,7 @@ def sql(
     if output not in ("table", "json", "csv"):
         raise WindrowError("bad_config", f"--format {output}: it is table, json or csv")
     text = sys.stdin.read() if statement == "-" else statement
-    answer, note = ask(settings_for(home=home), text, output)
+    answer, note = ask(settings_for(home=home), text, output, at)
     print(answer)
     print(note, file=sys.stderr)
 

@@ -1,0 +1,98 @@
+"""The lake's files as DuckDB reads them when nothing can be opened any more: memory maps, made before.
+
+Rules: read only; there are exactly the files that were given, under names of their own. DuckDB reads them with its own
+Parquet reader, which skips row groups by Bloom filters and reads a text only where a row is wanted. A first file
+without rows gives every column its type, so that a column which an older file lacks is null, even when all lack it.
+
+Does not: open anything after it was made, or write.
+
+Usage::
+
+    held = HeldFiles(job.lake_files, empty_file)
+    engine.register_filesystem(held)
+    engine.execute(f"SELECT * FROM read_parquet({held.names!r}, union_by_name = true)")
+
+Source: fsspec's AbstractFileSystem, as far as DuckDB calls it.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from fsspec.spec import AbstractFileSystem
+
+_SCHEME: Final = "held://"
+_MADE: Final = datetime(2026, 1, 1, tzinfo=UTC)  # they never change
+
+
+class HeldFile:
+    """One open file over bytes in memory."""
+
+    def __init__(self, data: mmap.mmap | bytes) -> None:
+        self._data = data
+        self._at = 0
+        self.size = len(data)
+        self.closed = False
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move to an offset from the start, from here, or from the end."""
+        self._at = offset + (0, self._at, self.size)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        """Return where it is."""
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+        end = self.size if size < 0 else min(self.size, self._at + size)
+        data = bytes(self._data[self._at : end])
+        self._at += len(data)
+        return data
+
+    def close(self) -> None:
+        """Nothing is held that others do not need."""
+        self.closed = True
+
+
+class HeldFiles(AbstractFileSystem):  # type: ignore[misc]
+    """A file system of exactly these files. Raises OSError when one cannot be mapped."""
+
+    protocol = "held"
+    cachable = False
+
+    def __init__(self, paths: Sequence[str], empty: bytes) -> None:
+        super().__init__()
+        data: list[mmap.mmap | bytes] = [empty, *map(_mapped, paths)]
+        self._held = {f"{number:06d}.parquet": each for number, each in enumerate(data)}
+        self.names = [f"{_SCHEME}{name}" for name in self._held]
+
+    def _open(self, path: str, mode: str = "rb", **_options: Any) -> HeldFile:
+        if mode != "rb":
+            raise PermissionError("these files are only read")
+        return HeldFile(self._held[path.removeprefix(_SCHEME)])
+
+    def info(self, path: str, **_options: Any) -> dict[str, Any]:
+        """Say how large a file is."""
+        name = path.removeprefix(_SCHEME)
+        return {"name": name, "size": len(self._held[name]), "type": "file"}
+
+    def exists(self, path: str, **_options: Any) -> bool:
+        """Say whether there is such a file."""
+        return path.removeprefix(_SCHEME) in self._held
+
+    def modified(self, path: str) -> datetime:
+        """Say that it never changed."""
+        return _MADE
+
+    def glob(self, path: str, **_options: Any) -> list[str]:
+        """Return the name itself: there are no patterns here."""
+        return [path.removeprefix(_SCHEME)]
+
+
+def _mapped(path: str) -> mmap.mmap:
+    with open(path, "rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

@@ -1,0 +1,65 @@
+"""Commands about the lake: `lake check`, `lake compact`, `lake stats`, `import`, `export`, `erase`.
+
+Rules: what writes speaks to the running house over its local socket, or takes the home's lock when none runs.
+
+Does not: hold logic. Usage: `windrow lake check`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from windrow.commands.house import AsJson, Home, operation, settings_for
+from windrow_protocol.errors import WindrowError
+
+
+def check(home: Home = None, as_json: AsJson = False) -> None:
+    """Read every file of the lake and say what is not as its manifest says; damage ends with exit code 1."""
+    result = operation(settings_for(home=home), "lake_check", {})
+    if as_json:
+        print(json.dumps(result))
+    else:
+        for problem in result["problems"]:
+            kind = "damage" if problem["is_damage"] else "note"
+            print(f"{kind}: {problem['name']}: {problem['cause']}: {problem['detail']}; {problem['remedy']}")
+        print(f"{result['files']} files, {result['rows']} rows, snapshot {result['snapshot']}")
+    damage = [problem["name"] for problem in result["problems"] if problem["is_damage"]]
+    if damage:
+        raise WindrowError("lake_damaged", ", ".join(damage[:20]))
+
+
+def compact(
+    everything: Annotated[
+        bool, typer.Option("--all", help="merge all neighbours that fit into one file, however few")
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Merge small files now; a running house does it by itself in the background."""
+    result = operation(settings_for(home=home), "lake_compact", {"everything": everything})
+    if as_json:
+        print(json.dumps(result))
+    else:
+        print(f"{result['files_before']} files became {result['files']}, snapshot {result['snapshot']}")
+
+
+def stats(home: Home = None, as_json: AsJson = False) -> None:
+    """Count files, rows, bytes and snapshots."""
+    result = operation(settings_for(home=home), "lake_stats", {})
+    if as_json:
+        print(json.dumps(result))
+        return
+    for name, value in result.items():
+        print(f"{name:<26} {value}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    lake = typer.Typer(help="The documents as Parquet files.", no_args_is_help=True)
+    lake.command("check")(check)
+    lake.command("compact")(compact)
+    lake.command("stats")(stats)
+    app.add_typer(lake, name="lake")
