@@ -27,7 +27,7 @@ from aggregator.curation.tokens import TOKENIZER, count_tokens
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TEXT_BYTES_MAX
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class Annotations(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ class Annotations(msgspec.Struct, frozen=True, kw_only=True):
     license_detected: str  # licences
     training_allowed: bool  # rights
     rights_reason: str
-    quality: Quality
+    quality: Quality  # quality
     personal: dict[str, int]  # personal_findings
 
     @property
@@ -69,6 +69,6 @@ def annotate(text: str, *, url: str, robots_state: str, optout_signals: Iterable
         license_detected=detect_licence(text, url=url),
         training_allowed=rights.training_allowed,
         rights_reason=rights.reason,
-        quality=measure_quality(text),
+        quality=measure_quality(text, language.code),
         personal=count_personal(text),
     )
