@@ -20,8 +20,9 @@ from typing import Final
 )
 TOP_GRAMS: Final = 27  # of 2, 3 and 4 words
 DUPLICATE_GRAMS: Final = 30  # of 5 to 10 words
-COUNTS: Final = 36
-SHARES: Final = 24  # ratios of them, see `kernels.shares_of`
+LISTED_WORDS: Final = 36  # of each list of `word_lists`
+COUNTS: Final = 38
+SHARES: Final = 26  # ratios of them, see `kernels.shares_of`
 
 SHORT_LINE_CHARS_MAX: Final = 30  # FineWeb
 LONG_WORD_CHARS_MIN: Final = 1_001  # C4's code drops a line with such a word

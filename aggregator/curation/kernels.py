@@ -34,6 +34,7 @@ from aggregator.curation.counts import (
     KEPT_LINES,
     LETTER_WORDS,
     LINES,
+    LISTED_WORDS,
     PARAGRAPHS,
     PROPER_CHARS,
     PROPER_WORDS,
@@ -51,10 +52,11 @@ from aggregator.curation.word_kernels import (
     Kinds,
     compiled,
     hash_of_letters,
+    listed_words,
     read_words,
 )
 
-__all__ = ["hash_of_letters", "measure", "shares_of"]
+__all__ = ["hash_of_letters", "listed_words", "measure", "shares_of"]
 
 _DOT = 46
 
@@ -65,6 +67,8 @@ def measure(
     kinds: Kinds,
     lower: Codes,
     stops: Hashes,
+    listed: Hashes,
+    lists: Kinds,
     phrases: Codes,
     owners: Counts,
     citations: Codes,
@@ -72,11 +76,11 @@ def measure(
 ) -> Counts:
     """Return all counts of one text, given as its code points.
 
-    `phrases` and `citations` hold one lower-case phrase a row, ended by zero; `owners` says of which group each of
+    `listed` and `lists` are those of `listed_words`. `phrases` and `citations` hold one lower-case phrase a row, ended by zero; `owners` says of which group each of
     `phrases` is: 0 placeholder texts, 1 scripts that should run, 2 policies. Without owners none is looked for.
     """
     counts = np.zeros(COUNTS, np.int64)
-    hashes, starts, ends = read_words(codes, kinds, lower, stops, secret, counts)
+    hashes, starts, ends = read_words(codes, kinds, lower, stops, listed, lists, secret, counts)
     lines, chars, opens = read_lines(
         codes, kinds, lower, starts, ends, hashes, phrases, owners, citations, secret, counts
     )
@@ -109,6 +113,8 @@ def shares_of(counts: Counts, chars: int) -> NDArray[np.float64]:
         found[12] = counts[DUPLICATE_LINE_CHARS] / (chars - counts[BREAKS])
         found[13] = counts[DUPLICATE_PARAGRAPHS] / paragraphs
         found[14] = counts[DUPLICATE_PARAGRAPH_CHARS] / chars
-        for place in range(TOP_GRAMS, COUNTS):
+        for place in range(TOP_GRAMS, LISTED_WORDS):
             found[15 + place - TOP_GRAMS] = counts[place] / chars
+        for place in range(LISTED_WORDS, COUNTS):
+            found[SHARES - COUNTS + place] = counts[place] / words
     return np.rint(found * 1e6) / 1e6

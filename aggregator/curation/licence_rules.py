@@ -167,8 +167,8 @@ ANYWHERE: Final = (
         ("without restriction, including",),
         Rule(
             re.compile(
-                r"permission is hereby granted, (?:free of charge, )?to any person obtaining a copy ?of [^:]{3,160} without"
-                r" restriction, including without limitation the rights"
+                r"permission is hereby granted, (?:free of charge, )?to any person obtaining a copy ?of [^:]{3,160}"
+                r" without restriction, including without limitation the rights"
             ),
             _mit,
         ),
@@ -181,8 +181,8 @@ ANYWHERE: Final = (
         ("permission to use, copy, modify",),
         Rule(
             re.compile(
-                r"permission to use, copy, modify,? and(?:/or)? distribute this software for any purpose with or without"
-                r" fee is hereby granted(?P<kept>, provided that)?"
+                r"permission to use, copy, modify,? and(?:/or)? distribute this software for any purpose"
+                r" with or without fee is hereby granted(?P<kept>, provided that)?"
             ),
             _isc,
         ),

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from aggregator.curation import counts as at
 from aggregator.curation.characters import character_tables
 from aggregator.curation.stop_words import STOP_WORDS
+from aggregator.curation.word_lists import WORD_LISTS
 
 _SECRET: Final = np.uint64(int.from_bytes(os.urandom(8), "little") | 1)  # no answer depends on it
 # C4's phrases by group: 0 placeholder texts, 1 scripts that should run, 2 policies.
@@ -74,7 +75,8 @@ class Quality(msgspec.Struct, frozen=True):
     - `ended_line_share` (F): lines whose last character ends a sentence;
     - `short_line_share` (F): lines of at most 30 characters;
     - `repeated_chars_share` (F): characters of lines seen before, of all that is not a line's end;
-    - `newline_word_ratio` (F): line ends for each word.
+    - `newline_word_ratio` (F): line ends for each word;
+    - `adult_word_share`, `spam_word_share`: words that are on such a list (`word_lists`).
     """
 
     words: int
@@ -111,6 +113,8 @@ class Quality(msgspec.Struct, frozen=True):
     duplicate_8gram_chars_share: float
     duplicate_9gram_chars_share: float
     duplicate_10gram_chars_share: float
+    adult_word_share: float
+    spam_word_share: float
 
 
 def measure_quality(text: str, language: str = "en") -> Quality:
@@ -123,7 +127,7 @@ def measure_quality(text: str, language: str = "en") -> Quality:
     if not any(sign in folded for sign in _SIGNS):
         owners = owners[:0]
     stops = _stop_hashes(language)
-    counts = k.measure(codes, kinds, lower, stops, phrases, owners, citations, _SECRET)
+    counts = k.measure(codes, kinds, lower, stops, *_listed_words(), phrases, owners, citations, _SECRET)
     numbers = counts.tolist()
     return Quality(
         numbers[at.PROPER_WORDS],
@@ -149,6 +153,15 @@ def _stop_hashes(language: str) -> NDArray[np.uint64]:
     k = _kernels()
     hashes = [k.hash_of_letters(_codes(word), _SECRET) for word in STOP_WORDS.get(language, ())]
     return np.array(hashes, np.uint64)
+
+
+@cache
+def _listed_words() -> tuple[NDArray[Any], NDArray[Any]]:
+    k = _kernels()
+    words = [(word, number) for number, listed in enumerate(WORD_LISTS.values()) for word in sorted(listed)]
+    hashes = np.array([k.hash_of_letters(_codes(word), _SECRET) for word, _ in words], np.uint64)
+    table, lists = k.listed_words(hashes, np.array([number for _, number in words], np.uint8))
+    return table, lists
 
 
 @cache

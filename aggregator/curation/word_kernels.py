@@ -27,6 +27,7 @@ from aggregator.curation.counts import (
     ELLIPSES,
     HASHES,
     LETTER_WORDS,
+    LISTED_WORDS,
     LONGEST_WORD,
     PROPER_CHARS,
     PROPER_WORDS,
@@ -98,6 +99,17 @@ def hash_of_letters(codes: Codes, secret: Any) -> Any:
 
 
 @compiled
+def listed_words(hashes: Hashes, owners: Kinds) -> tuple[Hashes, Kinds]:
+    """Return the open table of the words of all lists, by `hash_of_letters`, and which list each place is of."""
+    table = table_for(hashes.size)
+    lists = np.zeros(table.size, np.uint8)
+    for place in range(hashes.size):
+        slot = slot_of(table, hashes[place])
+        table[slot], lists[slot] = hashes[place] | _ONE, owners[place]
+    return table, lists
+
+
+@compiled
 def kind_of(code: Any, kinds: Kinds) -> Any:
     if code < TABLE_SIZE:
         return np.int64(kinds[code])
@@ -106,7 +118,14 @@ def kind_of(code: Any, kinds: Kinds) -> Any:
 
 @compiled
 def read_words(
-    codes: Codes, kinds: Kinds, lower: Codes, stops: Hashes, secret: Any, counts: Counts
+    codes: Codes,
+    kinds: Kinds,
+    lower: Codes,
+    stops: Hashes,
+    listed: Hashes,
+    lists: Kinds,
+    secret: Any,
+    counts: Counts,
 ) -> tuple[Hashes, Places, Places]:
     """Return hash, place and end of each word: what stands between blanks, or a character that stands alone."""
     hashes, starts = np.empty(codes.size, np.uint64), np.empty(codes.size, np.int32)
@@ -145,6 +164,9 @@ def read_words(
             counts[PROPER_CHARS] += place - start
         if word & LETTER:
             counts[LETTER_WORDS] += 1
+            slot = slot_of(listed, letters)
+            if listed[slot] != _ZERO:
+                counts[LISTED_WORDS + lists[slot]] += 1
             for number in range(stops.size):
                 if stops[number] == letters:
                     counts[STOP_WORDS] += not seen_stops[number]

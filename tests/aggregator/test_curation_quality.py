@@ -55,6 +55,8 @@ CASES = [
     ("duplicate_7gram_chars_share", "a b c d e x a b c d e", 0.0),
     ("duplicate_8gram_chars_share", "so " * 16, 16 / 48),
     ("duplicate_9gram_chars_share", "so " * 18, 18 / 54),
+    ("adult_word_share", "Free PORN videos, nothing else", 0.2),
+    ("spam_word_share", "casino! Casino? and a bookmaker", 0.6),
     ("duplicate_10gram_chars_share", "so " * 21, 40 / 63),
 ]
 
