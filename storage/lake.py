@@ -24,6 +24,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
+from storage.annotation_columns import ANNOTATION_COLUMNS
 from storage.env import Env
 from storage.state import insert_once
 from storage.tables import lake_files
@@ -62,6 +63,7 @@ LAKE_SCHEMA = pa.schema(
         ("training_allowed", pa.bool_()),
         ("rights_reason", pa.string()),
         ("signals", pa.string()),
+        *((column.name, column.arrow) for column in ANNOTATION_COLUMNS),
     ]
 )
 

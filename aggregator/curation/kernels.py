@@ -76,8 +76,9 @@ def measure(
 ) -> Counts:
     """Return all counts of one text, given as its code points.
 
-    `listed` and `lists` are those of `listed_words`. `phrases` and `citations` hold one lower-case phrase a row, ended by zero; `owners` says of which group each of
-    `phrases` is: 0 placeholder texts, 1 scripts that should run, 2 policies. Without owners none is looked for.
+    `listed` and `lists` are those of `listed_words`. `phrases` and `citations` hold one lower-case phrase a row, ended
+    by zero; `owners` says of which group each of `phrases` is: 0 placeholder texts, 1 scripts that should run, 2
+    policies. Without owners none is looked for.
     """
     counts = np.zeros(COUNTS, np.int64)
     hashes, starts, ends = read_words(codes, kinds, lower, stops, listed, lists, secret, counts)

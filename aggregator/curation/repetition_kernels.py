@@ -45,6 +45,7 @@ from aggregator.curation.word_kernels import (
 def count_repeated_lines(
     hashes: Hashes, chars: Counts, opens: NDArray[np.bool_], secret: Any, counts: Counts
 ) -> None:
+    """Count lines and paragraphs that stood before, and their characters."""
     lines, paragraphs = table_for(hashes.size), table_for(hashes.size)
     line = 0
     while line < hashes.size:

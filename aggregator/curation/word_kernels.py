@@ -58,12 +58,14 @@ def compiled(function: Callable[_P, _T]) -> Callable[_P, _T]:
 
 @compiled
 def joined(value: Any, code: Any) -> Any:
+    """Return the hash of what `value` is of, followed by one more number."""
     value = (value ^ np.uint64(code)) * _MIX
     return value ^ (value >> _S29)
 
 
 @compiled
 def table_for(count: int) -> Hashes:
+    """Return an empty open table for so many hashes."""
     bits = 4
     while (1 << bits) < 2 * count:
         bits += 1
@@ -82,6 +84,7 @@ def slot_of(table: Hashes, hashed: Any) -> Any:
 
 @compiled
 def is_new(table: Hashes, hashed: Any) -> bool:
+    """Put a hash into an open table and say whether it was not there."""
     slot = slot_of(table, hashed)
     if table[slot] != _ZERO:
         return False
@@ -111,6 +114,7 @@ def listed_words(hashes: Hashes, owners: Kinds) -> tuple[Hashes, Kinds]:
 
 @compiled
 def kind_of(code: Any, kinds: Kinds) -> Any:
+    """Return what a character is, see `characters`."""
     if code < TABLE_SIZE:
         return np.int64(kinds[code])
     return LETTER | ALONE if code < 0x40000 else MARK

@@ -26,7 +26,7 @@ porr sexfilme sexvideos ficken fickt gefickt muschi titten nutten huren fotze sc
 baise baiser salope salopes enculer branlette
 putas puta follar follando polla coño tetas cojer mamada culonas
 buceta putaria foder transando gostosa gostosas punheta
-scopare scopata cazzo pompino 
+scopare scopata cazzo pompino
 порно порнуха секс трах трахает трахают ебля минет шлюха шлюхи сиськи проститутки
 sikiş sikis siker götten amcik
 bokep ngentot memek kontol
