@@ -22,6 +22,7 @@ import msgspec
 import sqlalchemy as sa
 
 from aggregator.curation import Annotations, annotate
+from aggregator.curation.host_lists import FOLDER, HostLists
 from aggregator.dedup import Duplicate, HouseIndex, Incoming, sketch_all, warm_up
 from aggregator.ingest import read_text
 from aggregator.verification.drawing.audit_steps import UNDECIDED
@@ -47,6 +48,7 @@ class Judgement:
         self._segments = segments
         self._lake = lake
         self._index = HouseIndex(house.env.disk, house.home / "dedup", segments)
+        self._host_lists = HostLists(house.home / FOLDER)
 
     def judge(self, batch: int = 64) -> int:
         """Judge up to `batch` contributions that now can be and return how many places of the log were passed."""
@@ -65,7 +67,7 @@ class Judgement:
             texts = {row.seq: read_text(connection, self._segments, row.seq) for row in documents}
         if not rows:
             return 0
-        notes = {row.seq: _annotate(row, texts[row.seq]) for row in documents}
+        notes = {row.seq: self._annotate(row, texts[row.seq]) for row in documents}
         warm_up()
         sketches = dict(zip(texts, sketch_all(list(texts.values())), strict=True))
         incoming = [
@@ -86,6 +88,15 @@ class Judgement:
             set_cursor(connection, CURSOR, rows[-1].seq)
         self._index.upkeep(rows[-1].seq)
         return len(rows)
+
+    def _annotate(self, row: Any, text: str) -> Annotations:
+        return annotate(
+            text,
+            url=row.final_url,
+            robots_state=row.robots_state,
+            optout_signals=msgspec.json.decode(row.optout_signals, type=list[str]),
+            host_lists=self._host_lists,
+        )
 
 
 _COLUMNS = (contributions, verdicts.c.verdict, verdicts.c.reason, verdicts.c.similarity)
@@ -127,11 +138,6 @@ def _hard(row: Any) -> Duplicate:
     return Duplicate("hard", row.contribution_id, row.contribution_id, 0.0, 0)
 
 
-def _annotate(row: Any, text: str) -> Annotations:
-    signals = msgspec.json.decode(row.optout_signals, type=list[str])
-    return annotate(text, url=row.final_url, robots_state=row.robots_state, optout_signals=signals)
-
-
 def _record(connection: sa.Connection, row: Any, duplicate: Duplicate, note: Annotations) -> None:
     connection.execute(
         sa.insert(duplicates).values(
@@ -145,26 +151,11 @@ def _record(connection: sa.Connection, row: Any, duplicate: Duplicate, note: Ann
         )
     )
     connection.execute(
-        sa.insert(annotations).values(contribution_id=row.contribution_id, seq=row.seq, **_note_columns(note))
+        sa.insert(annotations).values(contribution_id=row.contribution_id, seq=row.seq, **note.state)
     )
 
 
-def _note_columns(note: Annotations) -> dict[str, Any]:
-    return {
-        "version": note.version,
-        "language": note.language,
-        "language_score": note.language_score,
-        "token_count": note.token_count,
-        "license_detected": note.license_detected,
-        "training_allowed": note.training_allowed,
-        "rights_reason": note.rights_reason,
-        "signals": msgspec.json.encode(note.signals).decode(),
-    }
-
-
 def _lake_row(row: Any, text: str, duplicate: Duplicate, note: Annotations) -> dict[str, Any]:
-    columns = _note_columns(note)
-    del columns["version"]
     return {
         "seq": row.seq,
         "contribution_id": row.contribution_id,
@@ -191,5 +182,5 @@ def _lake_row(row: Any, text: str, duplicate: Duplicate, note: Annotations) -> d
         "dup_first_id": duplicate.first_contribution_id,
         "dup_similarity": duplicate.similarity,
         "unique_bytes": duplicate.unique_bytes,
-        **columns,
+        **note.columns,
     }

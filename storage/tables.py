@@ -211,7 +211,9 @@ annotations = sa.Table(
     sa.Column("license_detected", sa.Text, nullable=False),
     sa.Column("training_allowed", sa.Boolean, nullable=False),
     sa.Column("rights_reason", sa.Text, nullable=False),
-    sa.Column("signals", sa.Text, nullable=False),  # JSON object: quality numbers and personal-data counts
+    sa.Column(
+        "signals", sa.Text, nullable=False
+    ),  # JSON object: personal-data counts; the rest is in the lake
 )
 
 consents = sa.Table(

@@ -63,6 +63,7 @@ BATCH_DECODED_BYTES_MAX: Final = 32_000_000
 BATCH_RECORDS_MAX: Final = 200
 BATCHES_PER_COMMIT_MAX: Final = 16  # submissions that share one fsync and one transaction
 TEXT_BYTES_MAX: Final = 2_000_000
+HOST_LISTS_MAX: Final = 64  # that an operator keeps
 TITLE_CHARS_MAX: Final = 512
 OPTOUT_SIGNALS_MAX: Final = 32
 OPTOUT_VALUE_CHARS_MAX: Final = 160

@@ -3,14 +3,12 @@
 Rules: a shape whose check digit leaves too many accidents is believed only near its own name (`cue`); a shape that is
 rare in other texts is believed by itself. Separators are removed before a check runs.
 
-Does not: search (see `personal_patterns`), nor tell which country a number is from: that would be one more fact about
-its owner.
+Does not: choose between overlapping finds (see `personal_patterns`), nor tell which country a number is from: that
+would be one more fact about its owner.
 
 Usage::
 
-    for shape in SHAPES:
-        match = shape.pattern.search(text)
-        if match and shape.check(bare(match.group())): ...
+    for start, end, named in ids_in(text, 0, len(text)): ...
 
 Source: the issuing authorities' published rules.
 """
@@ -18,13 +16,15 @@ Source: the issuing authorities' published rules.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from windrow_protocol.personal_checksums import digits_of, luhn, mod_11_10, verhoeff, weighted
 
 Check = Callable[[str], bool]
+
+CUE_CHARS: Final = 32  # before a number, in which its name is looked for
 
 _DNI_LETTERS: Final = "TRWAGMYFPDXBNJZSQVHLCKE"
 _HETU_LETTERS: Final = "0123456789ABCDEFHJKLMNPRSTUVWXY"
@@ -64,6 +64,8 @@ class Shape:
     """One number: how it is written, how it is checked, and the words near which alone it is believed."""
 
     country: str
+    written: str
+    cue_written: str
     pattern: re.Pattern[str]
     check: Check
     cue: re.Pattern[str] | None = None
@@ -259,13 +261,18 @@ def _japan(number: str) -> bool:
     return (0 if rest >= 10 else rest) == int(number[11])
 
 
-def _shape(country: str, pattern: str, check: Check, cue: str = "") -> Shape:
-    return Shape(
-        country,
-        re.compile(rf"(?<![0-9A-Za-z+])(?<![0-9][.,-])(?:{pattern})(?![0-9A-Za-z]|[.-][0-9])", re.IGNORECASE),
-        check,
-        re.compile(rf"(?<!\w)(?:{cue})(?!\w)", re.IGNORECASE) if cue else None,
+def _alone(pattern: str) -> re.Pattern[str]:
+    return re.compile(
+        rf"(?<![0-9A-Za-z+])(?<![0-9][.,-])(?:{pattern})(?![0-9A-Za-z]|[.-][0-9])", re.IGNORECASE
     )
+
+
+def _as_word(cue: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{cue})(?!\w)", re.IGNORECASE)
+
+
+def _shape(country: str, pattern: str, check: Check, cue: str = "") -> Shape:
+    return Shape(country, pattern, cue, _alone(pattern), check, _as_word(cue) if cue else None)
 
 
 SHAPES: Final[tuple[Shape, ...]] = (
@@ -326,3 +333,22 @@ SHAPES: Final[tuple[Shape, ...]] = (
         r"passport(?: number| no\.?| is)*|reisepass\S*|passeport|pasaporte|driver'?s licen[cs]e(?: number| no\.?| is)*",
     ),
 )
+
+_UNNAMED: Final = tuple(shape for shape in SHAPES if shape.cue is None)
+_NAMED: Final = tuple(shape for shape in SHAPES if shape.cue is not None)
+# One search for all tells quickly that there is nothing, which is so nearly everywhere.
+_ANY_UNNAMED: Final = _alone("|".join(shape.written for shape in _UNNAMED))
+_ANY_CUE: Final = _as_word("|".join(shape.cue_written for shape in _NAMED))
+
+
+def ids_in(text: str, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
+    """Yield (start, end, named) of each number in text[start:end]; `named` when its name or its shape says so."""
+    unnamed = _UNNAMED if _ANY_UNNAMED.search(text, start, end) else ()
+    named = _NAMED if _ANY_CUE.search(text, max(0, start - CUE_CHARS), end) else ()
+    for shape in (*unnamed, *named):
+        for match in shape.pattern.finditer(text, start, end):
+            before = max(0, match.start() - CUE_CHARS)
+            if shape.cue and not shape.cue.search(text, before, match.start()):
+                continue
+            if shape.check(bare(match.group())):
+                yield match.start(), match.end(), shape.cue is not None or not match.group().isdigit()

@@ -30,6 +30,7 @@ _DOMAIN: Final = re.compile(
 )
 _DOMAIN_LITERAL: Final = re.compile(r"\[(?:IPv6:)?[0-9a-fA-F.:]{7,39}\]")
 _SPELLED_AT: Final = re.compile(r" ?[\[({] ?at ?[\])}] ?", re.IGNORECASE)
+_SPELLED_SIGN: Final = re.compile(r"[\[({] ?at ?[\])}]", re.IGNORECASE)  # begins with what is rare
 _SPELLED_LOCAL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}$")
 _DOT: Final = r"(?:\.| ?[\[({] ?dot ?[\])}] ?| dot )"
 _SPELLED_DOMAIN: Final = re.compile(
@@ -71,7 +72,7 @@ def emails_in(text: str) -> Iterator[tuple[int, int]]:
         if found:
             yield found
         place = text.find("@", place + 1)
-    for at in _SPELLED_AT.finditer(text):
+    for at in _SPELLED_AT.finditer(text) if _SPELLED_SIGN.search(text) else ():
         local = _SPELLED_LOCAL.search(text, max(0, at.start() - _LOCAL_CHARS - 1), at.start())
         domain = _SPELLED_DOMAIN.match(text, at.end())
         if local and domain:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -31,11 +31,13 @@ from windrow_protocol.personal_checksums import (
     iban,
     luhn,
 )
-from windrow_protocol.personal_national_ids import SHAPES, bare
+from windrow_protocol.personal_national_ids import ids_in
 from windrow_protocol.personal_network import addresses_in, emails_in
 from windrow_protocol.personal_phones import phones_in
 from windrow_protocol.personal_secrets import secrets_in
 
+# What looks for findings, each by signs of its own; see `find_personal`.
+DETECTORS: Final = ("secret", "email", "network", "evm", "base58", "bech32", "number")
 KINDS: Final = ("email", "phone", "card", "iban", "ip", "mac", "wallet", "secret", "national_id")
 
 # When two findings overlap, the one that says more wins. A number that a word calls a telephone beats a national id
@@ -45,7 +47,6 @@ _SECRET, _EMAIL, _IBAN, _WALLET, _CARD, _NAMED_ID, _NETWORK, _CUED_PHONE, _BARE_
 _CLUSTER: Final = re.compile(r"[0-9](?:[^0-9\n]{0,6}[0-9]){5,}")
 _CLUSTER_BEFORE: Final = 12
 _CLUSTER_TAIL: Final = re.compile(r"[A-Za-z()\[\]]{0,9}")
-_CUE_CHARS: Final = 32
 _CARD_SHAPE: Final = re.compile(
     r"(?<![0-9A-Za-z+])(?<![0-9][.,-])"
     r"(?:[0-9]{12,19}|[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{3})?|3[0-9]{3}([ -])[0-9]{6}\2[0-9]{4,5})"
@@ -64,7 +65,13 @@ _EVM: Final = re.compile(r"0x[0-9a-fA-F]{40}(?![0-9A-Za-z])")
 _BASE58: Final = re.compile(r"[123mn][1-9A-HJ-NP-Za-km-z]{25,34}(?![0-9A-Za-z])")
 _BECH32: Final = re.compile(r"[bBtT][cCbB]1[0-9A-Za-z]{11,71}(?![0-9A-Za-z])")
 
-_INVISIBLE: Final = frozenset(
+_WALLETS: Final = (
+    ("evm", _EVM, evm_address),
+    ("base58", _BASE58, base58_address),
+    ("bech32", _BECH32, bech32_address),
+)
+
+INVISIBLE: Final = frozenset(
     map(chr, [0xAD, 0x34F, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065)])
 ) | frozenset(map(chr, [*range(0xFE00, 0xFE10), 0xFEFF]))
 _LAST_DIGIT: Final = 0x1FBF9  # the highest decimal digit of Unicode
@@ -82,9 +89,10 @@ class Finding:
     text: str
 
 
-def find_personal(text: str) -> list[Finding]:
+def find_personal(text: str, detectors: Collection[str] = DETECTORS) -> list[Finding]:
     """Return everything personal in a text of at most TEXT_BYTES_MAX bytes, in order and without overlap.
 
+    Whoever knows that a text has no sign of some kinds may name the `detectors` that are left, which is faster.
     Raises WindrowError `too_large`.
     """
     if len(text) > TEXT_BYTES_MAX or len(text.encode("utf-8", "surrogatepass")) > TEXT_BYTES_MAX:
@@ -92,7 +100,7 @@ def find_personal(text: str) -> list[Finding]:
     plain, places = _plain(text)
     taken = bytearray(len(plain))
     chosen: list[Finding] = []
-    for _, kind, start, end in sorted(_spans(plain), key=lambda s: (s[0], s[2], -s[3])):
+    for _, kind, start, end in sorted(_spans(plain, detectors), key=lambda s: (s[0], s[2], -s[3])):
         if not any(taken[start:end]):
             taken[start:end] = b"\x01" * (end - start)
             first, last = (places[start], places[end - 1] + 1) if places else (start, end)
@@ -100,17 +108,17 @@ def find_personal(text: str) -> list[Finding]:
     return sorted(chosen, key=lambda finding: finding.start)
 
 
-def _spans(text: str) -> Iterator[_Span]:
-    for start, end in secrets_in(text):
-        yield _SECRET, "secret", start, end
-    for start, end in emails_in(text):
-        yield _EMAIL, "email", start, end
-    for kind, start, end in addresses_in(text):
-        yield _NETWORK, kind, start, end
-    yield from _checked(text, _EVM, evm_address)
-    yield from _checked(text, _BASE58, base58_address)
-    yield from _checked(text, _BECH32, bech32_address)
-    for cluster in _CLUSTER.finditer(text):
+def _spans(text: str, detectors: Collection[str]) -> Iterator[_Span]:
+    if "secret" in detectors:
+        yield from ((_SECRET, "secret", *span) for span in secrets_in(text))
+    if "email" in detectors:
+        yield from ((_EMAIL, "email", *span) for span in emails_in(text))
+    if "network" in detectors:
+        yield from ((_NETWORK, *found) for found in addresses_in(text))
+    for detector, shape, check in _WALLETS:
+        if detector in detectors:
+            yield from _checked(text, shape, check)
+    for cluster in _CLUSTER.finditer(text) if "number" in detectors else ():
         start = max(0, cluster.start() - _CLUSTER_BEFORE)
         tail = _CLUSTER_TAIL.match(text, cluster.end())
         yield from _numbers(text, start, tail.end() if tail else cluster.end())
@@ -133,7 +141,8 @@ def _numbers(text: str, start: int, end: int) -> Iterator[_Span]:
         last = _iban_end(text, head.start(), head.group()[:2].upper())
         if last:
             yield _IBAN, "iban", head.start(), last
-    yield from _national_ids(text, start, end)
+    for first, last, named in ids_in(text, start, end):
+        yield _NAMED_ID if named else _BARE_ID, "national_id", first, last
     for first, last, cued in phones_in(text, start, end):
         yield _CUED_PHONE if cued else _PHONE, "phone", first, last
 
@@ -152,38 +161,27 @@ def _iban_end(text: str, start: int, country: str) -> int:
     return place if closed and iban(re.sub("[ -]", "", text[start:place])) else 0
 
 
-def _national_ids(text: str, start: int, end: int) -> Iterator[_Span]:
-    for shape in SHAPES:
-        for match in shape.pattern.finditer(text, start, end):
-            named = shape.cue is not None
-            if shape.cue and not shape.cue.search(text, max(0, match.start() - _CUE_CHARS), match.start()):
-                continue
-            if shape.check(bare(match.group())):
-                named = named or not match.group().isdigit()
-                yield _NAMED_ID if named else _BARE_ID, "national_id", match.start(), match.end()
-
-
 @cache
-def _twins() -> dict[str, str]:
+def twins() -> dict[str, str]:
     """Return the characters that are read as an ASCII digit, letter, sign or blank although they are none."""
-    twins = {chr(0xFF01 + i): chr(0x21 + i) for i in range(94)} | {"\u2212": "-"}
+    found = {chr(0xFF01 + i): chr(0x21 + i) for i in range(94)} | {"\u2212": "-"}
     for char in map(chr, range(0x80, _LAST_DIGIT + 1)):
         category = unicodedata.category(char)
         if category == "Nd":
-            twins[char] = str(unicodedata.decimal(char))
+            found[char] = str(unicodedata.decimal(char))
         elif category in ("Zs", "Pd"):
-            twins[char] = " " if category == "Zs" else "-"
-    return twins
+            found[char] = " " if category == "Zs" else "-"
+    return found
 
 
 def _plain(text: str) -> tuple[str, list[int] | None]:
     """Return the text as it is read, and each character's place in the original (None: the same place)."""
     if text.isascii():
         return text, None
-    twins, used = _twins(), set(text)
-    for char in used & twins.keys():
-        text = text.replace(char, twins[char])
-    if used.isdisjoint(_INVISIBLE):
+    known, used = twins(), set(text)
+    for char in used & known.keys():
+        text = text.replace(char, known[char])
+    if used.isdisjoint(INVISIBLE):
         return text, None
-    places = [i for i, c in enumerate(text) if c not in _INVISIBLE]
+    places = [i for i, c in enumerate(text) if c not in INVISIBLE]
     return "".join(text[i] for i in places), places

@@ -39,40 +39,29 @@ _ISSUED: Final = re.compile(
     r")(?![0-9A-Za-z])"
 )
 # A text without any of these holds no issued token: a plain search is many times faster than the pattern.
-_ISSUED_SIGNS: Final = (
+_UNDERSCORED_SIGNS: Final = (
     *(
-        "AKIA",
-        "ASIA",
-        "AROA",
-        "AIDA",
         "ghp_",
         "gho_",
         "ghu_",
         "ghs_",
         "ghr_",
         "_pat_",
-        "glpat-",
-        "xox",
-        "xapp-",
-    ),
-    *(
         "_live_",
         "_test_",
         "whsec_",
-        "sk-",
-        "AIza",
-        "ya29.",
-        "GOCSPX-",
         "hf_",
         "npm_",
-        "pypi-",
-        "SG.",
-        ":AA",
-        "SK",
+        "dop_v1_",
     ),
-    *("key-", "shp", "dop_v1_", "eyJ"),
+    *("shpat_", "shpca_", "shppa_", "shpss_"),
 )
-_ASSIGNED_SIGNS: Final = ("key", "token", "secret", "passw", "pwd", "bearer")
+_OTHER_SIGNS: Final = (
+    *("AKIA", "ASIA", "AROA", "AIDA", "glpat-", "xox", "xapp-", "sk-", "AIza", "ya29.", "GOCSPX-", "pypi-"),
+    *("SG.", ":AA", "SK", "key-", "eyJ"),
+)
+_ASSIGNED_SIGNS: Final = ("key", "token", "secret", "passw", "pwd")
+_ASSIGNMENT: Final = re.compile(r"(?:s|or?d|d)?[\"']?\s{0,2}(?::|=|is)")  # behind one of these signs
 _ASSIGNED: Final = re.compile(
     r"(?<![0-9A-Za-z])(?:api[ _-]?keys?|apikey|access[ _-]?key|secret(?:[ _-]?(?:access[ _-]?)?key)?|private[ _-]?key"
     r"|client[ _-]?secret|(?:auth|access|refresh|bearer|api)[ _-]?token|token|password|passwd|pwd)"
@@ -87,16 +76,28 @@ _USERINFO: Final = re.compile(r"(?<=://)[^\s/@:\"'<>]{1,64}:[^\s/@\"'<>]{1,128}(
 def secrets_in(text: str) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of each key, token or password."""
     yield from _private_keys(text)
-    if any(sign in text for sign in _ISSUED_SIGNS):
+    if any(sign in text for sign in _OTHER_SIGNS) or (
+        "_" in text and any(sign in text for sign in _UNDERSCORED_SIGNS)
+    ):
         yield from (match.span() for match in _ISSUED.finditer(text))
     if "://" in text:
         yield from (match.span() for match in _USERINFO.finditer(text))
-    folded = text.lower()
-    if any(sign in folded for sign in _ASSIGNED_SIGNS):
-        for shape in (_ASSIGNED, _BEARER):
-            for match in shape.finditer(text):
-                if _random_looking(match.group("value")):
-                    yield match.span("value")
+    folded = text.casefold()
+    shapes = [_ASSIGNED] if any(_is_assigned(folded, sign) for sign in _ASSIGNED_SIGNS) else []
+    for shape in [*shapes, _BEARER] if "bearer " in folded else shapes:
+        for match in shape.finditer(text):
+            if _random_looking(match.group("value")):
+                yield match.span("value")
+
+
+def _is_assigned(folded: str, sign: str) -> bool:
+    """Is something assigned to a name that ends with this sign, anywhere in the text?"""
+    place = folded.find(sign)
+    while place >= 0:
+        if _ASSIGNMENT.match(folded, place + len(sign)):
+            return True
+        place = folded.find(sign, place + 1)
+    return False
 
 
 def _private_keys(text: str) -> Iterator[tuple[int, int]]:

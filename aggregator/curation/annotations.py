@@ -1,7 +1,8 @@
 """All judgements of one document in one value, to be kept beside it.
 
-Rules: documents never change; annotations follow from the text and from what was recorded at its fetch, nothing else,
-so they can be recomputed for ever. `VERSION` grows with every change that can change a value. Input is bounded.
+Rules: documents never change; annotations follow from the text, from what was recorded at its fetch and from the lists
+of hosts that the operator keeps, nothing else, so they can be recomputed for ever. `VERSION` grows with every change
+that can change a value. Input is bounded.
 
 Does not: drop documents (recipes do), keep what was found of personal data, or store anything.
 
@@ -18,6 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
+from aggregator.curation.host_lists import HostLists
 from aggregator.curation.language import detect_language
 from aggregator.curation.licences import detect_licence
 from aggregator.curation.personal_findings import count_personal
@@ -26,8 +28,10 @@ from aggregator.curation.rights import judge_rights
 from aggregator.curation.tokens import TOKENIZER, count_tokens
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TEXT_BYTES_MAX
+from windrow_protocol.personal_patterns import KINDS
 
-VERSION: Final = 1
+VERSION: Final = 2
+NO_LISTS: Final = HostLists()
 
 
 class Annotations(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,20 +45,56 @@ class Annotations(msgspec.Struct, frozen=True, kw_only=True):
     license_detected: str  # licences
     training_allowed: bool  # rights
     rights_reason: str
-    quality: Quality
+    host_lists: list[str]  # host_lists
+    quality: Quality  # quality
     personal: dict[str, int]  # personal_findings
 
     @property
     def signals(self) -> dict[str, Any]:
-        """What has no column of its own, as plain JSON values: `quality`, `personal` and `tokenizer`."""
+        """The signals as plain JSON values: `quality`, `personal` and `tokenizer`."""
         quality = msgspec.structs.asdict(self.quality)
         return {"quality": quality, "personal": self.personal, "tokenizer": self.tokenizer}
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the table `annotations` of the state holds of them: no more than the views over it show."""
+        return {
+            "version": self.version,
+            "language": self.language,
+            "language_score": self.language_score,
+            "token_count": self.token_count,
+            "license_detected": self.license_detected,
+            "training_allowed": self.training_allowed,
+            "rights_reason": self.rights_reason,
+            "signals": msgspec.json.encode({"personal": self.personal, "tokenizer": self.tokenizer}).decode(),
+        }
 
-def annotate(text: str, *, url: str, robots_state: str, optout_signals: Iterable[str]) -> Annotations:
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns of the lake that hold them."""
+        return {
+            "language": self.language,
+            "language_score": self.language_score,
+            "token_count": self.token_count,
+            "license_detected": self.license_detected,
+            "training_allowed": self.training_allowed,
+            "rights_reason": self.rights_reason,
+            "signals": msgspec.json.encode(self.signals).decode(),
+            "annotation_version": self.version,
+            "tokenizer": self.tokenizer,
+            "host_lists": self.host_lists,
+            **msgspec.structs.asdict(self.quality),
+            **{f"personal_{kind}": self.personal.get(kind, 0) for kind in KINDS},
+        }
+
+
+def annotate(
+    text: str, *, url: str, robots_state: str, optout_signals: Iterable[str], host_lists: HostLists = NO_LISTS
+) -> Annotations:
     """Judge one document. `text` is in normal form; `url` is where it was found in the end.
 
-    Raises WindrowError `too_large` for a text over TEXT_BYTES_MAX bytes.
+    Raises WindrowError `too_large` for a text over TEXT_BYTES_MAX bytes, UnicodeEncodeError for a lone surrogate, which
+    no normal form has.
     """
     if len(text) > TEXT_BYTES_MAX or len(text.encode("utf-8")) > TEXT_BYTES_MAX:
         raise WindrowError("too_large", f"a text of more than {TEXT_BYTES_MAX} bytes")
@@ -69,6 +109,7 @@ def annotate(text: str, *, url: str, robots_state: str, optout_signals: Iterable
         license_detected=detect_licence(text, url=url),
         training_allowed=rights.training_allowed,
         rights_reason=rights.reason,
-        quality=measure_quality(text),
+        host_lists=host_lists.holding(url),
+        quality=measure_quality(text, language.code),
         personal=count_personal(text),
     )

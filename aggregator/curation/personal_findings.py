@@ -19,4 +19,7 @@ def count_personal(text: str) -> dict[str, int]:
 
     Raises WindrowError `too_large`.
     """
-    return dict(sorted(Counter(finding.kind for finding in find_personal(text)).items()))
+    from aggregator.curation.personal_kernels import detectors_for
+
+    detectors = detectors_for(text)
+    return dict(sorted(Counter(finding.kind for finding in find_personal(text, detectors)).items()))

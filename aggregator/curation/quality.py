@@ -1,15 +1,16 @@
 """Numbers about a text's quality, after Gopher, C4 and FineWeb; what is good enough is a recipe's decision.
 
 Rules: each signal is a plain number with one definition below, computed in time linear in the text. Shares are 0..1,
-and 0 where there is nothing to divide by. Lines are those that are not blank; words are runs of characters between
-white space.
+and 0 where there is nothing to divide by. Lines are those that are not blank, without blanks around them; paragraphs
+are lines that no empty line parts; words are runs of characters between white space, and single characters in
+scripts without blanks. What is English in the publications is not asked of other languages: stop words are
+those of the text's own language, None where none are known, and a sentence ends with any script's mark.
 
-Does not: drop anything, know thresholds, or look at languages: stop words are English ones, so a recipe must not ask
-for them elsewhere, and texts without blanks between words (Chinese, Thai) have few and long words.
+Does not: drop anything, know thresholds, or judge what a text says.
 
 Usage::
 
-    quality = measure_quality(text)
+    quality = measure_quality(text, language="en")
     if quality.duplicate_line_share > 0.3: ...
 
 Source: Rae et al. 2021 ("Scaling Language Models", appendix A), Raffel et al. 2020 (C4), Penedo et al. 2024 (FineWeb).
@@ -17,111 +18,168 @@ Source: Rae et al. 2021 ("Scaling Language Models", appendix A), Raffel et al. 2
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Sequence
-from itertools import groupby, pairwise
-from typing import Final
+import os
+from functools import cache
+from types import ModuleType
+from typing import Any, Final
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-STOP_WORDS: Final = frozenset({"the", "be", "to", "of", "and", "that", "have", "with"})
-SHORT_LINE_CHARS_MAX: Final = 30
+from aggregator.curation import counts as at
+from aggregator.curation.characters import character_tables
+from aggregator.curation.stop_words import STOP_WORDS
+from aggregator.curation.word_lists import WORD_LISTS
 
-_BULLETS: Final = ("•", "‣", "▪", "●", "◦", "–", "-", "*", "·")
-_ELLIPSES: Final = ("…", "...")
-_LINE_ENDS: Final = tuple('.!?…。!?।"”»')
-_SYMBOLS: Final = re.compile(r"#|…|\.\.\.")
-_LOREM: Final = re.compile(r"lorem ipsum", re.IGNORECASE)
+_SECRET: Final = np.uint64(int.from_bytes(os.urandom(8), "little") | 1)  # no answer depends on it
+# C4's phrases by group: 0 placeholder texts, 1 scripts that should run, 2 policies.
+_PHRASES: Final = {
+    "lorem ipsum": 0,
+    "javascript": 1,
+    "terms of use": 2,
+    "privacy policy": 2,
+    "cookie policy": 2,
+    "uses cookies": 2,
+    "use of cookies": 2,
+    "use cookies": 2,
+}
+_SIGNS: Final = (
+    "lorem ipsum",
+    "javascript",
+    "terms of use",
+    "privacy policy",
+    "cookie",
+)  # one is in each phrase
+_CITATIONS: Final = ("[edit]", "[citation needed]")
 
 
 class Quality(msgspec.Struct, frozen=True):
-    """The signals of one text.
+    """The signals of one text. G, R, C and F name their source: Gopher's quality and repetition rules, C4, FineWeb.
 
-    Counts: `words`, `lines`, `stop_words` (different ones of Gopher's eight), `placeholder_texts` ("lorem ipsum").
-    Means: `word_chars_mean`. Ratios and shares:
-
-    - `symbol_word_ratio`: `#` and ellipses for each word (Gopher);
-    - `alpha_word_share`: words with at least one letter (Gopher);
-    - `bullet_line_share`, `ellipsis_line_share`: lines that begin with a bullet, that end with an ellipsis (Gopher);
-    - `duplicate_line_share`, `duplicate_line_chars_share`: lines seen before, and their characters (Gopher, FineWeb);
-    - `top_pair_chars_share`: characters of words within occurrences of the most frequent pair of words (Gopher);
-    - `ended_line_share`: lines that end like a sentence (C4, FineWeb);
-    - `short_line_share`: lines of at most 30 characters (FineWeb);
-    - `brace_ratio`: curly brackets for each word (C4 drops pages with any).
+    - `words` (G): words with a letter or digit; `word_chars_mean` (G): their mean length; `word_chars_max`: of all;
+    - `lines`, `paragraphs`: how many;
+    - `stop_words` (G): different ones of the language's list, None when it has none;
+    - `symbol_word_ratio` (G): `#`, or ellipses, for each word, whichever is more;
+    - `alpha_word_share` (G): words with at least one letter;
+    - `bullet_line_share`, `ellipsis_line_share` (G): lines that begin with a bullet, that end with an ellipsis;
+    - `duplicate_line_share`, `duplicate_paragraph_share` (R): lines and paragraphs seen before;
+    - `duplicate_line_chars_share`, `duplicate_paragraph_chars_share` (R): their characters, of all of the text;
+    - `top_pair_chars_share`, `top_3gram_…`, `top_4gram_…` (R): characters of the most frequent run of so many words;
+    - `duplicate_5gram_chars_share` to `duplicate_10gram_…` (R): characters of words in runs that stood before;
+    - `placeholder_texts` (C): "lorem ipsum", so often;
+    - `kept_line_share` (C): lines that end a sentence, have three words, none over 1,000 characters, and speak neither
+      of JavaScript nor of policies; `sentences` (C): those that such lines end;
+    - `brace_lines`, `javascript_lines`, `policy_lines` (C): lines that end a sentence and hold such a thing;
+    - `brace_ratio` (C): curly brackets for each word;
+    - `ended_line_share` (F): lines whose last character ends a sentence;
+    - `short_line_share` (F): lines of at most 30 characters;
+    - `repeated_chars_share` (F): characters of lines seen before, of all that is not a line's end;
+    - `newline_word_ratio` (F): line ends for each word;
+    - `adult_word_share`, `spam_word_share`: words that are on such a list (`word_lists`).
     """
 
     words: int
     lines: int
-    stop_words: int
+    paragraphs: int
+    stop_words: int | None
+    word_chars_max: int
+    sentences: int
     placeholder_texts: int
-    word_chars_mean: float
+    brace_lines: int
+    javascript_lines: int
+    policy_lines: int
+    word_chars_mean: float  # from here on in the order of `kernels.shares_of`
     symbol_word_ratio: float
     alpha_word_share: float
+    brace_ratio: float
+    newline_word_ratio: float
     bullet_line_share: float
     ellipsis_line_share: float
-    duplicate_line_share: float
-    duplicate_line_chars_share: float
-    top_pair_chars_share: float
     ended_line_share: float
     short_line_share: float
-    brace_ratio: float
+    kept_line_share: float
+    duplicate_line_share: float
+    duplicate_line_chars_share: float
+    repeated_chars_share: float
+    duplicate_paragraph_share: float
+    duplicate_paragraph_chars_share: float
+    top_pair_chars_share: float
+    top_3gram_chars_share: float
+    top_4gram_chars_share: float
+    duplicate_5gram_chars_share: float
+    duplicate_6gram_chars_share: float
+    duplicate_7gram_chars_share: float
+    duplicate_8gram_chars_share: float
+    duplicate_9gram_chars_share: float
+    duplicate_10gram_chars_share: float
+    adult_word_share: float
+    spam_word_share: float
 
 
-def measure_quality(text: str) -> Quality:
-    """Return the signals of a text."""
-    words = text.split()
-    lines = [line for line in map(str.strip, text.split("\n")) if line]
-    word_chars = sum(map(len, words))
-    times = Counter(words)
-    repeated = _repeated(lines)
+def measure_quality(text: str, language: str = "en") -> Quality:
+    """Return the signals of a text in a language, an ISO 639 code as `language.detect_language` gives it."""
+    k = _kernels()
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    kinds, lower = character_tables()
+    phrases, owners, citations = _phrase_tables()
+    folded = text.lower()
+    if not any(sign in folded for sign in _SIGNS):
+        owners = owners[:0]
+    stops = _stop_hashes(language)
+    counts = k.measure(codes, kinds, lower, stops, *_listed_words(), phrases, owners, citations, _SECRET)
+    numbers = counts.tolist()
     return Quality(
-        words=len(words),
-        lines=len(lines),
-        stop_words=len(STOP_WORDS.intersection(map(str.lower, times))),
-        placeholder_texts=len(_LOREM.findall(text)),
-        word_chars_mean=_ratio(word_chars, len(words)),
-        symbol_word_ratio=_ratio(len(_SYMBOLS.findall(text)), len(words)),
-        alpha_word_share=_ratio(sum(n for word, n in times.items() if _has_letter(word)), len(words)),
-        bullet_line_share=_ratio(sum(line.startswith(_BULLETS) for line in lines), len(lines)),
-        ellipsis_line_share=_ratio(sum(line.endswith(_ELLIPSES) for line in lines), len(lines)),
-        duplicate_line_share=_ratio(len(repeated), len(lines)),
-        duplicate_line_chars_share=_ratio(sum(map(len, repeated)), sum(map(len, lines))),
-        top_pair_chars_share=_ratio(_top_pair_chars(words), word_chars),
-        ended_line_share=_ratio(sum(line.endswith(_LINE_ENDS) for line in lines), len(lines)),
-        short_line_share=_ratio(sum(len(line) <= SHORT_LINE_CHARS_MAX for line in lines), len(lines)),
-        brace_ratio=_ratio(text.count("{") + text.count("}"), len(words)),
+        numbers[at.PROPER_WORDS],
+        numbers[at.LINES],
+        numbers[at.PARAGRAPHS],
+        numbers[at.STOP_WORDS] if stops.size else None,
+        numbers[at.LONGEST_WORD],
+        numbers[at.SENTENCES],
+        numbers[at.PLACEHOLDERS],
+        numbers[at.BRACE_LINES],
+        numbers[at.JAVASCRIPT_LINES],
+        numbers[at.POLICY_LINES],
+        *k.shares_of(counts, len(text)).tolist(),
     )
 
 
-def _ratio(part: int, whole: int) -> float:
-    return round(part / whole, 6) if whole else 0.0
+def _codes(text: str) -> NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
 
 
-def _has_letter(word: str) -> bool:
-    return word.isalpha() or any(map(str.isalpha, word))
+@cache
+def _stop_hashes(language: str) -> NDArray[np.uint64]:
+    k = _kernels()
+    hashes = [k.hash_of_letters(_codes(word), _SECRET) for word in STOP_WORDS.get(language, ())]
+    return np.array(hashes, np.uint64)
 
 
-def _repeated(lines: Sequence[str]) -> list[str]:
-    seen: set[str] = set()
-    repeated = []
-    for line in lines:
-        if line in seen:
-            repeated.append(line)
-        seen.add(line)
-    return repeated
+@cache
+def _listed_words() -> tuple[NDArray[Any], NDArray[Any]]:
+    k = _kernels()
+    words = [(word, number) for number, listed in enumerate(WORD_LISTS.values()) for word in sorted(listed)]
+    hashes = np.array([k.hash_of_letters(_codes(word), _SECRET) for word, _ in words], np.uint64)
+    table, lists = k.listed_words(hashes, np.array([number for _, number in words], np.uint8))
+    return table, lists
 
 
-def _top_pair_chars(words: Sequence[str]) -> int:
-    """Return how many characters the most frequent pair of neighbours covers; 0 when no pair comes twice."""
-    pairs = Counter(pairwise(words))
-    ((first, second), times), *_ = pairs.most_common(1) or [(("", ""), 0)]
-    if times < 2:
-        return 0
-    if first != second:
-        return times * (len(first) + len(second))
-    # Such a pair overlaps itself ("ha ha ha"), and no word counts twice: a run of n pairs has n + 1 words.
-    runs = sum(
-        1 for word, run in groupby(words) if word == first and next(run) and next(run, None) is not None
-    )
-    return (times + runs) * len(first)
+@cache
+def _phrase_tables() -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    owners = np.array(list(_PHRASES.values()), np.int64)
+    return _padded(tuple(_PHRASES)), owners, _padded(_CITATIONS)
+
+
+def _padded(phrases: tuple[str, ...]) -> NDArray[np.uint32]:
+    table = np.zeros((len(phrases), max(map(len, phrases)) + 1), np.uint32)
+    for row, phrase in enumerate(phrases):
+        table[row, : len(phrase)] = _codes(phrase)
+    return table
+
+
+@cache
+def _kernels() -> ModuleType:
+    """Import the compiled loops at the first text: importing numba takes half a second."""
+    from aggregator.curation import kernels
+
+    return kernels

@@ -18,6 +18,7 @@ from aggregator.sql.lake_views import LAKE_VIEWS
 from aggregator.sql.trust_views import TRUST_VIEWS
 from aggregator.sql.view_table import REAL, TEXT, TIME, WEI, WHOLE, YESNO, Column, View
 from storage import tables as t
+from storage.annotation_columns import ANNOTATION_COLUMNS
 
 _c, _v, _d, _a = t.contributions.c, t.verdicts.c, t.duplicates.c, t.annotations.c
 _n, _l, _e = t.nodes.c, t.leases.c, t.ledger.c
@@ -255,4 +256,4 @@ warc_record_id VARCHAR | record of that file
 DOCUMENT_COLUMNS: Final = tuple(
     DocumentColumn(head.split()[0], head.split()[1], meaning)
     for head, _, meaning in (line.partition(" | ") for line in _DOCUMENTS.strip().splitlines())
-)
+) + tuple(DocumentColumn(column.name, column.kind, column.meaning) for column in ANNOTATION_COLUMNS)

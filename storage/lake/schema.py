@@ -12,6 +12,8 @@ from typing import Final
 
 import pyarrow as pa
 
+from storage.annotation_columns import ANNOTATION_COLUMNS
+
 LAKE_SCHEMA: Final = pa.schema(
     [
         ("seq", pa.int64()),
@@ -49,6 +51,7 @@ LAKE_SCHEMA: Final = pa.schema(
         ("source", pa.string()),
         ("warc_sha256", pa.string()),
         ("warc_record_id", pa.string()),
+        *((column.name, column.arrow) for column in ANNOTATION_COLUMNS),
     ]
 )
 TIME: Final = "received_at_ms"

@@ -6,12 +6,15 @@ import json
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.curation import VERSION, Annotations, annotate
 from aggregator.curation.tokens import TOKENIZER, count_tokens
+from storage.annotation_columns import ANNOTATION_COLUMNS
+from storage.lake import LAKE_SCHEMA
 from windrow_protocol.content import normalise_text
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TEXT_BYTES_MAX
@@ -45,6 +48,17 @@ def test_annotations_are_plain_json_and_come_back_equal() -> None:
     assert signals["tokenizer"] == TOKENIZER
     assert signals["personal"] == {"email": 1}
     assert signals["quality"]["words"] == judged.quality.words
+
+
+def test_its_columns_are_those_of_the_lake() -> None:
+    columns = note().columns
+    assert set(columns) >= {column.name for column in ANNOTATION_COLUMNS}
+    table = pa.Table.from_pylist(
+        [columns], pa.schema([field for field in LAKE_SCHEMA if field.name in columns])
+    )
+    (row,) = table.to_pylist()
+    assert row == columns
+    assert (row["annotation_version"], row["personal_email"], row["personal_card"]) == (VERSION, 1, 0)
 
 
 def test_an_optout_is_seen() -> None:
