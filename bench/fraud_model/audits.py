@@ -21,7 +21,7 @@ from aggregator.verification.comparing.comparison import Decision, judge
 from aggregator.verification.comparing.weighing import among_operators
 from aggregator.verification.standings.hosts import HostEvent
 from bench.fraud_model.answers import NOT_ALIKE, Answers
-from bench.fraud_model.documents import OPERATORS, Floats, Indices, Leases, Mask
+from bench.fraud_model.documents import OPERATORS, Amounts, Floats, Indices, Leases, Mask
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTH_AGREEMENT_MIN, TRUTHS_PER_AUDIT_MAX
 from windrow_protocol.trust_rules import PPM, TrustRules
 
@@ -38,6 +38,25 @@ class Finding:
     truths: int
     confirmed: float
     host: HostEvent | None = None
+
+
+def rates_of_nodes(
+    rules: TrustRules, at_stake: Amounts, documents_per_day: Indices, documents: Indices, escalated: Mask
+) -> tuple[Indices, Indices]:
+    """Return each node's rate for a mean document, and the same on a hard host: `audit_rate_ppm` on arrays."""
+    if not rules.on("audits"):
+        return np.zeros_like(documents), np.zeros_like(documents)
+    with np.errstate(divide="ignore"):
+        little_to_lose = np.where(at_stake > 0, 3 / (0.9 * at_stake), 1.0)
+        enough_to_vest = np.where(documents_per_day > 0, 12 / (7 * documents_per_day), 1.0)
+    wanted = np.rint(PPM * np.minimum(1.0, np.maximum(little_to_lose, enough_to_vest))).astype(np.int64)
+    low, high = rules.audit_rate_min_ppm, max(rules.audit_rate_max_ppm, rules.audit_rate_min_ppm)
+    rate = np.clip(wanted, low, high)
+    if rules.on("escalation"):
+        rate = np.where(escalated, np.maximum(rate, rules.escalated_rate_ppm), rate)
+    hard = np.maximum(rate, rules.hard_rate_ppm) if rules.on("hard_hosts") else rate
+    young = documents < rules.probation_documents if rules.on("probation") else np.zeros_like(escalated)
+    return np.where(young, PPM, np.minimum(PPM, rate)), np.where(young, PPM, np.minimum(PPM, hard))
 
 
 def rates_of_values(node_rates_ppm: Floats, values: Floats) -> Indices:

@@ -20,6 +20,7 @@ from bench.fraud_model.webs import Hosts
 from rewards.rates import CURRENT, WIND
 
 Floats = NDArray[np.float32]
+Amounts = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 

@@ -12,10 +12,10 @@ Usage: `judging.judge_step(step, batch)`.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from msgspec.structs import replace
 
 from aggregator.verification.standings.hosts import HostEvent, HostStanding, observe_host
 from aggregator.verification.standings.standing import (
@@ -30,7 +30,7 @@ from aggregator.verification.standings.standing import (
 from bench.fraud_model.accounts import Accounts
 from bench.fraud_model.audits import Finding, examine, look_of
 from bench.fraud_model.batches import Batch, Sure, sure_of
-from bench.fraud_model.documents import Mask
+from bench.fraud_model.documents import Indices, Mask
 from bench.fraud_model.fleet import STEP_MS, STEPS_PER_DAY, Fleet, prefix_of
 from bench.fraud_model.setting import MEAN_PAY, Setting, Tally
 from bench.fraud_model.webs import HOSTS
@@ -83,22 +83,29 @@ class Judging:
         answers, leases, epoch_id = batch.answers, batch.answers.leases, step // STEPS_PER_DAY
         self._honest_ppm = honest_rate_ppm(self._rules, *self._pooled)
         sure = sure_of(self._setting, batch, up)
-        canary, node_of, host_of = answers.canary.tolist(), leases.node.tolist(), leases.host.tolist()
-        truths, is_small = sure.truths.tolist(), sure.small.tolist()
-        settled = np.zeros(len(leases), np.bool_)
+        looked_at = batch.drawn.any(axis=0) | answers.canary
+        settled = self._settled_together(leases.node, looked_at, sure.small)
+        rows = np.flatnonzero((looked_at & ~settled) | (settled & (sure.truths == 2)))
         nodes, old = self._fleet.nodes, self._rules.probation_documents
-        for row in np.flatnonzero(batch.drawn.any(axis=0) | answers.canary).tolist():
-            node, host = node_of[row], None if canary[row] else host_of[row]
-            agreed = HostEvent("agree", epoch_id, excess=float(sure.noise[row])) if truths[row] == 2 else None
-            if is_small[row] and nodes[node].backed >= old and is_quiet(nodes[node].standing):
+        for row, node, canary, where, truths, small, plain, done in zip(
+            rows.tolist(),
+            *(column[rows].tolist() for column in (
+                leases.node, answers.canary, leases.host, sure.truths, sure.small, sure.plain, settled
+            )),
+            strict=True,
+        ):  # fmt: skip
+            host = None if canary else where
+            agreed = HostEvent("agree", epoch_id, excess=float(sure.noise[row])) if truths == 2 else None
+            if done or (small and nodes[node].backed >= old and is_quiet(nodes[node].standing)):
                 if agreed is not None and host is not None:
                     self._agree(host, agreed)
-                self._quiet[node] += 1
-                settled[row] = True
+                if not done:
+                    self._quiet[node] += 1
+                    settled[row] = True
                 continue
-            if sure.plain[row]:
-                finding = Finding("match", truths[row], 1 - float(sure.excess[row]), agreed)
-            elif canary[row]:
+            if plain:
+                finding = Finding("match", truths, 1 - float(sure.excess[row]), agreed)
+            elif canary:
                 finding = Finding("mismatch", 0, 0.0)
             else:
                 look = look_of(
@@ -111,6 +118,17 @@ class Judging:
         self._count_quiet(step, batch, settled, sure)
 
     # --- the many that are quiet ---------------------------------------------------------------------------------
+
+    def _settled_together(self, node_of: Indices, looked_at: Mask, small: Mask) -> Mask:
+        """Find, and count, the audits of nodes of which this step has nothing but quiet matches."""
+        nodes, old = self._fleet.nodes, self._rules.probation_documents
+        quiet = np.array([node.backed >= old and is_quiet(node.standing) for node in nodes], np.bool_)
+        quiet[node_of[looked_at & ~small]] = False
+        together: Mask = looked_at & quiet[node_of]
+        counts = np.bincount(node_of[together], minlength=len(nodes))
+        for index in np.flatnonzero(counts).tolist():
+            self._quiet[index] += int(counts[index])
+        return together
 
     def is_sold(self, node: int) -> bool:
         """Say whether a node's documents may be exported as its audits stand."""

@@ -23,16 +23,17 @@ Source: Page, "Continuous Inspection Schemes" (1954); docs/protocol.md, "Consequ
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from windrow_protocol.trust_rules import PPM, TrustRules
 
 Kind = Literal["replaced", "escalated", "cleared", "strike", "fined", "padding", "suspended", "would_suspend"]
 
 
-@dataclass(frozen=True, slots=True)
-class AuditOutcome:
+class AuditOutcome(msgspec.Struct, frozen=True):
     """One decided audit of a node.
 
     `documents` counts what the node had handed in by then, `value` is the document's over the mean, `rate_ppm` the
@@ -52,8 +53,7 @@ class AuditOutcome:
     honest_ppm: int = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Consequence:
+class Consequence(msgspec.Struct, frozen=True):
     """What follows for the node. `documents`: the fine, in mean documents; `share`: by how much novelty shrinks."""
 
     kind: Kind
@@ -61,8 +61,7 @@ class Consequence:
     share: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Escalation:
+class Escalation(msgspec.Struct, frozen=True):
     """Since when a node is watched: time, its documents then, audits passed since."""
 
     since_ms: int
@@ -70,8 +69,7 @@ class Escalation:
     passed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """What a node's audits add up to. `struck` are the domains whose mismatch counted in `struck_epoch`."""
 
     audits: int = 0
