@@ -61,9 +61,10 @@ class Accounts:
             return
         self.fee[node, step] += fee
         self.novelty[node, step] += novelty
-        self.fraud[node, step] += fraud * (fee + novelty)
-        self.fraud_gross[node, step] += fraud * (fee + novelty)
         self.pending[node] += fee + novelty
+        if fraud:
+            self.fraud[node, step] += fraud * (fee + novelty)
+            self.fraud_gross[node, step] += fraud * (fee + novelty)
 
     def fine(self, node: int, amount: float) -> float:
         """Take a fine from pending pay, then from the bond; returns what was taken."""
@@ -132,8 +133,10 @@ class Accounts:
 
     def export(self, node: int, *, good: int, bad: int) -> None:
         """Note audited documents that may be exported."""
-        self.exported_good[node] += good
-        self.exported_bad[node] += bad
+        if good:
+            self.exported_good[node] += good
+        if bad:
+            self.exported_bad[node] += bad
 
     def waiting(self, node: int) -> tuple[float, float]:
         """Return the node's documents that wait unaudited: good and bad ones."""

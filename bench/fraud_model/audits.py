@@ -6,15 +6,15 @@ is asked (`rescues`). The tables of `comparison.judge` and `weighing.among_opera
 
 Does not: fold outcomes into standings, or pay.
 
-Usage: `drawn, first = draw(leases, rates_ppm, up)`; `finding = examine(rules, answers, row, look_of(...), epoch_id)`.
+Usage: `drawn, first = draw(leases, rates_ppm, up)`; `finding = examine(rules, case_of(answers, row), look_of(...), epoch_id)`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Final, Literal
 
+import msgspec
 import numpy as np
 
 from aggregator.verification.comparing.comparison import Decision, judge
@@ -30,8 +30,7 @@ _NAMES: Final = ("north", "south", "ring")
 Colluding = Literal["no", "draws", "rescues"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, gc=False):
     """What one audit found; `host` is what its truths say about the page's host, if they say anything."""
 
     kind: Literal["match", "mismatch", "no_evidence"]
@@ -89,8 +88,7 @@ def first_scores(answers: Answers, first: Indices, colluding: Colluding) -> Floa
     return score
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(msgspec.Struct, frozen=True, gc=False):
     """Who looks at an answer: the operators asked at once, which of them drew it, and who else could be asked."""
 
     at_once: tuple[int, ...]
@@ -113,27 +111,49 @@ def look_of(
     return Look(tuple(who[:TRUTHS_PER_AUDIT_MAX]), colluding, drawers, there)
 
 
-def examine(rules: TrustRules, answers: Answers, row: int, look: Look, epoch_id: int) -> Finding:
+class Case(msgspec.Struct, frozen=True, gc=False):
+    """What one answer is, in numbers: see `Answers`; `noise` is of each operator's truth, `lot` falls for who is asked."""
+
+    extra: float
+    missing: float
+    refused: bool
+    stale: bool
+    to_cover: bool
+    lot: float
+    noise: tuple[float, ...]
+
+
+def case_of(answers: Answers, row: int) -> Case:
+    """Return one row as a case."""
+    leases = answers.leases
+    return Case(
+        float(answers.extra[row]),
+        float(answers.missing[row]),
+        bool(answers.refused[row]),
+        bool(answers.stale[row]),
+        bool(answers.to_cover[row]),
+        float(leases.order_coin[row]),
+        tuple(leases.truth_extra[:, row].tolist()),
+    )
+
+
+def examine(rules: TrustRules, case: Case, look: Look, epoch_id: int) -> Finding:
     """Fetch truths until the protocol's tables decide; what stays open after three is no evidence."""
-    extra = float(answers.extra[row])
     truths: list[_Truth] = []
     while len(truths) < TRUTHS_PER_AUDIT_MAX:
         turn = len(truths)
-        operator = (
-            look.at_once[turn] if turn < len(look.at_once) else _next_operator(answers, row, truths, look)
-        )
-        truths.append(_truth(answers, row, operator, turn, look))
+        operator = look.at_once[turn] if turn < len(look.at_once) else _next_operator(case, truths, look)
+        truths.append(_truth(case, operator, turn, look))
         if len(truths) < len(look.at_once):
             continue
         decision = _decide(rules, truths)
         if decision.kind != "need_truth":
-            confirmed = 1.0 if any(truth.lies for truth in truths) else 1 - extra
+            confirmed = 1.0 if any(truth.lies for truth in truths) else 1 - case.extra
             return Finding(decision.kind, len(truths), confirmed, _host_event(truths, epoch_id))
     return Finding("no_evidence", len(truths), 0.0, _host_event(truths, epoch_id))
 
 
-@dataclass(frozen=True, slots=True)
-class _Truth:
+class _Truth(msgspec.Struct, frozen=True, gc=False):
     """One truth: `score` by all of the page, `counted` also by what is new where that is known."""
 
     operator: int
@@ -143,23 +163,21 @@ class _Truth:
     lies: bool
 
 
-def _truth(answers: Answers, row: int, operator: int, turn: int, look: Look) -> _Truth:
-    lies = bool(answers.to_cover[row]) and operator == RING and look.colluding != "no"
+def _truth(case: Case, operator: int, turn: int, look: Look) -> _Truth:
+    lies = case.to_cover and operator == RING and look.colluding != "no"
     lies = lies and (look.colluding == "rescues" or RING in look.drew)
-    noise = float(answers.leases.truth_extra[(look.at_once[0] + turn) % OPERATORS, row])
-    extra, missing = float(answers.extra[row]), float(answers.missing[row])
-    if answers.refused[row]:
-        extra = missing = NOT_ALIKE
+    noise = case.noise[(look.at_once[0] + turn) % OPERATORS]
+    extra, missing = (NOT_ALIKE, NOT_ALIKE) if case.refused else (case.extra, case.missing)
     score = 1.0 if lies else min(1 - extra, 1 - max(noise, missing))
-    return _Truth(operator, score, 0.0 if answers.stale[row] and not lies else score, noise, lies)
+    return _Truth(operator, score, 0.0 if case.stale and not lies else score, noise, lies)
 
 
-def _next_operator(answers: Answers, row: int, truths: list[_Truth], look: Look) -> int:
+def _next_operator(case: Case, truths: list[_Truth], look: Look) -> int:
     """Choose who is asked next: whoever did not speak where two differ or one spoke, else anybody, by lot."""
     spoken = {truth.operator for truth in truths}
     tie = len({truth.counted >= MATCH_SIMILARITY_MIN for truth in truths}) > 1
     fit = [each for each in look.up if each not in spoken or (len(spoken) > 1 and not tie)] or look.up
-    lot = float(answers.leases.order_coin[row]) * 97 * (1 + len(truths)) % 1
+    lot = case.lot * 97 * (1 + len(truths)) % 1
     return fit[int(lot * len(fit))]
 
 

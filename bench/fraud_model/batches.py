@@ -4,13 +4,16 @@ Rules: a shortcut for the many: what matches by one truth, or by the two of a do
 
 Does not: decide the others (`audits.examine`), or fold anything.
 
-Usage: `sure = sure_of(setting, batch, up)`.
+Usage: `sure = sure_of(setting, batch, up)`; `for entry in entries_of(batch, sure, rows): ...`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import starmap
 
+import msgspec
 import numpy as np
 
 from bench.fraud_model.answers import Answers
@@ -69,3 +72,37 @@ def sure_of(setting: Setting, batch: Batch, up: tuple[int, ...]) -> Sure:
     truths = np.where(pair, 2, np.where(honest_canary, 0, 1))
     noise = (noises[0] + noises[1]) * np.float32(0.5)
     return Sure(plain, plain & (excess < slack), excess, truths, noise, doubled)
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One answer of a step that is looked at by itself; the names are those of `Answers`, `Batch` and `Sure`."""
+
+    row: int
+    node: int
+    host: int
+    canary: bool
+    refused: bool
+    attacker: bool
+    wrong: bool
+    fraud: float
+    rate_ppm: int
+    value: float
+    fee: float
+    novelty: float
+    plain: bool
+    small: bool
+    excess: float
+    truths: int
+    noise: float
+    doubled: bool
+
+
+def entries_of(batch: Batch, sure: Sure, rows: Indices) -> Iterator[Entry]:
+    """Yield some rows one by one."""
+    answers, leases = batch.answers, batch.answers.leases
+    columns = (
+        leases.node, leases.host, answers.canary, answers.refused, answers.attacker, answers.wrong, answers.fraud,
+        batch.rates_ppm, batch.values, batch.fee, batch.novelty,
+        sure.plain, sure.small, sure.excess, sure.truths, sure.noise, sure.doubled,
+    )  # fmt: skip
+    return starmap(Entry, zip(rows.tolist(), *(column[rows].tolist() for column in columns), strict=True))

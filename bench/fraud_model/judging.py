@@ -28,8 +28,8 @@ from aggregator.verification.standings.standing import (
     observe,
 )
 from bench.fraud_model.accounts import Accounts
-from bench.fraud_model.audits import Finding, examine, look_of
-from bench.fraud_model.batches import Batch, Sure, sure_of
+from bench.fraud_model.audits import Finding, case_of, examine, look_of
+from bench.fraud_model.batches import Batch, Entry, Sure, entries_of, sure_of
 from bench.fraud_model.documents import Indices, Mask
 from bench.fraud_model.fleet import STEP_MS, STEPS_PER_DAY, Fleet, prefix_of
 from bench.fraud_model.setting import MEAN_PAY, Setting, Tally
@@ -86,36 +86,37 @@ class Judging:
         looked_at = batch.drawn.any(axis=0) | answers.canary
         settled = self._settled_together(leases.node, looked_at, sure.small)
         rows = np.flatnonzero((looked_at & ~settled) | (settled & (sure.truths == 2)))
+        together = settled.tolist()
         nodes, old = self._fleet.nodes, self._rules.probation_documents
-        for row, node, canary, where, truths, small, plain, done in zip(
-            rows.tolist(),
-            *(column[rows].tolist() for column in (
-                leases.node, answers.canary, leases.host, sure.truths, sure.small, sure.plain, settled
-            )),
-            strict=True,
-        ):  # fmt: skip
-            host = None if canary else where
-            agreed = HostEvent("agree", epoch_id, excess=float(sure.noise[row])) if truths == 2 else None
-            if done or (small and nodes[node].backed >= old and is_quiet(nodes[node].standing)):
-                if agreed is not None and host is not None:
-                    self._agree(host, agreed)
+        for entry in entries_of(batch, sure, rows):
+            own = nodes[entry.node]
+            agreed = HostEvent("agree", epoch_id, excess=entry.noise) if entry.truths == 2 else None
+            done = together[entry.row]
+            if done or (entry.small and own.backed >= old and is_quiet(own.standing)):
+                if agreed is not None and not entry.canary:
+                    self._agree(entry.host, agreed)
                 if not done:
-                    self._quiet[node] += 1
-                    settled[row] = True
+                    self._quiet[entry.node] += 1
+                    settled[entry.row] = True
                 continue
-            if plain:
-                finding = Finding("match", truths, 1 - float(sure.excess[row]), agreed)
-            elif canary:
-                finding = Finding("mismatch", 0, 0.0)
-            else:
-                look = look_of(
-                    batch.drawn[:, row].tolist(), int(batch.first[row]),
-                    doubled=bool(sure.doubled[row]), colluding=self._setting.colluding, up=up,
-                )  # fmt: skip
-                finding = examine(self._rules, answers, row, look, epoch_id)
+            finding = self._finding(batch, entry, agreed, epoch_id, up)
             self._tally.truths += finding.truths
-            self._conclude(step, batch, row, node, host, finding)
+            self._conclude(step, entry, finding)
         self._count_quiet(step, batch, settled, sure)
+
+    def _finding(
+        self, batch: Batch, entry: Entry, agreed: HostEvent | None, epoch_id: int, up: tuple[int, ...]
+    ) -> Finding:
+        if entry.plain:
+            return Finding("match", entry.truths, 1 - entry.excess, agreed)
+        if entry.canary:
+            return Finding("mismatch", 0, 0.0)
+        row = entry.row
+        look = look_of(
+            batch.drawn[:, row].tolist(), int(batch.first[row]),
+            doubled=entry.doubled, colluding=self._setting.colluding, up=up,
+        )  # fmt: skip
+        return examine(self._rules, case_of(batch.answers, row), look, epoch_id)
 
     # --- the many that are quiet ---------------------------------------------------------------------------------
 
@@ -165,18 +166,17 @@ class Judging:
 
     # --- one audit -----------------------------------------------------------------------------------------------
 
-    def _conclude(
-        self, step: int, batch: Batch, row: int, node: int, host: int | None, finding: Finding
-    ) -> None:
-        epoch_id, contribution_id = step // STEPS_PER_DAY, f"{step}/{row}"
+    def _conclude(self, step: int, entry: Entry, finding: Finding) -> None:
+        epoch_id, contribution_id = step // STEPS_PER_DAY, f"{step}/{entry.row}"
+        node, host = entry.node, None if entry.canary else entry.host
         void = host is not None and self._weigh_host(host, node, finding, epoch_id, contribution_id)
         if not void and finding.kind != "no_evidence":
             outcome = AuditOutcome(
                 kind=finding.kind,
                 at_ms=(step + 1) * STEP_MS,
                 documents=self._fleet.nodes[node].handed_in,
-                value=float(batch.values[row]),
-                rate_ppm=self._canary_ppm if host is None else max(1, int(batch.rates_ppm[row])),
+                value=entry.value,
+                rate_ppm=self._canary_ppm if host is None else max(1, entry.rate_ppm),
                 domain=str(host),
                 epoch_id=epoch_id,
                 excess=1 - finding.confirmed if finding.kind == "match" else 0.0,
@@ -184,7 +184,7 @@ class Judging:
                 honest_ppm=self._honest_ppm,
             )
             self.follow(node, outcome, contribution_id)
-        self._settle(step, batch, row, node, finding)
+        self._settle(step, entry, finding)
 
     def _host_excess(self, host: int | None) -> float:
         known = self._hosts.get(WHOLE_WEB if host is None else host)
@@ -280,24 +280,24 @@ class Judging:
                 self._fleet.nodes[node].suspended_ever = True
         return 0.0
 
-    def _settle(self, step: int, batch: Batch, row: int, node: int, finding: Finding) -> None:
+    def _settle(self, step: int, entry: Entry, finding: Finding) -> None:
         """Pay one audited answer, and put it or the truth among the accepted documents."""
-        answers, own = batch.answers, self._fleet.nodes[node]
-        fee, novelty = float(batch.fee[row]), float(batch.novelty[row])
-        canary = bool(answers.canary[row])
-        if finding.kind == "match" and not answers.refused[row]:
+        node, fee, novelty = entry.node, entry.fee, entry.novelty
+        own = self._fleet.nodes[node]
+        if finding.kind == "match" and not entry.refused:
             own.pass_audits(step, 1, self._rules)
             paid = novelty * (finding.confirmed if self._rules.on("padding") else 1.0)
-            self._tally.lost_unconfirmed[node] += novelty - paid
+            if paid < novelty:
+                self._tally.lost_unconfirmed[node] += novelty - paid
             to_bond = self._rules.on("probation") and own.backed < self._rules.probation_documents
             own.backed += 1
-            self._accounts.credit(step, node, fee, paid, float(answers.fraud[row]), to_bond=to_bond)
-            if not canary:
-                self._accounts.export(node, good=int(not answers.wrong[row]), bad=int(answers.wrong[row]))
+            self._accounts.credit(step, node, fee, paid, entry.fraud, to_bond=to_bond)
+            if not entry.canary:
+                self._accounts.export(node, good=int(not entry.wrong), bad=int(entry.wrong))
         elif finding.kind == "mismatch":
             self._tally.lost_penalties[node] += fee + novelty
-            self._tally.replaced += self._rules.on("replacement") and not canary
-            if self._setting.strategy.appeals and answers.attacker[row]:
+            self._tally.replaced += self._rules.on("replacement") and not entry.canary
+            if self._setting.strategy.appeals and entry.attacker:
                 self._accounts.fine(node, APPEAL_FEES)
                 self._tally.truths += APPEAL_TRUTHS
         elif finding.kind == "no_evidence":
