@@ -6,7 +6,7 @@ is what it is for, while `fraud_gross` shrinks only as all pending pay does.
 
 Does not: decide a fine or a verdict.
 
-Usage: `accounts.credit(...)`, `accounts.fine(node, amount)`, `accounts.post([node], [until])`.
+Usage: `accounts.credit(...)`, `accounts.fine(node, amount)`, `accounts.post(node, until)`.
 """
 
 from __future__ import annotations
@@ -114,9 +114,21 @@ class Accounts:
             last += 1
         return last
 
-    def post(self, nodes: Sequence[int], until: Sequence[int]) -> None:
-        """Post what these nodes have pending from before the steps named."""
-        node, step, last = np.array(nodes), np.array([self.first[each] for each in nodes]), np.array(until)
+    def post(self, node: int, until: int) -> None:
+        """Post what a node has pending from before a step."""
+        posted = slice(self.first[node], until)
+        amount = float(self.fee[node, posted].sum() + self.novelty[node, posted].sum())
+        self.posted[node] += amount
+        self.pending[node] -= amount
+        self.posted_fraud[node] += self.fraud[node, posted].sum()
+        self.posted_fraud_gross[node] += self.fraud_gross[node, posted].sum()
+        self.exported_good[node] += self.good[node, posted].sum()
+        self.exported_bad[node] += self.bad[node, posted].sum()
+        self.first[node] = until
+
+    def post_many(self, nodes: Sequence[int], until: Sequence[int]) -> None:
+        """Do so for many nodes together."""
+        node, step, last = np.array(nodes, np.int64), np.array([self.first[each] for each in nodes]), np.array(until)
         for each, end in zip(nodes, until, strict=True):
             self.first[each] = end
         while len(node):

@@ -11,7 +11,7 @@ Usage: `drawn, first = draw(leases, rates_ppm, up)`; `finding = examine(rules, c
 
 from __future__ import annotations
 
-from itertools import combinations
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -97,8 +97,9 @@ class Look(msgspec.Struct, frozen=True, gc=False):
     up: tuple[int, ...]
 
 
+@lru_cache(maxsize=4096)
 def look_of(
-    drew: list[bool], first: int, *, doubled: bool, colluding: Colluding, up: tuple[int, ...]
+    drew: tuple[bool, ...], first: int, *, doubled: bool, colluding: Colluding, up: tuple[int, ...]
 ) -> Look:
     """Ask those that drew it, and one more where it is doubled. Where nobody is up, all answer when they are back."""
     there = up or tuple(range(OPERATORS))
@@ -140,17 +141,19 @@ def case_of(answers: Answers, row: int) -> Case:
 def examine(rules: TrustRules, case: Case, look: Look, epoch_id: int) -> Finding:
     """Fetch truths until the protocol's tables decide; what stays open after three is no evidence."""
     truths: list[_Truth] = []
-    while len(truths) < TRUTHS_PER_AUDIT_MAX:
-        turn = len(truths)
+    pairs: list[_Pair] = []
+    while (turn := len(truths)) < TRUTHS_PER_AUDIT_MAX:
         operator = look.at_once[turn] if turn < len(look.at_once) else _next_operator(case, truths, look)
-        truths.append(_truth(case, operator, turn, look))
+        truth = _truth(case, operator, turn, look)
+        pairs += [_Pair(each, truth, _alike(each, truth)) for each in truths]
+        truths.append(truth)
         if len(truths) < len(look.at_once):
             continue
-        decision = _decide(rules, truths)
+        decision = _decide(rules, truths, pairs)
         if decision.kind != "need_truth":
             confirmed = 1.0 if any(truth.lies for truth in truths) else 1 - case.extra
-            return Finding(decision.kind, len(truths), confirmed, _host_event(truths, epoch_id))
-    return Finding("no_evidence", len(truths), 0.0, _host_event(truths, epoch_id))
+            return Finding(decision.kind, len(truths), confirmed, _host_event(truths, pairs, epoch_id))
+    return Finding("no_evidence", len(truths), 0.0, _host_event(truths, pairs, epoch_id))
 
 
 class _Truth(msgspec.Struct, frozen=True, gc=False):
@@ -161,6 +164,12 @@ class _Truth(msgspec.Struct, frozen=True, gc=False):
     counted: float
     noise: float
     lies: bool
+
+
+class _Pair(msgspec.Struct, frozen=True, gc=False):
+    a: _Truth
+    b: _Truth
+    alike: float
 
 
 def _truth(case: Case, operator: int, turn: int, look: Look) -> _Truth:
@@ -181,9 +190,9 @@ def _next_operator(case: Case, truths: list[_Truth], look: Look) -> int:
     return fit[int(lot * len(fit))]
 
 
-def _decide(rules: TrustRules, truths: list[_Truth]) -> Decision:
-    scores = tuple(truth.counted for truth in truths)
-    agreement = min((_alike(a, b) for a, b in combinations(truths, 2)), default=1.0)
+def _decide(rules: TrustRules, truths: list[_Truth], pairs: list[_Pair]) -> Decision:
+    scores = tuple([truth.counted for truth in truths])
+    agreement = min([pair.alike for pair in pairs], default=1.0)
     kind, reason = judge(scores, agreement)
     if kind == "mismatch" and judge([truth.score for truth in truths], agreement)[0] != "mismatch":
         kind, reason = "no_evidence", "perhaps_stale"
@@ -198,15 +207,13 @@ def _alike(a: _Truth, b: _Truth) -> float:
     return 1 - max(a.noise, b.noise)
 
 
-def _host_event(truths: list[_Truth], epoch_id: int) -> HostEvent | None:
+def _host_event(truths: list[_Truth], pairs: list[_Pair], epoch_id: int) -> HostEvent | None:
     if len(truths) < 2:
         return None
-    pairs = [(a, b) for a, b in combinations(truths, 2) if _alike(a, b) < TRUTH_AGREEMENT_MIN]
-    if not pairs:
-        excess = sum(truth.noise for truth in truths) / len(truths)
+    apart = [(pair.a.operator, pair.b.operator) for pair in pairs if pair.alike < TRUTH_AGREEMENT_MIN]
+    if not apart:
+        excess = sum([truth.noise for truth in truths]) / len(truths)
         return HostEvent("agree", epoch_id, excess=excess)
     named = sorted({truth.operator for truth in truths})
-    suspects = tuple(
-        _NAMES[each] for each in named if all(each in (a.operator, b.operator) for a, b in pairs)
-    )
+    suspects = tuple([_NAMES[each] for each in named if all(each in pair for pair in apart)])
     return HostEvent("disagree", epoch_id, suspects=suspects)

@@ -2,7 +2,8 @@
 
 Rules: all decisions are the protocol's: `examine` (with `judge` and `among_operators`), `observe_host`, `observe`.
 Most audits are plain matches of nodes about which nothing is open; those only count up, which is what `observe` makes
-of them (`is_quiet`, held to it by a test), and are therefore counted together.
+of them (`is_quiet`, held to it by a test), and are therefore counted together. What matches at first sight is paid
+together, before the others are looked at.
 
 Does not: draw, vest, or hand out leases.
 
@@ -12,7 +13,7 @@ Usage: `judging.judge_step(step, batch)`.
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from msgspec.structs import replace
@@ -84,25 +85,27 @@ class Judging:
         self._honest_ppm = honest_rate_ppm(self._rules, *self._pooled)
         sure = sure_of(self._setting, batch, up)
         looked_at = batch.drawn.any(axis=0) | answers.canary
-        settled = self._settled_together(leases.node, looked_at, sure.small)
-        rows = np.flatnonzero((looked_at & ~settled) | (settled & (sure.truths == 2)))
-        together = settled.tolist()
-        nodes, old = self._fleet.nodes, self._rules.probation_documents
-        for entry in entries_of(batch, sure, rows):
-            own = nodes[entry.node]
+        known = np.array([node.backed >= self._rules.probation_documents for node in self._fleet.nodes])
+        settled = looked_at & sure.plain & ~answers.refused & known[leases.node]
+        self._pay_settled(step, batch, settled, sure)
+        together = self._count_quiet(leases.node, looked_at, settled & sure.small)
+        rows = np.flatnonzero(looked_at & (~together | (sure.truths == 2)))
+        for entry, paid, done in zip(
+            entries_of(batch, sure, rows), settled[rows].tolist(), together[rows].tolist(), strict=True
+        ):
             agreed = HostEvent("agree", epoch_id, excess=entry.noise) if entry.truths == 2 else None
-            done = together[entry.row]
-            if done or (entry.small and own.backed >= old and is_quiet(own.standing)):
+            if paid:
                 if agreed is not None and not entry.canary:
                     self._agree(entry.host, agreed)
                 if not done:
-                    self._quiet[entry.node] += 1
-                    settled[entry.row] = True
+                    self._match(step, entry)
                 continue
             finding = self._finding(batch, entry, agreed, epoch_id, up)
             self._tally.truths += finding.truths
             self._conclude(step, entry, finding)
-        self._count_quiet(step, batch, settled, sure)
+        for index, node in enumerate(self._fleet.nodes):
+            if self._quiet[index] and (node.standing.suspicion or node.standing.doubt):
+                self._fold_quiet(index)
 
     def _finding(
         self, batch: Batch, entry: Entry, agreed: HostEvent | None, epoch_id: int, up: tuple[int, ...]
@@ -113,22 +116,22 @@ class Judging:
             return Finding("mismatch", 0, 0.0)
         row = entry.row
         look = look_of(
-            batch.drawn[:, row].tolist(), int(batch.first[row]),
+            tuple(batch.drawn[:, row].tolist()), int(batch.first[row]),
             doubled=entry.doubled, colluding=self._setting.colluding, up=up,
         )  # fmt: skip
         return examine(self._rules, case_of(batch.answers, row), look, epoch_id)
 
     # --- the many that are quiet ---------------------------------------------------------------------------------
 
-    def _settled_together(self, node_of: Indices, looked_at: Mask, small: Mask) -> Mask:
+    def _count_quiet(self, node_of: Indices, looked_at: Mask, small: Mask) -> Mask:
         """Find, and count, the audits of nodes of which this step has nothing but quiet matches."""
-        nodes, old = self._fleet.nodes, self._rules.probation_documents
-        quiet = np.array([node.backed >= old and is_quiet(node.standing) for node in nodes], np.bool_)
+        quiet = np.array([is_quiet(node.standing) for node in self._fleet.nodes], np.bool_)
         quiet[node_of[looked_at & ~small]] = False
         together: Mask = looked_at & quiet[node_of]
-        counts = np.bincount(node_of[together], minlength=len(nodes))
+        counts = np.bincount(node_of[together], minlength=len(quiet))
         for index in np.flatnonzero(counts).tolist():
             self._quiet[index] += int(counts[index])
+        self._pooled[1] += int(counts.sum())
         return together
 
     def is_sold(self, node: int) -> bool:
@@ -136,27 +139,41 @@ class Judging:
         self._fold_quiet(node)
         return not in_doubt(self._fleet.nodes[node].standing, self._honest_ppm)
 
-    def _count_quiet(self, step: int, batch: Batch, rows: Mask, sure: Sure) -> None:
+    def _match(self, step: int, entry: Entry) -> None:
+        """Fold a match at first sight, which is paid already."""
+        node = entry.node
+        own = self._fleet.nodes[node]
+        if entry.small and is_quiet(own.standing):
+            self._quiet[node] += 1
+            self._pooled[1] += 1
+            return
+        self._fold_quiet(node)
+        if not self._setting.mended or in_good_standing(self._rules, own.standing):
+            self._pooled[1] += 1
+        outcome = self._outcome(step, entry, "match", entry.excess)
+        own.standing, consequences = observe(self._rules, own.standing, outcome)
+        for consequence in consequences:
+            self._tally.lost_penalties[node] += self._exact(node, consequence)
+
+    def _pay_settled(self, step: int, batch: Batch, rows: Mask, sure: Sure) -> None:
+        """Pay what matched at first sight, all together."""
         answers, node = batch.answers, batch.answers.leases.node[rows]
         self._tally.truths += int(sure.truths[rows].sum())
         confirmed = (1 - sure.excess[rows]) if self._rules.on("padding") else np.ones(len(node), np.float32)
         novelty = batch.novelty[rows] * confirmed
-        np.add.at(self._tally.lost_unconfirmed, node, batch.novelty[rows] - novelty)
+        nodes = self._setting.nodes
+        self._tally.lost_unconfirmed += np.bincount(node, batch.novelty[rows] - novelty, nodes)
         self._accounts.credit_many(step, node, batch.fee[rows], novelty, answers.fraud[rows])
         documents = ~answers.canary[rows]
-        wrong, nodes = answers.wrong[rows], self._setting.nodes
+        wrong = answers.wrong[rows]
         self._accounts.exported_bad += np.bincount(node[wrong & documents], minlength=nodes)
         self._accounts.exported_good += np.bincount(node[~wrong & documents], minlength=nodes)
-        for index, count in zip(
-            *(found.tolist() for found in np.unique(node, return_counts=True)), strict=True
-        ):
-            self._fleet.nodes[index].pass_audits(step, count, self._rules)
-            if self._fleet.nodes[index].standing.suspicion or self._fleet.nodes[index].standing.doubt:
-                self._fold_quiet(index)
+        counts = np.bincount(node, minlength=nodes)
+        for index in np.flatnonzero(counts).tolist():
+            self._fleet.nodes[index].pass_audits(step, int(counts[index]), self._rules)
         honest = ~answers.attacker[rows]
         self._tally.honest_audits += int(honest.sum())
         self._tally.audits += len(node)
-        self._pooled[1] += len(node)
 
     def _fold_quiet(self, node: int) -> None:
         if count := self._quiet[node]:
@@ -171,20 +188,26 @@ class Judging:
         node, host = entry.node, None if entry.canary else entry.host
         void = host is not None and self._weigh_host(host, node, finding, epoch_id, contribution_id)
         if not void and finding.kind != "no_evidence":
-            outcome = AuditOutcome(
-                kind=finding.kind,
-                at_ms=(step + 1) * STEP_MS,
-                documents=self._fleet.nodes[node].handed_in,
-                value=entry.value,
-                rate_ppm=self._canary_ppm if host is None else max(1, entry.rate_ppm),
-                domain=str(host),
-                epoch_id=epoch_id,
-                excess=1 - finding.confirmed if finding.kind == "match" else 0.0,
-                host_excess=self._host_excess(host),
-                honest_ppm=self._honest_ppm,
-            )
+            outcome = self._outcome(step, entry, finding.kind, 1 - finding.confirmed)
             self.follow(node, outcome, contribution_id)
         self._settle(step, entry, finding)
+
+    def _outcome(
+        self, step: int, entry: Entry, kind: Literal["match", "mismatch"], excess: float
+    ) -> AuditOutcome:
+        host = None if entry.canary else entry.host
+        return AuditOutcome(
+            kind,
+            (step + 1) * STEP_MS,
+            self._fleet.nodes[entry.node].handed_in,
+            entry.value,
+            self._canary_ppm if host is None else max(1, entry.rate_ppm),
+            str(host),
+            step // STEPS_PER_DAY,
+            excess if kind == "match" else 0.0,
+            self._host_excess(host),
+            self._honest_ppm,
+        )
 
     def _host_excess(self, host: int | None) -> float:
         known = self._hosts.get(WHOLE_WEB if host is None else host)

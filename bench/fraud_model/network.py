@@ -192,7 +192,7 @@ class Network:
             until = self.accounts.covered(index, bounds, step)
             if until > first[index]:
                 due[index] = until
-        self.accounts.post(list(due), list(due.values()))
+        self.accounts.post_many(list(due), list(due.values()))
 
     def _close_epoch(self, step: int) -> None:
         """Disclose; throw-away identities that were caught leave and come back as somebody else."""
@@ -222,7 +222,7 @@ class Network:
             )
             until = self.accounts.covered(index, everything, next_step - 1)
             if until > self.accounts.first[index]:
-                self.accounts.post([index], [until])
+                self.accounts.post(index, until)
             self.accounts.return_bond(index)
         self.accounts.first[index] = next_step
         self._sell(index)
