@@ -58,7 +58,7 @@ def _marginal(setting: Setting, found: Sequence[Figures]) -> float | None:
     fewer = replace(setting, strategy=setting.strategy.scaled(0.0 if whole else FEWER))
     if fewer.strategy == setting.strategy:
         return None
-    differences = [marginal_per_fake(more, figures_of(Network(fewer, more.seed).run())) for more in found]
+    differences = [marginal_per_fake(more, figures_of(Network(fewer, more.seed).run())) for more in found[:MARGINAL_SEEDS]]
     return max((round(each, 4) for each in differences if each is not None), default=None)
 
 

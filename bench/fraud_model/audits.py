@@ -22,6 +22,7 @@ from aggregator.verification.comparing.weighing import among_operators
 from aggregator.verification.standings.hosts import HostEvent
 from bench.fraud_model.answers import NOT_ALIKE, Answers
 from bench.fraud_model.documents import OPERATORS, Amounts, Floats, Indices, Leases, Mask
+from bench.fraud_model.webs import IN_ORDER
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTH_AGREEMENT_MIN, TRUTHS_PER_AUDIT_MAX
 from windrow_protocol.trust_rules import PPM, TrustRules
 
@@ -116,6 +117,7 @@ class Case(msgspec.Struct, frozen=True, gc=False):
     """What one answer is, in numbers: see `Answers`; `noise` is of each operator's truth, `lot` falls for who is asked."""
 
     extra: float
+    excess: float
     missing: float
     refused: bool
     stale: bool
@@ -129,6 +131,7 @@ def case_of(answers: Answers, row: int) -> Case:
     leases = answers.leases
     return Case(
         float(answers.extra[row]),
+        float(answers.excess[row]),
         float(answers.missing[row]),
         bool(answers.refused[row]),
         bool(answers.stale[row]),
@@ -151,7 +154,7 @@ def examine(rules: TrustRules, case: Case, look: Look, epoch_id: int) -> Finding
             continue
         decision = _decide(rules, truths, pairs)
         if decision.kind != "need_truth":
-            confirmed = 1.0 if any(truth.lies for truth in truths) else 1 - case.extra
+            confirmed = 1.0 if any(truth.lies for truth in truths) else 1 - case.excess
             return Finding(decision.kind, len(truths), confirmed, _host_event(truths, pairs, epoch_id))
     return Finding("no_evidence", len(truths), 0.0, _host_event(truths, pairs, epoch_id))
 
@@ -212,7 +215,7 @@ def _host_event(truths: list[_Truth], pairs: list[_Pair], epoch_id: int) -> Host
         return None
     apart = [(pair.a.operator, pair.b.operator) for pair in pairs if pair.alike < TRUTH_AGREEMENT_MIN]
     if not apart:
-        excess = sum([truth.noise for truth in truths]) / len(truths)
+        excess = IN_ORDER * sum([truth.noise for truth in truths]) / len(truths)
         return HostEvent("agree", epoch_id, excess=excess)
     named = sorted({truth.operator for truth in truths})
     suspects = tuple([_NAMES[each] for each in named if all(each in pair for pair in apart)])

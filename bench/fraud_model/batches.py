@@ -20,6 +20,7 @@ from bench.fraud_model.answers import Answers
 from bench.fraud_model.audits import first_scores
 from bench.fraud_model.documents import OPERATORS, Floats, Indices, Mask
 from bench.fraud_model.setting import Setting
+from bench.fraud_model.webs import IN_ORDER
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTH_AGREEMENT_MIN
 from windrow_protocol.trust_rules import PPM
 
@@ -67,10 +68,10 @@ def sure_of(setting: Setting, batch: Batch, up: tuple[int, ...]) -> Sure:
     pair = one_drawer & doubled & alike & second_alike & agree & ~answers.to_cover & (len(up) == OPERATORS)
     honest_canary = answers.canary & (answers.fetched | answers.refused)
     plain = (one_drawer & ~doubled & alike) | pair | honest_canary
-    excess = np.where((scores == 1.0) | answers.canary, np.float32(0), answers.extra)
+    excess = np.where((scores == 1.0) | answers.canary, np.float32(0), answers.excess)
     slack = rules.padding_slack_ppm / PPM if rules.on("padding") else 1.0
     truths = np.where(pair, 2, np.where(honest_canary, 0, 1))
-    noise = (noises[0] + noises[1]) * np.float32(0.5)
+    noise = (noises[0] + noises[1]) * np.float32(0.5 * IN_ORDER)
     return Sure(plain, plain & (excess < slack), excess, truths, noise, doubled)
 
 
