@@ -31,7 +31,7 @@ from aggregator.verification.standings.standing import (
 from bench.fraud_model.accounts import Accounts
 from bench.fraud_model.audits import Finding, case_of, examine, look_of
 from bench.fraud_model.batches import Batch, Entry, Sure, entries_of, sure_of
-from bench.fraud_model.documents import Indices, Mask
+from bench.fraud_model.documents import Mask
 from bench.fraud_model.fleet import STEP_MS, STEPS_PER_DAY, Fleet, prefix_of
 from bench.fraud_model.setting import MEAN_PAY, Setting, Tally
 from bench.fraud_model.webs import HOSTS
@@ -48,8 +48,10 @@ def is_quiet(standing: Standing) -> bool:
     return standing.escalation is None and standing.padding == 0.0
 
 
-def with_quiet_matches(rules: TrustRules, standing: Standing, count: int, honest_ppm: int) -> Standing:
-    """Return what `observe` makes of a quiet standing and so many matches without excess."""
+def with_quiet_matches(
+    rules: TrustRules, standing: Standing, count: int, honest_ppm: int, stood_for: float
+) -> Standing:
+    """Return what `observe` makes of a quiet standing and so many matches without excess; see `Standing.stood_for`."""
     fall = 0.0
     if standing.suspicion:
         honest = honest_ppm / PPM
@@ -62,6 +64,7 @@ def with_quiet_matches(rules: TrustRules, standing: Standing, count: int, honest
         suspicion=suspicion,
         passed_in_a_row=standing.passed_in_a_row + count,
         doubt=max(0, standing.doubt - count),
+        stood_for=standing.stood_for + stood_for,
     )
 
 
@@ -76,6 +79,7 @@ class Judging:
         self._pooled = [0, 0]  # mismatches that counted, audits
         self._honest_ppm = setting.rules.honest_mismatch_min_ppm
         self._quiet = [0] * setting.nodes  # matches not yet folded into standings
+        self._stood_for = [0.0] * setting.nodes  # documents that they stood for
         self._canary_ppm = setting.rules.canary_caught_ppm if setting.mended else PPM
         self.hard = np.zeros(HOSTS, np.bool_)
 
@@ -88,7 +92,7 @@ class Judging:
         known = np.array([node.backed >= self._rules.probation_documents for node in self._fleet.nodes])
         settled = looked_at & sure.plain & ~answers.refused & known[leases.node]
         self._pay_settled(step, batch, settled, sure)
-        together = self._count_quiet(leases.node, looked_at, settled & sure.small)
+        together = self._count_quiet(batch, looked_at, settled & sure.small)
         rows = np.flatnonzero(looked_at & (~together | (sure.truths == 2)))
         for entry, paid, done in zip(
             entries_of(batch, sure, rows), settled[rows].tolist(), together[rows].tolist(), strict=True
@@ -123,14 +127,18 @@ class Judging:
 
     # --- the many that are quiet ---------------------------------------------------------------------------------
 
-    def _count_quiet(self, node_of: Indices, looked_at: Mask, small: Mask) -> Mask:
+    def _count_quiet(self, batch: Batch, looked_at: Mask, small: Mask) -> Mask:
         """Find, and count, the audits of nodes of which this step has nothing but quiet matches."""
+        node_of = batch.answers.leases.node
         quiet = np.array([is_quiet(node.standing) for node in self._fleet.nodes], np.bool_)
         quiet[node_of[looked_at & ~small]] = False
         together: Mask = looked_at & quiet[node_of]
         counts = np.bincount(node_of[together], minlength=len(quiet))
+        stood_for = np.where(batch.answers.canary, 0.0, PPM / np.maximum(1, batch.rates_ppm))[together]
+        documents = np.bincount(node_of[together], stood_for, len(quiet))
         for index in np.flatnonzero(counts).tolist():
             self._quiet[index] += int(counts[index])
+            self._stood_for[index] += float(documents[index])
         self._pooled[1] += int(counts.sum())
         return together
 
@@ -145,6 +153,7 @@ class Judging:
         own = self._fleet.nodes[node]
         if entry.small and is_quiet(own.standing):
             self._quiet[node] += 1
+            self._stood_for[node] += 0.0 if entry.canary else PPM / max(1, entry.rate_ppm)
             self._pooled[1] += 1
             return
         self._fold_quiet(node)
@@ -178,7 +187,8 @@ class Judging:
     def _fold_quiet(self, node: int) -> None:
         if count := self._quiet[node]:
             own = self._fleet.nodes[node]
-            own.standing = with_quiet_matches(self._rules, own.standing, count, self._honest_ppm)
+            stood_for, self._stood_for[node] = self._stood_for[node], 0.0
+            own.standing = with_quiet_matches(self._rules, own.standing, count, self._honest_ppm, stood_for)
             self._quiet[node] = 0
 
     # --- one audit -----------------------------------------------------------------------------------------------
@@ -207,6 +217,7 @@ class Judging:
             excess if kind == "match" else 0.0,
             self._host_excess(host),
             self._honest_ppm,
+            entry.canary,
         )
 
     def _host_excess(self, host: int | None) -> float:

@@ -26,10 +26,12 @@ from bench.fraud_model.fleet import STEP_MS, STEPS_PER_DAY, Fleet, Node
 from bench.fraud_model.judging import Judging
 from bench.fraud_model.setting import MEAN_BYTES, MEAN_PAY, Setting, Tally
 from bench.fraud_model.webs import HOSTS, hosts_of
+from rewards.novelty_rooms import unranked_room
 from rewards.vesting import vesting_bounds
 from windrow_protocol.trust_rules import PPM
 
 DISAGREEING: Final = 0.22  # truths of hosts of more noise than this disagree about every second time
+UNRANKED: Final = 0.02  # of honest leases lead to domains that no list knows: the least popular
 PADDED_MATCH_MAX: Final = 0.4  # more inserted text than this is a mismatch
 
 
@@ -50,6 +52,7 @@ class Network:
         self.tally = Tally.of(setting.nodes)
         self.judging = Judging(setting, self.fleet, self.accounts, self.tally)
         self.outages = self._outages()
+        self._paid_bytes = (0.0, 0.0)  # of an epoch: for ranked and for unranked domains
 
     def run(self) -> Network:
         """Run all steps, let every node leave, and return this."""
@@ -85,7 +88,7 @@ class Network:
         rates_ppm = rates_of_values(node_rates, values)
         up = tuple(each for each in range(OPERATORS) if each not in self.outages.get(step, ()))
         drawn, first = draw(leases, rates_ppm, up)
-        fee, novelty = self._asked(answers, hard)
+        fee, novelty = self._asked(step, answers, hard)
         batch = Batch(answers, rates_ppm, values, fee, novelty, drawn, first)
         undrawn = ~drawn.any(axis=0) & ~answers.canary & ~answers.refused
         self.accounts.credit_many(
@@ -158,8 +161,8 @@ class Network:
             worth = worth + FEE * fees
         self.tally.due += np.bincount(leases.node, worth, self.setting.nodes)
 
-    def _asked(self, answers: Answers, hard: Mask) -> tuple[Floats, Floats]:
-        """Return the fee and the novelty pay that each answer asks for; records what hard hosts withhold."""
+    def _asked(self, step: int, answers: Answers, hard: Mask) -> tuple[Floats, Floats]:
+        """Return the fee and the novelty pay that each answer asks for; records what hard hosts and caps withhold."""
         novelty = np.minimum(answers.novel, BYTES_MAX) * np.float32(BYTE_PAY)
         withheld = hard & ~answers.attacker & ~answers.canary
         rightly = self.hosts.noise[answers.leases.host] > DISAGREEING
@@ -167,12 +170,39 @@ class Network:
             lost = withheld & rows
             column += np.bincount(answers.leases.node[lost], novelty[lost], self.setting.nodes)
         novelty[hard | answers.canary] = 0
-        if self.setting.strategy.own_sites and self.rules.on("domain_caps"):
-            own = answers.leases.host >= HOSTS - OWN_HOSTS
+        if self.rules.on("domain_caps"):
+            before = novelty.copy()
+            self._cap(step, answers.leases, novelty)
+            lost = (before - novelty) * ~answers.attacker
+            self.tally.lost_capped += np.bincount(answers.leases.node, lost, self.setting.nodes)
+        return np.full(len(answers.leases), FEE, np.float32), novelty
+
+    def _cap(self, step: int, leases: Leases, novelty: Floats) -> None:
+        """Keep the ring's sites within their caps, then all unranked domains within their share of what is paid.
+
+        Documents are priced in the order of their coins; of ranked ones it only matters how many came before.
+        """
+        if self.setting.strategy.own_sites:
+            own = leases.host >= HOSTS - OWN_HOSTS
             cap = min(OWN_HOSTS * self.rules.domain_novelty_bytes_max, self.rules.prefix_novelty_bytes_max)
             asked = float(novelty[own].sum()) / BYTE_PAY
             novelty[own] *= min(1.0, cap / STEPS_PER_DAY / asked) if asked else 1.0
-        return np.full(len(answers.leases), FEE, np.float32), novelty
+        if step % STEPS_PER_DAY == 0:
+            self._paid_bytes = (0.0, 0.0)
+        ranked_bytes, unranked_bytes = self._paid_bytes
+        unranked = (self.hosts.weight_sums[leases.host] > 1 - UNRANKED) & (novelty > 0)
+        more = float(novelty[~unranked].sum()) / BYTE_PAY
+        rows = np.flatnonzero(unranked)
+        rows = rows[np.argsort(leases.order_coin[rows])]
+        for row, coin, asked in zip(
+            rows.tolist(), leases.order_coin[rows].tolist(), (novelty[rows] / BYTE_PAY).tolist(), strict=True
+        ):
+            paid = int(ranked_bytes + coin * more + unranked_bytes)
+            room = unranked_room(paid, int(unranked_bytes), self.rules.unranked_novelty_ppm)
+            if room < asked:
+                novelty[row] = room * BYTE_PAY
+            unranked_bytes += min(room, asked)
+        self._paid_bytes = (ranked_bytes + more, unranked_bytes)
 
     # --- vesting, epochs, leaving ------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from bench.fraud_model.network import Network
 from bench.fraud_model.setting import Setting
 from bench.fraud_model.strategies import STRATEGIES
 from bench.fraud_model.webs import WEBS, HostKind, Web, hosts_of
-from windrow_protocol.trust_rules import TrustRules
+from windrow_protocol.trust_rules import PPM, TrustRules
 
 RULES = TrustRules()
 SMALL = Setting(nodes=60, days=12)
@@ -51,9 +51,10 @@ def test_counting_quiet_matches_together_equals_observing_each(
     match = AuditOutcome("match", 0, 100, 1.0, 30_000, "a.example", 1, 0.029, 0.0, honest_ppm)
     assert is_quiet(standing)
     each = reduce(lambda now, _: observe(RULES, now, match)[0], range(count), standing)
-    together = with_quiet_matches(RULES, standing, count, honest_ppm)
-    same = [msgspec.structs.replace(standing, suspicion=0.0) for standing in (together, each)]
+    together = with_quiet_matches(RULES, standing, count, honest_ppm, count * PPM / match.rate_ppm)
+    same = [msgspec.structs.replace(one, suspicion=0.0, stood_for=0.0) for one in (together, each)]
     assert same[0] == same[1]
+    assert together.stood_for == pytest.approx(each.stood_for)
     assert together.suspicion == pytest.approx(each.suspicion)
 
 

@@ -276,4 +276,5 @@ def _outcome(house: House, connection: sa.Connection, finding: Finding, region: 
         excess=finding.excess,
         host_excess=known.excess,
         honest_ppm=honest_ppm_in(connection, house.rules, region),
+        control=finding.canary,
     )

@@ -51,6 +51,7 @@ class AuditOutcome(msgspec.Struct, frozen=True):
     excess: float = 0.0
     host_excess: float = 0.0
     honest_ppm: int = 10_000
+    control: bool = False  # of a control page: passing it says nothing of what was not drawn
 
 
 class Consequence(msgspec.Struct, frozen=True):
@@ -86,6 +87,8 @@ class Standing(msgspec.Struct, frozen=True):
     would_suspend: bool = False
     passed_in_a_row: int = 0  # matches since the latest mismatch that counted
     doubt: int = 0  # audits to pass before what nobody audited of it is sold again
+    stood_for: float = 0.0  # documents that its audits stood for: each as many as its rate says
+    stood_for_bad: float = 0.0  # those of mismatches that counted
 
     @property
     def frozen(self) -> bool:
@@ -109,7 +112,9 @@ def in_doubt(standing: Standing, honest_ppm: int) -> bool:
     They are after a padding alarm or a suspicion of `doubt_odds` until `doubt_audits` have passed, and as long as two
     mismatches or more are a larger share of its audits than e0.
     """
-    often = standing.mismatches >= 2 and standing.mismatches * PPM > standing.audits * honest_ppm
+    of_audits = standing.mismatches >= 2 and standing.mismatches * PPM > standing.audits * honest_ppm
+    of_documents = standing.mismatches >= 3 and standing.stood_for_bad * PPM > 2 * standing.stood_for * honest_ppm
+    often = of_audits or of_documents
     return often or standing.doubt > 0
 
 
@@ -145,6 +150,7 @@ def _matched(
         padding=level,
         padding_sum=total,
         padding_audits=audits,
+        stood_for=standing.stood_for + (0.0 if outcome.control else PPM / max(1, outcome.rate_ppm)),
     )
     return standing, (*cleared, *padding)
 
@@ -154,13 +160,15 @@ def _mismatched(
 ) -> tuple[Standing, tuple[Consequence, ...]]:
     found: list[Consequence] = [Consequence("replaced")] if rules.on("replacement") else []
     struck = standing.struck if standing.struck_epoch == outcome.epoch_id else ()
-    standing = replace(standing, audits=standing.audits + 1)
+    stands_for = PPM / max(1, outcome.rate_ppm)
+    standing = replace(standing, audits=standing.audits + 1, stood_for=standing.stood_for + stands_for)
     if outcome.domain in struck:  # one bad page of a site is bad luck; ten are the same bad luck
         return standing, tuple(found)
     rise = _log_odds(rules, outcome, matched=False)
     standing = replace(
         standing,
         mismatches=standing.mismatches + 1,
+        stood_for_bad=standing.stood_for_bad + stands_for,
         struck_epoch=outcome.epoch_id,
         struck=(*struck, outcome.domain),
         suspicion=standing.suspicion + rise,
