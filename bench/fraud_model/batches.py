@@ -4,7 +4,7 @@ Rules: a shortcut for the many: what matches by one truth, or by the two of a do
 
 Does not: decide the others (`audits.examine`), or fold anything.
 
-Usage: `sure = sure_of(setting, batch, up)`; `for entry in entries_of(batch, sure, rows): ...`.
+Usage: `sure = sure_of(setting, batch, up, host_excess)`; `for entry in entries_of(batch, sure, rows): ...`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.fraud_model.answers import Answers
 from bench.fraud_model.audits import first_scores
-from bench.fraud_model.documents import OPERATORS, Floats, Indices, Mask
+from bench.fraud_model.documents import OPERATORS, Amounts, Floats, Indices, Mask
 from bench.fraud_model.setting import Setting
 from bench.fraud_model.webs import IN_ORDER
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTH_AGREEMENT_MIN
@@ -40,7 +40,7 @@ class Batch:
 
 @dataclass(slots=True)
 class Sure:
-    """Of each answer: whether it matches at first sight, without excess, by how many truths; their noise."""
+    """Of each answer: whether it matches at first sight, without an excess that counts, by how many truths; their noise."""
 
     plain: Mask
     small: Mask
@@ -50,8 +50,11 @@ class Sure:
     doubled: Mask
 
 
-def sure_of(setting: Setting, batch: Batch, up: tuple[int, ...]) -> Sure:
-    """Find the audits that match at first sight: by one truth, or by the two of a doubled one."""
+def sure_of(setting: Setting, batch: Batch, up: tuple[int, ...], host_excess: Amounts) -> Sure:
+    """Find the audits that match at first sight: by one truth, or by the two of a doubled one.
+
+    `host_excess` is, of each answer, what truths of its host have over each other.
+    """
     answers, leases, rules = batch.answers, batch.answers.leases, setting.rules
     doubled = leases.double_coin * PPM < rules.doubled_ppm
     if setting.mended:  # what makes somebody known, two operators look at
@@ -72,7 +75,7 @@ def sure_of(setting: Setting, batch: Batch, up: tuple[int, ...]) -> Sure:
     slack = rules.padding_slack_ppm / PPM if rules.on("padding") else 1.0
     truths = np.where(pair, 2, np.where(honest_canary, 0, 1))
     noise = (noises[0] + noises[1]) * np.float32(0.5 * IN_ORDER)
-    return Sure(plain, plain & (excess < slack), excess, truths, noise, doubled)
+    return Sure(plain, plain & (excess - host_excess < slack), excess, truths, noise, doubled)
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):

@@ -63,7 +63,8 @@ class Leases:
 
     def only(self, rows: Mask | Indices) -> Leases:
         """Return some of the leases."""
-        return Leases(*(getattr(self, field.name)[..., rows] for field in fields(self)))
+        places = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        return Leases(*(getattr(self, field.name).take(places, axis=-1) for field in fields(self)))
 
     def __len__(self) -> int:
         """Count the leases."""

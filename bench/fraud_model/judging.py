@@ -29,9 +29,10 @@ from aggregator.verification.standings.standing import (
     observe,
 )
 from bench.fraud_model.accounts import Accounts
+from bench.fraud_model.answers import Answers
 from bench.fraud_model.audits import Finding, case_of, examine, look_of
 from bench.fraud_model.batches import Batch, Entry, Sure, entries_of, sure_of
-from bench.fraud_model.documents import Mask
+from bench.fraud_model.documents import Amounts, Mask
 from bench.fraud_model.fleet import STEP_MS, STEPS_PER_DAY, Fleet, prefix_of
 from bench.fraud_model.setting import MEAN_PAY, Setting, Tally
 from bench.fraud_model.webs import HOSTS
@@ -82,12 +83,13 @@ class Judging:
         self._stood_for = [0.0] * setting.nodes  # documents that they stood for
         self._canary_ppm = setting.rules.canary_caught_ppm if setting.mended else PPM
         self.hard = np.zeros(HOSTS, np.bool_)
+        self._excess_of_hosts = np.full(HOSTS, np.nan)  # of those that were measured
 
     def judge_step(self, step: int, batch: Batch, up: tuple[int, ...]) -> None:
         """Decide all that was drawn in a step, and the canaries."""
         answers, leases, epoch_id = batch.answers, batch.answers.leases, step // STEPS_PER_DAY
         self._honest_ppm = honest_rate_ppm(self._rules, *self._pooled)
-        sure = sure_of(self._setting, batch, up)
+        sure = sure_of(self._setting, batch, up, self._excesses(answers))
         looked_at = batch.drawn.any(axis=0) | answers.canary
         known = np.array([node.backed >= self._rules.probation_documents for node in self._fleet.nodes])
         settled = looked_at & sure.plain & ~answers.refused & known[leases.node]
@@ -226,6 +228,11 @@ class Judging:
             known = self._hosts.get(WHOLE_WEB)
         return known.excess if known else 0.0
 
+    def _excesses(self, answers: Answers) -> Amounts:
+        """Return `_host_excess` of each answer, as it stands before the step."""
+        found = np.where(answers.canary, np.nan, self._excess_of_hosts[answers.leases.host])
+        return np.where(np.isnan(found), self._host_excess(None), found)
+
     def _weigh_host(
         self, host: int, node: int, finding: Finding, epoch_id: int, contribution_id: str
     ) -> bool:
@@ -254,6 +261,8 @@ class Judging:
         before = self._hosts.get(host, HostStanding())
         after, voided = observe_host(before, event)
         self._hosts[host] = after
+        if host >= 0 and after.measures:
+            self._excess_of_hosts[host] = after.excess
         if host >= 0 and self._rules.on("hard_hosts"):
             self._tally.hardened += after.hard and not before.hard
             self.hard[host] = after.hard

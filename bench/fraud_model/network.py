@@ -208,8 +208,11 @@ class Network:
 
     def _vest_all(self, step: int) -> None:
         first, due = self.accounts.first, dict[int, int]()
+        old_enough, wanted = step - self.rules.vest_age_ms // STEP_MS, self.rules.vest_audits
+        ruled = self.rules.on("vesting") and self.rules.on("audits")
         for index, node in enumerate(self.fleet.nodes):
-            if first[index] > step:
+            # what the rule would say no to anyway: all that is pending is too young, or too few audits have passed
+            if first[index] > step or (ruled and (first[index] > old_enough or len(node.passed) < wanted)):
                 continue
             bounds = vesting_bounds(
                 self.rules,
