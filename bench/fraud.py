@@ -104,7 +104,9 @@ def main() -> None:
     """Run what the command line asks for."""
     arguments = arguments_of()
     for setting in settings_of(arguments):
-        print(json.dumps(row_of(setting, range(1, arguments.seeds + 1), arguments.marginal_seeds)), flush=True)
+        print(
+            json.dumps(row_of(setting, range(1, arguments.seeds + 1), arguments.marginal_seeds)), flush=True
+        )
 
 
 if __name__ == "__main__":

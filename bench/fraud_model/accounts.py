@@ -128,7 +128,11 @@ class Accounts:
 
     def post_many(self, nodes: Sequence[int], until: Sequence[int]) -> None:
         """Do so for many nodes together."""
-        node, step, last = np.array(nodes, np.int64), np.array([self.first[each] for each in nodes]), np.array(until)
+        node, step, last = (
+            np.array(nodes, np.int64),
+            np.array([self.first[each] for each in nodes]),
+            np.array(until),
+        )
         for each, end in zip(nodes, until, strict=True):
             self.first[each] = end
         while len(node):

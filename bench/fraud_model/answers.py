@@ -93,7 +93,20 @@ def answers_of(
     wrong = (faked & ~right & (missing > WRONG_BEYOND)) | (padded & (strategy.inserted > WRONG_BEYOND))
     fetched, to_cover = ~faked & ~refused, faked | refused | padded
     return Answers(
-        leases, fetched, refused, canary, extra, excess, missing, size, novel, wrong, fraud, attacker, to_cover, stale
+        leases,
+        fetched,
+        refused,
+        canary,
+        extra,
+        excess,
+        missing,
+        size,
+        novel,
+        wrong,
+        fraud,
+        attacker,
+        to_cover,
+        stale,
     )
 
 

@@ -6,7 +6,7 @@ is asked (`rescues`). The tables of `comparison.judge` and `weighing.among_opera
 
 Does not: fold outcomes into standings, or pay.
 
-Usage: `drawn, first = draw(leases, rates_ppm, up)`; `finding = examine(rules, case_of(answers, row), look_of(...), epoch_id)`.
+Usage: `drawn, first = draw(leases, rates_ppm, up)`; `examine(rules, case_of(answers, row), look, epoch_id)`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def rates_of_nodes(
     """Return each node's rate for a mean document, and the same on a hard host: `audit_rate_ppm` on arrays."""
     if not rules.on("audits"):
         return np.zeros_like(documents), np.zeros_like(documents)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         little_to_lose = np.where(at_stake > 0, 3 / (0.9 * at_stake), 1.0)
         enough_to_vest = np.where(documents_per_day > 0, 12 / (7 * documents_per_day), 1.0)
     wanted = np.rint(PPM * np.minimum(1.0, np.maximum(little_to_lose, enough_to_vest))).astype(np.int64)
@@ -114,7 +114,7 @@ def look_of(
 
 
 class Case(msgspec.Struct, frozen=True, gc=False):
-    """What one answer is, in numbers: see `Answers`; `noise` is of each operator's truth, `lot` falls for who is asked."""
+    """One answer in numbers: see `Answers`; `noise` is of each operator's truth, `lot` falls for who is asked."""
 
     extra: float
     excess: float

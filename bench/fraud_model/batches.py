@@ -40,7 +40,7 @@ class Batch:
 
 @dataclass(slots=True)
 class Sure:
-    """Of each answer: whether it matches at first sight, without an excess that counts, by how many truths; their noise."""
+    """Of each answer: whether it matches at first sight, with no excess that counts, by how many; their noise."""
 
     plain: Mask
     small: Mask

@@ -12,13 +12,12 @@ Usage: `judging.judge_step(step, batch)`.
 
 from __future__ import annotations
 
-import math
 from typing import Final, Literal
 
 import numpy as np
 from msgspec.structs import replace
 
-from aggregator.verification.standings.hosts import HostEvent, HostStanding, observe_host
+from aggregator.verification.standings.hosts import HostEvent
 from aggregator.verification.standings.standing import (
     AuditOutcome,
     Consequence,
@@ -29,67 +28,39 @@ from aggregator.verification.standings.standing import (
     observe,
 )
 from bench.fraud_model.accounts import Accounts
-from bench.fraud_model.answers import Answers
 from bench.fraud_model.audits import Finding, case_of, examine, look_of
 from bench.fraud_model.batches import Batch, Entry, Sure, entries_of, sure_of
-from bench.fraud_model.documents import Amounts, Mask
+from bench.fraud_model.documents import Mask
 from bench.fraud_model.fleet import STEP_MS, STEPS_PER_DAY, Fleet, prefix_of
+from bench.fraud_model.known_hosts import KnownHosts
+from bench.fraud_model.quiet import is_quiet, with_quiet_matches
 from bench.fraud_model.setting import MEAN_PAY, Setting, Tally
-from bench.fraud_model.webs import HOSTS
 from rewards.rates import CURRENT, WIND
-from windrow_protocol.trust_rules import PPM, TrustRules
+from windrow_protocol.trust_rules import PPM
 
 APPEAL_TRUTHS: Final = 3
 APPEAL_FEES: Final = 3 * CURRENT.fetch_fee_wei / WIND
-WHOLE_WEB: Final = -1
-
-
-def is_quiet(standing: Standing) -> bool:
-    """Say whether matches without excess only count up and let the suspicion fall."""
-    return standing.escalation is None and standing.padding == 0.0
-
-
-def with_quiet_matches(
-    rules: TrustRules, standing: Standing, count: int, honest_ppm: int, stood_for: float
-) -> Standing:
-    """Return what `observe` makes of a quiet standing and so many matches without excess; see `Standing.stood_for`."""
-    fall = 0.0
-    if standing.suspicion:
-        honest = honest_ppm / PPM
-        cheat = min(0.99, honest * rules.mismatch_ratio)
-        fall = math.log((1 - cheat) / (1 - honest))
-    suspicion = max(0.0, standing.suspicion + count * fall)
-    return replace(
-        standing,
-        audits=standing.audits + count,
-        suspicion=suspicion,
-        passed_in_a_row=standing.passed_in_a_row + count,
-        doubt=max(0, standing.doubt - count),
-        stood_for=standing.stood_for + stood_for,
-    )
 
 
 class Judging:
-    """Folds audits; holds what is known of hosts."""
+    """Folds audits."""
 
     def __init__(self, setting: Setting, fleet: Fleet, accounts: Accounts, tally: Tally) -> None:
         self._setting, self._rules = setting, setting.rules
         self._fleet, self._accounts, self._tally = fleet, accounts, tally
-        self._hosts: dict[int, HostStanding] = {}
+        self.hosts = KnownHosts(setting.rules, tally)
         self._open: dict[str, tuple[int, Standing, float]] = {}  # mismatch → node, standing before, fine
         self._pooled = [0, 0]  # mismatches that counted, audits
         self._honest_ppm = setting.rules.honest_mismatch_min_ppm
         self._quiet = [0] * setting.nodes  # matches not yet folded into standings
         self._stood_for = [0.0] * setting.nodes  # documents that they stood for
         self._canary_ppm = setting.rules.canary_caught_ppm if setting.mended else PPM
-        self.hard = np.zeros(HOSTS, np.bool_)
-        self._excess_of_hosts = np.full(HOSTS, np.nan)  # of those that were measured
 
     def judge_step(self, step: int, batch: Batch, up: tuple[int, ...]) -> None:
         """Decide all that was drawn in a step, and the canaries."""
         answers, leases, epoch_id = batch.answers, batch.answers.leases, step // STEPS_PER_DAY
         self._honest_ppm = honest_rate_ppm(self._rules, *self._pooled)
-        sure = sure_of(self._setting, batch, up, self._excesses(answers))
+        sure = sure_of(self._setting, batch, up, self.hosts.excesses_of(answers))
         looked_at = batch.drawn.any(axis=0) | answers.canary
         known = np.array([node.backed >= self._rules.probation_documents for node in self._fleet.nodes])
         settled = looked_at & sure.plain & ~answers.refused & known[leases.node]
@@ -102,7 +73,7 @@ class Judging:
             agreed = HostEvent("agree", epoch_id, excess=entry.noise) if entry.truths == 2 else None
             if paid:
                 if agreed is not None and not entry.canary:
-                    self._agree(entry.host, agreed)
+                    self.hosts.agree(entry.host, agreed)
                 if not done:
                     self._match(step, entry)
                 continue
@@ -217,21 +188,10 @@ class Judging:
             str(host),
             step // STEPS_PER_DAY,
             excess if kind == "match" else 0.0,
-            self._host_excess(host),
+            self.hosts.excess_of(host),
             self._honest_ppm,
             entry.canary,
         )
-
-    def _host_excess(self, host: int | None) -> float:
-        known = self._hosts.get(WHOLE_WEB if host is None else host)
-        if known is None or not known.measures:
-            known = self._hosts.get(WHOLE_WEB)
-        return known.excess if known else 0.0
-
-    def _excesses(self, answers: Answers) -> Amounts:
-        """Return `_host_excess` of each answer, as it stands before the step."""
-        found = np.where(answers.canary, np.nan, self._excess_of_hosts[answers.leases.host])
-        return np.where(np.isnan(found), self._host_excess(None), found)
 
     def _weigh_host(
         self, host: int, node: int, finding: Finding, epoch_id: int, contribution_id: str
@@ -240,33 +200,18 @@ class Judging:
         voided: tuple[str, ...] = ()
         if finding.host is not None:
             if finding.host.kind == "agree":
-                self._agree(host, finding.host)
+                self.hosts.agree(host, finding.host)
             else:
-                self._observe_host(host, finding.host)
+                self.hosts.observe(host, finding.host)
         self._fold_quiet(node)
         good = not self._setting.mended or in_good_standing(self._rules, self._fleet.nodes[node].standing)
         if finding.kind == "mismatch" and self._rules.on("hard_hosts") and good:
-            voided = self._observe_host(
+            voided = self.hosts.observe(
                 host, HostEvent("mismatch", epoch_id, prefix_of(node), contribution_id)
             )
         for earlier in voided:
             self._undo(earlier)
         return contribution_id in voided
-
-    def _agree(self, host: int, event: HostEvent) -> None:
-        self._observe_host(host, event)
-        self._observe_host(WHOLE_WEB, event)
-
-    def _observe_host(self, host: int, event: HostEvent) -> tuple[str, ...]:
-        before = self._hosts.get(host, HostStanding())
-        after, voided = observe_host(before, event)
-        self._hosts[host] = after
-        if host >= 0 and after.measures:
-            self._excess_of_hosts[host] = after.excess
-        if host >= 0 and self._rules.on("hard_hosts"):
-            self._tally.hardened += after.hard and not before.hard
-            self.hard[host] = after.hard
-        return voided
 
     def _undo(self, contribution_id: str) -> None:
         """Take back what a mismatch did that turned out to be void."""

@@ -1,8 +1,8 @@
 """The loop of the model: leases, answers, draws, audits, vesting and departure, step by step.
 
 Rules: a step is six hours; what was drawn in a step is decided at its end, which is later than in a real network, and
-so to the ring's advantage. All decisions are the protocol's: `audit_rate_ppm` (on arrays), `vesting_bounds` and those of `judging`.
-At the end every node leaves, as `windrow node leave` has it.
+so to the ring's advantage. All decisions are the protocol's: `audit_rate_ppm` (on arrays), `vesting_bounds`,
+`unranked_room` and those of `judging`. At the end every node leaves, as `windrow node leave` has it.
 
 Does not: print; `figures` says what came of it.
 
@@ -18,20 +18,29 @@ from numpy.typing import NDArray
 
 from aggregator.verification.standings.standing import AuditOutcome
 from bench.fraud_model.accounts import Accounts
-from bench.fraud_model.answers import OWN_HOSTS, Answers, answers_of
+from bench.fraud_model.answers import Answers, answers_of
 from bench.fraud_model.audits import draw, rates_of_nodes, rates_of_values
 from bench.fraud_model.batches import Batch
-from bench.fraud_model.documents import BYTE_PAY, BYTES_MAX, FEE, OPERATORS, Floats, Indices, Leases, Mask, leases_of
+from bench.fraud_model.caps import Caps
+from bench.fraud_model.documents import (
+    BYTE_PAY,
+    BYTES_MAX,
+    FEE,
+    OPERATORS,
+    Floats,
+    Indices,
+    Leases,
+    Mask,
+    leases_of,
+)
 from bench.fraud_model.fleet import STEP_MS, STEPS_PER_DAY, Fleet, Node
 from bench.fraud_model.judging import Judging
 from bench.fraud_model.setting import MEAN_BYTES, MEAN_PAY, Setting, Tally
-from bench.fraud_model.webs import HOSTS, hosts_of
-from rewards.novelty_rooms import unranked_room
+from bench.fraud_model.webs import hosts_of
 from rewards.vesting import vesting_bounds
 from windrow_protocol.trust_rules import PPM
 
 DISAGREEING: Final = 0.22  # truths of hosts of more noise than this disagree about every second time
-UNRANKED: Final = 0.02  # of honest leases lead to domains that no list knows: the least popular
 PADDED_MATCH_MAX: Final = 0.4  # more inserted text than this is a mismatch
 
 
@@ -52,7 +61,7 @@ class Network:
         self.tally = Tally.of(setting.nodes)
         self.judging = Judging(setting, self.fleet, self.accounts, self.tally)
         self.outages = self._outages()
-        self._paid_bytes = (0.0, 0.0)  # of an epoch: for ranked and for unranked domains
+        self._caps = Caps(setting, self.hosts)
 
     def run(self) -> Network:
         """Run all steps, let every node leave, and return this."""
@@ -83,7 +92,7 @@ class Network:
         )
         self._count(answers)
         values = answers.size / np.float32(MEAN_BYTES)
-        hard = self.judging.hard[leases.host]
+        hard = self.judging.hosts.hard[leases.host]
         node_rates = np.where(hard, hard_rates[leases.node], rates[leases.node])
         rates_ppm = rates_of_values(node_rates, values)
         up = tuple(each for each in range(OPERATORS) if each not in self.outages.get(step, ()))
@@ -172,37 +181,10 @@ class Network:
         novelty[hard | answers.canary] = 0
         if self.rules.on("domain_caps"):
             before = novelty.copy()
-            self._cap(step, answers.leases, novelty)
-            lost = (before - novelty) * ~answers.attacker
-            self.tally.lost_capped += np.bincount(answers.leases.node, lost, self.setting.nodes)
+            self._caps.apply(step, answers.leases, novelty)
+            capped = (before - novelty) * ~answers.attacker
+            self.tally.lost_capped += np.bincount(answers.leases.node, capped, self.setting.nodes)
         return np.full(len(answers.leases), FEE, np.float32), novelty
-
-    def _cap(self, step: int, leases: Leases, novelty: Floats) -> None:
-        """Keep the ring's sites within their caps, then all unranked domains within their share of what is paid.
-
-        Documents are priced in the order of their coins; of ranked ones it only matters how many came before.
-        """
-        if self.setting.strategy.own_sites:
-            own = leases.host >= HOSTS - OWN_HOSTS
-            cap = min(OWN_HOSTS * self.rules.domain_novelty_bytes_max, self.rules.prefix_novelty_bytes_max)
-            asked = float(novelty[own].sum()) / BYTE_PAY
-            novelty[own] *= min(1.0, cap / STEPS_PER_DAY / asked) if asked else 1.0
-        if step % STEPS_PER_DAY == 0:
-            self._paid_bytes = (0.0, 0.0)
-        ranked_bytes, unranked_bytes = self._paid_bytes
-        unranked = (self.hosts.weight_sums[leases.host] > 1 - UNRANKED) & (novelty > 0)
-        more = float(novelty[~unranked].sum()) / BYTE_PAY
-        rows = np.flatnonzero(unranked)
-        rows = rows[np.argsort(leases.order_coin[rows])]
-        for row, coin, asked in zip(
-            rows.tolist(), leases.order_coin[rows].tolist(), (novelty[rows] / BYTE_PAY).tolist(), strict=True
-        ):
-            paid = int(ranked_bytes + coin * more + unranked_bytes)
-            room = unranked_room(paid, int(unranked_bytes), self.rules.unranked_novelty_ppm)
-            if room < asked:
-                novelty[row] = room * BYTE_PAY
-            unranked_bytes += min(room, asked)
-        self._paid_bytes = (ranked_bytes + more, unranked_bytes)
 
     # --- vesting, epochs, leaving ------------------------------------------------------------------------------------
 

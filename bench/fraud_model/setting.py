@@ -85,4 +85,6 @@ class Tally:
         """Return a tally of nothing."""
         whole = [np.zeros(nodes, np.int64) for _ in range(3)]
         due, *lost = (np.zeros(nodes) for _ in range(8))
-        return cls(whole[0], whole[1], whole[2], due, lost[0], lost[1], lost[2], lost[3], *lost[4:])
+        return cls(
+            whole[0], whole[1], whole[2], due, lost[0], lost[1], lost[2], lost[3], lost[4], lost[5], lost[6]
+        )

@@ -28,9 +28,9 @@ class Strategy:
     probation (`tenured`), in the second half (`late`), while the audit rate is low and nothing was disclosed
     (`unwatched`), one day in four (`bursts`), as one throw-away identity after the other (`churn`). `padded`: share
     of what it did fetch into which it inserts text, `inserted` of the whole and seen as `inflated` by shingles, which
-    break at both ends of it; `times`: or says the page so many times. `bytes_factor`: how much longer a fake is than the page. `unanswered` and `refused`:
-    shares of its leases. `own_sites`: share of the frontier that leads to its own generated pages. `frames`: share of
-    the frontier on its sites that show different readers different text.
+    break at both ends of it; `times`: or says the page so many times. `bytes_factor`: how much longer a fake is than
+    the page. `unanswered` and `refused`: shares of its leases. `own_sites`: share of the frontier that leads to its
+    own generated pages. `frames`: share of the frontier on its sites that show different readers different text.
     """
 
     name: str

@@ -109,11 +109,15 @@ def in_good_standing(rules: TrustRules, standing: Standing) -> bool:
 def in_doubt(standing: Standing, honest_ppm: int) -> bool:
     """Say whether a node's documents are kept out of exports for now, whatever they are paid.
 
-    They are after a padding alarm or a suspicion of `doubt_odds` until `doubt_audits` have passed, and as long as two
-    mismatches or more are a larger share of its audits than e0.
+    They are after a padding alarm or a suspicion of `doubt_odds` until `doubt_audits` have passed; as long as two
+    mismatches or more are a larger share of its audits than e0; and as long as three or more stand for a larger share
+    of its documents than twice e0, which audits of the time when it is watched do not thin out. Source: Horvitz and
+    Thompson, "A generalization of sampling without replacement from a finite universe" (1952).
     """
     of_audits = standing.mismatches >= 2 and standing.mismatches * PPM > standing.audits * honest_ppm
-    of_documents = standing.mismatches >= 3 and standing.stood_for_bad * PPM > 2 * standing.stood_for * honest_ppm
+    of_documents = (
+        standing.mismatches >= 3 and standing.stood_for_bad * PPM > 2 * standing.stood_for * honest_ppm
+    )
     often = of_audits or of_documents
     return often or standing.doubt > 0
 
