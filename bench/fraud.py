@@ -6,7 +6,7 @@ change of the ring's lifetime income, in mean documents, for each fake it adds t
 strategy that fakes everywhere), on the same coins, the worst of `--marginal-seeds`. Suspension is in shadow mode unless
 `--suspension enforced`. Honest suspensions count both modes and are pooled over the seeds.
 
-Does not: fetch, write, or decide; see `bench/fraud_model` for the model.
+Does not: fetch, write, or decide; see `bench/fraud_model` for the model, docs/fraud.md for its figures.
 
 Usage::
 
