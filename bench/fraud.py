@@ -3,10 +3,10 @@
 Rules: rates, draws' shares, comparison, standings, hosts and vesting are imported from the project, not written
 again. Each line gives the worst of its seeds (`worst_seed` is the one with the highest L). `marginal_per_fake` is the
 change of the ring's lifetime income, in mean documents, for each fake it adds to four fifths of them (to none, of a
-strategy that fakes everywhere), on the same coins, the worst of two seeds. Suspension is in shadow mode unless
+strategy that fakes everywhere), on the same coins, the worst of `--marginal-seeds`. Suspension is in shadow mode unless
 `--suspension enforced`. Honest suspensions count both modes and are pooled over the seeds.
 
-Does not: fetch, write, or decide; see `bench/fraud_model` for the model.
+Does not: fetch, write, or decide; see `bench/fraud_model` for the model, docs/fraud.md for its figures.
 
 Usage::
 
@@ -32,12 +32,11 @@ from bench.fraud_model.webs import WEBS
 from windrow_protocol.trust_rules import DEFENCES, TrustRules
 
 FEWER: Final = 0.8  # share of the fakes in the run that a further one is compared with
-MARGINAL_SEEDS: Final = 2  # the second run of a pair costs as much as the first
 ALL_OR_NOTHING: Final = 0.5  # of who fakes more than this, the last fake tells less than all of them
 
 
-def row_of(setting: Setting, seeds: Sequence[int]) -> dict[str, Any]:
-    """Run one setting with each seed and return its line."""
+def row_of(setting: Setting, seeds: Sequence[int], marginal_seeds: int = 2) -> dict[str, Any]:
+    """Run one setting with each seed, and the first few once more with fewer fakes; return its line."""
     found = [figures_of(Network(setting, seed).run()) for seed in seeds]
     return {
         "strategy": setting.strategy.name,
@@ -45,7 +44,7 @@ def row_of(setting: Setting, seeds: Sequence[int]) -> dict[str, Any]:
         "web": setting.web.name,
         "suspension": "enforced" if setting.rules.suspension_enforced else "shadow",
         **worst(found),
-        "marginal_per_fake": _marginal(setting, found),
+        "marginal_per_fake": _marginal(setting, found[:marginal_seeds]),
         "seeds": len(seeds),
         "without": list(setting.rules.off),
         "mended": setting.mended,
@@ -90,6 +89,7 @@ def arguments_of(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--nodes", type=int, default=200)
     parser.add_argument("--days", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--marginal-seeds", type=int, default=2, help="runs made again with fewer fakes")
     parser.add_argument("--suspension", choices=["shadow", "enforced", "both"], default="shadow")
     parser.add_argument(
         "--without", nargs="*", choices=sorted(DEFENCES), default=[], help="defences to switch off"
@@ -104,7 +104,9 @@ def main() -> None:
     """Run what the command line asks for."""
     arguments = arguments_of()
     for setting in settings_of(arguments):
-        print(json.dumps(row_of(setting, range(1, arguments.seeds + 1))), flush=True)
+        print(
+            json.dumps(row_of(setting, range(1, arguments.seeds + 1), arguments.marginal_seeds)), flush=True
+        )
 
 
 if __name__ == "__main__":

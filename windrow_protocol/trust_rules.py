@@ -48,7 +48,7 @@ class TrustRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     # audits
     epoch_ms: int = DAY_MS  # an audit epoch that is not ended before ends by itself
-    audit_rate_min_ppm: int = 30_000
+    audit_rate_min_ppm: int = 40_000
     audit_rate_max_ppm: int = 500_000
     escalated_rate_ppm: int = 300_000
     hard_rate_ppm: int = 200_000
@@ -87,7 +87,7 @@ class TrustRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # sybil limits and placement
     nodes_per_prefix_max: int = 3
     young_leases_per_day: int = 500
-    young_lease_share_ppm: int = 50_000
+    young_lease_share_ppm: int = 40_000
     prefix_quarantine_ms: int = 30 * DAY_MS
     # pay
     domain_novelty_bytes_max: int = 50_000_000  # of one registrable domain in one epoch

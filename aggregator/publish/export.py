@@ -108,7 +108,8 @@ def _build(
     salt = _salt(house, recipe.dataset)
     with house.state.read() as connection:
         snapshot = latest_snapshot(connection)
-        lake, may_sell = Lake(house.env, house.home / "lake").dataset(connection), sellable(connection)
+        lake = Lake(house.env, house.home / "lake").dataset(connection)
+        may_sell = sellable(connection, house.rules)
         engine = open_engine(recipe, lake=lake, sellable=may_sell)
         batches = build_rows(engine, recipe, lambda ids: read_evidence(connection, ids), salt, redact)
         built = build_data(folder, recipe, batches, progress)

@@ -1,15 +1,18 @@
 """Which documents may be sold by now, and which of those sold before may not be any more.
 
-    sellable    accepted, or unaudited, in an audit epoch that is closed; `vested` says that its pay was released
+    sellable    accepted, or unaudited, in an audit epoch that is closed, and its node is not in doubt; `vested` says
+                that its pay was released
     withdrawn   paid for or sold once, and then found to differ from what validators fetched
 
 A row sold out of an epoch under way would tell its contributor what an audit found. Whether a recipe sells what nobody
-audited before it has vested, or at all, is the recipe's setting.
+audited before it has vested, or at all, is the recipe's setting. What a node in doubt handed in waits: whoever fakes
+rarely loses by it, and yet what nobody drew of it would be sold (docs/adr/0023, docs/adr/0032). Such a node may learn
+by it of audits of the epoch under way, a day early; buyers come first.
 
 Rules: a view for DuckDB, filled from the state; what is withdrawn stands on the signed list of removals of every later
 version. Does not: judge, or read the lake.
 
-Usage: `open_engine(recipe, lake=lake, sellable=sellable(connection))`.
+Usage: `open_engine(recipe, lake=lake, sellable=sellable(connection, rules))`.
 """
 
 from __future__ import annotations
@@ -17,23 +20,26 @@ from __future__ import annotations
 import pyarrow as pa
 import sqlalchemy as sa
 
+from aggregator.verification.standings.standing_rows import nodes_in_doubt
 from storage.tables import ledger, verdicts
 from storage.told import is_told
 from storage.trust_tables import consequences
+from windrow_protocol.trust_rules import TrustRules
 
 SCHEMA = pa.schema([("contribution_id", pa.string()), ("vested", pa.bool_())])
 
 
-def sellable(connection: sa.Connection) -> pa.Table:
+def sellable(connection: sa.Connection, rules: TrustRules) -> pa.Table:
     """Return every document that may be sold, as an Arrow table of `SCHEMA`."""
     released = (ledger.c.cause == verdicts.c.contribution_id) & (ledger.c.reason == "released")
     gone = consequences.c.contribution_id == verdicts.c.contribution_id
-    statement = sa.select(verdicts.c.contribution_id, sa.exists().where(released)).where(
+    statement = sa.select(verdicts.c.contribution_id, sa.exists().where(released), verdicts.c.node_id).where(
         verdicts.c.verdict.in_(("accepted", "unaudited")),
         is_told(verdicts.c.epoch_id),
         ~sa.exists().where(gone, _is_in_force()),
     )
-    rows = connection.execute(statement).all()
+    doubted = nodes_in_doubt(connection, rules)
+    rows = [row for row in connection.execute(statement) if row.node_id not in doubted]
     ids, vested = [row[0] for row in rows], [bool(row[1]) for row in rows]
     return pa.table([pa.array(ids, pa.string()), pa.array(vested, pa.bool_())], schema=SCHEMA)
 

@@ -6,18 +6,17 @@ is what it is for, while `fraud_gross` shrinks only as all pending pay does.
 
 Does not: decide a fine or a verdict.
 
-Usage: `accounts.credit(...)`, `accounts.fine(node, amount)`, `accounts.vest(node, bounds)`.
+Usage: `accounts.credit(...)`, `accounts.fine(node, amount)`, `accounts.post(node, until)`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.fraud_model.documents import Floats, Indices, Mask
 from rewards.vesting import VestingBounds
-
-Amounts = NDArray[np.float64]
 
 
 class Accounts:
@@ -62,9 +61,10 @@ class Accounts:
             return
         self.fee[node, step] += fee
         self.novelty[node, step] += novelty
-        self.fraud[node, step] += fraud * (fee + novelty)
-        self.fraud_gross[node, step] += fraud * (fee + novelty)
         self.pending[node] += fee + novelty
+        if fraud:
+            self.fraud[node, step] += fraud * (fee + novelty)
+            self.fraud_gross[node, step] += fraud * (fee + novelty)
 
     def fine(self, node: int, amount: float) -> float:
         """Take a fine from pending pay, then from the bond; returns what was taken."""
@@ -107,14 +107,16 @@ class Accounts:
         self.good[node, self.first[node] :] = self.bad[node, self.first[node] :] = 0
         return taken
 
-    def vest(self, node: int, bounds: VestingBounds, now_step: int) -> None:
-        """Post all steps that the bounds cover."""
-        first, last = self.first[node], self.first[node]
+    def covered(self, node: int, bounds: VestingBounds, now_step: int) -> int:
+        """Return the first step of a node after those that the bounds cover."""
+        last = self.first[node]
         while last <= now_step and bounds.cover(last, (last + 1) * self._step_ms):
             last += 1
-        if last == first:
-            return
-        posted = slice(first, last)
+        return last
+
+    def post(self, node: int, until: int) -> None:
+        """Post what a node has pending from before a step."""
+        posted = slice(self.first[node], until)
         amount = float(self.fee[node, posted].sum() + self.novelty[node, posted].sum())
         self.posted[node] += amount
         self.pending[node] -= amount
@@ -122,12 +124,35 @@ class Accounts:
         self.posted_fraud_gross[node] += self.fraud_gross[node, posted].sum()
         self.exported_good[node] += self.good[node, posted].sum()
         self.exported_bad[node] += self.bad[node, posted].sum()
-        self.first[node] = last
+        self.first[node] = until
+
+    def post_many(self, nodes: Sequence[int], until: Sequence[int]) -> None:
+        """Do so for many nodes together."""
+        node, step, last = (
+            np.array(nodes, np.int64),
+            np.array([self.first[each] for each in nodes]),
+            np.array(until),
+        )
+        for each, end in zip(nodes, until, strict=True):
+            self.first[each] = end
+        while len(node):
+            amounts = self.fee[node, step] + self.novelty[node, step]
+            self.posted[node] += amounts
+            self.pending[node] -= amounts
+            self.posted_fraud[node] += self.fraud[node, step]
+            self.posted_fraud_gross[node] += self.fraud_gross[node, step]
+            self.exported_good[node] += self.good[node, step]
+            self.exported_bad[node] += self.bad[node, step]
+            step = step + 1
+            more = step < last
+            node, step, last = node[more], step[more], last[more]
 
     def export(self, node: int, *, good: int, bad: int) -> None:
         """Note audited documents that may be exported."""
-        self.exported_good[node] += good
-        self.exported_bad[node] += bad
+        if good:
+            self.exported_good[node] += good
+        if bad:
+            self.exported_bad[node] += bad
 
     def waiting(self, node: int) -> tuple[float, float]:
         """Return the node's documents that wait unaudited: good and bad ones."""

@@ -12,13 +12,15 @@ Usage: `answers = answers_of(leases, strategy, web, cheating=mask)`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
 
+from aggregator.verification.comparing.comparison import decide
 from bench.fraud_model.documents import BYTES_MAX, RECRAWLED, Floats, Leases, Mask
 from bench.fraud_model.strategies import Strategy
-from bench.fraud_model.webs import HOSTS, Hosts, Web
+from bench.fraud_model.webs import HOSTS, IN_ORDER, Hosts, Web
 from windrow_protocol.trust_rules import PPM, TrustRules
 
 ARCHIVED: Final = (
@@ -32,6 +34,7 @@ FRAMING_HOSTS: Final = 50
 FRAMED: Final = 0.11  # one reader against three that agree, on a page with two faces shown by a coin of 0.2
 NOT_ALIKE: Final = 0.98
 WRONG_BEYOND: Final = 0.05
+WORDS_OF_PAGE: Final = 600
 CANARIES_RECOGNISED: Final = 0.9
 CANARIES_STILL: Final = 0.85  # of the archived ones, those in whose copies nothing changes
 CANARIES_SHARED: Final = 0.6  # of their leases, those of a page that somebody else was given before
@@ -45,7 +48,8 @@ class Answers:
     fetched: Mask
     refused: Mask
     canary: Mask
-    extra: Floats
+    extra: Floats  # of its shingles, those that no truth has: what decides whether it is alike
+    excess: Floats  # the same as often and in the order a truth has them: what is not confirmed
     missing: Floats
     size: Floats
     novel: Floats
@@ -81,14 +85,28 @@ def answers_of(
     right, stale = _forge(leases, strategy, web, rules, faked, extra, missing, size, novel)
     fraud = faked.astype(np.float32)
     padded = active & ~canary & ~faked & (leases.fake_coin < strategy.padded)
-    _inflate(strategy, padded, extra, size, novel)
+    excess = np.minimum(extra * np.float32(IN_ORDER), np.float32(1))
+    _inflate(strategy, padded, extra, excess, size, novel)
     fraud[padded] = strategy.inserted
     if strategy.own_sites:
         fraud[attacker & (leases.host >= HOSTS - OWN_HOSTS)] = 1.0
     wrong = (faked & ~right & (missing > WRONG_BEYOND)) | (padded & (strategy.inserted > WRONG_BEYOND))
     fetched, to_cover = ~faked & ~refused, faked | refused | padded
     return Answers(
-        leases, fetched, refused, canary, extra, missing, size, novel, wrong, fraud, attacker, to_cover, stale
+        leases,
+        fetched,
+        refused,
+        canary,
+        extra,
+        excess,
+        missing,
+        size,
+        novel,
+        wrong,
+        fraud,
+        attacker,
+        to_cover,
+        stale,
     )
 
 
@@ -169,7 +187,19 @@ def _forge(
     return right, stale
 
 
-def _inflate(strategy: Strategy, rows: Mask, extra: Floats, size: Floats, novel: Floats) -> None:
-    extra[rows] = 1 - (1 - extra[rows]) * (1 - strategy.inflated)
+def _inflate(
+    strategy: Strategy, rows: Mask, extra: Floats, excess: Floats, size: Floats, novel: Floats
+) -> None:
+    score, confirmed = _repeated(strategy.times) if strategy.times > 1 else (1 - strategy.inflated,) * 2
+    extra[rows] = 1 - (1 - extra[rows]) * np.float32(score)
+    excess[rows] = 1 - (1 - excess[rows]) * np.float32(confirmed)
     size[rows] = np.minimum(size[rows] / (1 - strategy.inserted), BYTES_MAX)
     novel[rows] = np.where(novel[rows] > 0, size[rows], 0)
+
+
+@cache
+def _repeated(times: int) -> tuple[float, float]:
+    """Return what the comparison makes of a page said so many times: how alike it is, how much of it is confirmed."""
+    page = " ".join(f"word{number}" for number in range(WORDS_OF_PAGE))
+    decision = decide(" ".join([page] * times), [page])
+    return decision.score, decision.confirmed

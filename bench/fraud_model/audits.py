@@ -6,22 +6,23 @@ is asked (`rescues`). The tables of `comparison.judge` and `weighing.among_opera
 
 Does not: fold outcomes into standings, or pay.
 
-Usage: `drawn, first = draw(leases, rates_ppm, up)`; `finding = examine(rules, answers, row, look_of(...), epoch_id)`.
+Usage: `drawn, first = draw(leases, rates_ppm, up)`; `examine(rules, case_of(answers, row), look, epoch_id)`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import combinations
+from functools import lru_cache
 from typing import Final, Literal
 
+import msgspec
 import numpy as np
 
 from aggregator.verification.comparing.comparison import Decision, judge
 from aggregator.verification.comparing.weighing import among_operators
 from aggregator.verification.standings.hosts import HostEvent
 from bench.fraud_model.answers import NOT_ALIKE, Answers
-from bench.fraud_model.documents import OPERATORS, Floats, Indices, Leases, Mask
+from bench.fraud_model.documents import OPERATORS, Amounts, Floats, Indices, Leases, Mask
+from bench.fraud_model.webs import IN_ORDER
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTH_AGREEMENT_MIN, TRUTHS_PER_AUDIT_MAX
 from windrow_protocol.trust_rules import PPM, TrustRules
 
@@ -30,14 +31,32 @@ _NAMES: Final = ("north", "south", "ring")
 Colluding = Literal["no", "draws", "rescues"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, gc=False):
     """What one audit found; `host` is what its truths say about the page's host, if they say anything."""
 
     kind: Literal["match", "mismatch", "no_evidence"]
     truths: int
     confirmed: float
     host: HostEvent | None = None
+
+
+def rates_of_nodes(
+    rules: TrustRules, at_stake: Amounts, documents_per_day: Indices, documents: Indices, escalated: Mask
+) -> tuple[Indices, Indices]:
+    """Return each node's rate for a mean document, and the same on a hard host: `audit_rate_ppm` on arrays."""
+    if not rules.on("audits"):
+        return np.zeros_like(documents), np.zeros_like(documents)
+    with np.errstate(divide="ignore", over="ignore"):
+        little_to_lose = np.where(at_stake > 0, 3 / (0.9 * at_stake), 1.0)
+        enough_to_vest = np.where(documents_per_day > 0, 12 / (7 * documents_per_day), 1.0)
+    wanted = np.rint(PPM * np.minimum(1.0, np.maximum(little_to_lose, enough_to_vest))).astype(np.int64)
+    low, high = rules.audit_rate_min_ppm, max(rules.audit_rate_max_ppm, rules.audit_rate_min_ppm)
+    rate = np.clip(wanted, low, high)
+    if rules.on("escalation"):
+        rate = np.where(escalated, np.maximum(rate, rules.escalated_rate_ppm), rate)
+    hard = np.maximum(rate, rules.hard_rate_ppm) if rules.on("hard_hosts") else rate
+    young = documents < rules.probation_documents if rules.on("probation") else np.zeros_like(escalated)
+    return np.where(young, PPM, np.minimum(PPM, rate)), np.where(young, PPM, np.minimum(PPM, hard))
 
 
 def rates_of_values(node_rates_ppm: Floats, values: Floats) -> Indices:
@@ -70,8 +89,7 @@ def first_scores(answers: Answers, first: Indices, colluding: Colluding) -> Floa
     return score
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(msgspec.Struct, frozen=True, gc=False):
     """Who looks at an answer: the operators asked at once, which of them drew it, and who else could be asked."""
 
     at_once: tuple[int, ...]
@@ -80,8 +98,9 @@ class Look:
     up: tuple[int, ...]
 
 
+@lru_cache(maxsize=4096)
 def look_of(
-    drew: list[bool], first: int, *, doubled: bool, colluding: Colluding, up: tuple[int, ...]
+    drew: tuple[bool, ...], first: int, *, doubled: bool, colluding: Colluding, up: tuple[int, ...]
 ) -> Look:
     """Ask those that drew it, and one more where it is doubled. Where nobody is up, all answer when they are back."""
     there = up or tuple(range(OPERATORS))
@@ -94,27 +113,53 @@ def look_of(
     return Look(tuple(who[:TRUTHS_PER_AUDIT_MAX]), colluding, drawers, there)
 
 
-def examine(rules: TrustRules, answers: Answers, row: int, look: Look, epoch_id: int) -> Finding:
+class Case(msgspec.Struct, frozen=True, gc=False):
+    """One answer in numbers: see `Answers`; `noise` is of each operator's truth, `lot` falls for who is asked."""
+
+    extra: float
+    excess: float
+    missing: float
+    refused: bool
+    stale: bool
+    to_cover: bool
+    lot: float
+    noise: tuple[float, ...]
+
+
+def case_of(answers: Answers, row: int) -> Case:
+    """Return one row as a case."""
+    leases = answers.leases
+    return Case(
+        float(answers.extra[row]),
+        float(answers.excess[row]),
+        float(answers.missing[row]),
+        bool(answers.refused[row]),
+        bool(answers.stale[row]),
+        bool(answers.to_cover[row]),
+        float(leases.order_coin[row]),
+        tuple(leases.truth_extra[:, row].tolist()),
+    )
+
+
+def examine(rules: TrustRules, case: Case, look: Look, epoch_id: int) -> Finding:
     """Fetch truths until the protocol's tables decide; what stays open after three is no evidence."""
-    extra = float(answers.extra[row])
     truths: list[_Truth] = []
-    while len(truths) < TRUTHS_PER_AUDIT_MAX:
-        turn = len(truths)
-        operator = (
-            look.at_once[turn] if turn < len(look.at_once) else _next_operator(answers, row, truths, look)
-        )
-        truths.append(_truth(answers, row, operator, turn, look))
+    pairs: list[_Pair] = []
+    while (turn := len(truths)) < TRUTHS_PER_AUDIT_MAX:
+        operator = look.at_once[turn] if turn < len(look.at_once) else _next_operator(case, truths, look)
+        truth = _truth(case, operator, turn, look)
+        pairs += [_Pair(each, truth, _alike(each, truth)) for each in truths]
+        truths.append(truth)
         if len(truths) < len(look.at_once):
             continue
-        decision = _decide(rules, truths)
+        decision = _decide(rules, truths, pairs)
         if decision.kind != "need_truth":
-            confirmed = 1.0 if any(truth.lies for truth in truths) else 1 - extra
-            return Finding(decision.kind, len(truths), confirmed, _host_event(truths, epoch_id))
-    return Finding("no_evidence", len(truths), 0.0, _host_event(truths, epoch_id))
+            confirmed = 1.0 if any(truth.lies for truth in truths) else 1 - case.excess
+            return Finding(decision.kind, len(truths), confirmed, _host_event(truths, pairs, epoch_id))
+    return Finding("no_evidence", len(truths), 0.0, _host_event(truths, pairs, epoch_id))
 
 
-@dataclass(frozen=True, slots=True)
-class _Truth:
+class _Truth(msgspec.Struct, frozen=True, gc=False):
     """One truth: `score` by all of the page, `counted` also by what is new where that is known."""
 
     operator: int
@@ -124,29 +169,33 @@ class _Truth:
     lies: bool
 
 
-def _truth(answers: Answers, row: int, operator: int, turn: int, look: Look) -> _Truth:
-    lies = bool(answers.to_cover[row]) and operator == RING and look.colluding != "no"
+class _Pair(msgspec.Struct, frozen=True, gc=False):
+    a: _Truth
+    b: _Truth
+    alike: float
+
+
+def _truth(case: Case, operator: int, turn: int, look: Look) -> _Truth:
+    lies = case.to_cover and operator == RING and look.colluding != "no"
     lies = lies and (look.colluding == "rescues" or RING in look.drew)
-    noise = float(answers.leases.truth_extra[(look.at_once[0] + turn) % OPERATORS, row])
-    extra, missing = float(answers.extra[row]), float(answers.missing[row])
-    if answers.refused[row]:
-        extra = missing = NOT_ALIKE
+    noise = case.noise[(look.at_once[0] + turn) % OPERATORS]
+    extra, missing = (NOT_ALIKE, NOT_ALIKE) if case.refused else (case.extra, case.missing)
     score = 1.0 if lies else min(1 - extra, 1 - max(noise, missing))
-    return _Truth(operator, score, 0.0 if answers.stale[row] and not lies else score, noise, lies)
+    return _Truth(operator, score, 0.0 if case.stale and not lies else score, noise, lies)
 
 
-def _next_operator(answers: Answers, row: int, truths: list[_Truth], look: Look) -> int:
+def _next_operator(case: Case, truths: list[_Truth], look: Look) -> int:
     """Choose who is asked next: whoever did not speak where two differ or one spoke, else anybody, by lot."""
     spoken = {truth.operator for truth in truths}
     tie = len({truth.counted >= MATCH_SIMILARITY_MIN for truth in truths}) > 1
     fit = [each for each in look.up if each not in spoken or (len(spoken) > 1 and not tie)] or look.up
-    lot = float(answers.leases.order_coin[row]) * 97 * (1 + len(truths)) % 1
+    lot = case.lot * 97 * (1 + len(truths)) % 1
     return fit[int(lot * len(fit))]
 
 
-def _decide(rules: TrustRules, truths: list[_Truth]) -> Decision:
-    scores = tuple(truth.counted for truth in truths)
-    agreement = min((_alike(a, b) for a, b in combinations(truths, 2)), default=1.0)
+def _decide(rules: TrustRules, truths: list[_Truth], pairs: list[_Pair]) -> Decision:
+    scores = tuple([truth.counted for truth in truths])
+    agreement = min([pair.alike for pair in pairs], default=1.0)
     kind, reason = judge(scores, agreement)
     if kind == "mismatch" and judge([truth.score for truth in truths], agreement)[0] != "mismatch":
         kind, reason = "no_evidence", "perhaps_stale"
@@ -161,15 +210,13 @@ def _alike(a: _Truth, b: _Truth) -> float:
     return 1 - max(a.noise, b.noise)
 
 
-def _host_event(truths: list[_Truth], epoch_id: int) -> HostEvent | None:
+def _host_event(truths: list[_Truth], pairs: list[_Pair], epoch_id: int) -> HostEvent | None:
     if len(truths) < 2:
         return None
-    pairs = [(a, b) for a, b in combinations(truths, 2) if _alike(a, b) < TRUTH_AGREEMENT_MIN]
-    if not pairs:
-        excess = sum(truth.noise for truth in truths) / len(truths)
+    apart = [(pair.a.operator, pair.b.operator) for pair in pairs if pair.alike < TRUTH_AGREEMENT_MIN]
+    if not apart:
+        excess = IN_ORDER * sum([truth.noise for truth in truths]) / len(truths)
         return HostEvent("agree", epoch_id, excess=excess)
     named = sorted({truth.operator for truth in truths})
-    suspects = tuple(
-        _NAMES[each] for each in named if all(each in (a.operator, b.operator) for a, b in pairs)
-    )
+    suspects = tuple([_NAMES[each] for each in named if all(each in pair for pair in apart)])
     return HostEvent("disagree", epoch_id, suspects=suspects)

@@ -4,19 +4,23 @@ Rules: a shortcut for the many: what matches by one truth, or by the two of a do
 
 Does not: decide the others (`audits.examine`), or fold anything.
 
-Usage: `sure = sure_of(setting, batch, up)`.
+Usage: `sure = sure_of(setting, batch, up, host_excess)`; `for entry in entries_of(batch, sure, rows): ...`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import starmap
 
+import msgspec
 import numpy as np
 
 from bench.fraud_model.answers import Answers
 from bench.fraud_model.audits import first_scores
-from bench.fraud_model.documents import OPERATORS, Floats, Indices, Mask
+from bench.fraud_model.documents import OPERATORS, Amounts, Floats, Indices, Mask
 from bench.fraud_model.setting import Setting
+from bench.fraud_model.webs import IN_ORDER
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTH_AGREEMENT_MIN
 from windrow_protocol.trust_rules import PPM
 
@@ -36,7 +40,7 @@ class Batch:
 
 @dataclass(slots=True)
 class Sure:
-    """Of each answer: whether it matches at first sight, without excess, by how many truths; their noise."""
+    """Of each answer: whether it matches at first sight, with no excess that counts, by how many; their noise."""
 
     plain: Mask
     small: Mask
@@ -46,8 +50,11 @@ class Sure:
     doubled: Mask
 
 
-def sure_of(setting: Setting, batch: Batch, up: tuple[int, ...]) -> Sure:
-    """Find the audits that match at first sight: by one truth, or by the two of a doubled one."""
+def sure_of(setting: Setting, batch: Batch, up: tuple[int, ...], host_excess: Amounts) -> Sure:
+    """Find the audits that match at first sight: by one truth, or by the two of a doubled one.
+
+    `host_excess` is, of each answer, what truths of its host have over each other.
+    """
     answers, leases, rules = batch.answers, batch.answers.leases, setting.rules
     doubled = leases.double_coin * PPM < rules.doubled_ppm
     if setting.mended:  # what makes somebody known, two operators look at
@@ -64,8 +71,42 @@ def sure_of(setting: Setting, batch: Batch, up: tuple[int, ...]) -> Sure:
     pair = one_drawer & doubled & alike & second_alike & agree & ~answers.to_cover & (len(up) == OPERATORS)
     honest_canary = answers.canary & (answers.fetched | answers.refused)
     plain = (one_drawer & ~doubled & alike) | pair | honest_canary
-    excess = np.where((scores == 1.0) | answers.canary, np.float32(0), answers.extra)
+    excess = np.where((scores == 1.0) | answers.canary, np.float32(0), answers.excess)
     slack = rules.padding_slack_ppm / PPM if rules.on("padding") else 1.0
     truths = np.where(pair, 2, np.where(honest_canary, 0, 1))
-    noise = (noises[0] + noises[1]) * np.float32(0.5)
-    return Sure(plain, plain & (excess < slack), excess, truths, noise, doubled)
+    noise = (noises[0] + noises[1]) * np.float32(0.5 * IN_ORDER)
+    return Sure(plain, plain & (excess - host_excess < slack), excess, truths, noise, doubled)
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One answer of a step that is looked at by itself; the names are those of `Answers`, `Batch` and `Sure`."""
+
+    row: int
+    node: int
+    host: int
+    canary: bool
+    refused: bool
+    attacker: bool
+    wrong: bool
+    fraud: float
+    rate_ppm: int
+    value: float
+    fee: float
+    novelty: float
+    plain: bool
+    small: bool
+    excess: float
+    truths: int
+    noise: float
+    doubled: bool
+
+
+def entries_of(batch: Batch, sure: Sure, rows: Indices) -> Iterator[Entry]:
+    """Yield some rows one by one."""
+    answers, leases = batch.answers, batch.answers.leases
+    columns = (
+        leases.node, leases.host, answers.canary, answers.refused, answers.attacker, answers.wrong, answers.fraud,
+        batch.rates_ppm, batch.values, batch.fee, batch.novelty,
+        sure.plain, sure.small, sure.excess, sure.truths, sure.noise, sure.doubled,
+    )  # fmt: skip
+    return starmap(Entry, zip(rows.tolist(), *(column[rows].tolist() for column in columns), strict=True))

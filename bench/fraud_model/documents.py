@@ -20,6 +20,7 @@ from bench.fraud_model.webs import Hosts
 from rewards.rates import CURRENT, WIND
 
 Floats = NDArray[np.float32]
+Amounts = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
@@ -62,7 +63,8 @@ class Leases:
 
     def only(self, rows: Mask | Indices) -> Leases:
         """Return some of the leases."""
-        return Leases(*(getattr(self, field.name)[..., rows] for field in fields(self)))
+        places = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        return Leases(*(getattr(self, field.name).take(places, axis=-1) for field in fields(self)))
 
     def __len__(self) -> int:
         """Count the leases."""

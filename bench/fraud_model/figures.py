@@ -9,8 +9,9 @@
     work_share        share of the ring's leases that it really fetched
     income_ratio      the ring's income over an honest node's for the same leases
     marginal_per_fake change of the ring's income, in mean documents, for each further fake
-    honest_loss       share of what honest nodes' work is worth that they did not get because of audits, without the
-                      novelty of hosts that are rightly hard (`honest_hard`), which nobody is paid
+    honest_loss       share of what honest nodes' work is worth that they did not get because of the rules, without the
+                      novelty of hosts that are rightly hard (`honest_hard`), which nobody is paid; `honest_capped`
+                      is the part of it that the caps of domains withheld
 
 Does not: run anything.
 
@@ -46,6 +47,7 @@ class Figures:
     income_ratio: float
     honest_loss: float
     honest_hard: float
+    honest_capped: float
     honest_mismatches: float
     suspensions: int
     node_months: float
@@ -82,6 +84,7 @@ def figures_of(network: Network) -> Figures:
         income_ratio=float(income[ring].sum()) / due_ring / ratio_honest if due_ring else 1.0,
         honest_loss=1 - ratio_honest - hard / due_honest,
         honest_hard=hard / due_honest,
+        honest_capped=float(tally.lost_capped[honest].sum()) / due_honest,
         honest_mismatches=tally.honest_mismatches / max(1, tally.honest_audits),
         suspensions=int(np.count_nonzero(np.array(suspended) & honest)),
         node_months=float(honest.sum()) * network.setting.days / MONTH_DAYS,
@@ -116,6 +119,7 @@ def worst(found: list[Figures]) -> dict[str, float | int | None]:
     months = sum(each.node_months for each in found)
     row["work_share"] = round(min(each.work_share for each in found), 4)
     row["honest_hard"] = round(max(each.honest_hard for each in found), 5)
+    row["honest_capped"] = round(max(each.honest_capped for each in found), 5)
     row["honest_suspended_per_month"] = (
         round(sum(each.suspensions for each in found) / months, 6) if months else 0
     )

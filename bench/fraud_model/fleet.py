@@ -46,7 +46,10 @@ class Node:
 
     def pass_audits(self, step: int, count: int, rules: TrustRules) -> None:
         """Note that so many audits passed in a step; vesting looks at the latest few."""
-        self.passed.extend([step] * min(count, rules.vest_audits))
+        if count == 1:
+            self.passed.append(step)
+        else:
+            self.passed.extend([step] * min(count, rules.vest_audits))
         while len(self.passed) > rules.vest_audits:
             self.passed.popleft()
 

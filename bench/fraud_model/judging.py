@@ -2,7 +2,8 @@
 
 Rules: all decisions are the protocol's: `examine` (with `judge` and `among_operators`), `observe_host`, `observe`.
 Most audits are plain matches of nodes about which nothing is open; those only count up, which is what `observe` makes
-of them (`is_quiet`, held to it by a test), and are therefore counted together.
+of them (`is_quiet`, held to it by a test), and are therefore counted together. What matches at first sight is paid
+together, before the others are looked at.
 
 Does not: draw, vest, or hand out leases.
 
@@ -11,13 +12,12 @@ Usage: `judging.judge_step(step, batch)`.
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
+from msgspec.structs import replace
 
-from aggregator.verification.standings.hosts import HostEvent, HostStanding, observe_host
+from aggregator.verification.standings.hosts import HostEvent
 from aggregator.verification.standings.standing import (
     AuditOutcome,
     Consequence,
@@ -28,151 +28,170 @@ from aggregator.verification.standings.standing import (
     observe,
 )
 from bench.fraud_model.accounts import Accounts
-from bench.fraud_model.audits import Finding, examine, look_of
-from bench.fraud_model.batches import Batch, Sure, sure_of
+from bench.fraud_model.audits import Finding, case_of, examine, look_of
+from bench.fraud_model.batches import Batch, Entry, Sure, entries_of, sure_of
 from bench.fraud_model.documents import Mask
 from bench.fraud_model.fleet import STEP_MS, STEPS_PER_DAY, Fleet, prefix_of
+from bench.fraud_model.known_hosts import KnownHosts
+from bench.fraud_model.quiet import is_quiet, with_quiet_matches
 from bench.fraud_model.setting import MEAN_PAY, Setting, Tally
-from bench.fraud_model.webs import HOSTS
 from rewards.rates import CURRENT, WIND
-from windrow_protocol.trust_rules import PPM, TrustRules
+from windrow_protocol.trust_rules import PPM
 
 APPEAL_TRUTHS: Final = 3
 APPEAL_FEES: Final = 3 * CURRENT.fetch_fee_wei / WIND
-WHOLE_WEB: Final = -1
-
-
-def is_quiet(standing: Standing) -> bool:
-    """Say whether matches without excess only count up and let the suspicion fall."""
-    return standing.escalation is None and standing.padding == 0.0
-
-
-def with_quiet_matches(rules: TrustRules, standing: Standing, count: int, honest_ppm: int) -> Standing:
-    """Return what `observe` makes of a quiet standing and so many matches without excess."""
-    fall = 0.0
-    if standing.suspicion:
-        honest = honest_ppm / PPM
-        cheat = min(0.99, honest * rules.mismatch_ratio)
-        fall = math.log((1 - cheat) / (1 - honest))
-    suspicion = max(0.0, standing.suspicion + count * fall)
-    return replace(
-        standing,
-        audits=standing.audits + count,
-        suspicion=suspicion,
-        passed_in_a_row=standing.passed_in_a_row + count,
-        doubt=max(0, standing.doubt - count),
-    )
 
 
 class Judging:
-    """Folds audits; holds what is known of hosts."""
+    """Folds audits."""
 
     def __init__(self, setting: Setting, fleet: Fleet, accounts: Accounts, tally: Tally) -> None:
         self._setting, self._rules = setting, setting.rules
         self._fleet, self._accounts, self._tally = fleet, accounts, tally
-        self._hosts: dict[int, HostStanding] = {}
+        self.hosts = KnownHosts(setting.rules, tally)
         self._open: dict[str, tuple[int, Standing, float]] = {}  # mismatch → node, standing before, fine
         self._pooled = [0, 0]  # mismatches that counted, audits
         self._honest_ppm = setting.rules.honest_mismatch_min_ppm
         self._quiet = [0] * setting.nodes  # matches not yet folded into standings
+        self._stood_for = [0.0] * setting.nodes  # documents that they stood for
         self._canary_ppm = setting.rules.canary_caught_ppm if setting.mended else PPM
-        self.hard = np.zeros(HOSTS, np.bool_)
 
     def judge_step(self, step: int, batch: Batch, up: tuple[int, ...]) -> None:
         """Decide all that was drawn in a step, and the canaries."""
         answers, leases, epoch_id = batch.answers, batch.answers.leases, step // STEPS_PER_DAY
         self._honest_ppm = honest_rate_ppm(self._rules, *self._pooled)
-        sure = sure_of(self._setting, batch, up)
-        canary, node_of, host_of = answers.canary.tolist(), leases.node.tolist(), leases.host.tolist()
-        truths, is_small = sure.truths.tolist(), sure.small.tolist()
-        settled = np.zeros(len(leases), np.bool_)
-        nodes, old = self._fleet.nodes, self._rules.probation_documents
-        for row in np.flatnonzero(batch.drawn.any(axis=0) | answers.canary).tolist():
-            node, host = node_of[row], None if canary[row] else host_of[row]
-            agreed = HostEvent("agree", epoch_id, excess=float(sure.noise[row])) if truths[row] == 2 else None
-            if is_small[row] and nodes[node].backed >= old and is_quiet(nodes[node].standing):
-                if agreed is not None and host is not None:
-                    self._agree(host, agreed)
-                self._quiet[node] += 1
-                settled[row] = True
+        sure = sure_of(self._setting, batch, up, self.hosts.excesses_of(answers))
+        looked_at = batch.drawn.any(axis=0) | answers.canary
+        known = np.array([node.backed >= self._rules.probation_documents for node in self._fleet.nodes])
+        settled = looked_at & sure.plain & ~answers.refused & known[leases.node]
+        self._pay_settled(step, batch, settled, sure)
+        together = self._count_quiet(batch, looked_at, settled & sure.small)
+        rows = np.flatnonzero(looked_at & (~together | (sure.truths == 2)))
+        for entry, paid, done in zip(
+            entries_of(batch, sure, rows), settled[rows].tolist(), together[rows].tolist(), strict=True
+        ):
+            agreed = HostEvent("agree", epoch_id, excess=entry.noise) if entry.truths == 2 else None
+            if paid:
+                if agreed is not None and not entry.canary:
+                    self.hosts.agree(entry.host, agreed)
+                if not done:
+                    self._match(step, entry)
                 continue
-            if sure.plain[row]:
-                finding = Finding("match", truths[row], 1 - float(sure.excess[row]), agreed)
-            elif canary[row]:
-                finding = Finding("mismatch", 0, 0.0)
-            else:
-                look = look_of(
-                    batch.drawn[:, row].tolist(), int(batch.first[row]),
-                    doubled=bool(sure.doubled[row]), colluding=self._setting.colluding, up=up,
-                )  # fmt: skip
-                finding = examine(self._rules, answers, row, look, epoch_id)
+            finding = self._finding(batch, entry, agreed, epoch_id, up)
             self._tally.truths += finding.truths
-            self._conclude(step, batch, row, node, host, finding)
-        self._count_quiet(step, batch, settled, sure)
+            self._conclude(step, entry, finding)
+        for index, node in enumerate(self._fleet.nodes):
+            if self._quiet[index] and (node.standing.suspicion or node.standing.doubt):
+                self._fold_quiet(index)
+
+    def _finding(
+        self, batch: Batch, entry: Entry, agreed: HostEvent | None, epoch_id: int, up: tuple[int, ...]
+    ) -> Finding:
+        if entry.plain:
+            return Finding("match", entry.truths, 1 - entry.excess, agreed)
+        if entry.canary:
+            return Finding("mismatch", 0, 0.0)
+        row = entry.row
+        look = look_of(
+            tuple(batch.drawn[:, row].tolist()), int(batch.first[row]),
+            doubled=entry.doubled, colluding=self._setting.colluding, up=up,
+        )  # fmt: skip
+        return examine(self._rules, case_of(batch.answers, row), look, epoch_id)
 
     # --- the many that are quiet ---------------------------------------------------------------------------------
+
+    def _count_quiet(self, batch: Batch, looked_at: Mask, small: Mask) -> Mask:
+        """Find, and count, the audits of nodes of which this step has nothing but quiet matches."""
+        node_of = batch.answers.leases.node
+        quiet = np.array([is_quiet(node.standing) for node in self._fleet.nodes], np.bool_)
+        quiet[node_of[looked_at & ~small]] = False
+        together: Mask = looked_at & quiet[node_of]
+        counts = np.bincount(node_of[together], minlength=len(quiet))
+        stood_for = np.where(batch.answers.canary, 0.0, PPM / np.maximum(1, batch.rates_ppm))[together]
+        documents = np.bincount(node_of[together], stood_for, len(quiet))
+        for index in np.flatnonzero(counts).tolist():
+            self._quiet[index] += int(counts[index])
+            self._stood_for[index] += float(documents[index])
+        self._pooled[1] += int(counts.sum())
+        return together
 
     def is_sold(self, node: int) -> bool:
         """Say whether a node's documents may be exported as its audits stand."""
         self._fold_quiet(node)
         return not in_doubt(self._fleet.nodes[node].standing, self._honest_ppm)
 
-    def _count_quiet(self, step: int, batch: Batch, rows: Mask, sure: Sure) -> None:
+    def _match(self, step: int, entry: Entry) -> None:
+        """Fold a match at first sight, which is paid already."""
+        node = entry.node
+        own = self._fleet.nodes[node]
+        if entry.small and is_quiet(own.standing):
+            self._quiet[node] += 1
+            self._stood_for[node] += 0.0 if entry.canary else PPM / max(1, entry.rate_ppm)
+            self._pooled[1] += 1
+            return
+        self._fold_quiet(node)
+        if not self._setting.mended or in_good_standing(self._rules, own.standing):
+            self._pooled[1] += 1
+        outcome = self._outcome(step, entry, "match", entry.excess)
+        own.standing, consequences = observe(self._rules, own.standing, outcome)
+        for consequence in consequences:
+            self._tally.lost_penalties[node] += self._exact(node, consequence)
+
+    def _pay_settled(self, step: int, batch: Batch, rows: Mask, sure: Sure) -> None:
+        """Pay what matched at first sight, all together."""
         answers, node = batch.answers, batch.answers.leases.node[rows]
         self._tally.truths += int(sure.truths[rows].sum())
         confirmed = (1 - sure.excess[rows]) if self._rules.on("padding") else np.ones(len(node), np.float32)
         novelty = batch.novelty[rows] * confirmed
-        np.add.at(self._tally.lost_unconfirmed, node, batch.novelty[rows] - novelty)
+        nodes = self._setting.nodes
+        self._tally.lost_unconfirmed += np.bincount(node, batch.novelty[rows] - novelty, nodes)
         self._accounts.credit_many(step, node, batch.fee[rows], novelty, answers.fraud[rows])
         documents = ~answers.canary[rows]
-        wrong, nodes = answers.wrong[rows], self._setting.nodes
+        wrong = answers.wrong[rows]
         self._accounts.exported_bad += np.bincount(node[wrong & documents], minlength=nodes)
         self._accounts.exported_good += np.bincount(node[~wrong & documents], minlength=nodes)
-        for index, count in zip(
-            *(found.tolist() for found in np.unique(node, return_counts=True)), strict=True
-        ):
-            self._fleet.nodes[index].pass_audits(step, count, self._rules)
-            if self._fleet.nodes[index].standing.suspicion or self._fleet.nodes[index].standing.doubt:
-                self._fold_quiet(index)
+        counts = np.bincount(node, minlength=nodes)
+        for index in np.flatnonzero(counts).tolist():
+            self._fleet.nodes[index].pass_audits(step, int(counts[index]), self._rules)
         honest = ~answers.attacker[rows]
         self._tally.honest_audits += int(honest.sum())
         self._tally.audits += len(node)
-        self._pooled[1] += len(node)
 
     def _fold_quiet(self, node: int) -> None:
         if count := self._quiet[node]:
             own = self._fleet.nodes[node]
-            own.standing = with_quiet_matches(self._rules, own.standing, count, self._honest_ppm)
+            stood_for, self._stood_for[node] = self._stood_for[node], 0.0
+            own.standing = with_quiet_matches(self._rules, own.standing, count, self._honest_ppm, stood_for)
             self._quiet[node] = 0
 
     # --- one audit -----------------------------------------------------------------------------------------------
 
-    def _conclude(
-        self, step: int, batch: Batch, row: int, node: int, host: int | None, finding: Finding
-    ) -> None:
-        epoch_id, contribution_id = step // STEPS_PER_DAY, f"{step}/{row}"
+    def _conclude(self, step: int, entry: Entry, finding: Finding) -> None:
+        epoch_id, contribution_id = step // STEPS_PER_DAY, f"{step}/{entry.row}"
+        node, host = entry.node, None if entry.canary else entry.host
         void = host is not None and self._weigh_host(host, node, finding, epoch_id, contribution_id)
         if not void and finding.kind != "no_evidence":
-            outcome = AuditOutcome(
-                kind=finding.kind,
-                at_ms=(step + 1) * STEP_MS,
-                documents=self._fleet.nodes[node].handed_in,
-                value=float(batch.values[row]),
-                rate_ppm=self._canary_ppm if host is None else max(1, int(batch.rates_ppm[row])),
-                domain=str(host),
-                epoch_id=epoch_id,
-                excess=1 - finding.confirmed if finding.kind == "match" else 0.0,
-                host_excess=self._host_excess(host),
-                honest_ppm=self._honest_ppm,
-            )
+            outcome = self._outcome(step, entry, finding.kind, 1 - finding.confirmed)
             self.follow(node, outcome, contribution_id)
-        self._settle(step, batch, row, node, finding)
+        self._settle(step, entry, finding)
 
-    def _host_excess(self, host: int | None) -> float:
-        known = self._hosts.get(WHOLE_WEB if host is None else host)
-        if known is None or not known.measures:
-            known = self._hosts.get(WHOLE_WEB)
-        return known.excess if known else 0.0
+    def _outcome(
+        self, step: int, entry: Entry, kind: Literal["match", "mismatch"], excess: float
+    ) -> AuditOutcome:
+        host = None if entry.canary else entry.host
+        return AuditOutcome(
+            kind,
+            (step + 1) * STEP_MS,
+            self._fleet.nodes[entry.node].handed_in,
+            entry.value,
+            self._canary_ppm if host is None else max(1, entry.rate_ppm),
+            str(host),
+            step // STEPS_PER_DAY,
+            excess if kind == "match" else 0.0,
+            self.hosts.excess_of(host),
+            self._honest_ppm,
+            entry.canary,
+        )
 
     def _weigh_host(
         self, host: int, node: int, finding: Finding, epoch_id: int, contribution_id: str
@@ -181,31 +200,18 @@ class Judging:
         voided: tuple[str, ...] = ()
         if finding.host is not None:
             if finding.host.kind == "agree":
-                self._agree(host, finding.host)
+                self.hosts.agree(host, finding.host)
             else:
-                self._observe_host(host, finding.host)
+                self.hosts.observe(host, finding.host)
         self._fold_quiet(node)
         good = not self._setting.mended or in_good_standing(self._rules, self._fleet.nodes[node].standing)
         if finding.kind == "mismatch" and self._rules.on("hard_hosts") and good:
-            voided = self._observe_host(
+            voided = self.hosts.observe(
                 host, HostEvent("mismatch", epoch_id, prefix_of(node), contribution_id)
             )
         for earlier in voided:
             self._undo(earlier)
         return contribution_id in voided
-
-    def _agree(self, host: int, event: HostEvent) -> None:
-        self._observe_host(host, event)
-        self._observe_host(WHOLE_WEB, event)
-
-    def _observe_host(self, host: int, event: HostEvent) -> tuple[str, ...]:
-        before = self._hosts.get(host, HostStanding())
-        after, voided = observe_host(before, event)
-        self._hosts[host] = after
-        if host >= 0 and self._rules.on("hard_hosts"):
-            self._tally.hardened += after.hard and not before.hard
-            self.hard[host] = after.hard
-        return voided
 
     def _undo(self, contribution_id: str) -> None:
         """Take back what a mismatch did that turned out to be void."""
@@ -262,24 +268,24 @@ class Judging:
                 self._fleet.nodes[node].suspended_ever = True
         return 0.0
 
-    def _settle(self, step: int, batch: Batch, row: int, node: int, finding: Finding) -> None:
+    def _settle(self, step: int, entry: Entry, finding: Finding) -> None:
         """Pay one audited answer, and put it or the truth among the accepted documents."""
-        answers, own = batch.answers, self._fleet.nodes[node]
-        fee, novelty = float(batch.fee[row]), float(batch.novelty[row])
-        canary = bool(answers.canary[row])
-        if finding.kind == "match" and not answers.refused[row]:
+        node, fee, novelty = entry.node, entry.fee, entry.novelty
+        own = self._fleet.nodes[node]
+        if finding.kind == "match" and not entry.refused:
             own.pass_audits(step, 1, self._rules)
             paid = novelty * (finding.confirmed if self._rules.on("padding") else 1.0)
-            self._tally.lost_unconfirmed[node] += novelty - paid
+            if paid < novelty:
+                self._tally.lost_unconfirmed[node] += novelty - paid
             to_bond = self._rules.on("probation") and own.backed < self._rules.probation_documents
             own.backed += 1
-            self._accounts.credit(step, node, fee, paid, float(answers.fraud[row]), to_bond=to_bond)
-            if not canary:
-                self._accounts.export(node, good=int(not answers.wrong[row]), bad=int(answers.wrong[row]))
+            self._accounts.credit(step, node, fee, paid, entry.fraud, to_bond=to_bond)
+            if not entry.canary:
+                self._accounts.export(node, good=int(not entry.wrong), bad=int(entry.wrong))
         elif finding.kind == "mismatch":
             self._tally.lost_penalties[node] += fee + novelty
-            self._tally.replaced += self._rules.on("replacement") and not canary
-            if self._setting.strategy.appeals and answers.attacker[row]:
+            self._tally.replaced += self._rules.on("replacement") and not entry.canary
+            if self._setting.strategy.appeals and entry.attacker:
                 self._accounts.fine(node, APPEAL_FEES)
                 self._tally.truths += APPEAL_TRUTHS
         elif finding.kind == "no_evidence":

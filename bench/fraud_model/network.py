@@ -1,8 +1,8 @@
 """The loop of the model: leases, answers, draws, audits, vesting and departure, step by step.
 
 Rules: a step is six hours; what was drawn in a step is decided at its end, which is later than in a real network, and
-so to the ring's advantage. All decisions are the protocol's: `audit_rate_ppm`, `vesting_bounds` and those of `judging`.
-At the end every node leaves, as `windrow node leave` has it.
+so to the ring's advantage. All decisions are the protocol's: `audit_rate_ppm` (on arrays), `vesting_bounds`,
+`unranked_room` and those of `judging`. At the end every node leaves, as `windrow node leave` has it.
 
 Does not: print; `figures` says what came of it.
 
@@ -16,17 +16,27 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from aggregator.verification.standings.audit_rate import Exposure, audit_rate_ppm
 from aggregator.verification.standings.standing import AuditOutcome
 from bench.fraud_model.accounts import Accounts
-from bench.fraud_model.answers import OWN_HOSTS, Answers, answers_of
-from bench.fraud_model.audits import draw, rates_of_values
+from bench.fraud_model.answers import Answers, answers_of
+from bench.fraud_model.audits import draw, rates_of_nodes, rates_of_values
 from bench.fraud_model.batches import Batch
-from bench.fraud_model.documents import BYTE_PAY, BYTES_MAX, FEE, OPERATORS, Floats, Leases, Mask, leases_of
+from bench.fraud_model.caps import Caps
+from bench.fraud_model.documents import (
+    BYTE_PAY,
+    BYTES_MAX,
+    FEE,
+    OPERATORS,
+    Floats,
+    Indices,
+    Leases,
+    Mask,
+    leases_of,
+)
 from bench.fraud_model.fleet import STEP_MS, STEPS_PER_DAY, Fleet, Node
 from bench.fraud_model.judging import Judging
 from bench.fraud_model.setting import MEAN_BYTES, MEAN_PAY, Setting, Tally
-from bench.fraud_model.webs import HOSTS, hosts_of
+from bench.fraud_model.webs import hosts_of
 from rewards.vesting import vesting_bounds
 from windrow_protocol.trust_rules import PPM
 
@@ -51,6 +61,7 @@ class Network:
         self.tally = Tally.of(setting.nodes)
         self.judging = Judging(setting, self.fleet, self.accounts, self.tally)
         self.outages = self._outages()
+        self._caps = Caps(setting, self.hosts)
 
     def run(self) -> Network:
         """Run all steps, let every node leave, and return this."""
@@ -81,12 +92,12 @@ class Network:
         )
         self._count(answers)
         values = answers.size / np.float32(MEAN_BYTES)
-        hard = self.judging.hard[leases.host]
+        hard = self.judging.hosts.hard[leases.host]
         node_rates = np.where(hard, hard_rates[leases.node], rates[leases.node])
         rates_ppm = rates_of_values(node_rates, values)
         up = tuple(each for each in range(OPERATORS) if each not in self.outages.get(step, ()))
         drawn, first = draw(leases, rates_ppm, up)
-        fee, novelty = self._asked(answers, hard)
+        fee, novelty = self._asked(step, answers, hard)
         batch = Batch(answers, rates_ppm, values, fee, novelty, drawn, first)
         undrawn = ~drawn.any(axis=0) & ~answers.canary & ~answers.refused
         self.accounts.credit_many(
@@ -111,38 +122,30 @@ class Network:
 
     def _rates(self, step: int) -> tuple[Floats, Floats, Mask]:
         """Return each node's audit rate for a mean document, the same on a hard host, and whether it cheats now."""
-        rates, hard_rates = (np.zeros(self.setting.nodes, np.float32) for _ in range(2))
+        stakes = (self.accounts.pending + self.accounts.bond) / MEAN_PAY
+        rates, hard_rates = rates_of_nodes(
+            self.rules, stakes, self.fleet.pace, self._documents(), self._watched()
+        )
         active = np.zeros(self.setting.nodes, np.bool_)
-        stakes = ((self.accounts.pending + self.accounts.bond) / MEAN_PAY).tolist()
         low = 2 * self.rules.audit_rate_min_ppm
-        for index, node in enumerate(self.fleet.nodes):
-            documents = node.backed if self.setting.mended else node.handed_in
-            known = (stakes[index], self.fleet.paces[index], documents, node.standing.escalation is not None)
-            rates[index] = rate = audit_rate_ppm(self.rules, Exposure(*known))
-            hard_rates[index] = audit_rate_ppm(self.rules, Exposure(*known, hard_host=True))
-            if self.fleet.attacker[index]:
-                active[index] = self.fleet.cheats(
-                    index,
-                    self.setting.strategy,
-                    step,
-                    self.steps,
-                    watched=rate > low,
-                    all_audited=rate >= PPM,
-                )
-        return rates, hard_rates, active
+        for index in np.flatnonzero(self.fleet.attacker).tolist():
+            rate = int(rates[index])
+            active[index] = self.fleet.cheats(
+                index, self.setting.strategy, step, self.steps, watched=rate > low, all_audited=rate >= PPM
+            )
+        return rates.astype(np.float32), hard_rates.astype(np.float32), active
+
+    def _documents(self) -> Indices:
+        """Return how many documents of each node count towards the end of its probation."""
+        nodes, mended = self.fleet.nodes, self.setting.mended
+        return np.array([node.backed if mended else node.handed_in for node in nodes])
 
     def _given(self, step: int, pace: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how many leases each node gets: those without their bond share a small part, by lot."""
         gets: NDArray[np.int64] = pace * np.array([not node.standing.suspended for node in self.fleet.nodes])
         if not self.rules.on("sybil_limits"):
             return gets
-        documents = self.rules.probation_documents
-        young = np.array(
-            [
-                (node.backed if self.setting.mended else node.handed_in) < documents
-                for node in self.fleet.nodes
-            ]
-        )
+        young = self._documents() < self.rules.probation_documents
         share = self.rules.young_lease_share_ppm
         room = max(
             int(gets[~young].sum()) * share // (PPM - share), self.rules.young_leases_per_day // STEPS_PER_DAY
@@ -167,8 +170,8 @@ class Network:
             worth = worth + FEE * fees
         self.tally.due += np.bincount(leases.node, worth, self.setting.nodes)
 
-    def _asked(self, answers: Answers, hard: Mask) -> tuple[Floats, Floats]:
-        """Return the fee and the novelty pay that each answer asks for; records what hard hosts withhold."""
+    def _asked(self, step: int, answers: Answers, hard: Mask) -> tuple[Floats, Floats]:
+        """Return the fee and the novelty pay that each answer asks for; records what hard hosts and caps withhold."""
         novelty = np.minimum(answers.novel, BYTES_MAX) * np.float32(BYTE_PAY)
         withheld = hard & ~answers.attacker & ~answers.canary
         rightly = self.hosts.noise[answers.leases.host] > DISAGREEING
@@ -176,18 +179,22 @@ class Network:
             lost = withheld & rows
             column += np.bincount(answers.leases.node[lost], novelty[lost], self.setting.nodes)
         novelty[hard | answers.canary] = 0
-        if self.setting.strategy.own_sites and self.rules.on("domain_caps"):
-            own = answers.leases.host >= HOSTS - OWN_HOSTS
-            cap = min(OWN_HOSTS * self.rules.domain_novelty_bytes_max, self.rules.prefix_novelty_bytes_max)
-            asked = float(novelty[own].sum()) / BYTE_PAY
-            novelty[own] *= min(1.0, cap / STEPS_PER_DAY / asked) if asked else 1.0
+        if self.rules.on("domain_caps"):
+            before = novelty.copy()
+            self._caps.apply(step, answers.leases, novelty)
+            capped = (before - novelty) * ~answers.attacker
+            self.tally.lost_capped += np.bincount(answers.leases.node, capped, self.setting.nodes)
         return np.full(len(answers.leases), FEE, np.float32), novelty
 
     # --- vesting, epochs, leaving ------------------------------------------------------------------------------------
 
     def _vest_all(self, step: int) -> None:
+        first, due = self.accounts.first, dict[int, int]()
+        old_enough, wanted = step - self.rules.vest_age_ms // STEP_MS, self.rules.vest_audits
+        ruled = self.rules.on("vesting") and self.rules.on("audits")
         for index, node in enumerate(self.fleet.nodes):
-            if self.accounts.first[index] > step:
+            # what the rule would say no to anyway: all that is pending is too young, or too few audits have passed
+            if first[index] > step or (ruled and (first[index] > old_enough or len(node.passed) < wanted)):
                 continue
             bounds = vesting_bounds(
                 self.rules,
@@ -197,7 +204,10 @@ class Network:
                 suspended=node.standing.suspended,
                 settled=not self.rules.on("audits"),
             )
-            self.accounts.vest(index, bounds, step)
+            until = self.accounts.covered(index, bounds, step)
+            if until > first[index]:
+                due[index] = until
+        self.accounts.post_many(list(due), list(due.values()))
 
     def _close_epoch(self, step: int) -> None:
         """Disclose; throw-away identities that were caught leave and come back as somebody else."""
@@ -225,7 +235,9 @@ class Network:
             everything = vesting_bounds(
                 self.rules, (), now_ms=next_step * STEP_MS, frozen=False, suspended=False, settled=True
             )
-            self.accounts.vest(index, everything, next_step - 1)
+            until = self.accounts.covered(index, everything, next_step - 1)
+            if until > self.accounts.first[index]:
+                self.accounts.post(index, until)
             self.accounts.return_bond(index)
         self.accounts.first[index] = next_step
         self._sell(index)

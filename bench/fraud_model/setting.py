@@ -35,7 +35,7 @@ MEAN_PAY: Final = FEE + BYTE_PAY * MEAN_BYTES * ((1 - RECRAWLED) * FIRST_SEEN + 
 class Setting:
     """One network. `outages`: how often one of the validator operators is down for a step.
 
-    `mended`: with what docs/fraud.md found wanting. Without: an identity is young until it handed in its first
+    `mended`: with what docs/adr/0023 decided. Without: an identity is young until it handed in its first
     documents (not: until so many were accepted, and again when fines emptied its bond), one operator looks at each of
     them (not two), a failed control page is fined as if all were looked at, any two nodes make a host hard, and
     everybody's mismatches tell what is honest (not: those of nodes in good standing).
@@ -66,6 +66,7 @@ class Tally:
     lost_unconfirmed: NDArray[np.float64]
     lost_hard: NDArray[np.float64]  # novelty of hosts that are rightly hard
     lost_hardened: NDArray[np.float64]  # novelty of hosts that are not
+    lost_capped: NDArray[np.float64]  # novelty beyond the caps of domains
     truths: float = 0.0
     replaced: int = 0
     sold_good: float = 0.0  # documents of identities that are neither doubted nor padders
@@ -83,5 +84,7 @@ class Tally:
     def of(cls, nodes: int) -> Tally:
         """Return a tally of nothing."""
         whole = [np.zeros(nodes, np.int64) for _ in range(3)]
-        due, *lost = (np.zeros(nodes) for _ in range(7))
-        return cls(whole[0], whole[1], whole[2], due, lost[0], lost[1], lost[2], lost[3], lost[4], lost[5])
+        due, *lost = (np.zeros(nodes) for _ in range(8))
+        return cls(
+            whole[0], whole[1], whole[2], due, lost[0], lost[1], lost[2], lost[3], lost[4], lost[5], lost[6]
+        )

@@ -28,9 +28,9 @@ class Strategy:
     probation (`tenured`), in the second half (`late`), while the audit rate is low and nothing was disclosed
     (`unwatched`), one day in four (`bursts`), as one throw-away identity after the other (`churn`). `padded`: share
     of what it did fetch into which it inserts text, `inserted` of the whole and seen as `inflated` by shingles, which
-    break at both ends of it. `bytes_factor`: how much longer a fake is than the page. `unanswered` and `refused`:
-    shares of its leases. `own_sites`: share of the frontier that leads to its own generated pages. `frames`: share of
-    the frontier on its sites that show different readers different text.
+    break at both ends of it; `times`: or says the page so many times. `bytes_factor`: how much longer a fake is than
+    the page. `unanswered` and `refused`: shares of its leases. `own_sites`: share of the frontier that leads to its
+    own generated pages. `frames`: share of the frontier on its sites that show different readers different text.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Strategy:
     padded: float = 0.0
     inflated: float = 0.0
     inserted: float = 0.0
+    times: int = 1
     bytes_factor: float = 1.0
     unanswered: float = 0.0
     refused: float = 0.0
@@ -65,6 +66,7 @@ _ALL: Final = (
     Strategy("padding_25", padded=1.0, inserted=0.25, inflated=0.32),
     Strategy("padding_40", padded=1.0, inserted=0.40, inflated=0.47),
     Strategy("padding_67", padded=1.0, inserted=0.67, inflated=0.73),
+    Strategy("page_twice", padded=0.2, inserted=0.5, inflated=0.5, times=2),
     Strategy("ring_with_framing", fakes=1.0, where="agreed", frames=0.01),
     Strategy("sleeper", fakes=1.0, when="late", bytes_factor=2.0),
     Strategy("sybil_flood", fakes=1.0, when="churn"),

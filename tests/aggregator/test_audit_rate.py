@@ -16,7 +16,7 @@ PACES = st.floats(min_value=0, max_value=1e5, allow_nan=False)
 
 @pytest.mark.parametrize(
     ("at_stake", "a_day", "rate_ppm"),
-    [(410, 50, 34_286), (1_000, 300, 30_000), (3_000, 3_000, 30_000), (60, 300, 55_556), (0, 300, 500_000)],
+    [(410, 40, 42_857), (1_000, 300, 40_000), (3_000, 3_000, 40_000), (60, 300, 55_556), (0, 300, 500_000)],
 )
 def test_examples_worked_by_hand(at_stake: float, a_day: float, rate_ppm: int) -> None:
     assert base_rate_ppm(RULES, Exposure(at_stake, a_day)) == rate_ppm

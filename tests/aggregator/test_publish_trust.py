@@ -8,11 +8,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 from published_world import RECIPES, PublishedWorld, manual
 from real_house import NETWORK
 
 from aggregator.publish import Export, publish
 from aggregator.verification.drawing.audit_epochs import end_epoch
+from aggregator.verification.standings.standing import Standing
+from aggregator.verification.standings.standing_rows import keep_standing
 from marketplace.provenance import verify_export
 from rewards.accountant import run_accountant
 from rewards.royalties import read_shares
@@ -142,4 +145,20 @@ async def test_what_is_found_out_after_it_was_sold_leaves_and_is_named(tmp_path:
     )
     assert (statement.content or {})["count"] == 1
     assert verify_export(second.path).ok
+    world.close()
+
+
+async def test_what_a_node_in_doubt_handed_in_waits_until_the_doubt_is_over(tmp_path: Path) -> None:
+    world = await PublishedWorld(tmp_path, UNDRAWN).open()
+    await world.feed(TEXTS)
+    first = publish(world.house, RECIPES, "web_text")
+    (node_id,) = {str(proof["node_id"]) for proof in proofs_of(first).values()}
+    padder = Standing(audits=50, doubt=UNDRAWN.doubt_audits)
+    with world.house.state.write() as connection:
+        keep_standing(connection, node_id, padder, world.house.now_ms())
+    with pytest.raises(WindrowError, match="nothing_to_publish"):
+        publish(world.house, RECIPES, "web_text")
+    with world.house.state.write() as connection:
+        keep_standing(connection, node_id, replace(padder, doubt=0), world.house.now_ms())
+    assert rows_of(publish(world.house, RECIPES, "web_text")).keys() == TEXTS.keys()
     world.close()

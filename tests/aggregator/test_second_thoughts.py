@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aggregator.verification.consequences.second_thoughts import folded_again
 from aggregator.verification.standings.standing import AuditOutcome, Standing, observe

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from functools import reduce
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aggregator.verification.standings.standing import (
     AuditOutcome,
@@ -197,3 +197,24 @@ def test_a_node_is_in_doubt_while_its_mismatches_are_many_or_fresh() -> None:
     assert in_doubt(padder, 10_000)
     passed = reduce(lambda now, _: observe(RULES, now, MATCH)[0], range(RULES.doubt_audits), padder)
     assert not in_doubt(passed, 10_000)
+
+
+def test_a_node_that_is_honest_only_while_it_is_watched_stays_in_doubt() -> None:
+    """Each mismatch stands for all that was not drawn at its rate, which no number of audits at a high rate thins."""
+    unwatched, watched = replace(MATCH, rate_ppm=40_000), replace(MATCH, rate_ppm=300_000)
+    faked = [replace(mismatch(number), rate_ppm=40_000, epoch_id=number) for number in range(3)]
+    pauser, _ = after([each for fake in faked for each in (fake, *[watched] * 100, *[unwatched] * 5)])
+    assert pauser.mismatches * PPM < pauser.audits * 10_000
+    assert pauser.stood_for_bad / pauser.stood_for > 0.05
+    assert in_doubt(pauser, 10_000)
+    always, _ = after([each for fake in faked for each in (fake, *[unwatched] * 105)])
+    assert not in_doubt(always, 10_000)  # three of 318, each for as many
+    once_less, _ = after([each for fake in faked[:2] for each in (fake, *[watched] * 105)])
+    assert not in_doubt(once_less, 10_000)
+
+
+def test_control_pages_that_were_fetched_say_nothing_of_what_was_not_drawn() -> None:
+    passed, _ = after([replace(MATCH, control=True, rate_ppm=RULES.canary_caught_ppm)] * 10)
+    assert (passed.audits, passed.stood_for) == (10, 0.0)
+    failed, _ = after([replace(mismatch(1), control=True, rate_ppm=RULES.canary_caught_ppm)])
+    assert failed.stood_for == failed.stood_for_bad == 1_000

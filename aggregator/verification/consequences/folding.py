@@ -20,11 +20,12 @@ Source: docs/protocol.md, "Consequences".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from aggregator.ingest import read_text
 from aggregator.verification.audits.truth_requests import operators
@@ -275,4 +276,5 @@ def _outcome(house: House, connection: sa.Connection, finding: Finding, region: 
         excess=finding.excess,
         host_excess=known.excess,
         honest_ppm=honest_ppm_in(connection, house.rules, region),
+        control=finding.canary,
     )

@@ -16,11 +16,11 @@ Usage: `void(house, connection, contribution_id, epoch_id)` in a write transacti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final, Literal
 
 import msgspec
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from aggregator.verification.consequences.consequence_log import FOLDED, ConsequenceLog, in_force
 from aggregator.verification.standings.standing import AuditOutcome, Consequence, Standing, observe

@@ -17,16 +17,17 @@ Source: docs/protocol.md, "Hard hosts" and "Consequences".
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
 from typing import Final, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 AGREEMENTS_TO_EASE: Final = 5
 TROUBLES_TO_HARDEN: Final = 2
 _EXCESS_MEMORY: Final = 0.9  # weight of the past in the running mean of the excess
 
 
-@dataclass(frozen=True, slots=True)
-class HostEvent:
+class HostEvent(msgspec.Struct, frozen=True):
     """`agree` and `disagree` are about two truths, `unavailable` about none to be had, `mismatch` about a node.
 
     `group` names the node's owner or prefix: nodes of one group are related. `excess` is the truths' over each other,
@@ -42,8 +43,7 @@ class HostEvent:
     suspects: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class HostStanding:
+class HostStanding(msgspec.Struct, frozen=True):
     """What audits say about a host. Counts are of `epoch_id`; `mismatches` are (group, contribution id).
 
     `doubts` says of how many troubles each operator could be the cause, alone; `measures` counts what `excess` is of.

@@ -23,16 +23,17 @@ Source: Page, "Continuous Inspection Schemes" (1954); docs/protocol.md, "Consequ
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from windrow_protocol.trust_rules import PPM, TrustRules
 
 Kind = Literal["replaced", "escalated", "cleared", "strike", "fined", "padding", "suspended", "would_suspend"]
 
 
-@dataclass(frozen=True, slots=True)
-class AuditOutcome:
+class AuditOutcome(msgspec.Struct, frozen=True):
     """One decided audit of a node.
 
     `documents` counts what the node had handed in by then, `value` is the document's over the mean, `rate_ppm` the
@@ -50,10 +51,10 @@ class AuditOutcome:
     excess: float = 0.0
     host_excess: float = 0.0
     honest_ppm: int = 10_000
+    control: bool = False  # of a control page: passing it says nothing of what was not drawn
 
 
-@dataclass(frozen=True, slots=True)
-class Consequence:
+class Consequence(msgspec.Struct, frozen=True):
     """What follows for the node. `documents`: the fine, in mean documents; `share`: by how much novelty shrinks."""
 
     kind: Kind
@@ -61,8 +62,7 @@ class Consequence:
     share: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Escalation:
+class Escalation(msgspec.Struct, frozen=True):
     """Since when a node is watched: time, its documents then, audits passed since."""
 
     since_ms: int
@@ -70,8 +70,7 @@ class Escalation:
     passed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """What a node's audits add up to. `struck` are the domains whose mismatch counted in `struck_epoch`."""
 
     audits: int = 0
@@ -88,6 +87,8 @@ class Standing:
     would_suspend: bool = False
     passed_in_a_row: int = 0  # matches since the latest mismatch that counted
     doubt: int = 0  # audits to pass before what nobody audited of it is sold again
+    stood_for: float = 0.0  # documents that its audits stood for: each as many as its rate says
+    stood_for_bad: float = 0.0  # those of mismatches that counted
 
     @property
     def frozen(self) -> bool:
@@ -108,10 +109,16 @@ def in_good_standing(rules: TrustRules, standing: Standing) -> bool:
 def in_doubt(standing: Standing, honest_ppm: int) -> bool:
     """Say whether a node's documents are kept out of exports for now, whatever they are paid.
 
-    They are after a padding alarm or a suspicion of `doubt_odds` until `doubt_audits` have passed, and as long as two
-    mismatches or more are a larger share of its audits than e0.
+    They are after a padding alarm or a suspicion of `doubt_odds` until `doubt_audits` have passed; as long as two
+    mismatches or more are a larger share of its audits than e0; and as long as three or more stand for a larger share
+    of its documents than twice e0, which audits of the time when it is watched do not thin out. Source: Horvitz and
+    Thompson, "A generalization of sampling without replacement from a finite universe" (1952).
     """
-    often = standing.mismatches >= 2 and standing.mismatches * PPM > standing.audits * honest_ppm
+    of_audits = standing.mismatches >= 2 and standing.mismatches * PPM > standing.audits * honest_ppm
+    of_documents = (
+        standing.mismatches >= 3 and standing.stood_for_bad * PPM > 2 * standing.stood_for * honest_ppm
+    )
+    often = of_audits or of_documents
     return often or standing.doubt > 0
 
 
@@ -147,6 +154,7 @@ def _matched(
         padding=level,
         padding_sum=total,
         padding_audits=audits,
+        stood_for=standing.stood_for + (0.0 if outcome.control else PPM / max(1, outcome.rate_ppm)),
     )
     return standing, (*cleared, *padding)
 
@@ -156,13 +164,15 @@ def _mismatched(
 ) -> tuple[Standing, tuple[Consequence, ...]]:
     found: list[Consequence] = [Consequence("replaced")] if rules.on("replacement") else []
     struck = standing.struck if standing.struck_epoch == outcome.epoch_id else ()
-    standing = replace(standing, audits=standing.audits + 1)
+    stands_for = PPM / max(1, outcome.rate_ppm)
+    standing = replace(standing, audits=standing.audits + 1, stood_for=standing.stood_for + stands_for)
     if outcome.domain in struck:  # one bad page of a site is bad luck; ten are the same bad luck
         return standing, tuple(found)
     rise = _log_odds(rules, outcome, matched=False)
     standing = replace(
         standing,
         mismatches=standing.mismatches + 1,
+        stood_for_bad=standing.stood_for_bad + stands_for,
         struck_epoch=outcome.epoch_id,
         struck=(*struck, outcome.domain),
         suspicion=standing.suspicion + rise,

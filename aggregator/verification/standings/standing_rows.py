@@ -15,7 +15,8 @@ import msgspec
 import sqlalchemy as sa
 
 from aggregator.verification.standings.hosts import HostStanding
-from aggregator.verification.standings.standing import Standing, honest_rate_ppm
+from aggregator.verification.standings.standing import Standing, honest_rate_ppm, in_doubt
+from storage.tables import nodes
 from storage.trust_tables import host_standings, region_rates, standings
 from windrow_protocol.trust_rules import TrustRules
 
@@ -67,6 +68,21 @@ def honest_ppm_in(connection: sa.Connection, rules: TrustRules, region: str) -> 
     """Return e0 of a region: what share of mismatches its honest nodes may have."""
     row = connection.execute(sa.select(region_rates).where(region_rates.c.region == region)).one_or_none()
     return honest_rate_ppm(rules, row.mismatches, row.audits) if row else rules.honest_mismatch_min_ppm
+
+
+def nodes_in_doubt(connection: sa.Connection, rules: TrustRules) -> frozenset[str]:
+    """Return the nodes whose documents are kept out of exports for now."""
+    rows = connection.execute(
+        sa.select(standings.c.node_id, standings.c.standing, nodes.c.region).join(
+            nodes, nodes.c.node_id == standings.c.node_id
+        )
+    ).all()
+    honest = {region: honest_ppm_in(connection, rules, region) for region in {row.region for row in rows}}
+    return frozenset(
+        row.node_id
+        for row in rows
+        if in_doubt(msgspec.json.decode(row.standing, type=Standing), honest[row.region])
+    )
 
 
 def count_in_region(connection: sa.Connection, region: str, *, audits: int = 0, mismatches: int = 0) -> None:
