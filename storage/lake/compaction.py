@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +103,7 @@ class Compaction:
             chosen = choose(files, self._merge_files, self._file_bytes_max)
         if not chosen:
             return 0
-        temporary = self._lake.folder / f".merging-{secrets.token_hex(4)}.tmp"
+        temporary = self._lake.folder / f".merging-{self._lake.env.randomness.token(4).hex()}.tmp"
         inputs = [self._lake.folder / file.path for file in chosen]
         self._running = _Running(chosen, Merge(inputs, temporary))
         return 1

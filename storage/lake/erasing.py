@@ -17,7 +17,6 @@ Usage::
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +65,7 @@ def replace_without(lake: Lake, files: Iterable[LakeFile], ids: Collection[str])
 
     replaced = []
     for file in files:
-        temporary = lake.folder / f".erasing-{secrets.token_hex(4)}.tmp"
+        temporary = lake.folder / f".erasing-{lake.env.randomness.token(4).hex()}.tmp"
         merge = Merge([lake.folder / file.path], temporary, keep)
         while merge.step():
             pass
