@@ -24,7 +24,16 @@ import sqlalchemy as sa
 
 from aggregator.curation import Annotations, annotate
 from aggregator.curation.host_lists import FOLDER, HostLists
-from aggregator.dedup import Duplicate, HouseIndex, Incoming, sketch_all, warm_up
+from aggregator.dedup import (
+    Duplicate,
+    HouseIndex,
+    Incoming,
+    Marked,
+    mark_boilerplate,
+    read_pages,
+    sketch_all,
+    warm_up,
+)
 from aggregator.ingest import read_text
 from aggregator.verification.drawing.audit_steps import UNDECIDED
 from storage.house import House
@@ -32,7 +41,7 @@ from storage.lake import Lake
 from storage.lake_tables import imports
 from storage.segments import Segments
 from storage.state import get_cursor, set_cursor
-from storage.tables import annotations, contributions, duplicates, nodes, verdicts
+from storage.tables import annotations, boilerplate, contributions, duplicates, nodes, verdicts
 from storage.trust_tables import audits
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Outcome
@@ -77,14 +86,17 @@ class Judgement:
             for row in documents
             if row.reason != _HARD
         ]
+        pages = read_pages([(row.final_url, texts[row.seq]) for row in documents])
         self._index.follow(self._house.state, start)
         with self._house.state.write() as connection:
             found = iter(self._index.judge(connection, start, incoming, rows[-1].seq))
+            judged = [_hard(row) if row.reason == _HARD else next(found) for row in documents]
+            marks = mark_boilerplate(connection, pages, [each.kind == "unique" for each in judged])
             lake_rows = []
-            for row in documents:
-                duplicate = _hard(row) if row.reason == _HARD else next(found)
+            for row, duplicate, marked in zip(documents, judged, marks, strict=True):
                 _record(connection, row, duplicate, notes[row.seq])
-                lake_rows.append(_lake_row(row, texts[row.seq], duplicate, notes[row.seq]))
+                _record_boilerplate(connection, row, marked)
+                lake_rows.append(_lake_row(row, texts[row.seq], duplicate, notes[row.seq], marked))
             if lake_rows:
                 self._lake.commit(connection, self._lake.write(lake_rows, start + 1, rows[-1].seq))
             set_cursor(connection, CURSOR, rows[-1].seq)
@@ -172,7 +184,22 @@ def _record(connection: sa.Connection, row: Any, duplicate: Duplicate, note: Ann
     )
 
 
-def _lake_row(row: Any, text: str, duplicate: Duplicate, note: Annotations) -> dict[str, Any]:
+def _record_boilerplate(connection: sa.Connection, row: Any, marked: Marked) -> None:
+    lines, paragraphs = (
+        msgspec.json.encode(numbers).decode() for numbers in (marked.lines, marked.paragraphs)
+    )
+    connection.execute(
+        sa.insert(boilerplate).values(
+            contribution_id=row.contribution_id,
+            seq=row.seq,
+            lines=lines,
+            paragraphs=paragraphs,
+            line_bytes=marked.line_bytes,
+        )
+    )
+
+
+def _lake_row(row: Any, text: str, duplicate: Duplicate, note: Annotations, marked: Marked) -> dict[str, Any]:
     return {
         "seq": row.seq,
         "contribution_id": row.contribution_id,
@@ -203,4 +230,6 @@ def _lake_row(row: Any, text: str, duplicate: Duplicate, note: Annotations) -> d
         "source": "lease" if row.record_id is None else "import",
         "warc_sha256": row.file_sha256,
         "warc_record_id": row.record_id,
+        "boilerplate_lines": marked.lines,
+        "boilerplate_paragraphs": marked.paragraphs,
     }

@@ -216,6 +216,25 @@ annotations = sa.Table(
     ),  # JSON object: personal-data counts; the rest is in the lake
 )
 
+boilerplate = sa.Table(
+    "boilerplate",
+    metadata,
+    sa.Column("contribution_id", sa.Text, primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False, unique=True),
+    sa.Column(
+        "lines", sa.Text, nullable=False
+    ),  # JSON: numbers of lines that the host's other pages have too
+    sa.Column("paragraphs", sa.Text, nullable=False),  # JSON: those of paragraphs that they have whole
+    sa.Column("line_bytes", sa.BigInteger, nullable=False),
+)
+host_blocks = sa.Table(
+    "host_blocks",
+    metadata,
+    sa.Column("host_key", sa.Text, primary_key=True),
+    sa.Column("pages", sa.BigInteger, nullable=False),
+    sa.Column("blocks", sa.LargeBinary, nullable=False),  # digests of lines and where they were seen
+)
+
 consents = sa.Table(
     "consents",
     metadata,

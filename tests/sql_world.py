@@ -52,7 +52,10 @@ def document_for(number: int) -> dict[str, Any]:
     for field in LAKE_SCHEMA:
         kind = str(field.type)
         plain = {"string": f"{field.name}-{number}", "bool": True, "double": number / 2}
-        row[field.name] = ["noai"] if kind.startswith("list") else plain.get(kind, number)
+        lists = {"optout_signals": ["noai"], "host_lists": ["noai"]}
+        row[field.name] = (
+            lists.get(field.name, [number]) if kind.startswith("list") else plain.get(kind, number)
+        )
     return row
 
 

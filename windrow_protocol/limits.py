@@ -120,6 +120,9 @@ NEAR_DUPLICATE_CANDIDATES_MAX: Final = 64  # verified for one text, those that s
 NEAR_DUPLICATE_POSTINGS_MAX: Final = 256  # earlier texts looked at in one band, the earliest first
 SKETCH_BATCH_BYTES_MAX: Final = 4_000_000  # of texts that are sketched together
 SKETCH_TEXTS_MAX: Final = 256  # stored texts that are read and sketched together when an index is made again
+PAGE_LINES_MAX: Final = 512  # of one page that are looked at for boilerplate, its first and last ones
+HOST_BLOCKS_MAX: Final = 2_048  # lines and paragraphs remembered of one host, 20 bytes each
+HOST_BLOCKS_KEPT: Final = 1_024  # of them when there are too many
 VERIFIED_BYTES_MAX: Final = 16_000_000  # of candidates' texts whose shingles are in memory at once
 
 # --- exports --------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ Usage::
         duplicates = index.judge(connection, committed, incoming, position)
 """
 
+from aggregator.dedup.boilerplate import Marked, drop_lines, mark_boilerplate, read_pages
 from aggregator.dedup.house_index import HouseIndex
 from aggregator.dedup.minhash import Sketch, sketch, sketch_all
 from aggregator.dedup.postings import Postings
@@ -20,12 +21,16 @@ __all__ = [
     "HouseIndex",
     "Incoming",
     "Judged",
+    "Marked",
     "MemoryPostings",
     "Postings",
     "SeenDocument",
     "SeenDocuments",
     "SeenIndex",
     "Sketch",
+    "drop_lines",
+    "mark_boilerplate",
+    "read_pages",
     "sketch",
     "sketch_all",
     "warm_up",

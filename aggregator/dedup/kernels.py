@@ -68,7 +68,7 @@ def mixed(value: Any) -> Any:
 
 
 @compiled
-def _words_of(data: Bytes, start: int, end: int, table: Keys, found: Hashes) -> tuple[int, int]:
+def words_of(data: Bytes, start: int, end: int, table: Keys, found: Hashes) -> tuple[int, int]:
     """Write the hashes of the words of one text and return their number and what its characters were flagged with."""
     count, flags, inside = 0, 0, False
     word = _BASIS
@@ -207,7 +207,7 @@ def sketch_texts(
     start, used = 0, 0
     for text in range(ends.size):
         found = hashes[used:]
-        count, flags[text] = _words_of(data, start, ends[text], table, found)
+        count, flags[text] = words_of(data, start, ends[text], table, found)
         start = ends[text]
         if is_folded or not flags[text] & IS_LONG:
             shingles = _shingles_of(found, count)
@@ -227,7 +227,7 @@ def hash_texts(
     start, used = 0, 0
     for text in range(ends.size):
         found = hashes[used:]
-        count, flags[text] = _words_of(data, start, ends[text], table, found)
+        count, flags[text] = words_of(data, start, ends[text], table, found)
         start = ends[text]
         if is_folded or not flags[text] & IS_LONG:
             used += _shingles_of(found, count)

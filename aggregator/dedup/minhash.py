@@ -110,7 +110,7 @@ def shingle_hashes_of(texts: Sequence[str]) -> list[NDArray[np.uint64]]:
     """Return the hashes of the five-word shingles of texts in normal form, repetitions included."""
     found = _hashed([text.encode() for text in texts], False)
     long = [i for i, (_, flags) in enumerate(found) if flags & _kernels().IS_LONG]
-    for i, again in zip(long, _hashed([_folded(texts[i]) for i in long], True), strict=True):
+    for i, again in zip(long, _hashed([folded(texts[i]) for i in long], True), strict=True):
         found[i] = again
     return [hashes for hashes, _ in found]
 
@@ -144,12 +144,12 @@ def _sketch_part(texts: Sequence[str]) -> list[Sketch]:
             texts[i] = normalise_text(texts[i])
             encoded[i] = texts[i].encode()
         else:
-            encoded[i] = kernels.tidied(_bytes_of(encoded[i]), fold_table()).tobytes()
+            encoded[i] = kernels.tidied(bytes_of(encoded[i]), fold_table()).tobytes()
             texts[i] = encoded[i].decode()
     # White space is in no word, so most texts have their keys by now, but what falls out or joins may change words.
     made.replace(np.flatnonzero(made.flags & (kernels.IS_UNSTABLE | kernels.IS_DROPPED)), encoded, False)
     long = np.flatnonzero(made.flags & kernels.IS_LONG)
-    made.replace(long, {i: _folded(texts[i]) for i in long.tolist()}, True)
+    made.replace(long, {i: folded(texts[i]) for i in long.tolist()}, True)
     digests = [hashlib.sha256(data).digest() for data in encoded]
     made.keys[:, 0] = np.frombuffer(b"".join(digest[:4] for digest in digests), ">u4")
     np.minimum(made.keys[:, 0], kernels.NO_KEY - 1, out=made.keys[:, 0])
@@ -171,7 +171,7 @@ class _Made:
         ends = np.cumsum([len(data) for data in encoded], dtype=np.int64)
         keys = np.empty((len(encoded), COLUMNS), np.uint32)
         table = plain_table() if is_folded else fold_table()
-        data = _bytes_of(b"".join(encoded))
+        data = bytes_of(b"".join(encoded))
         flags, hashes, hash_ends = _kernels().sketch_texts(
             data, ends, table, is_folded, _FACTORS, _OFFSETS, keys
         )
@@ -196,16 +196,18 @@ def _hashed(encoded: Sequence[bytes], is_folded: bool) -> list[tuple[NDArray[np.
         return []
     ends = np.cumsum([len(data) for data in encoded], dtype=np.int64)
     table = plain_table() if is_folded else fold_table()
-    flags, hashes, hash_ends = _kernels().hash_texts(_bytes_of(b"".join(encoded)), ends, table, is_folded)
+    flags, hashes, hash_ends = _kernels().hash_texts(bytes_of(b"".join(encoded)), ends, table, is_folded)
     bounds = pairwise([0, *hash_ends.tolist()])
     return [(hashes[start:end], flag) for (start, end), flag in zip(bounds, flags.tolist(), strict=True)]
 
 
-def _folded(text: str) -> bytes:
+def folded(text: str) -> bytes:
+    """Return a text as `plain_table` reads it: normalised and folded whole."""
     return unicodedata.normalize("NFKC", text).casefold().encode()
 
 
-def _bytes_of(data: bytes) -> NDArray[np.uint8]:
+def bytes_of(data: bytes) -> NDArray[np.uint8]:
+    """Return bytes as the compiled loops take them."""
     return np.frombuffer(data, np.uint8)
 
 

@@ -5,8 +5,8 @@
     trailer = texts (8) · filter words of a column (8) · crc32 of each column's fences, sums and filter (4 each)
               · crc32 of the trailer before it (4)
 
-Rules: little-endian, written once, never changed. Of a file only fences, sums and filters are held: half a byte for
-each text and column. Every block that is read is compared with its sum, so what a disk changed is never overlooked.
+Rules: little-endian, written once, never changed. Of a file only fences, sums and filters are held: a third of a byte
+for each text and column. Every block that is read is compared with its sum, so what a disk changed is never overlooked.
 
 Does not: know what a key means, merge runs (see `merging`), or say which runs there are (see `postings`).
 
@@ -36,7 +36,7 @@ from aggregator.dedup.runs import Entries, Matches, MemoryRun, found_by, run_ker
 from windrow_protocol.errors import WindrowError
 
 ENTRY_BYTES: Final = 8
-FILTER_BITS: Final = 3  # for each entry: about a quarter of the keys that are not there get past it
+FILTER_BITS: Final = 2  # for each entry: four in ten of the keys that are not there get past it
 _CRC: Final = 4
 _TRAILER = struct.Struct(f"<QQ{COLUMNS}II")
 _NONE = np.empty(0, np.uint64)

@@ -16,6 +16,7 @@ from functools import cache
 
 import numpy as np
 
+from aggregator.dedup.boilerplate import HostBlocks, read_pages
 from aggregator.dedup.minhash import COLUMNS, jaccard, sketch_all
 from aggregator.dedup.postings_in_memory import MemoryPostings
 from aggregator.dedup.run_files import RunWriter
@@ -42,6 +43,8 @@ def warm_up() -> None:
         judged = SeenIndex(postings).judge(batch, stored)
         postings.append(judged.numbers, judged.keys)
     jaccard(sketches[0].shingles(), sketches[3].shingles())
+    for page in read_pages([("https://warm.example/", "\n".join(_TEXTS))]):
+        HostBlocks().mark(page, is_new=True)
     _warm_up_files(np.stack([sketch.keys for sketch in sketches]))
 
 

@@ -115,6 +115,7 @@ def arrow_types() -> dict[str, Any]:
     return {
         "VARCHAR": pa.string(),
         "VARCHAR[]": pa.list_(pa.string()),
+        "INTEGER[]": pa.list_(pa.int32()),
         "INTEGER": pa.int32(),
         "BIGINT": pa.int64(),
         "DOUBLE": pa.float64(),

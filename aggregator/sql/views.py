@@ -21,6 +21,7 @@ from storage import tables as t
 from storage.annotation_columns import ANNOTATION_COLUMNS
 
 _c, _v, _d, _a = t.contributions.c, t.verdicts.c, t.duplicates.c, t.annotations.c
+_b = t.boilerplate.c
 _n, _l, _e = t.nodes.c, t.leases.c, t.ledger.c
 
 _VIEWS = (
@@ -81,6 +82,17 @@ _VIEWS = (
             Column("unique_bytes", WHOLE, "bytes that were new", _d.unique_bytes),
         ),
         t.duplicates,
+    ),
+    View(
+        "boilerplate",
+        "lines of each judged text that two other pages of its host had before; texts are kept whole",
+        (
+            Column("contribution_id", TEXT, "about which contribution", _b.contribution_id),
+            Column("lines", TEXT, "numbers of such lines, from 1, as a JSON list", _b.lines),
+            Column("paragraphs", TEXT, "those of paragraphs repeated as a whole", _b.paragraphs),
+            Column("line_bytes", WHOLE, "bytes of such lines", _b.line_bytes),
+        ),
+        t.boilerplate,
     ),
     View(
         "nodes",
@@ -216,6 +228,11 @@ class DocumentColumn:
     meaning: str
 
 
+def _listed(lines: str) -> list[DocumentColumn]:
+    parts = [line.partition(" | ") for line in lines.strip().splitlines()]
+    return [DocumentColumn(head.split()[0], head.split()[1], meaning) for head, _, meaning in parts]
+
+
 _DOCUMENTS = """
 seq BIGINT | place in the append-only log
 contribution_id VARCHAR | id made by the node
@@ -253,7 +270,12 @@ source VARCHAR | lease (a node fetched it) or import; null before imports were p
 warc_sha256 VARCHAR | digest of the file it was imported from
 warc_record_id VARCHAR | record of that file
 """
-DOCUMENT_COLUMNS: Final = tuple(
-    DocumentColumn(head.split()[0], head.split()[1], meaning)
-    for head, _, meaning in (line.partition(" | ") for line in _DOCUMENTS.strip().splitlines())
-) + tuple(DocumentColumn(column.name, column.kind, column.meaning) for column in ANNOTATION_COLUMNS)
+_BOILERPLATE = """
+boilerplate_lines INTEGER[] | numbers of lines, from 1, that two other pages of the host had before
+boilerplate_paragraphs INTEGER[] | those of paragraphs repeated as a whole
+"""
+DOCUMENT_COLUMNS: Final = (
+    *_listed(_DOCUMENTS),
+    *(DocumentColumn(column.name, column.kind, column.meaning) for column in ANNOTATION_COLUMNS),
+    *_listed(_BOILERPLATE),
+)

@@ -52,6 +52,8 @@ LAKE_SCHEMA: Final = pa.schema(
         ("warc_sha256", pa.string()),
         ("warc_record_id", pa.string()),
         *((column.name, column.arrow) for column in ANNOTATION_COLUMNS),
+        ("boilerplate_lines", pa.list_(pa.int32())),
+        ("boilerplate_paragraphs", pa.list_(pa.int32())),
     ]
 )
 TIME: Final = "received_at_ms"

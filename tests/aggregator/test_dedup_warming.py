@@ -11,12 +11,12 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import numpy as np
-from aggregator.dedup import kernels, run_kernels, shingle_kernels
+from aggregator.dedup import block_kernels, kernels, run_kernels, shingle_kernels
 from aggregator.dedup.warming import warm_up
 
 def signatures():
     found = {}
-    for module in (kernels, run_kernels, shingle_kernels):
+    for module in (block_kernels, kernels, run_kernels, shingle_kernels):
         found |= {name: len(each.signatures) for name, each in vars(module).items() if hasattr(each, "signatures")}
     return found
 
@@ -34,6 +34,15 @@ for start in range(0, len(texts), 8):
     seen.postings.keep(seen.position)
     seen.postings.upkeep()
 seen.postings.compact()
+import sqlalchemy as sa
+from aggregator.dedup import mark_boilerplate, read_pages
+from storage.tables import metadata
+engine = sa.create_engine("sqlite://")
+metadata.create_all(engine)
+for number in range(4):
+    pages = read_pages([(f"https://a.example/{number}", "\\n".join(texts) + str(number))])
+    with engine.begin() as connection:
+        mark_boilerplate(connection, pages, [number != 2])
 seen.judge_all([("again", texts[0] + " end")])
 print({name: (count, before.get(name)) for name, count in signatures().items() if count != before.get(name)})
 """

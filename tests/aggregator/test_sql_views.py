@@ -35,6 +35,7 @@ CONTRACT = {
     "verdicts": "contribution_id:V node_id:V verdict:V reason:V similarity:D decided_at:T "
     "confirmed_ppm:B epoch_id:B",
     "duplicates": "contribution_id:V kind:V cluster_id:V first_contribution_id:V similarity:D unique_bytes:B",
+    "boilerplate": "contribution_id:V lines:V paragraphs:V line_bytes:B",
     "nodes": "node_id:V role:V payout_address:V region:V registered_at:T state:V operator:V",
     "leases": "lease_id:V url:V node_id:V kind:V render:V state:V outcome:V http_status:B bytes_wire:B "
     "issued_at:T closed_at:T",
