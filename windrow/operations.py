@@ -101,6 +101,8 @@ class Operations:
             "path": str(export.path or ""),
             "state": export.state,
             "failures": [str(failure) for failure in export.failures],
+            "dropped_rows": export.dropped.rows,
+            "dropped": export.dropped.table(),
         }
 
     async def epoch_close(self) -> dict[str, Any]:

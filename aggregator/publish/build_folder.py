@@ -99,6 +99,8 @@ def build_data(
         for row, proof in zip(batch.rows, batch.provenance, strict=True):
             tally.count(row, proof)
         tally.facts.left_out += batch.left_out
+        for names in batch.dropped:
+            tally.facts.dropped.count(names)
         if progress is not None:
             progress("rows", tally.facts.rows)
     provenance.close()

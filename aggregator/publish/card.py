@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import jinja2
 
+from aggregator.publish.filters import Dropped
 from aggregator.publish.recipe import Recipe
 from windrow_protocol.errors import WindrowError
 
@@ -52,6 +53,7 @@ class ExportFacts:
     redactions: int = 0
     redacted_rows: int = 0
     left_out: int = 0
+    dropped: Dropped = field(default_factory=Dropped)
     languages: Counter[str] = field(default_factory=Counter)
     hosts: Counter[str] = field(default_factory=Counter)
     licences: Counter[str] = field(default_factory=Counter)
@@ -125,6 +127,8 @@ def render_card(recipe: Recipe, facts: ExportFacts, version: str) -> str:
             redactions=facts.redactions,
             redacted_rows=facts.redacted_rows,
             left_out=facts.left_out,
+            filters=recipe.settings.filters,
+            dropped=facts.dropped.rows,
             languages=facts.ranked_languages(),
             hosts=facts.top_hosts(),
             licences=facts.ranked_licences(),

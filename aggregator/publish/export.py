@@ -12,7 +12,7 @@ Usage: `export = publish(house, Path("datasets"), "web_text")`.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from aggregator.publish.build_folder import BuiltFolder, Progress, build_data, list_file
 from aggregator.publish.card import render_card
 from aggregator.publish.croissant import describe_export
+from aggregator.publish.filters import Dropped
 from aggregator.publish.recipe import Recipe, load_recipe
 from aggregator.publish.rows import CheckFailure, build_rows, open_engine, read_evidence, run_checks
 from aggregator.publish.sellable import sellable, withdrawn
@@ -69,6 +70,7 @@ class Export:
     languages: dict[str, int]
     state: Literal["published", "unchanged", "dry_run"]
     failures: tuple[CheckFailure, ...] = ()
+    dropped: Dropped = field(default_factory=Dropped)  # of a dry run: what the recipe's filters drop
 
 
 def export_folder(house: House, dataset: str, version: str) -> Path:
@@ -158,6 +160,7 @@ def _dry(house: House, recipe: Recipe, built: BuiltFolder, failures: list[CheckF
         languages=dict(built.facts.ranked_languages()),
         state="dry_run",
         failures=tuple(failures),
+        dropped=built.facts.dropped,
     )
 
 

@@ -22,6 +22,7 @@ import msgspec
 import pyarrow as pa
 from msgspec import Meta
 
+from aggregator.publish.filters import Filter
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import ManifestColumn, check_dataset_name
 from windrow_protocol.limits import SHARD_BYTES_MAX
@@ -80,6 +81,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     price: Price
     columns: dict[str, Column]
     thresholds: dict[str, int | float | str | bool] = {}
+    filters: dict[str, Filter] = {}
     shard_bytes: Annotated[int, Meta(ge=100_000, le=SHARD_BYTES_MAX)] = 512_000_000
 
 

@@ -1,7 +1,8 @@
 """From the lake to the rows of an export, each with its provenance beside it.
 
 Rules: `build.sql` runs in DuckDB over the registered lake and the list of what may be sold, and nothing else: no file,
-no network, no extension. The publisher adds what SQL cannot know: the salted pseudonym, the redaction, and the signed
+no network, no extension. Rows that the recipe's filters drop come with the names of those, and are counted and left.
+The publisher adds what SQL cannot know: the salted pseudonym, the redaction, and the signed
 receipt and verdict. A row without both signatures stops everything; a text that cannot be redacted (a page may be made
 so on purpose) is left out and counted. Rows come in the order the recipe gives, in bounded batches.
 
@@ -24,6 +25,7 @@ import msgspec
 import pyarrow as pa
 import sqlalchemy as sa
 
+from aggregator.publish.filters import DROPPED_BY, curated_view
 from aggregator.publish.recipe import PUBLISHER_COLUMNS, Check, Recipe
 from extension_bridge.redaction import Redacted
 from storage.tables import contributions, nodes, submissions, verdicts
@@ -73,10 +75,14 @@ class RowBatch:
     rows: list[dict[str, Any]]
     provenance: list[dict[str, Any]]
     left_out: int
+    dropped: list[list[str]]  # of rows that filters dropped: which ones
 
 
 def open_engine(recipe: Recipe, **views: Any) -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB connection that sees only the given Arrow views and the recipe's thresholds."""
+    """Return a DuckDB connection that sees only the given Arrow views and the recipe's thresholds and filters.
+
+    Beside `lake` there is `curated`, the same rows with `dropped_by`. Raises WindrowError `bad_recipe`.
+    """
     engine = duckdb.connect()
     engine.execute("SET autoinstall_known_extensions = false")
     engine.execute("SET autoload_known_extensions = false")
@@ -87,6 +93,8 @@ def open_engine(recipe: Recipe, **views: Any) -> duckdb.DuckDBPyConnection:
         engine.execute(f"SET VARIABLE {name} = {_literal(value)}")
     for name, view in views.items():
         engine.register(name, view)
+    if "lake" in views:
+        engine.execute(curated_view(recipe.settings.filters))
     return engine
 
 
@@ -135,19 +143,28 @@ def build_rows(
     built = [name for name in schema.names if name not in PUBLISHER_COLUMNS]
     try:
         reader = engine.execute(recipe.build_sql).to_arrow_reader(BATCH_ROWS)
-        if sorted(reader.schema.names) != sorted(built):
-            different = sorted(set(reader.schema.names) ^ set(built))
+        filtered = [DROPPED_BY] if recipe.settings.filters else []
+        if sorted(reader.schema.names) != sorted([*built, *filtered]):
+            different = sorted(set(reader.schema.names) ^ {*built, *filtered})
             raise WindrowError("bad_recipe", f"build.sql and recipe.toml differ in columns: {different}")
         for batch in reader:
-            rows = batch.to_pylist()
+            found = batch.to_pylist()
+            names = [row.pop(DROPPED_BY) for row in found] if filtered else []
+            dropped = [each for each in names if each]
+            rows = [row for row, each in zip(found, names, strict=True) if not each] if filtered else found
             evidence = evidence_of([row["id"] for row in rows])
-            yield _finish(rows, evidence, schema, salt, redact)
+            yield _finish(rows, evidence, schema, salt, redact, dropped)
     except duckdb.Error as error:
         raise WindrowError("bad_recipe", f"build.sql: {error}"[:500]) from error
 
 
 def _finish(
-    rows: list[dict[str, Any]], evidence: dict[str, Evidence], schema: pa.Schema, salt: bytes, redact: Redact
+    rows: list[dict[str, Any]],
+    evidence: dict[str, Evidence],
+    schema: pa.Schema,
+    salt: bytes,
+    redact: Redact,
+    dropped: list[list[str]],
 ) -> RowBatch:
     finished, provenance = [], []
     for row in rows:
@@ -164,7 +181,7 @@ def _finish(
         ordered = {name: row[name] for name in schema.names}
         finished.append(ordered)
         provenance.append(_proof_row(proof, ordered, redacted))
-    return RowBatch(finished, provenance, len(rows) - len(finished))
+    return RowBatch(finished, provenance, len(rows) - len(finished), dropped)
 
 
 def _proof_row(proof: Evidence, row: dict[str, Any], redacted: Redacted) -> dict[str, Any]:

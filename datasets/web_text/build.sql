@@ -1,9 +1,10 @@
 -- The rows of web_text: pages that an audit accepted, and those that nobody drew once their pay has vested; the first of
--- each cluster of duplicates, that nobody asked to keep out. `lake` holds every judged contribution, `sellable` those of
--- closed audit epochs. The publisher adds `contributor_pseudonym` and `pii_redactions`.
+-- each cluster of duplicates, that nobody asked to keep out. `curated` holds every judged contribution, with the names
+-- of the recipe's filters that drop it in `dropped_by`, and `sellable` those of closed audit epochs. The publisher leaves
+-- out and counts what a filter drops, and adds `contributor_pseudonym` and `pii_redactions`.
 WITH accepted AS (
-    SELECT lake.*, count(*) OVER (PARTITION BY dup_cluster_id) AS cluster_size
-    FROM lake JOIN sellable USING (contribution_id)
+    SELECT curated.*, count(*) OVER (PARTITION BY dup_cluster_id) AS cluster_size
+    FROM curated JOIN sellable USING (contribution_id)
     WHERE verdict = 'accepted'
        OR (verdict = 'unaudited' AND vested >= getvariable('unaudited_vested'))
 )
@@ -25,7 +26,8 @@ SELECT
     dup_cluster_id,
     cluster_size AS dup_cluster_size,
     verdict,
-    CAST(NULL AS VARCHAR) AS consent_receipt_id
+    CAST(NULL AS VARCHAR) AS consent_receipt_id,
+    dropped_by
 FROM accepted
 WHERE dup_kind = 'unique'
   AND training_allowed

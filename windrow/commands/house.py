@@ -96,8 +96,21 @@ def publish(
         return
     verb = "would have" if dry_run else "has"
     print(f"{result['dataset']} {result['version']} {verb} {result['rows']} rows, {result['tokens']} tokens")
-    if not dry_run:
+    if dry_run:
+        _show_dry_run(result)
+    else:
         print(f"in {result['path']}")
+
+
+def _show_dry_run(result: dict[str, Any]) -> None:
+    """Say what the filters of a recipe drop, each by itself, and which checks fail."""
+    if result["dropped"]:
+        print(f"filters drop {result['dropped_rows']} rows:")
+        print(f"  {'filter':<32} {'rows':>9} {'alone':>9}")
+        for each in result["dropped"]:
+            print(f"  {each['filter']:<32} {each['rows']:>9} {each['alone']:>9}")
+    for failure in result["failures"]:
+        print(f"check failed: {failure}")
 
 
 def epoch_close(home: Home = None, as_json: AsJson = False) -> None:
