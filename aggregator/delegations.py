@@ -5,9 +5,10 @@
     payout    rewards go to the delegation's payout address from now on
     revoke    the node's key is lost: nothing it signs counts any more
 
-Rules: only a node's own wallet may speak for it: its owner once it has one, before that the address it is paid to. A
-delegation counts once, on its own network and before it expires; its nonce is spent with its effect, and kept until it
-could not be used anyway. An owner stays known after that: nobody escapes being counted together by letting it expire.
+Rules: only a node's own wallet may speak for it: its owner once it has one, before that the address it is paid to.
+A delegation counts once, on its own network and before it expires; its nonce is spent with its effect, and kept
+until it could not be used anyway. An owner stays known after that: nobody escapes being counted together by letting
+it expire.
 
 Does not: check who sends it (a relay may), move pay that was posted, or know the chain.
 

@@ -2,13 +2,14 @@
 
     verdict on the contribution       what is judged in its place of the log
     accepted, unaudited               its text
+    none, because it was imported     its text
     rejected, and a truth `replaces`  the truth's text, under the truth's own id, which nobody is paid for
     anything else, control pages      nothing
 
-Rules: documents are judged strictly in the order of the log, and only as far as every earlier one has its verdict, so
-that the same log always gives the same clusters and the same first-seen owners. A text of a hard host is kept, but it
-is never first: nobody can say that the page holds it. Documents never change; judgements stand beside them, in one
-transaction with the lake file and the cursor.
+Rules: documents are judged strictly in the order of the log, and only as far as every earlier one has its verdict,
+so that the same log always gives the same clusters and the same first-seen owners. A text of a hard host is kept,
+but it is never first: nobody can say that the page holds it. Documents never change; judgements stand beside them,
+in one transaction with the lake file and the cursor.
 
 Does not: verify, price, or publish.
 
@@ -28,6 +29,7 @@ from aggregator.ingest import read_text
 from aggregator.verification.drawing.audit_steps import UNDECIDED
 from storage.house import House
 from storage.lake import Lake
+from storage.lake_tables import imports
 from storage.segments import Segments
 from storage.state import get_cursor, set_cursor
 from storage.tables import annotations, contributions, duplicates, nodes, verdicts
@@ -36,7 +38,7 @@ from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Outcome
 
 CURSOR = "judged"
-_KEPT: Final = ("accepted", "unaudited")
+_KEPT: Final = ("accepted", "unaudited", "imported")
 _HARD: Final = "hard_host"
 
 
@@ -99,7 +101,14 @@ class Judgement:
         )
 
 
-_COLUMNS = (contributions, verdicts.c.verdict, verdicts.c.reason, verdicts.c.similarity)
+_COLUMNS = (
+    contributions,
+    sa.func.coalesce(verdicts.c.verdict, "imported").label("verdict"),
+    sa.func.coalesce(verdicts.c.reason, "imported").label("reason"),
+    verdicts.c.similarity,
+    imports.c.file_sha256,
+    imports.c.record_id,
+)
 
 
 def _decided_after(connection: sa.Connection, start: int, batch: int) -> list[Any]:
@@ -109,10 +118,11 @@ def _decided_after(connection: sa.Connection, start: int, batch: int) -> list[An
     )
     bound = connection.execute(waiting).scalar()
     statement = (
-        sa.select(*_COLUMNS, nodes.c.payout_address)
-        .join(verdicts, verdicts.c.contribution_id == contributions.c.contribution_id)
-        .join(nodes, nodes.c.node_id == contributions.c.node_id)
-        .where(contributions.c.seq > start, contributions.c.kind == "work")
+        sa.select(*_COLUMNS, sa.func.coalesce(nodes.c.payout_address, "").label("payout_address"))
+        .outerjoin(verdicts, verdicts.c.contribution_id == contributions.c.contribution_id)
+        .outerjoin(nodes, nodes.c.node_id == contributions.c.node_id)
+        .outerjoin(imports, imports.c.contribution_id == contributions.c.contribution_id)
+        .where(contributions.c.seq > start, _is_work_or_import())
         .order_by(contributions.c.seq)
         .limit(batch)
     )
@@ -121,12 +131,19 @@ def _decided_after(connection: sa.Connection, start: int, batch: int) -> list[An
     return list(connection.execute(statement))
 
 
+def _is_work_or_import() -> sa.ColumnElement[bool]:
+    """What a node handed in and was decided about, or what the operator imported, about which nobody decides."""
+    decided = sa.and_(contributions.c.kind == "work", verdicts.c.contribution_id.is_not(None))
+    return sa.or_(decided, contributions.c.kind == "import")
+
+
 def _documents(connection: sa.Connection, rows: Sequence[Any]) -> list[Any]:
     """Return what is judged in the place of each contribution, in the same order."""
     rejected = [row.contribution_id for row in rows if row.verdict == "rejected"]
     replacing = (
         sa.select(*_COLUMNS, sa.literal("").label("payout_address"))
         .join(verdicts, verdicts.c.contribution_id == contributions.c.contribution_id)
+        .outerjoin(imports, imports.c.contribution_id == contributions.c.contribution_id)
         .where(contributions.c.audit_of.in_(rejected), verdicts.c.reason == "replaces")
     )
     replaced = {row.audit_of: row for row in connection.execute(replacing)} if rejected else {}
@@ -182,5 +199,8 @@ def _lake_row(row: Any, text: str, duplicate: Duplicate, note: Annotations) -> d
         "dup_first_id": duplicate.first_contribution_id,
         "dup_similarity": duplicate.similarity,
         "unique_bytes": duplicate.unique_bytes,
-        **note.columns,
+**note.columns,
+        "source": "lease" if row.record_id is None else "import",
+        "warc_sha256": row.file_sha256,
+        "warc_record_id": row.record_id,
     }

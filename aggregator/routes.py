@@ -1,7 +1,7 @@
 """The aggregator's doors: what nodes and bridges may ask over HTTP.
 
-Rules: every request but the public ones is signed; a door checks, calls one function of the room and answers. The same
-table describes itself at GET /openapi.json.
+Rules: every request but the public ones is signed; a door checks, calls one function of the room and answers. The
+same table describes itself at GET /openapi.json.
 
 Does not: hold logic of its own. Usage: `env.network.serve(Doors(house, …).routes(), host=…, port=…)`.
 """

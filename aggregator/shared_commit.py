@@ -1,8 +1,8 @@
 """Lets submissions that arrive together share one commit.
 
-Rules: the first to arrive lets the event loop hand over whoever else is already waiting, then commits for all of them;
-nobody waits for a timer, so a lone submission is as quick as before. At most `BATCHES_PER_COMMIT_MAX` share one, which
-bounds what is held in memory. An answer is given only after the commit.
+Rules: the first to arrive lets the event loop hand over whoever else is already waiting, then commits for all of
+them; nobody waits for a timer, so a lone submission is as quick as before. At most `BATCHES_PER_COMMIT_MAX` share
+one, which bounds what is held in memory. An answer is given only after the commit.
 
 Does not: check, write, or answer for a batch (see `ingest`); nor survive the end of its event loop.
 

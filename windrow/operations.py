@@ -18,7 +18,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from aggregator.assignment.frontier import add_urls
+from aggregator.importing import Document, Importer, Origin
 from aggregator.pipeline import Pipeline
 from aggregator.publish.export import publish
 from aggregator.roster import trust_of
@@ -40,7 +43,7 @@ from windrow_protocol.errors import WindrowError
 AUDIT_POLL_S = 0.5
 OPERATIONS = (
     *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain"),
-    *("lake_check", "lake_compact", "lake_stats"),
+    *("lake_check", "lake_compact", "lake_stats", "import_documents", "settle"),
 )
 
 
@@ -55,6 +58,8 @@ class Operations:
         self._compaction = Compaction(home.house.state, home.lake)
         self._busy = asyncio.Lock()  # one publish, close or catching up at a time
         self._merging = asyncio.Lock()
+        self._importer: Importer | None = None
+        self._importing = asyncio.Lock()
 
     async def run(self, name: str, arguments: dict[str, Any]) -> Any:
         """Run one operation. Raises WindrowError `not_found`, `wrong_schema` or its own refusal."""
@@ -186,6 +191,22 @@ class Operations:
         while await self.compact(everything):
             pass
         return {"files_before": before["files"], **await self.lake_stats()}
+
+    async def import_documents(self, origin: dict[str, Any], documents: list[Any]) -> dict[str, int]:
+        """Store documents of an archive, as values of `aggregator.importing`."""
+        try:
+            of, found = msgspec.convert(origin, Origin), msgspec.convert(documents, list[Document])
+        except msgspec.ValidationError as error:
+            raise WindrowError("wrong_schema", str(error)[:300]) from error
+        async with self._importing:
+            if self._importer is None:
+                self._importer = Importer(self._home.house)
+            return await asyncio.to_thread(self._importer.accept, of, found)
+
+    async def settle(self) -> dict[str, int]:
+        """Take everything that is stored through the pipeline now."""
+        async with self._busy:
+            return {"done": await self._settle_logs()}
 
     async def compact(self, everything: bool = False) -> int:
         """Do one portion of compaction; runs beside everything else."""

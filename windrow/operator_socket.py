@@ -11,6 +11,9 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from windrow.settings import HouseSettings
 from windrow_protocol.errors import REASONS, WindrowError
 from windrow_protocol.limits import OPERATOR_BYTES_MAX
 
+Operate = Callable[[str, dict[str, Any]], Awaitable[Any]]
 _PATH_CHARS_MAX = 100  # a Unix socket's path has at most 107
 
 
@@ -67,6 +71,21 @@ async def operate(settings: HouseSettings, name: str, arguments: dict[str, Any])
             raise
     async with offline_operations(settings) as operations:
         return await operations.run(name, arguments)
+
+
+@asynccontextmanager
+async def operator(settings: HouseSettings) -> AsyncIterator[Operate]:
+    """Give a way to run several operations in the running house, or in this process when none runs."""
+    try:
+        await ask_running(settings, "lake_stats", {})
+    except WindrowError as error:
+        if error.code != "not_running":
+            raise
+    else:
+        yield partial(ask_running, settings)
+        return
+    async with offline_operations(settings) as operations:
+        yield operations.run
 
 
 async def _ask(path: Path, name: str, arguments: dict[str, Any]) -> Any:

@@ -152,6 +152,11 @@ BRIDGE_ANSWER_WAIT_S: Final = 10
 # --- storage
 SEGMENT_BYTES_MAX: Final = 256_000_000
 SEGMENT_RECORD_BYTES_MAX: Final = 40_000_000
+IMPORT_DOCUMENTS_MAX: Final = 200  # made durable together
+IMPORT_BATCH_BYTES_MAX: Final = 8_000_000  # of their texts; one text may be larger
+WARC_BLOCK_BYTES_MAX: Final = 25_000_000  # of one record
+WARC_HEADER_BYTES_MAX: Final = 65_536
+WARC_DEATHS_MAX: Final = 100  # of the process that reads a file
 LAKE_GROUP_ROWS_MAX: Final = 4_096  # of a row group
 LAKE_GROUP_BYTES_MAX: Final = 16_000_000  # of a row group in memory; a single row may be larger
 LAKE_FILE_BYTES_MAX: Final = 512_000_000  # files of at least half that size are not merged any more

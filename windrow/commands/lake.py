@@ -7,7 +7,9 @@ Does not: hold logic. Usage: `windrow lake check`.
 
 from __future__ import annotations
 
+import asyncio
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -56,6 +58,27 @@ def stats(home: Home = None, as_json: AsJson = False) -> None:
         print(f"{name:<26} {value}")
 
 
+def import_file(
+    file: Annotated[Path, typer.Argument(help="a .warc or .warc.gz file")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import the pages of a WARC file as the operator's own documents; again is harmless."""
+    from windrow.warc.importing import import_warc
+
+    result = asyncio.run(import_warc(settings_for(home=home), file))
+    if as_json:
+        print(json.dumps(result))
+    else:
+        print(
+            f"{result['imported']} imported, {result['known']} known already, of {result['records']} records"
+        )
+        for reason, count in result["skipped"].items():
+            print(f"  {count} skipped: {reason}")
+    if result["ended"]:
+        raise WindrowError("bad_warc", f"{file.name}: {result['ended']}; what was read before is imported")
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     lake = typer.Typer(help="The documents as Parquet files.", no_args_is_help=True)
@@ -63,3 +86,4 @@ def register(app: typer.Typer) -> None:
     lake.command("compact")(compact)
     lake.command("stats")(stats)
     app.add_typer(lake, name="lake")
+    app.command("import")(import_file)

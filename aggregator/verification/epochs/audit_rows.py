@@ -63,11 +63,13 @@ class AuditRow(Message, frozen=True, omit_defaults=True):
     """One place of the log.
 
     `entry` may be drawn; `truth` is a validator's answer, `canary` a control page's, `undrawn` a report of what is
-    never drawn (a timeout, no budget), given whole. `drawn_by` and `doubled_by` are what validators said they drew.
+    never drawn (a timeout, no budget), given whole; `imported` is the operator's own document, which answers no lease,
+    which nobody is paid for and of which only the digest is told. `drawn_by` and `doubled_by` are what validators said
+    they drew.
     """
 
     seq: Place
-    kind: Literal["entry", "truth", "canary", "undrawn"]
+    kind: Literal["entry", "truth", "canary", "undrawn", "imported"]
     record_sha256: Hex64
     epoch_id: int = 0
     lease_id: str = ""

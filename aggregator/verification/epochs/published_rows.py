@@ -28,7 +28,7 @@ from windrow_protocol.messages import Outcome
 
 _BATCH: Final = 500
 _UNWEIGHED: Final = frozenset({"unaudited"})
-Kind = Literal["entry", "truth", "canary", "undrawn"]
+Kind = Literal["entry", "truth", "canary", "undrawn", "imported"]
 
 
 def published_rows(connection: sa.Connection, segments: Segments, epoch: EpochRow) -> Iterator[AuditRow]:
@@ -49,7 +49,7 @@ def _places(epoch: EpochRow, first_seq: int, upto_seq: int) -> sa.Select[Any]:
     return (
         sa.select(*_COLUMNS)
         .select_from(
-            submissions.join(leases, leases.c.lease_id == submissions.c.lease_id)
+            submissions.outerjoin(leases, leases.c.lease_id == submissions.c.lease_id)
             .outerjoin(audits, audits.c.seq == submissions.c.seq)
             .outerjoin(verdicts, own)
         )
@@ -150,6 +150,8 @@ def _late_row(connection: sa.Connection, segments: Segments, row: Any) -> AuditR
 def _kind(row: Any) -> Kind:
     if row.contribution_id is not None:
         return "entry"
+    if row.kind is None:  # an answer to no lease
+        return "imported"
     if row.kind == "audit":
         return "truth"
     return "canary" if row.kind == "canary" else "undrawn"
