@@ -100,6 +100,10 @@ class Judgement:
             host_lists=self._host_lists,
         )
 
+    def forget(self, connection: sa.Connection, numbers: Sequence[int]) -> None:
+        """Take texts out of the index, within the transaction that erases them and before their rows change."""
+        self._index.erase(connection, get_cursor(connection, CURSOR), numbers)
+
 
 _COLUMNS = (
     contributions,
@@ -199,7 +203,7 @@ def _lake_row(row: Any, text: str, duplicate: Duplicate, note: Annotations) -> d
         "dup_first_id": duplicate.first_contribution_id,
         "dup_similarity": duplicate.similarity,
         "unique_bytes": duplicate.unique_bytes,
-**note.columns,
+        **note.columns,
         "source": "lease" if row.record_id is None else "import",
         "warc_sha256": row.file_sha256,
         "warc_record_id": row.record_id,

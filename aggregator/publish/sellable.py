@@ -1,7 +1,7 @@
 """Which documents may be sold by now, and which of those sold before may not be any more.
 
     sellable    accepted, or unaudited, in an audit epoch that is closed; `vested` says that its pay was released
-    withdrawn   paid for or sold once, and then found to differ from what validators fetched
+    withdrawn   paid for or sold once, and then found to differ from what validators fetched, or erased
 
 A row sold out of an epoch under way would tell its contributor what an audit found. Whether a recipe sells what nobody
 audited before it has vested, or at all, is the recipe's setting.
@@ -17,6 +17,7 @@ from __future__ import annotations
 import pyarrow as pa
 import sqlalchemy as sa
 
+from storage.lake_tables import erasures
 from storage.tables import ledger, verdicts
 from storage.told import is_told
 from storage.trust_tables import consequences
@@ -39,15 +40,15 @@ def sellable(connection: sa.Connection) -> pa.Table:
 
 
 def withdrawn(connection: sa.Connection) -> list[str]:
-    """Return the contributions that had a good verdict and were replaced later, in the order of their ids."""
+    """Return the contributions that were replaced after a good verdict, or erased, in the order of their ids."""
     statement = (
         sa.select(consequences.c.contribution_id)
         .join(verdicts, verdicts.c.contribution_id == consequences.c.contribution_id)
         .where(verdicts.c.verdict.in_(("accepted", "unaudited")), _is_in_force())
         .distinct()
-        .order_by(consequences.c.contribution_id)
     )
-    return list(connection.execute(statement).scalars())
+    erased = sa.select(erasures.c.contribution_id)
+    return sorted({*connection.execute(statement).scalars(), *connection.execute(erased).scalars()})
 
 
 def _is_in_force() -> sa.ColumnElement[bool]:
