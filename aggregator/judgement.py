@@ -112,6 +112,10 @@ class Judgement:
             host_lists=self._host_lists,
         )
 
+    def forget(self, connection: sa.Connection, numbers: Sequence[int]) -> None:
+        """Take texts out of the index, within the transaction that erases them and before their rows change."""
+        self._index.erase(connection, get_cursor(connection, CURSOR), numbers)
+
 
 _COLUMNS = (
     contributions,

@@ -11,6 +11,7 @@ Usage: `while pipeline.step(): ...`
 from __future__ import annotations
 
 from aggregator.assignment.leases import expire_leases
+from aggregator.erasure import Eraser
 from aggregator.judgement import Judgement
 from aggregator.requests import forget_nonces
 from aggregator.verification.audits.judging import decide_audits
@@ -30,6 +31,7 @@ class Pipeline:
         self._house = house
         self._segments = segments
         self._judgement = Judgement(house, segments, lake)
+        self.eraser = Eraser(house, segments, lake, self._judgement)
 
     def housekeeping(self) -> int:
         """Expire leases and forget nonces; runs beside ingest, in its thread, since both close leases."""

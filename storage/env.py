@@ -71,6 +71,10 @@ class Disk(Protocol):
         """Return exactly that range, or raise OSError."""
         ...
 
+    def wipe_range(self, path: Path, offset: int, length: int) -> None:
+        """Overwrite that range with zeros, durably, or raise OSError; the file keeps its size."""
+        ...
+
     def write_durably(self, path: Path, data: bytes) -> None:
         """Write a whole file so that a crash leaves either nothing or all of it."""
         ...

@@ -62,6 +62,10 @@ class SystemCalls:
         """Write some of the data and return how many bytes that was."""
         return os.write(descriptor, data)
 
+    def overwrite(self, descriptor: int, data: bytes, offset: int) -> int:
+        """Write over what stands at an offset and return how many bytes that was."""
+        return os.pwrite(descriptor, data, offset)
+
     def truncate(self, descriptor: int, size_bytes: int) -> None:
         """Cut a file to a size."""
         os.ftruncate(descriptor, size_bytes)
@@ -164,6 +168,20 @@ class PosixDisk:
         if len(data) != length:
             raise OSError(f"{path.name} ends before byte {offset + length}")
         return data
+
+    def wipe_range(self, path: Path, offset: int, length: int) -> None:
+        """Overwrite a range with zeros and fsync. Raises OSError when the file does not reach so far."""
+        descriptor = self._calls.open(path, os.O_WRONLY)
+        try:
+            end = offset + length
+            if os.fstat(descriptor).st_size < end:
+                raise OSError(f"{path.name} ends before byte {end}")
+            while offset < end:
+                offset += self._calls.overwrite(descriptor, bytes(min(end - offset, 1 << 20)), offset)
+            with _fatal("fsync_failed"):
+                self._calls.fsync(descriptor)
+        finally:
+            self._calls.close(descriptor)
 
     def write_durably(self, path: Path, data: bytes) -> None:
         """Write temporary → fsync → rename → fsync of the directory. Raises OSError, and then nothing is there."""

@@ -3,7 +3,8 @@
 Rules: `append` → `sync` → the caller commits the index and the watermark in one transaction → acknowledge. On opening,
 a segment is cut back to its committed watermark, so that what was never acknowledged is gone and nothing else is.
 
-Does not: index (the caller's tables do), name files after anything untrusted, or delete.
+Does not: index (the caller's tables do), name files after anything untrusted, or delete: an erased record's bytes
+are overwritten where they lie.
 
 Usage::
 
@@ -76,6 +77,10 @@ class Segments:
         """Return one record. Raises OSError when it is not there whole."""
         data = self._disk.read_range(self._folder / place.segment, place.offset, place.length)
         return zstandard.ZstdDecompressor().decompress(data, max_output_size=SEGMENT_RECORD_BYTES_MAX)
+
+    def wipe(self, place: Place) -> None:
+        """Overwrite one record with zeros, durably; again is harmless. Raises OSError."""
+        self._disk.wipe_range(self._folder / place.segment, place.offset, place.length)
 
     def close(self) -> None:
         """Close the current file."""

@@ -29,7 +29,13 @@ from storage.tables import cursors, meta
 from windrow_protocol.errors import WindrowError
 
 _LOG = logging.getLogger(__name__)
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON")
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "busy_timeout=10000",
+    "foreign_keys=ON",
+    "secure_delete=ON",
+)
 
 
 class State:
@@ -78,6 +84,16 @@ class State:
         """One consistent snapshot."""
         with self._reader.connect() as connection:
             yield connection
+
+    def forget_bytes(self) -> None:
+        """Bring overwritten values out of the write-ahead log too; on PostgreSQL that is left to its VACUUM."""
+        if self._writer.dialect.name == "sqlite":
+            with self._lock:
+                raw = self._writer.raw_connection()
+                try:
+                    raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                finally:
+                    raw.close()
 
     def close(self) -> None:
         """Close all connections."""

@@ -46,7 +46,8 @@ from windrow_protocol.errors import WindrowError
 AUDIT_POLL_S = 0.5
 OPERATIONS = (
     *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain"),
-    *("lake_annotate", "lake_check", "lake_compact", "lake_stats", "import_documents", "settle"),
+    *("lake_annotate", "lake_check", "lake_compact", "lake_stats"),
+    *("import_documents", "settle", "erase"),
 )
 
 
@@ -59,6 +60,7 @@ class Operations:
         self._chain = chain
         self.pipeline = Pipeline(home.house, home.contributions, home.lake)
         self._compaction = Compaction(home.house.state, home.lake)
+        self.pipeline.eraser.finish()  # what a crash left half done
         self._busy = asyncio.Lock()  # one publish, close or catching up at a time
         self._merging = asyncio.Lock()
         self._importer: Importer | None = None
@@ -207,6 +209,11 @@ class Operations:
             if self._importer is None:
                 self._importer = Importer(self._home.house)
             return await asyncio.to_thread(self._importer.accept, of, found)
+
+    async def erase(self, contribution_id: str, reason: str, copies: bool = False) -> dict[str, Any]:
+        """Erase a document, and with `copies` its whole cluster."""
+        async with self._busy:
+            return await asyncio.to_thread(self.pipeline.eraser.erase, contribution_id, reason, copies)
 
     async def settle(self) -> dict[str, int]:
         """Take everything that is stored through the pipeline now."""

@@ -17,12 +17,15 @@ import msgspec
 import sqlalchemy as sa
 
 from aggregator.dedup.verifying import SeenDocument
+from storage.lake_tables import erasures
 from storage.segments import Place, Segments
 from storage.tables import contributions, duplicates, submissions
 from windrow_protocol.messages import Contribution
 
 _NUMBERS_A_STATEMENT: Final = 500  # SQLite of long ago allowed 999 parameters
 _NUMBERS: sa.BindParameter[int] = sa.bindparam("numbers", expanding=True)
+_AUDITED = contributions.alias("audited")
+_IS_THERE = ~sa.exists().where(erasures.c.seq == contributions.c.seq)
 _DOCUMENTS = (
     sa.select(
         contributions.c.seq,
@@ -36,9 +39,8 @@ _DOCUMENTS = (
     )
     .join(duplicates, duplicates.c.seq == contributions.c.seq)
     .join(submissions, submissions.c.seq == contributions.c.seq)
-    .where(contributions.c.seq.in_(_NUMBERS))
+    .where(contributions.c.seq.in_(_NUMBERS), _IS_THERE)
 )
-_AUDITED = contributions.alias("audited")
 
 
 class StoredDocuments:
@@ -84,7 +86,7 @@ def judged_after(
         sa.select(place.label("place"), contributions.c.seq)
         .join(duplicates, duplicates.c.seq == contributions.c.seq)
         .join(_AUDITED, _AUDITED.c.contribution_id == contributions.c.audit_of, isouter=True)
-        .where(duplicates.c.kind.in_(("unique", "near")), place > reached, place <= committed)
+        .where(duplicates.c.kind.in_(("unique", "near")), place > reached, place <= committed, _IS_THERE)
         .order_by(place, contributions.c.seq)
         .limit(limit)
     )
@@ -98,7 +100,7 @@ def heir_of(connection: sa.Connection, number: int, going: Collection[int]) -> i
     statement = (
         sa.select(contributions.c.seq)
         .join(duplicates, duplicates.c.seq == contributions.c.seq)
-        .where(contributions.c.text_sha256 == digest, duplicates.c.kind != "hard")
+        .where(contributions.c.text_sha256 == digest, duplicates.c.kind != "hard", _IS_THERE)
         .order_by(is_copy, contributions.c.seq)
     )
     owners = [row.seq for row in connection.execute(statement)]

@@ -2,7 +2,7 @@
 
     sellable    accepted, or unaudited, in an audit epoch that is closed, and its node is not in doubt; `vested` says
                 that its pay was released
-    withdrawn   paid for or sold once, and then found to differ from what validators fetched
+    withdrawn   paid for or sold once, and then found to differ from what validators fetched, or erased
 
 A row sold out of an epoch under way would tell its contributor what an audit found. Whether a recipe sells what nobody
 audited before it has vested, or at all, is the recipe's setting. What a node in doubt handed in waits: whoever fakes
@@ -21,6 +21,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from aggregator.verification.standings.standing_rows import nodes_in_doubt
+from storage.lake_tables import erasures
 from storage.tables import ledger, verdicts
 from storage.told import is_told
 from storage.trust_tables import consequences
@@ -45,15 +46,15 @@ def sellable(connection: sa.Connection, rules: TrustRules) -> pa.Table:
 
 
 def withdrawn(connection: sa.Connection) -> list[str]:
-    """Return the contributions that had a good verdict and were replaced later, in the order of their ids."""
+    """Return the contributions that were replaced after a good verdict, or erased, in the order of their ids."""
     statement = (
         sa.select(consequences.c.contribution_id)
         .join(verdicts, verdicts.c.contribution_id == consequences.c.contribution_id)
         .where(verdicts.c.verdict.in_(("accepted", "unaudited")), _is_in_force())
         .distinct()
-        .order_by(consequences.c.contribution_id)
     )
-    return list(connection.execute(statement).scalars())
+    erased = sa.select(erasures.c.contribution_id)
+    return sorted({*connection.execute(statement).scalars(), *connection.execute(erased).scalars()})
 
 
 def _is_in_force() -> sa.ColumnElement[bool]:

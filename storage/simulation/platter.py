@@ -198,6 +198,14 @@ class SimulatedCalls(SystemCalls):
         self._life.point("write")
         return written
 
+    def overwrite(self, descriptor: int, data: bytes, offset: int) -> int:
+        """Write over a range; the new bytes wait for fsync."""
+        self._require_alive()
+        written = super().overwrite(descriptor, data, offset)
+        self._open[descriptor].shown[offset : offset + written] = data[:written]
+        self._life.point("overwrite")
+        return written
+
     def truncate(self, descriptor: int, size_bytes: int) -> None:
         """Cut; the cut waits for fsync."""
         self._require_alive()

@@ -96,6 +96,51 @@ def annotate(
         )
 
 
+def export_file(
+    file: Annotated[Path, typer.Argument(help="file to write: .warc.gz, or .warc")],
+    source: Annotated[
+        str, typer.Option(help="lease: what nodes fetched; import: what was imported")
+    ] = "lease",
+    at: Annotated[int | None, typer.Option(help="snapshot of the lake (default: the newest)")] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write texts that training is allowed on as a WARC file for other tools."""
+    from windrow.warc.exporting import export_warc
+
+    result = export_warc(settings_for(home=home), file, source, at)
+    if as_json:
+        print(json.dumps(result))
+    else:
+        print(f"{result['documents']} documents of snapshot {result['snapshot']} in {result['path']}")
+
+
+def erase(
+    contribution_id: Annotated[str, typer.Argument(help="id of the document, as `documents` shows it")],
+    reason: Annotated[str, typer.Option(help="why; kept for ever")],
+    copies: Annotated[bool, typer.Option("--copies", help="erase its exact and near copies too")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="do it without asking")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Erase a document's text from this house for good, in every snapshot."""
+    if not yes:
+        typer.confirm(f"Erase {contribution_id} for good?", abort=True)
+    arguments = {"contribution_id": contribution_id, "reason": reason, "copies": copies}
+    result = operation(settings_for(home=home), "erase", arguments)
+    if as_json:
+        print(json.dumps(result))
+        return
+    print(f"{len(result['erased'])} texts erased, {result['files_rewritten']} files of the lake written anew")
+    for what, found in (
+        ("copy left", result["copies_left"]),
+        ("export that has it", result["exports_with_it"]),
+        ("published audit epoch that has it", result["audit_epochs_with_it"]),
+    ):
+        for each in found:
+            print(f"{what}: {each}")
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     lake = typer.Typer(help="The documents as Parquet files.", no_args_is_help=True)
@@ -105,3 +150,5 @@ def register(app: typer.Typer) -> None:
     lake.command("stats")(stats)
     app.add_typer(lake, name="lake")
     app.command("import")(import_file)
+    app.command("export")(export_file)
+    app.command()(erase)
