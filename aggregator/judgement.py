@@ -25,23 +25,22 @@ import sqlalchemy as sa
 from aggregator.curation import Annotations, annotate
 from aggregator.curation.host_lists import FOLDER, HostLists
 from aggregator.dedup import (
-    Duplicate,
     HouseIndex,
     Incoming,
-    Marked,
     mark_boilerplate,
     read_pages,
     sketch_all,
     warm_up,
 )
 from aggregator.ingest import read_text
+from aggregator.judged_rows import hard_duplicate, lake_row, record_boilerplate, record_judgement
 from aggregator.verification.drawing.audit_steps import UNDECIDED
 from storage.house import House
 from storage.lake import Lake
 from storage.lake_tables import imports
 from storage.segments import Segments
 from storage.state import get_cursor, set_cursor
-from storage.tables import annotations, boilerplate, contributions, duplicates, nodes, verdicts
+from storage.tables import contributions, nodes, verdicts
 from storage.trust_tables import audits
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Outcome
@@ -90,13 +89,13 @@ class Judgement:
         self._index.follow(self._house.state, start)
         with self._house.state.write() as connection:
             found = iter(self._index.judge(connection, start, incoming, rows[-1].seq))
-            judged = [_hard(row) if row.reason == _HARD else next(found) for row in documents]
+            judged = [hard_duplicate(row) if row.reason == _HARD else next(found) for row in documents]
             marks = mark_boilerplate(connection, pages, [each.kind == "unique" for each in judged])
             lake_rows = []
             for row, duplicate, marked in zip(documents, judged, marks, strict=True):
-                _record(connection, row, duplicate, notes[row.seq])
-                _record_boilerplate(connection, row, marked)
-                lake_rows.append(_lake_row(row, texts[row.seq], duplicate, notes[row.seq], marked))
+                record_judgement(connection, row, duplicate, notes[row.seq])
+                record_boilerplate(connection, row, marked)
+                lake_rows.append(lake_row(row, texts[row.seq], duplicate, notes[row.seq], marked))
             if lake_rows:
                 self._lake.commit(connection, self._lake.write(lake_rows, start + 1, rows[-1].seq))
             set_cursor(connection, CURSOR, rows[-1].seq)
@@ -165,75 +164,3 @@ def _documents(connection: sa.Connection, rows: Sequence[Any]) -> list[Any]:
     replaced = {row.audit_of: row for row in connection.execute(replacing)} if rejected else {}
     judged = (row if row.verdict in _KEPT else replaced.get(row.contribution_id) for row in rows)
     return [row for row in judged if row is not None]
-
-
-def _hard(row: Any) -> Duplicate:
-    return Duplicate("hard", row.contribution_id, row.contribution_id, 0.0, 0)
-
-
-def _record(connection: sa.Connection, row: Any, duplicate: Duplicate, note: Annotations) -> None:
-    connection.execute(
-        sa.insert(duplicates).values(
-            contribution_id=row.contribution_id,
-            seq=row.seq,
-            kind=duplicate.kind,
-            cluster_id=duplicate.cluster_id,
-            first_contribution_id=duplicate.first_contribution_id,
-            similarity=duplicate.similarity,
-            unique_bytes=duplicate.unique_bytes,
-        )
-    )
-    connection.execute(
-        sa.insert(annotations).values(contribution_id=row.contribution_id, seq=row.seq, **note.state)
-    )
-
-
-def _record_boilerplate(connection: sa.Connection, row: Any, marked: Marked) -> None:
-    lines, paragraphs = (
-        msgspec.json.encode(numbers).decode() for numbers in (marked.lines, marked.paragraphs)
-    )
-    connection.execute(
-        sa.insert(boilerplate).values(
-            contribution_id=row.contribution_id,
-            seq=row.seq,
-            lines=lines,
-            paragraphs=paragraphs,
-            line_bytes=marked.line_bytes,
-        )
-    )
-
-
-def _lake_row(row: Any, text: str, duplicate: Duplicate, note: Annotations, marked: Marked) -> dict[str, Any]:
-    return {
-        "seq": row.seq,
-        "contribution_id": row.contribution_id,
-        "node_id": row.node_id,
-        "payout_address": row.payout_address,
-        "url": row.url,
-        "final_url": row.final_url,
-        "fetched_at_ms": row.fetched_at_ms,
-        "received_at_ms": row.received_at_ms,
-        "http_status": row.http_status,
-        "content_type": row.content_type,
-        "robots_state": row.robots_state,
-        "optout_signals": msgspec.json.decode(row.optout_signals),
-        "raw_sha256": row.raw_sha256,
-        "text_sha256": row.text_sha256,
-        "title": row.title,
-        "text": text,
-        "extractor_version": row.extractor_version,
-        "verdict": row.verdict,
-        "verdict_reason": row.reason,
-        "similarity": row.similarity,
-        "dup_kind": duplicate.kind,
-        "dup_cluster_id": duplicate.cluster_id,
-        "dup_first_id": duplicate.first_contribution_id,
-        "dup_similarity": duplicate.similarity,
-        "unique_bytes": duplicate.unique_bytes,
-        **note.columns,
-        "source": "lease" if row.record_id is None else "import",
-        "warc_sha256": row.file_sha256,
-        "warc_record_id": row.record_id,
-        "boilerplate_lines": marked.lines,
-        "boilerplate_paragraphs": marked.paragraphs,
-    }
