@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from contributor_node import control
 from contributor_node.budget import Budget, Caps
 from contributor_node.coordinator_client import CoordinatorClient
 from contributor_node.crawl import CrawlEngine, CrawlSettings
@@ -101,6 +102,8 @@ async def _run(settings: NodeSettings, *, die_with_parent: bool) -> None:
     try:
         await cycle.run(stop)
         await drawing
+        if budget.control().state == "finishing":
+            control.exited(home)
     finally:
         drawing.cancel()
         await engine.close()

@@ -1,7 +1,7 @@
 """May this node use the line now: the owner's caps on bytes per day and month, and the pause.
 
 Rules: `decide` is pure. What was used is in the operating system's hands after every chunk, so that a killed node
-overshoots by one chunk at most. Days and months are UTC. A file named `pause` in the home stops new requests.
+overshoots by one chunk at most. Days and months are UTC. The owner's pause (`control`) stops new requests.
 
 Does not: shape speed, look at battery or schedule, or count what others on this machine use.
 
@@ -22,9 +22,9 @@ from typing import Literal
 
 import msgspec
 
+from contributor_node.control import ControlWatch, NodeControl
 from windrow_protocol.errors import WindrowError
 
-PAUSE_FILE = "pause"
 USAGE_FILE = "usage.json"
 _RECORD_BYTES = 128  # one fixed-size write, so that a kill cannot leave half of it behind a shorter one
 
@@ -83,7 +83,7 @@ class Budget:
     def __init__(self, home: Path, caps: Caps, now_ms: Callable[[], int]) -> None:
         """Open the usage file. Raises WindrowError `home_unwritable`."""
         self._caps = caps
-        self._pause = home / PAUSE_FILE
+        self._control = ControlWatch(home)
         self._now_ms = now_ms
         try:
             home.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,11 @@ class Budget:
 
     def decision(self) -> Decision:
         """Say whether a request may leave now."""
-        return decide(self.usage, self._caps, paused=self._pause.exists())
+        return decide(self.usage, self._caps, paused=self.control().state == "paused")
+
+    def control(self) -> NodeControl:
+        """Return what the owner last told this node."""
+        return self._control.control(self._now_ms())
 
     async def before_request(self) -> None:
         """Raise WindrowError `budget_exhausted` when no request may leave now."""

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 AGENT = "windrow/0.1"
 SUBMIT_AT = 25  # results, or whenever nothing is being fetched
 TELL_EVERY_S = 1.0  # while pages come in by the dozen
+CONTROL_LOOK_S = 1.0
 FINISH_S_MAX = 5.0  # what is not handed over by then stays in the outbox
 LATER_CODES = frozenset(
     {"busy", "too_many_requests", "clock_skew", "signature_expired", "not_running", "replayed"}
@@ -73,14 +74,37 @@ class WorkCycle:
         self.state, self.position = "", 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; what is unsent then stays in the outbox. Raises WindrowError at the start only."""
-        await self._introduce(stop)
-        self._introduced.set()
-        self._begin(self._outbox.open_leases(self._now_ms()))
-        while not stop.is_set():
-            await self._round()
-            await self._wait(stop)
+        """Work until `stop` is set or the owner's `finish` is carried out, which sets it.
+
+        What is unsent then stays in the outbox. Raises WindrowError at the start only.
+        """
+        watching = asyncio.create_task(self._watch_control())
+        try:
+            await self._introduce(stop)
+            self._introduced.set()
+            self._begin(self._outbox.open_leases(self._now_ms()))
+            while not stop.is_set():
+                await self._round()
+                if self._is_finished():
+                    stop.set()
+                else:
+                    await self._wait(stop)
+        finally:
+            watching.cancel()
         await self._finish()
+
+    async def _watch_control(self) -> None:
+        """Begin a round soon after the owner said something; the proxy itself looks before each request."""
+        before = self._budget.control()
+        while True:
+            await asyncio.sleep(CONTROL_LOOK_S)
+            now = self._budget.control()
+            if now != before:
+                self._ask_at_s, before = 0.0, now
+                self._news.set()
+
+    def _is_finished(self) -> bool:
+        return self._budget.control().state == "finishing" and not self._in_flight
 
     async def introduced(self) -> str:
         """Wait until the node has registered and return its role, or nothing when it was stopped before."""
@@ -110,7 +134,10 @@ class WorkCycle:
                 if error.code not in PATIENT_CODES:
                     raise
                 self._say_error(error)
-                await self._wait(stop)
+                if self._is_finished():
+                    stop.set()  # what is held stays in the outbox
+                else:
+                    await self._wait(stop)
             else:
                 self.role, self.state, self.position = (
                     registered.role,
@@ -150,7 +177,9 @@ class WorkCycle:
         now_s = asyncio.get_running_loop().time()
         if room < max(1, self._settings.batch // 2) or now_s < self._ask_at_s:
             return
-        if not self._budget.decision().allowed or self._outbox.is_full():
+        if self._budget.control().state != "running" or not self._budget.decision().allowed:
+            return
+        if self._outbox.is_full():
             return
         self._outbox.forget_expired(self._now_ms())
         offer = await self._client.leases(room, self._renders())
@@ -233,7 +262,7 @@ class WorkCycle:
 
     def _tell(self) -> None:
         """Write the status that dashboards and demos read."""
-        usage = self._budget.usage
+        usage, control = self._budget.usage, self._budget.control()
         status = {
             "node_id": self._client.node_id,
             "role": self.role,
@@ -241,6 +270,8 @@ class WorkCycle:
             "queue_position": self.position,
             "payout": self._settings.payout,
             "may_work": self._budget.decision().reason or "yes",
+            "control": control.state,
+            "paused_until_ms": control.paused_until_ms,
             "in_flight": len(self._in_flight),
             "outbox": self._outbox.counts(),
             "day_bytes": usage.day_bytes,

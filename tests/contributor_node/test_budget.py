@@ -1,4 +1,4 @@
-"""The owner's caps: decided purely, kept through a kill, overshot by one chunk at most; a pause is a file."""
+"""The owner's caps: decided purely, kept through a kill, overshot by one chunk at most; a pause holds everything."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from hypothesis import given
 from node_world import clean_environment, coordinator, node, site, until
 from real_data import ROOT
 
-from contributor_node.budget import PAUSE_FILE, USAGE_FILE, Budget, Caps, Usage, decide, usage_at
+from contributor_node import control
+from contributor_node.budget import USAGE_FILE, Budget, Caps, Usage, decide, usage_at
 from contributor_node.crawl import CrawlEngine, CrawlSettings
 from contributor_node.line_log import LineLog, read_rows
 from windrow_protocol.errors import WindrowError
@@ -86,10 +87,10 @@ async def test_no_request_leaves_once_a_cap_is_reached_or_the_node_paused(tmp_pa
         await budget.count(1)
     now[0] += DAY_MS
     await budget.before_request()
-    (tmp_path / PAUSE_FILE).touch()
+    control.pause(tmp_path)
     with pytest.raises(WindrowError, match="paused"):
         await budget.before_request()
-    (tmp_path / PAUSE_FILE).unlink()
+    control.resume(tmp_path)
     await budget.before_request()
 
 
@@ -150,17 +151,17 @@ async def test_a_cap_cuts_the_answer_within_one_chunk_and_later_requests_never_l
     assert abs(down - budget.usage.day_bytes) <= 256 * 1024
 
 
-async def test_the_running_node_obeys_pause_file_and_cap_through_a_kill(tmp_path: Path) -> None:
+async def test_the_running_node_obeys_pause_and_cap_through_a_kill(tmp_path: Path) -> None:
     home = tmp_path / "node"
     home.mkdir()
-    (home / PAUSE_FILE).touch()
+    control.pause(home)
     async with coordinator(tmp_path / "house") as house, site() as pages:
         house.seed([f"{pages.base}/{n}" for n in range(12)])
         async with node(home, house.url, "--day-mb-max", "1", sites=(pages,)) as running:
             await until(lambda: running.status.get("may_work") == "paused", "the pause")
             assert house.asked.count("/v1/leases") == 0
             assert pages.hits == []
-            (home / PAUSE_FILE).unlink()
+            control.resume(home)
             await until(lambda: len(running.receipts()) == 12, "all receipts")
             used = running.status["day_bytes"]
             assert used > 12 * 2_000
