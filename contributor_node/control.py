@@ -119,7 +119,7 @@ class ControlWatch:
 
     def control(self, now_ms: int) -> NodeControl:
         """Return what counts now; `paused` while the file cannot be read."""
-        seen = _mark(self._path)
+        seen = file_mark(self._path)
         if seen != self._seen or seen is None:
             self._control = self._read()
             self._seen = seen
@@ -133,7 +133,8 @@ class ControlWatch:
             return NodeControl("paused")
 
 
-def _mark(path: Path) -> tuple[int, int, int] | None:
+def file_mark(path: Path) -> tuple[int, int, int] | None:
+    """Return what differs once a file was replaced or written to; None where it cannot be looked at."""
     try:
         found = os.stat(path)
     except OSError:

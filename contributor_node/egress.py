@@ -1,10 +1,10 @@
 """The egress proxy: the only road out of this machine for Scrapy, robots.txt and Chromium.
 
-Rules: listens on loopback; every request carries Proxy-Authorization (user `lease_id.purpose`, password a secret
-made for this run). In this order: covered by an open lease, address resolved once and every answer checked, the
-host's pace waited for, the owner's caps asked, the row written to the line log, and only then a connection to the
-pinned address. A refusal is JSON {error, sentence, detail, remedy} with the code in `Windrow-Refused`; a field of
-that name never passes from outside.
+Rules: listens on loopback; every request carries Proxy-Authorization (user `lease_id.purpose`, perhaps with `+` and
+robots.txt's verdict, password a secret made for this run). In this order: covered by an open lease, address resolved
+once and every answer checked, the host's pace waited for, the owner's rules asked, the row written to the line log,
+and only then a connection to the pinned address. A refusal is JSON {error, sentence, detail, remedy} with the code in
+`Windrow-Refused`; a field of that name never passes from outside.
 
 Does not: follow redirects, read robots.txt, parse pages, or verify the signature of a lease.
 
@@ -32,8 +32,16 @@ import h11
 import msgspec
 
 from contributor_node.egress_address import AddressBook, Resolve, system_resolve
-from contributor_node.egress_grants import PURPOSES, EgressAsk, GrantState, GrantTable, pace_key, target_of
-from contributor_node.egress_relay import Endpoint, HttpPeer, Wire, relay_http, relay_tunnel
+from contributor_node.egress_grants import (
+    PURPOSES,
+    VERDICTS,
+    EgressAsk,
+    GrantState,
+    GrantTable,
+    pace_key,
+    target_of,
+)
+from contributor_node.egress_relay import Endpoint, HttpPeer, Way, Wire, relay_http, relay_tunnel
 from contributor_node.line_log import LineLog
 from contributor_node.pacing import Pacer, pace_for
 from windrow_protocol.addresses import AllowedEndpoint
@@ -49,7 +57,7 @@ class Meter(Protocol):
     async def before_request(self) -> None:
         """May wait; raises WindrowError `budget_exhausted` when no request may leave now."""
 
-    async def count(self, bytes_n: int) -> None:
+    async def count(self, bytes_n: int, way: Way) -> None:
         """May wait (a speed cap); raises WindrowError `budget_exhausted` when the cap is reached."""
 
 
@@ -59,7 +67,7 @@ class NoCaps:
     async def before_request(self) -> None:
         """Let every request leave."""
 
-    async def count(self, bytes_n: int) -> None:
+    async def count(self, bytes_n: int, way: Way) -> None:
         """Let every byte pass."""
 
 
@@ -161,10 +169,11 @@ class EgressProxy:
             user, password = b"", b""
         if scheme.lower() != b"basic" or not hmac.compare_digest(password, self.secret.encode()):
             raise WindrowError("not_leased", "the request names no lease of this run")
-        lease_id, _, purpose = user.decode("ascii", "replace").rpartition(".")
-        if purpose not in PURPOSES:
+        lease_id, _, rest = user.decode("ascii", "replace").rpartition(".")
+        purpose, _, robots = rest.partition("+")
+        if purpose not in PURPOSES or robots not in VERDICTS:
             raise WindrowError("not_leased", "the request names no purpose")
-        return EgressAsk(ask.method, ask.url, lease_id, purpose)
+        return EgressAsk(ask.method, ask.url, lease_id, purpose, robots)
 
     async def _forward(self, client: HttpPeer, request: h11.Request, ask: EgressAsk) -> None:
         state = self.grants.admit(ask, self._now_ms())
@@ -196,6 +205,7 @@ class EgressProxy:
             method=ask.method,
             lease_id=ask.lease_id,
             address=f"{endpoint.address}:{endpoint.port}",
+            robots=ask.robots,
         )
         state.requests += 1
         error = "cancelled"

@@ -94,11 +94,11 @@ class WorkCycle:
         await self._finish()
 
     async def _watch_control(self) -> None:
-        """Begin a round soon after the owner said something; the proxy itself looks before each request."""
-        before = self._budget.control()
+        """Begin a round soon after it may work again or no more; the proxy itself looks before each request."""
+        before = self._budget.control(), self._budget.decision()
         while True:
             await asyncio.sleep(CONTROL_LOOK_S)
-            now = self._budget.control()
+            now = self._budget.control(), self._budget.decision()
             if now != before:
                 self._ask_at_s, before = 0.0, now
                 self._news.set()
@@ -262,14 +262,15 @@ class WorkCycle:
 
     def _tell(self) -> None:
         """Write the status that dashboards and demos read."""
-        usage, control = self._budget.usage, self._budget.control()
+        usage, control, decision = self._budget.usage, self._budget.control(), self._budget.decision()
         status = {
             "node_id": self._client.node_id,
             "role": self.role,
             "state": self.state,
             "queue_position": self.position,
             "payout": self._settings.payout,
-            "may_work": self._budget.decision().reason or "yes",
+            "may_work": decision.reason or "yes",
+            "why": decision.sentence,
             "control": control.state,
             "paused_until_ms": control.paused_until_ms,
             "in_flight": len(self._in_flight),

@@ -17,13 +17,14 @@ from node_world import clean_environment, coordinator, node, site, until
 from real_data import ROOT
 
 from contributor_node import control
-from contributor_node.budget import USAGE_FILE, Budget, Caps, Usage, decide, usage_at
+from contributor_node.budget import USAGE_FILE, Budget, Caps, OwnerRules, Usage, decide, usage_at
 from contributor_node.crawl import CrawlEngine, CrawlSettings
 from contributor_node.line_log import LineLog, read_rows
+from contributor_node.sensors import Conditions
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Outcome
 
-CAPS = Caps(day_bytes_max=1_000, month_bytes_max=5_000)
+CAPS = OwnerRules(Caps(day_bytes_max=1_000, month_bytes_max=5_000))
 DAY_MS = 86_400_000
 
 
@@ -43,7 +44,9 @@ def at(text: str) -> int:
     ],
 )
 def test_a_request_may_leave_or_the_reason_is_said(day: int, month: int, paused: bool, reason: str) -> None:
-    decision = decide(Usage("2026-01-31", day, "2026-01", month), CAPS, paused=paused)
+    decision = decide(
+        Usage("2026-01-31", day, "2026-01", month), CAPS, Conditions(), datetime(2026, 1, 31), paused=paused
+    )
     assert (decision.allowed, decision.reason) == (not reason, reason)
 
 
@@ -80,11 +83,11 @@ async def test_no_request_leaves_once_a_cap_is_reached_or_the_node_paused(tmp_pa
     now = [at("2026-01-20T00:00:00")]
     budget = Budget(tmp_path, CAPS, lambda: now[0])
     await budget.before_request()
-    await budget.count(1_000)  # exactly the cap: the answer under way may end, no other may begin
-    with pytest.raises(WindrowError, match="day_cap"):
+    await budget.count(1_000, "down")  # exactly the cap: the answer under way may end, no other may begin
+    with pytest.raises(WindrowError, match="cap of this day"):
         await budget.before_request()
-    with pytest.raises(WindrowError, match="day_cap"):
-        await budget.count(1)
+    with pytest.raises(WindrowError, match="cap of this day"):
+        await budget.count(1, "up")
     now[0] += DAY_MS
     await budget.before_request()
     control.pause(tmp_path)
@@ -103,8 +106,9 @@ def test_a_damaged_usage_file_is_said_and_not_taken_for_zero(tmp_path: Path, con
 
 def test_kill_9_forgets_no_byte(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from contributor_node.budget import Budget, Caps\n"
-        "budget = Budget(Path(sys.argv[1]), Caps(10**12, 10**12), lambda: time.time_ns() // 10**6)\n"
+        "import sys, time; from pathlib import Path; from contributor_node.budget import Budget, Caps, OwnerRules\n"
+        "rules = OwnerRules(Caps(10**12, 10**12))\n"
+        "budget = Budget(Path(sys.argv[1]), rules, lambda: time.time_ns() // 10**6)\n"
         "while True: budget.add(1); print(budget.usage.month_bytes, flush=True)"
     )
     process = subprocess.Popen(
@@ -121,7 +125,7 @@ def test_kill_9_forgets_no_byte(tmp_path: Path) -> None:
     process.kill()
     said = int((line + process.stdout.read()).split()[-1])
     process.wait()
-    assert 0 <= Budget(tmp_path, Caps(10**12, 10**12), wall_ms).usage.month_bytes - said <= 1
+    assert 0 <= Budget(tmp_path, OwnerRules(Caps(10**12, 10**12)), wall_ms).usage.month_bytes - said <= 1
 
 
 async def test_a_cap_cuts_the_answer_within_one_chunk_and_later_requests_never_leave(tmp_path: Path) -> None:
@@ -131,7 +135,7 @@ async def test_a_cap_cuts_the_answer_within_one_chunk_and_later_requests_never_l
         return web.Response(body=b"<p>row</p>" * 400_000, content_type="text/html")
 
     cap = 1_500_000
-    budget = Budget(tmp_path, Caps(cap, 10**12), wall_ms)
+    budget = Budget(tmp_path, OwnerRules(Caps(cap, 10**12)), wall_ms)
     log = LineLog(tmp_path / "line_log.ndjson", wall_ms)
     async with serve(endless) as pages:
         settings = CrawlSettings(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from node_world import coordinator, node, site, until
 
 from contributor_node import control
-from contributor_node.budget import Budget, Caps
+from contributor_node.budget import Budget, Caps, OwnerRules
 from contributor_node.control import CONTROL_FILE, ControlWatch, Event, NodeControl, State
 from contributor_node.crawl import CrawlEngine, CrawlSettings
 from contributor_node.line_log import LineLog, read_rows
@@ -56,7 +56,9 @@ def test_a_pause_with_an_end_is_over_at_its_end(now_ms: int, state: State) -> No
     assert NodeControl("paused", None).at(now_ms).state == "paused"
 
 
-@pytest.mark.parametrize("content", [b"{", b'{"state":"dancing"}', b"\0" * 4_096, b""])
+@pytest.mark.parametrize(
+    "content", [b"{", b'{"state":"dancing"}', b"\0" * 4_096, b""], ids=["torn", "unknown", "zeros", "empty"]
+)
 def test_a_damaged_file_pauses_and_resume_mends_it(tmp_path: Path, content: bytes) -> None:
     (tmp_path / CONTROL_FILE).write_bytes(content)
     with pytest.raises(WindrowError, match="bad_config"):
@@ -82,7 +84,7 @@ async def test_no_client_starts_a_request_once_paused(tmp_path: Path) -> None:
         return web.Response(status=404)
 
     log = LineLog(tmp_path / "line_log.ndjson", wall_ms)
-    budget = Budget(tmp_path, Caps(10**12, 10**12), wall_ms)
+    budget = Budget(tmp_path, OwnerRules(Caps(10**12, 10**12)), wall_ms)
     async with serve(page) as first, serve(page) as second:
         endpoints = frozenset([first.endpoint, second.endpoint])
         settings = CrawlSettings(tmp_path, "T/1", allow_private=endpoints, pace_private_s=0.1)
