@@ -24,6 +24,7 @@ from contributor_node.crawl import CrawlEngine, CrawlSettings
 from contributor_node.identity import hold_home, load_or_make_key
 from contributor_node.line_log import LineLog
 from contributor_node.logs import start_logging
+from contributor_node.node_facts import user_agent_of
 from contributor_node.outbox import Outbox
 from contributor_node.owner_watch import look, watch
 from contributor_node.parent_watch import stop_with_parent
@@ -85,7 +86,7 @@ async def _run(
     await look(budget, sensors)
     crawl = CrawlSettings(
         home=home,
-        user_agent=f"WindrowBot/0.1 (+{settings.contact})",
+        user_agent=user_agent_of(settings),
         allow_private=settings.endpoints(),
         pace_private_s=settings.pace_private_s,
         source_address=settings.source_address,

@@ -184,16 +184,28 @@ class LineLog:
             raise WindrowError("line_log_unwritable", f"only {written} of {len(line)} bytes were written")
 
     def _rotate(self) -> None:
-        turn = len(log_files(self.path))
-        os.rename(self.path, self.path.with_name(f"{self.path.stem}.{turn:06d}{self.path.suffix}"))
+        os.rename(self.path, rotated_path(self.path, last_turn(self.path) + 1))
         os.close(self._fd)
         self._open()
 
 
+def rotated_path(path: Path, turn: int) -> Path:
+    """Return the name of a log's file once it is rotated; turns count from 1."""
+    return path.with_name(f"{path.stem}.{turn:06d}{path.suffix}")
+
+
+def last_turn(path: Path) -> int:
+    """Return the turn of the newest rotated file, 0 where there is none."""
+    return max((int(file.name[len(path.stem) + 1 :][:6]) for file in _rotated(path)), default=0)
+
+
 def log_files(path: Path) -> list[Path]:
     """Return the rotated files of a log, oldest first, then the one in use."""
-    old = sorted(path.parent.glob(f"{path.stem}.[0-9][0-9][0-9][0-9][0-9][0-9]{path.suffix}"))
-    return [*old, *([path] if path.exists() else [])]
+    return [*sorted(_rotated(path)), *([path] if path.exists() else [])]
+
+
+def _rotated(path: Path) -> Iterator[Path]:
+    return path.parent.glob(f"{path.stem}.[0-9][0-9][0-9][0-9][0-9][0-9]{path.suffix}")
 
 
 def read_events(path: Path, since_ms: int = 0) -> Iterator[dict[str, Any]]:
