@@ -52,6 +52,7 @@ class NetworkFacts(msgspec.Struct, frozen=True):
 
     network: str
     coordinator_id: Hex64
+    node_version: str = ""  # the newest release, where the coordinator says
 
 
 class Registered(msgspec.Struct, frozen=True):

@@ -50,6 +50,7 @@ def status_of(settings: NodeSettings, now_ms: int) -> dict[str, Any]:
         },
         "outbox": told.get("outbox", {}),
         "in_flight": told.get("in_flight", 0) if running else 0,
+        "newer_version": told.get("newer_version", "") if running else "",
         "last_error": told.get("last_error", "") if running else "",
         "at_ms": now_ms,
     }

@@ -30,6 +30,7 @@ from contributor_node.submission import submission_for
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import BATCH_RECORDS_MAX, BATCH_WIRE_BYTES_MAX
 from windrow_protocol.messages import Contribution, Lease, Submission
+from windrow_protocol.release import RELEASE, is_newer
 
 __all__ = ["AGENT", "WorkCycle", "read_status"]
 
@@ -70,6 +71,7 @@ class WorkCycle:
         self._told_at_s = float("-inf")
         self._last_error: dict[str, object] = {}
         self._introduced = asyncio.Event()
+        self._newer = ""
         self.role = ""
         self.state, self.position = "", 0
 
@@ -127,6 +129,7 @@ class WorkCycle:
         while not stop.is_set():
             try:
                 facts = await self._client.network()
+                self._newer = facts.node_version if is_newer(facts.node_version, RELEASE) else ""
                 home, coordinator = Path(self._settings.home), self._settings.coordinator
                 self._client.pin = pin_coordinator(home, coordinator, facts.network, facts.coordinator_id)
                 registered = await self._client.register(self._settings.payout, AGENT, self._settings.region)
@@ -278,6 +281,7 @@ class WorkCycle:
             "day_bytes": usage.day_bytes,
             "month_bytes": usage.month_bytes,
             "crawl_child_pid": self._engine.child_pid,
+            "newer_version": self._newer,
             "last_error": self._last_error.get("error", ""),
             "last_error_at_ms": self._last_error.get("at_ms"),
             "at_ms": self._now_ms(),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from windrow.commands import node_control, node_log, node_service, node_trust, node_wallet
+from windrow.commands import node_control, node_log, node_service, node_setup, node_trust, node_wallet
 
 if TYPE_CHECKING:
     from extension_bridge.install import Planned
@@ -66,7 +66,7 @@ def register(app: typer.Typer) -> None:
     node = typer.Typer(help="A contributor's node.", no_args_is_help=True)
     passing = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
     node.command("run", context_settings=passing)(node_run)
-    for part in (node_control, node_log, node_service, node_trust, node_wallet):
+    for part in (node_setup, node_control, node_service, node_log, node_trust, node_wallet):
         part.add_to(node)
     app.add_typer(node, name="node")
     bridge = typer.Typer(help="The browser extension's way to this machine.", no_args_is_help=True)

@@ -113,6 +113,8 @@ def _sentences(told: dict[str, Any]) -> list[str]:
     ]
     if told["paused_until_ms"]:
         lines.append(f"paused    until {_local(told['paused_until_ms'])}")
+    if told["newer_version"]:
+        lines.append(f"version   {told['newer_version']} is out; nothing updates by itself")
     if told["last_error"]:
         lines.append(f"last said {told['last_error']}")
     return lines
