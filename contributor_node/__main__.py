@@ -109,6 +109,8 @@ async def _run(
         stop_with_parent(stop)
     await engine.start()
     print(f"{AGENT} node {client.node_id} working for {settings.coordinator}", flush=True)
+    if not budget.decision().allowed:
+        print(f"{AGENT} waits: {budget.decision().sentence}", flush=True)
     cycle = WorkCycle(settings, client, engine, outbox, budget, _now_ms)
     watching = asyncio.create_task(watch(budget, sensors, home / SETTINGS_FILE, read_again))
     drawing = asyncio.create_task(_draw(settings, client, cycle, stop))

@@ -66,7 +66,8 @@ def because(findings: list[Finding]) -> str:
     failed = [finding for finding in findings if finding.state == "failed"]
     if failed:
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        return f"This node will earn nothing because {failed[0].detail}{more}"
+        why = failed[0].detail
+        return f"This node will earn nothing because {why[:1].lower()}{why[1:]}{more}"
     unsure = sum(finding.state == "not checked" for finding in findings)
     return f"Nothing was found that keeps this node from earning; {unsure} things were not checked."
 
@@ -110,9 +111,7 @@ def check_hours(settings: NodeSettings, _desk: FactsDesk) -> Iterator[Finding]:
     if opening is None:
         yield Finding("schedule", "failed", f"`schedule` {settings.schedule!r} never opens.")
     else:
-        yield Finding(
-            "schedule", "passed", f"open {settings.schedule or 'always'}, next at {opening:%a %H:%M}"
-        )
+        yield Finding("schedule", "passed", f"{settings.schedule or 'always'}; open at {opening:%a %H:%M}")
 
 
 def check_now(settings: NodeSettings, _desk: FactsDesk) -> Iterator[Finding]:

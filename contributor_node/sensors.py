@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 ANSWER_S_MAX = 3
@@ -57,7 +58,10 @@ def sense(sensors: Sensors) -> Conditions:
 
 
 class MachineSensors:
-    """The sensors of the machine that this runs on."""
+    """The sensors of the machine that this runs on; `run` is where its services say that they are there."""
+
+    def __init__(self, run: Path = Path("/run")) -> None:
+        self._run = run
 
     def on_battery(self) -> bool | None:
         """Ask psutil, which knows Linux, macOS and Windows."""
@@ -73,12 +77,15 @@ class MachineSensors:
 
     def metered(self) -> bool | None:
         """Ask NetworkManager, where it runs."""
+        if not (self._run / "NetworkManager").exists():
+            return None  # known without starting a program every few seconds
         number = _number(_property(*_NETWORK, "Metered"))
         return None if number is None else _METERED.get(number)
 
     def idle_s(self) -> float | None:
         """Ask logind, then X, then macOS."""
-        for ask in (_idle_by_login, _idle_by_x, _idle_by_mac):
+        by_login = (_idle_by_login,) if (self._run / "systemd" / "seats").exists() else ()
+        for ask in (*by_login, _idle_by_x, _idle_by_mac):
             idle_s = ask()
             if idle_s is not None:
                 return idle_s

@@ -102,6 +102,7 @@ class WorkCycle:
             await asyncio.sleep(CONTROL_LOOK_S)
             now = self._budget.control(), self._budget.decision()
             if now != before:
+                log.info("its owner's rules", extra={"control": now[0].state, "may_work": now[1].sentence})
                 self._ask_at_s, before = 0.0, now
                 self._news.set()
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 from typing import get_args
 
 import pytest
 from aiohttp import web
-from crawl_sites import lease, serve, wall_ms
+from crawl_sites import html, lease, serve, wall_ms
 from hypothesis import given
 from hypothesis import strategies as st
 from node_world import coordinator, node, site, until
 
 from contributor_node import control
 from contributor_node.budget import Budget, Caps, OwnerRules
+from contributor_node.chromium import find_chromium
 from contributor_node.control import CONTROL_FILE, ControlWatch, Event, NodeControl, State
 from contributor_node.crawl import CrawlEngine, CrawlSettings
-from contributor_node.line_log import LineLog, read_rows
+from contributor_node.line_log import LineLog, read_refusals, read_rows
+from windrow.commands.node_control import duration_s, node_finish, node_pause, node_resume
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Outcome
 
@@ -99,6 +102,68 @@ async def test_no_client_starts_a_request_once_paused(tmp_path: Path) -> None:
     assert outcomes == [Outcome.BUDGET_EXHAUSTED] * 3
     assert set(seen) == {"/robots.txt"}, "nothing but what had left before the pause"
     assert len(list(read_rows(log.path))) == len(seen)
+
+
+async def test_a_page_in_the_browser_fetches_nothing_more_once_paused(tmp_path: Path) -> None:
+    """The pause comes with the page's script, which then asks for data ten times."""
+    try:
+        find_chromium("", os.environ)
+    except WindrowError:
+        pytest.skip("no Chromium here")
+
+    async def page(request: web.Request) -> web.StreamResponse:
+        if request.path == "/robots.txt":
+            return web.Response(status=404)
+        if request.path == "/app.js":
+            control.pause(tmp_path)
+            script = "for (let n = 0; n < 10; n++) fetch('/data/' + n)"
+            return web.Response(text=script, content_type="text/javascript")
+        return html("<main>shell</main><script src='/app.js'></script>")
+
+    log = LineLog(tmp_path / "line_log.ndjson", wall_ms)
+    budget = Budget(tmp_path, OwnerRules(Caps(10**12, 10**12)), wall_ms)
+    async with serve(page) as pages:
+        settings = CrawlSettings(tmp_path, "T/1", frozenset([pages.endpoint]), pace_private_s=0.1)
+        engine = CrawlEngine(settings, log, wall_ms, meter=budget)
+        await engine.start()
+        try:
+            async for _ in engine.crawl([lease(f"{pages.base}/1", render="browser")]):
+                pass
+        finally:
+            await engine.close()
+        assert "/app.js" in pages.hits
+        assert pages.hits_of("/data") == []
+        refused = {row.url.removeprefix(pages.base) for row in read_refusals(log.path)}
+        assert any(path.startswith("/data") for path in refused), "it was asked for, and held"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1h", 3_600), ("30m", 1_800), ("2 d", 172_800), ("1.5h", 5_400), ("90S", 90), ("1w", 604_800)],
+)
+def test_durations_are_read(text: str, seconds: float) -> None:
+    assert duration_s(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "1", "h", "-1h", "0h", "1y", "1h30m", "9999999h"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(WindrowError, match="bad_usage"):
+        duration_s(text)
+
+
+def test_the_commands_write_the_owners_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    node_pause("1h", str(tmp_path))
+    until_ms = control.read(tmp_path).paused_until_ms
+    assert until_ms is not None
+    assert 0 <= wall_ms() + 3_600_000 - until_ms < 600_000
+    assert capsys.readouterr().out.startswith("Paused until 2")
+    node_pause("", str(tmp_path), as_json=True)
+    assert capsys.readouterr().out == '{"state": "paused", "paused_until_ms": null}\n'
+    node_resume(str(tmp_path))
+    assert control.read(tmp_path).state == "running"
+    with pytest.raises(WindrowError, match="node_not_running"):
+        node_finish(str(tmp_path))
+    assert control.read(tmp_path).state == "running", "else the next start would end at once"
 
 
 async def test_finish_ends_open_leases_hands_in_and_exits(tmp_path: Path) -> None:

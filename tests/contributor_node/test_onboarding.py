@@ -6,6 +6,8 @@ import asyncio
 import csv
 import io
 import json
+import os
+import pty
 import subprocess
 import sys
 import time
@@ -80,6 +82,41 @@ def test_setup_without_a_terminal_writes_settings_consent_and_an_honest_outlook(
     )
     assert "rendered" not in json.loads((home / CONSENT_FILE).read_text())["purposes"]
     assert "ten letters" not in done.stdout + done.stderr
+
+
+def test_setup_asks_in_a_terminal_what_no_flag_says(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "windrow.cli",
+            "node",
+            "setup",
+            "--home",
+            str(home),
+            "--coordinator",
+            "http://127.0.0.1:9",
+        ],
+        cwd=ROOT,
+        env=clean_environment(),
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    answers = [PAYOUT.lower(), "y", "y", "n", "300", "", "sat,sun 08:00-20:00"]
+    os.write(ours, "".join(f"{answer}\n" for answer in answers).encode())
+    out, asked = process.communicate()
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 0, asked
+    assert f"With it, it is {PAYOUT}" in asked
+    table = tomllib.loads((home / "node.toml").read_text())
+    assert (table["payout"], table["renders"], table["day_mb_max"]) == (PAYOUT, ["http"], 300)
+    assert (table["month_gb_max"], table["schedule"]) == (20, "sat,sun 08:00-20:00")
+    assert "Next: `windrow node doctor`" in out
 
 
 @pytest.mark.parametrize(
@@ -186,7 +223,7 @@ def test_a_full_disk_is_found_by_writing(tmp_path: Path) -> None:
                     break
         done = windrow("node", "doctor", "--home", str(home), "--coordinator", "http://127.0.0.1:9")
         assert done.returncode == 1
-        assert "will earn nothing because The line log cannot be written" in done.stdout
+        assert "will earn nothing because the line log cannot be written" in done.stdout
     finally:
         subprocess.run(["umount", str(home)], check=True)
 

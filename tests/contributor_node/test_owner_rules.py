@@ -163,7 +163,9 @@ def test_networkmanagers_answers_are_read(
 ) -> None:
     _program(tmp_path / "busctl", f"echo '{answer}'")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert MachineSensors().metered() is metered
+    assert MachineSensors(tmp_path).metered() is None, "nobody is asked who is not there"
+    (tmp_path / "NetworkManager").mkdir()
+    assert MachineSensors(tmp_path).metered() is metered
 
 
 def test_x_says_for_how_long_nobody_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
