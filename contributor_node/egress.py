@@ -21,10 +21,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import contextlib
 import hmac
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +40,7 @@ from contributor_node.egress_grants import (
     pace_key,
     target_of,
 )
+from contributor_node.egress_patience import Patience
 from contributor_node.egress_relay import Endpoint, HttpPeer, Way, Wire, relay_http, relay_tunnel
 from contributor_node.line_log import LineLog
 from contributor_node.pacing import Pacer, pace_for
@@ -192,8 +192,9 @@ class EgressProxy:
     async def _carry(
         self, client: HttpPeer, request: h11.Request, ask: EgressAsk, state: GrantState, endpoint: Endpoint
     ) -> None:
+        patience = Patience(state.grant.time_s_max)
         wire = Wire(
-            self._meter.count,
+            patience.beside(self._meter.count),
             lambda location: self.grants.saw_redirect(ask, location),
             state.grant.body_bytes_max,
             state.traffic,
@@ -210,7 +211,7 @@ class EgressProxy:
         state.requests += 1
         error = "cancelled"
         try:
-            async with _time_cap(state.grant.time_s_max):
+            async with patience.with_host():
                 if ask.tunnel:
                     await relay_tunnel(client, endpoint, wire)
                 else:
@@ -232,15 +233,6 @@ class EgressProxy:
                 bytes_down=wire.own.bytes_down,
                 error=error,
             )
-
-
-@contextlib.asynccontextmanager
-async def _time_cap(time_s_max: int) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(time_s_max):
-            yield
-    except TimeoutError as error:
-        raise WindrowError("fetch_timeout", f"more than {time_s_max} s") from error
 
 
 def _url_of(request: h11.Request) -> str:

@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -84,8 +85,10 @@ class MachineSensors:
 
     def idle_s(self) -> float | None:
         """Ask logind, then X, then macOS."""
-        by_login = (_idle_by_login,) if (self._run / "systemd" / "seats").exists() else ()
-        for ask in (*by_login, _idle_by_x, _idle_by_mac):
+        asks: list[Callable[[], float | None]] = [_idle_by_x, _idle_by_mac]
+        if (self._run / "systemd" / "seats").exists():
+            asks.insert(0, _idle_by_login)
+        for ask in asks:
             idle_s = ask()
             if idle_s is not None:
                 return idle_s
