@@ -37,6 +37,7 @@ from windrow_protocol.messages import (
     decode_json,
 )
 from windrow_protocol.operators import parse_validators
+from windrow_protocol.release import RELEASE
 
 Chain = Callable[[], Mapping[str, Any]]
 
@@ -118,6 +119,7 @@ class Doors:
             {
                 "network": self._house.network,
                 "protocol": 1,
+                "node_version": RELEASE,
                 "coordinator_id": self._house.coordinator_id,
                 "trust": trust,
                 "server_time_ms": self._house.now_ms(),

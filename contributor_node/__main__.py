@@ -12,19 +12,24 @@ import asyncio
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from contributor_node.budget import Budget, Caps
+from contributor_node import control
+from contributor_node.budget import Budget, rules_of
 from contributor_node.coordinator_client import CoordinatorClient
 from contributor_node.crawl import CrawlEngine, CrawlSettings
 from contributor_node.identity import hold_home, load_or_make_key
 from contributor_node.line_log import LineLog
 from contributor_node.logs import start_logging
+from contributor_node.node_facts import user_agent_of
 from contributor_node.outbox import Outbox
+from contributor_node.owner_watch import look, watch
 from contributor_node.parent_watch import stop_with_parent
-from contributor_node.settings import NodeSettings, load_settings, require_payout
+from contributor_node.sensors import MachineSensors
+from contributor_node.settings import SETTINGS_FILE, NodeSettings, load_settings, require_payout
 from contributor_node.validator import Validator
 from contributor_node.work_cycle import AGENT, WorkCycle
 from windrow_protocol.errors import WindrowError
@@ -39,8 +44,14 @@ _HELP = {
     "allow_private": "exact loopback endpoints it may fetch, such as 127.0.20.1:8100",
     "pace_private_s": "least seconds between requests to one of those (at least 0.1)",
     "source_address": "local address for connections to loopback",
-    "day_mb_max": "megabytes a day",
-    "month_gb_max": "gigabytes a month",
+    "day_mb_max": "megabytes a day (UTC), both directions; 0 stops all work",
+    "month_gb_max": "gigabytes a month (UTC), both directions; 0 stops all work",
+    "down_kb_s_max": "kilobytes a second from the web (0: no cap)",
+    "up_kb_s_max": "kilobytes a second to the web (0: no cap)",
+    "schedule": "local hours, such as `mon-fri 22:00-07:00; sat,sun 00:00-24:00` (default: always)",
+    "on_battery": "work on battery too",
+    "on_metered": "work on a metered line too",
+    "idle_only_min": "work only after so many minutes without keyboard and mouse (0: always)",
     "chromium": "path of the browser",
     "batch": "leases at once",
     "poll_s": "seconds between questions for work when there is none",
@@ -65,15 +76,17 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-async def _run(settings: NodeSettings, *, die_with_parent: bool) -> None:
+async def _run(
+    settings: NodeSettings, read_again: Callable[[], NodeSettings], *, die_with_parent: bool
+) -> None:
     home = Path(settings.home)
     key = load_or_make_key(home)
     line_log = LineLog(home / "line_log.ndjson", _now_ms)
-    caps = Caps(settings.day_mb_max * 10**6, settings.month_gb_max * 10**9)
-    budget = Budget(home, caps, _now_ms)
+    budget, sensors = Budget(home, rules_of(settings), _now_ms), MachineSensors()
+    await look(budget, sensors)
     crawl = CrawlSettings(
         home=home,
-        user_agent=f"WindrowBot/0.1 (+{settings.contact})",
+        user_agent=user_agent_of(settings),
         allow_private=settings.endpoints(),
         pace_private_s=settings.pace_private_s,
         source_address=settings.source_address,
@@ -96,13 +109,19 @@ async def _run(settings: NodeSettings, *, die_with_parent: bool) -> None:
         stop_with_parent(stop)
     await engine.start()
     print(f"{AGENT} node {client.node_id} working for {settings.coordinator}", flush=True)
+    if not budget.decision().allowed:
+        print(f"{AGENT} waits: {budget.decision().sentence}", flush=True)
     cycle = WorkCycle(settings, client, engine, outbox, budget, _now_ms)
+    watching = asyncio.create_task(watch(budget, sensors, home / SETTINGS_FILE, read_again))
     drawing = asyncio.create_task(_draw(settings, client, cycle, stop))
     try:
         await cycle.run(stop)
         await drawing
+        if budget.control().state == "finishing":
+            control.exited(home)
     finally:
         drawing.cancel()
+        watching.cancel()
         await engine.close()
         outbox.close()
         budget.close()
@@ -132,7 +151,8 @@ def main(argv: list[str] | None = None) -> int:
         settings = load_settings(flags).values
         require_payout(settings)
         with hold_home(Path(settings.home)):
-            asyncio.run(_run(settings, die_with_parent=die_with_parent))
+            run = _run(settings, lambda: load_settings(flags).values, die_with_parent=die_with_parent)
+            asyncio.run(run)
     except WindrowError as error:
         print(f"windrow: {error}", file=sys.stderr)
         return error.reason.exit_code

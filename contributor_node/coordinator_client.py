@@ -52,6 +52,7 @@ class NetworkFacts(msgspec.Struct, frozen=True):
 
     network: str
     coordinator_id: Hex64
+    node_version: str = ""  # the newest release, where the coordinator says
 
 
 class Registered(msgspec.Struct, frozen=True):
@@ -181,7 +182,10 @@ class CoordinatorClient:
                 raise WindrowError("not_your_lease", lease.lease_id)
             if lease.expires_at_ms <= self._now_ms():
                 raise WindrowError("lease_expired", lease.lease_id)
+            self._line_log.leased(lease.lease_id, token)
         except WindrowError as error:
+            if error.code == "line_log_unwritable":
+                raise
             log.error("lease refused", extra={"reason": error.code, "detail": error.detail})
             return None
         wait_ms = max(0, lease.not_before_ms - lease.issued_at_ms)
@@ -256,6 +260,7 @@ class CoordinatorClient:
                 bytes_up=answer.bytes_up,
                 bytes_down=answer.bytes_down,
                 error=error,
+                address=answer.address,
             )
         return answer
 

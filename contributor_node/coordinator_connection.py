@@ -45,6 +45,7 @@ class Answer:
     retry_after_s: float = 0.0
     bytes_up: int = 0
     bytes_down: int = 0
+    address: str = ""
 
 
 class _Counting(http.client.HTTPConnection):
@@ -67,6 +68,7 @@ def exchange(place: Coordinate, method: str, path: str, body: bytes, headers: Ma
     connection = _connection(place)
     try:
         connection.request(method, place.path + path, body or None, dict(headers))
+        peer = connection.sock.getpeername()
         response = connection.getresponse()
         received = response.read(COORDINATOR_ANSWER_BYTES_MAX + 1)
     finally:
@@ -80,6 +82,7 @@ def exchange(place: Coordinate, method: str, path: str, body: bytes, headers: Ma
         _seconds(response.getheader("Retry-After")),
         connection.bytes_up,
         head_bytes + len(received),
+        f"{peer[0]}:{peer[1]}",
     )
 
 

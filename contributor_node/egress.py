@@ -1,10 +1,10 @@
 """The egress proxy: the only road out of this machine for Scrapy, robots.txt and Chromium.
 
-Rules: listens on loopback; every request carries Proxy-Authorization (user `lease_id.purpose`, password a secret
-made for this run). In this order: covered by an open lease, address resolved once and every answer checked, the
-host's pace waited for, the owner's caps asked, the row written to the line log, and only then a connection to the
-pinned address. A refusal is JSON {error, sentence, detail, remedy} with the code in `Windrow-Refused`; a field of
-that name never passes from outside.
+Rules: listens on loopback; every request carries Proxy-Authorization (user `lease_id.purpose`, perhaps with `+` and
+robots.txt's verdict, password a secret made for this run). In this order: covered by an open lease, address resolved
+once and every answer checked, the host's pace waited for, the owner's rules asked, the row written to the line log,
+and only then a connection to the pinned address. A refusal is JSON {error, sentence, detail, remedy} with the code in
+`Windrow-Refused`; a field of that name never passes from outside.
 
 Does not: follow redirects, read robots.txt, parse pages, or verify the signature of a lease.
 
@@ -21,10 +21,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import contextlib
 import hmac
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,8 +31,17 @@ import h11
 import msgspec
 
 from contributor_node.egress_address import AddressBook, Resolve, system_resolve
-from contributor_node.egress_grants import PURPOSES, EgressAsk, GrantState, GrantTable, pace_key, target_of
-from contributor_node.egress_relay import Endpoint, HttpPeer, Wire, relay_http, relay_tunnel
+from contributor_node.egress_grants import (
+    PURPOSES,
+    VERDICTS,
+    EgressAsk,
+    GrantState,
+    GrantTable,
+    pace_key,
+    target_of,
+)
+from contributor_node.egress_patience import Patience
+from contributor_node.egress_relay import Endpoint, HttpPeer, Way, Wire, relay_http, relay_tunnel
 from contributor_node.line_log import LineLog
 from contributor_node.pacing import Pacer, pace_for
 from windrow_protocol.addresses import AllowedEndpoint
@@ -49,7 +57,7 @@ class Meter(Protocol):
     async def before_request(self) -> None:
         """May wait; raises WindrowError `budget_exhausted` when no request may leave now."""
 
-    async def count(self, bytes_n: int) -> None:
+    async def count(self, bytes_n: int, way: Way) -> None:
         """May wait (a speed cap); raises WindrowError `budget_exhausted` when the cap is reached."""
 
 
@@ -59,7 +67,7 @@ class NoCaps:
     async def before_request(self) -> None:
         """Let every request leave."""
 
-    async def count(self, bytes_n: int) -> None:
+    async def count(self, bytes_n: int, way: Way) -> None:
         """Let every byte pass."""
 
 
@@ -161,10 +169,11 @@ class EgressProxy:
             user, password = b"", b""
         if scheme.lower() != b"basic" or not hmac.compare_digest(password, self.secret.encode()):
             raise WindrowError("not_leased", "the request names no lease of this run")
-        lease_id, _, purpose = user.decode("ascii", "replace").rpartition(".")
-        if purpose not in PURPOSES:
+        lease_id, _, rest = user.decode("ascii", "replace").rpartition(".")
+        purpose, _, robots = rest.partition("+")
+        if purpose not in PURPOSES or robots not in VERDICTS:
             raise WindrowError("not_leased", "the request names no purpose")
-        return EgressAsk(ask.method, ask.url, lease_id, purpose)
+        return EgressAsk(ask.method, ask.url, lease_id, purpose, robots)
 
     async def _forward(self, client: HttpPeer, request: h11.Request, ask: EgressAsk) -> None:
         state = self.grants.admit(ask, self._now_ms())
@@ -183,8 +192,9 @@ class EgressProxy:
     async def _carry(
         self, client: HttpPeer, request: h11.Request, ask: EgressAsk, state: GrantState, endpoint: Endpoint
     ) -> None:
+        patience = Patience(state.grant.time_s_max)
         wire = Wire(
-            self._meter.count,
+            patience.beside(self._meter.count),
             lambda location: self.grants.saw_redirect(ask, location),
             state.grant.body_bytes_max,
             state.traffic,
@@ -196,11 +206,12 @@ class EgressProxy:
             method=ask.method,
             lease_id=ask.lease_id,
             address=f"{endpoint.address}:{endpoint.port}",
+            robots=ask.robots,
         )
         state.requests += 1
         error = "cancelled"
         try:
-            async with _time_cap(state.grant.time_s_max):
+            async with patience.with_host():
                 if ask.tunnel:
                     await relay_tunnel(client, endpoint, wire)
                 else:
@@ -222,15 +233,6 @@ class EgressProxy:
                 bytes_down=wire.own.bytes_down,
                 error=error,
             )
-
-
-@contextlib.asynccontextmanager
-async def _time_cap(time_s_max: int) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(time_s_max):
-            yield
-    except TimeoutError as error:
-        raise WindrowError("fetch_timeout", f"more than {time_s_max} s") from error
 
 
 def _url_of(request: h11.Request) -> str:

@@ -20,7 +20,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from contributor_node.egress_grants import Place
 from windrow_protocol.addresses import AllowedEndpoint, IPNetwork, endpoint_verdict, parse_host_literal

@@ -34,6 +34,8 @@ from windrow_protocol.limits import ROBOTS_REDIRECTS_MAX, SUBRESOURCES_PER_PAGE_
 
 Purpose = Literal["page", "redirect", "robots", "subresource"]
 PURPOSES: frozenset[str] = frozenset(get_args(Purpose))
+RobotsVerdict = Literal["", "allowed", "no_robots"]
+VERDICTS: frozenset[str] = frozenset(get_args(RobotsVerdict))
 
 
 class Place(NamedTuple):
@@ -67,12 +69,16 @@ class EgressGrant:
 
 @dataclass(frozen=True, slots=True)
 class EgressAsk:
-    """One request that wants to leave. For CONNECT, `url` is `https://host:port`."""
+    """One request that wants to leave. For CONNECT, `url` is `https://host:port`.
+
+    `robots` is what the crawl child heard in the host's robots.txt, for the line log; nothing where it asks for that.
+    """
 
     method: str
     url: str
     lease_id: str
     purpose: str
+    robots: str = ""
 
     @property
     def tunnel(self) -> bool:

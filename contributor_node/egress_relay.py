@@ -18,6 +18,7 @@ import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import urlsplit
 
 import h11
@@ -40,8 +41,9 @@ _DROPPED_DOWN = frozenset(
     b"alt-svc".split()
 )
 
-Counted = Callable[[int], Awaitable[None]]
-"""Called with the bytes of each chunk before it is handed on; may wait (a speed cap) or raise WindrowError."""
+Way = Literal["up", "down"]
+Counted = Callable[[int, Way], Awaitable[None]]
+"""Called with the bytes and way of each chunk before it is handed on; may wait (a speed cap) or raise WindrowError."""
 
 
 @dataclass(slots=True)
@@ -72,13 +74,13 @@ class Wire:
         """Count bytes that arrived."""
         self.own.bytes_down += bytes_n
         self.lease.bytes_down += bytes_n
-        await self.counted(bytes_n)
+        await self.counted(bytes_n, "down")
 
     async def up(self, bytes_n: int) -> None:
         """Count bytes about to leave."""
         self.own.bytes_up += bytes_n
         self.lease.bytes_up += bytes_n
-        await self.counted(bytes_n)
+        await self.counted(bytes_n, "up")
 
 
 class HttpPeer:
@@ -231,7 +233,10 @@ async def relay_tunnel(client: HttpPeer, endpoint: Endpoint, wire: Wire) -> None
 
 
 async def _pump(
-    source: asyncio.StreamReader, sink: asyncio.StreamWriter, count: Counted, bytes_max: int
+    source: asyncio.StreamReader,
+    sink: asyncio.StreamWriter,
+    count: Callable[[int], Awaitable[None]],
+    bytes_max: int,
 ) -> None:
     moved = 0
     try:

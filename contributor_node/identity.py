@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,7 @@ from windrow_protocol.signing import dump_private_key, load_private_key
 KEY_FILE = "node_key"
 PIN_FILE = "coordinator.json"
 LOCK_FILE = "node.lock"
+LOCK_TRIES, LOCK_WAIT_S = 4, 0.05
 
 
 class Pin(msgspec.Struct, frozen=True):
@@ -53,7 +55,26 @@ def hold_home(home: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_running(home: Path) -> bool:
+    """Say whether a node holds this home now."""
+    try:
+        descriptor = os.open(home / LOCK_FILE, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _lock(descriptor: int, home: Path) -> None:
+    for _ in range(LOCK_TRIES):  # somebody may be asking `is_running` just now
+        with suppress(BlockingIOError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(LOCK_WAIT_S)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -41,6 +41,7 @@ class LineRow(msgspec.Struct, frozen=True, kw_only=True):
     client: str
     lease_id: str = ""
     address: str = ""
+    robots: str = ""
     done_at_ms: int | None = None
     status: int = 0
     bytes_up: int = 0
@@ -80,8 +81,9 @@ class LineLog:
         method: str = "GET",
         lease_id: str = "",
         address: str = "",
+        robots: str = "",
     ) -> str:
-        """Write the row of a request that is about to leave and return its id.
+        """Write the row of a request that is about to leave and return its id; `robots` is robots.txt's verdict on it.
 
         Raises WindrowError `line_log_unwritable`: the request must then not be sent.
         """
@@ -98,12 +100,29 @@ class LineLog:
                 "client": client,
                 "lease_id": lease_id,
                 "address": address,
+                "robots": robots,
             }
         )
         return request_id
 
-    def done(self, request_id: str, *, status: int, bytes_up: int, bytes_down: int, error: str = "") -> None:
-        """Add the end of a request. A disk that filled meanwhile leaves the row open; the next `sent` will say so."""
+    def leased(self, lease_id: str, token: str) -> None:
+        """Keep the signed lease that later rows name: it shows who ordered them. Raises `line_log_unwritable`."""
+        self._append({"event": "lease", "at_ms": self._now_ms(), "lease_id": lease_id, "token": token})
+
+    def done(
+        self,
+        request_id: str,
+        *,
+        status: int,
+        bytes_up: int,
+        bytes_down: int,
+        error: str = "",
+        address: str = "",
+    ) -> None:
+        """Add the end of a request, and its peer where only the end knows it.
+
+        A disk that filled meanwhile leaves the row open; the next `sent` will say so.
+        """
         row = {
             "event": "done",
             "request_id": request_id,
@@ -112,7 +131,7 @@ class LineLog:
             "bytes_up": bytes_up,
             "bytes_down": bytes_down,
             "error": error,
-        }
+        } | ({"address": address} if address else {})
         try:
             self._append(row)
         except WindrowError:
@@ -165,38 +184,59 @@ class LineLog:
             raise WindrowError("line_log_unwritable", f"only {written} of {len(line)} bytes were written")
 
     def _rotate(self) -> None:
-        turn = len(_files(self.path))
-        os.rename(self.path, self.path.with_name(f"{self.path.stem}.{turn:06d}{self.path.suffix}"))
+        os.rename(self.path, rotated_path(self.path, last_turn(self.path) + 1))
         os.close(self._fd)
         self._open()
 
 
-def _files(path: Path) -> list[Path]:
-    """The rotated files of a log, oldest first, then the one in use."""
-    old = sorted(path.parent.glob(f"{path.stem}.[0-9][0-9][0-9][0-9][0-9][0-9]{path.suffix}"))
-    return [*old, *([path] if path.exists() else [])]
+def rotated_path(path: Path, turn: int) -> Path:
+    """Return the name of a log's file once it is rotated; turns count from 1."""
+    return path.with_name(f"{path.stem}.{turn:06d}{path.suffix}")
 
 
-def _events(path: Path) -> Iterator[dict[str, Any]]:
-    for file in _files(path):
+def last_turn(path: Path) -> int:
+    """Return the turn of the newest rotated file, 0 where there is none."""
+    return max((int(file.name[len(path.stem) + 1 :][:6]) for file in _rotated(path)), default=0)
+
+
+def log_files(path: Path) -> list[Path]:
+    """Return the rotated files of a log, oldest first, then the one in use."""
+    return [*sorted(_rotated(path)), *([path] if path.exists() else [])]
+
+
+def _rotated(path: Path) -> Iterator[Path]:
+    return path.parent.glob(f"{path.stem}.[0-9][0-9][0-9][0-9][0-9][0-9]{path.suffix}")
+
+
+def read_events(path: Path, since_ms: int = 0) -> Iterator[dict[str, Any]]:
+    """Yield the events of a log as written, rotated files included, but for files that ended before a time."""
+    for file in log_files(path):
+        if file.stat().st_mtime_ns // 1_000_000 < since_ms:
+            continue
         with file.open("rb") as lines:
             for line in lines:
-                try:
-                    event = msgspec.json.decode(line)
-                except msgspec.DecodeError:
-                    continue  # a row torn by a full disk or a kill: that request never left
-                if isinstance(event, dict):
+                event = event_of(line)
+                if event is not None:
                     yield event
 
 
-def read_rows(path: Path) -> Iterator[LineRow]:
-    """Yield one row per request that left, in the order they left, rotated files included.
+def event_of(line: bytes) -> dict[str, Any] | None:
+    """Return what one line says, None for one torn by a full disk or a kill: that request never left."""
+    try:
+        event = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def read_rows(path: Path, since_ms: int = 0) -> Iterator[LineRow]:
+    """Yield one row per request that left (since a time), in the order they left, rotated files included.
 
     Rows wait in memory only until the end of the requests before them has been read.
     """
     open_rows: dict[str, dict[str, Any]] = {}
-    for event in _events(path):
-        if event.get("event") == "sent":
+    for event in read_events(path, since_ms):
+        if event.get("event") == "sent" and event["sent_at_ms"] >= since_ms:
             open_rows[event["request_id"]] = event
         elif event.get("event") == "done" and event["request_id"] in open_rows:
             open_rows[event["request_id"]].update(event)
@@ -208,6 +248,6 @@ def read_rows(path: Path) -> Iterator[LineRow]:
 
 def read_refusals(path: Path) -> Iterator[RefusalRow]:
     """Yield the requests that were not allowed to leave, in order."""
-    for event in _events(path):
+    for event in read_events(path):
         if event.get("event") == "refused":
             yield msgspec.convert(event, RefusalRow)

@@ -36,7 +36,7 @@ from w3lib.url import safe_url_string
 
 from contributor_node.content_coding import ACCEPT_ENCODING
 from contributor_node.crawl_wire import Hello, Work
-from contributor_node.egress_grants import Purpose
+from contributor_node.egress_grants import Purpose, RobotsVerdict
 from windrow_protocol.limits import PACE_WAIT_S_MAX
 
 ACCEPT = "text/html,application/xhtml+xml,text/plain;q=0.9,text/markdown;q=0.9,*/*;q=0.5"
@@ -62,7 +62,6 @@ class Road:
         **meta: Any,
     ) -> Request:
         """Return a request under a lease. Raises ValueError when Scrapy cannot make a request of the URL."""
-        token = base64.b64encode(f"{work.lease_id}.{purpose}:{self._hello.secret}".encode()).decode()
         safe = safe_url_string(url)
         lane = urlsplit(safe).netloc.lower() + ("#parts" if purpose == "subresource" else "")
         return Request(
@@ -73,7 +72,7 @@ class Road:
                 "Accept": ACCEPT,
                 "Accept-Encoding": ACCEPT_ENCODING,
                 "Connection": "close",
-                "Proxy-Authorization": f"Basic {token}",
+                "Proxy-Authorization": self._pass(work, purpose),
             },
             meta={
                 "proxy": self._hello.proxy_url,
@@ -88,6 +87,17 @@ class Road:
             },
             dont_filter=True,
         )
+
+    def heard_robots(self, request: Request, verdict: RobotsVerdict) -> None:
+        """Have the request's row in the line log say what robots.txt said of it."""
+        meta = request.meta
+        request.headers["Proxy-Authorization"] = self._pass(
+            meta["windrow_work"], f"{meta['windrow_purpose']}+{verdict}"
+        )
+
+    def _pass(self, work: Work, purpose: str) -> str:
+        user = f"{work.lease_id}.{purpose}:{self._hello.secret}"
+        return f"Basic {base64.b64encode(user.encode()).decode()}"
 
 
 def header(response: Response, name: str) -> str:

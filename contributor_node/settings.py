@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,6 +24,7 @@ import msgspec
 from msgspec import Meta
 from platformdirs import user_data_path
 
+from contributor_node.schedule import Schedule
 from windrow_protocol.addresses import AllowedEndpoint, parse_allowed
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import HOST_PACE_OWNER_S_MIN, HOST_PACE_S_MIN, LEASES_PER_REQUEST_MAX
@@ -32,7 +33,7 @@ from windrow_protocol.settings import Resolved, env_layer, resolve
 
 PREFIX = "WINDROW_NODE_"
 SETTINGS_FILE = "node.toml"
-Megabytes = Annotated[int, Meta(ge=1, le=10_000_000)]
+Cap = Annotated[int, Meta(ge=0, le=10_000_000)]
 Render = Literal["http", "browser"]
 Contact = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,256}$")]  # it becomes part of a header
 
@@ -49,8 +50,14 @@ class NodeSettings(msgspec.Struct, frozen=True):
     allow_private: list[str] = []
     pace_private_s: Annotated[float, Meta(ge=HOST_PACE_OWNER_S_MIN)] = HOST_PACE_S_MIN
     source_address: str = ""
-    day_mb_max: Megabytes = 1_000
-    month_gb_max: Megabytes = 20
+    day_mb_max: Cap = 1_000
+    month_gb_max: Cap = 20
+    down_kb_s_max: Cap = 0  # 0: no cap on speed
+    up_kb_s_max: Cap = 0
+    schedule: str = ""  # always
+    on_battery: bool = False
+    on_metered: bool = False
+    idle_only_min: Annotated[int, Meta(ge=0, le=1_440)] = 0  # 0: whether somebody uses the machine or not
     chromium: str = ""
     batch: Annotated[int, Meta(ge=1, le=LEASES_PER_REQUEST_MAX)] = 20
     poll_s: Annotated[float, Meta(ge=0.1, le=3_600)] = 30.0
@@ -69,19 +76,24 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Resolved[NodeSettin
     home = Path(chosen).expanduser().resolve()
     layers = [
         ("default", {"home": str(home)}),
-        (str(home / SETTINGS_FILE), _read_toml(home / SETTINGS_FILE)),
+        (str(home / SETTINGS_FILE), read_toml(home / SETTINGS_FILE)),
         ("environment", environment),
         ("flag", given),
     ]
+    resolved = check_settings(layers)
+    return Resolved(msgspec.structs.replace(resolved.values, home=str(home)), resolved.sources)
+
+
+def check_settings(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Resolved[NodeSettings]:
+    """Merge layers and check every setting. Raises WindrowError `bad_config`, naming the setting and its source."""
     resolved = resolve(NodeSettings, layers)
-    values = msgspec.structs.replace(resolved.values, home=str(home))
     for name, check in _CHECKS.items():
         try:
-            check(values)
+            check(resolved.values)
         except (WindrowError, ValueError) as error:
             why = error.detail if isinstance(error, WindrowError) else str(error)
             raise WindrowError("bad_config", f"`{name}` from {resolved.sources[name]}: {why}") from error
-    return Resolved(values, resolved.sources)
+    return resolved
 
 
 def require_payout(settings: NodeSettings) -> None:
@@ -100,7 +112,8 @@ def _environment() -> dict[str, Any]:
     return layer
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what a settings file says; nothing where there is none. Raises WindrowError `bad_config`."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -132,6 +145,10 @@ def _check_source_address(settings: NodeSettings) -> None:
         raise ValueError(f"{settings.source_address} is not a loopback address (127.0.0.0/8)")
 
 
+def _check_schedule(settings: NodeSettings) -> None:
+    Schedule.parse(settings.schedule)
+
+
 def _check_renders(settings: NodeSettings) -> None:
     if not settings.renders:
         raise ValueError("name `http`, `browser` or both")
@@ -147,6 +164,7 @@ _CHECKS = {
     "payout": _check_payout,
     "source_address": _check_source_address,
     "renders": _check_renders,
+    "schedule": _check_schedule,
     "chromium": _check_chromium,
     "allow_private": NodeSettings.endpoints,
 }

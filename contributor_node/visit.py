@@ -134,6 +134,8 @@ class RobotsMiddleware:
             visit.heard_robots(found.rules, allowed)
         if not allowed:
             raise RobotsDenied(request.url)
+        has_rules = found.rules.state is RobotsState.RULES
+        self._crew.road.heard_robots(request, "allowed" if has_rules else "no_robots")
 
     async def _fetch(self, url: str, work: Work) -> RobotsAnswer:
         for _ in range(ROBOTS_REDIRECTS_MAX + 1):

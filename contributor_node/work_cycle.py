@@ -30,6 +30,7 @@ from contributor_node.submission import submission_for
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import BATCH_RECORDS_MAX, BATCH_WIRE_BYTES_MAX
 from windrow_protocol.messages import Contribution, Lease, Submission
+from windrow_protocol.release import RELEASE, is_newer
 
 __all__ = ["AGENT", "WorkCycle", "read_status"]
 
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 AGENT = "windrow/0.1"
 SUBMIT_AT = 25  # results, or whenever nothing is being fetched
 TELL_EVERY_S = 1.0  # while pages come in by the dozen
+CONTROL_LOOK_S = 1.0
 FINISH_S_MAX = 5.0  # what is not handed over by then stays in the outbox
 LATER_CODES = frozenset(
     {"busy", "too_many_requests", "clock_skew", "signature_expired", "not_running", "replayed"}
@@ -69,18 +71,43 @@ class WorkCycle:
         self._told_at_s = float("-inf")
         self._last_error: dict[str, object] = {}
         self._introduced = asyncio.Event()
+        self._newer = ""
         self.role = ""
         self.state, self.position = "", 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; what is unsent then stays in the outbox. Raises WindrowError at the start only."""
-        await self._introduce(stop)
-        self._introduced.set()
-        self._begin(self._outbox.open_leases(self._now_ms()))
-        while not stop.is_set():
-            await self._round()
-            await self._wait(stop)
+        """Work until `stop` is set or the owner's `finish` is carried out, which sets it.
+
+        What is unsent then stays in the outbox. Raises WindrowError at the start only.
+        """
+        watching = asyncio.create_task(self._watch_control())
+        try:
+            await self._introduce(stop)
+            self._introduced.set()
+            self._begin(self._outbox.open_leases(self._now_ms()))
+            while not stop.is_set():
+                await self._round()
+                if self._is_finished():
+                    stop.set()
+                else:
+                    await self._wait(stop)
+        finally:
+            watching.cancel()
         await self._finish()
+
+    async def _watch_control(self) -> None:
+        """Begin a round soon after it may work again or no more; the proxy itself looks before each request."""
+        before = self._budget.control(), self._budget.decision()
+        while True:
+            await asyncio.sleep(CONTROL_LOOK_S)
+            now = self._budget.control(), self._budget.decision()
+            if now != before:
+                log.info("its owner's rules", extra={"control": now[0].state, "may_work": now[1].sentence})
+                self._ask_at_s, before = 0.0, now
+                self._news.set()
+
+    def _is_finished(self) -> bool:
+        return self._budget.control().state == "finishing" and not self._in_flight
 
     async def introduced(self) -> str:
         """Wait until the node has registered and return its role, or nothing when it was stopped before."""
@@ -103,6 +130,7 @@ class WorkCycle:
         while not stop.is_set():
             try:
                 facts = await self._client.network()
+                self._newer = facts.node_version if is_newer(facts.node_version, RELEASE) else ""
                 home, coordinator = Path(self._settings.home), self._settings.coordinator
                 self._client.pin = pin_coordinator(home, coordinator, facts.network, facts.coordinator_id)
                 registered = await self._client.register(self._settings.payout, AGENT, self._settings.region)
@@ -110,7 +138,10 @@ class WorkCycle:
                 if error.code not in PATIENT_CODES:
                     raise
                 self._say_error(error)
-                await self._wait(stop)
+                if self._is_finished():
+                    stop.set()  # what is held stays in the outbox
+                else:
+                    await self._wait(stop)
             else:
                 self.role, self.state, self.position = (
                     registered.role,
@@ -150,7 +181,9 @@ class WorkCycle:
         now_s = asyncio.get_running_loop().time()
         if room < max(1, self._settings.batch // 2) or now_s < self._ask_at_s:
             return
-        if not self._budget.decision().allowed or self._outbox.is_full():
+        if self._budget.control().state != "running" or not self._budget.decision().allowed:
+            return
+        if self._outbox.is_full():
             return
         self._outbox.forget_expired(self._now_ms())
         offer = await self._client.leases(room, self._renders())
@@ -233,19 +266,23 @@ class WorkCycle:
 
     def _tell(self) -> None:
         """Write the status that dashboards and demos read."""
-        usage = self._budget.usage
+        usage, control, decision = self._budget.usage, self._budget.control(), self._budget.decision()
         status = {
             "node_id": self._client.node_id,
             "role": self.role,
             "state": self.state,
             "queue_position": self.position,
             "payout": self._settings.payout,
-            "may_work": self._budget.decision().reason or "yes",
+            "may_work": decision.reason or "yes",
+            "why": decision.sentence,
+            "control": control.state,
+            "paused_until_ms": control.paused_until_ms,
             "in_flight": len(self._in_flight),
             "outbox": self._outbox.counts(),
             "day_bytes": usage.day_bytes,
             "month_bytes": usage.month_bytes,
             "crawl_child_pid": self._engine.child_pid,
+            "newer_version": self._newer,
             "last_error": self._last_error.get("error", ""),
             "last_error_at_ms": self._last_error.get("at_ms"),
             "at_ms": self._now_ms(),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rewards.accounts import account_statement
 from rewards.epoch_files import CONTENT_TYPES, NAMES, epoch_folder
 from rewards.epoch_rows import Epoch, all_epochs, epoch_of_id
+from rewards.recent_pay import recent_pay
 from rewards.settlement import PaidClaim, allotment_of, relay_claim
 from storage.env import Request, Response, Route, json_response
 from storage.house import House
@@ -70,6 +71,11 @@ class RewardDoors:
         path = epoch_folder(self._house.home, epoch.epoch_id) / name
         headers = {"Content-Type": CONTENT_TYPES[name], "X-Content-Type-Options": "nosniff"}
         return Response(file=path, content_type=CONTENT_TYPES[name], headers=headers)
+
+    async def pay(self, request: Request) -> Response:
+        """GET /v1/pay."""
+        with self._house.state.read() as connection:
+            return json_response(recent_pay(connection))
 
     async def proof(self, request: Request) -> Response:
         """GET /v1/epochs/latest/proof/{account}."""
@@ -145,6 +151,7 @@ def routes(
     doors = RewardDoors(house, chain_getter, relayer_getter)
     return [
         Route("GET", "/v1/epochs", doors.list_epochs, "The published epochs, the newest first"),
+        Route("GET", "/v1/pay", doors.pay, "What work earned in the last epochs, and what a page weighed"),
         Route(
             "GET",
             "/v1/epochs/latest/proof/{account}",

@@ -217,6 +217,7 @@ async def node(home: Path, url: str, *flags: str, sites: tuple[Site, ...] = ()) 
         [
             *("--coordinator", url, "--payout", PAYOUT, "--renders", "http", "--poll-s", "0.2"),
             *("--pace-private-s", "0.1", "--source-address", address_of_its_own()),
+            *("--on-battery", "--on-metered"),
             *flags,
             *(["--allow-private", *allowed] if allowed else []),
         ],

@@ -126,6 +126,12 @@ REASONS: dict[str, Reason] = _table(
     Reason("budget_exhausted", "The caps set by the node's owner leave no room for this request", "raise the caps, or wait for the next day or month", 403),
     Reason("bad_coordinator_answer", "The coordinator's answer is not what the protocol says", "check the address; tell its operator if it stays so", 502),
     Reason("node_running", "Another node is using this home", "stop it, or give this one another --home", 409),
+    Reason("node_not_running", "No node is running in this home", "start it with `windrow node run` or `windrow node install`, or give its --home", 409),
+    Reason("no_service_manager", "This system has no service manager that is known here", "start `windrow node run` by the means of this system", 400, 2),
+    Reason("service_not_started", "The service's files are written, but its manager did not start it", "run the command named yourself, or `windrow node uninstall`", 409),
+    Reason("wallet_refused", "No wallet was made", "choose another path or passphrase, as the reason says", 400, 2),
+    Reason("backup_refused", "The key was neither backed up nor restored", "choose another file or passphrase, as the reason says", 400, 2),
+    Reason("no_consent", "Without consent to this nothing is fetched, so no node was set up", "agree with --consent pages, or do not run a node", 403, 2),
     Reason("coordinator_changed", "The coordinator is not the one this node pinned on first contact", "ask its operator; delete coordinator.json in the node's home only if you trust the new key", 403),
     Reason("no_browser", "No Chromium was found", "install one (Debian: apt-get install chromium) or set WINDROW_CHROMIUM", 500, 2),
     # --- the house -----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The owner's caps: decided purely, kept through a kill, overshot by one chunk at most; a pause is a file."""
+"""The owner's caps: decided purely, kept through a kill, overshot by one chunk at most; a pause holds everything."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from hypothesis import given
 from node_world import clean_environment, coordinator, node, site, until
 from real_data import ROOT
 
-from contributor_node.budget import PAUSE_FILE, USAGE_FILE, Budget, Caps, Usage, decide, usage_at
+from contributor_node import control
+from contributor_node.budget import USAGE_FILE, Budget, Caps, OwnerRules, Usage, decide, usage_at
 from contributor_node.crawl import CrawlEngine, CrawlSettings
 from contributor_node.line_log import LineLog, read_rows
+from contributor_node.sensors import Conditions
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Outcome
 
-CAPS = Caps(day_bytes_max=1_000, month_bytes_max=5_000)
+CAPS = OwnerRules(Caps(day_bytes_max=1_000, month_bytes_max=5_000))
 DAY_MS = 86_400_000
 
 
@@ -42,7 +44,9 @@ def at(text: str) -> int:
     ],
 )
 def test_a_request_may_leave_or_the_reason_is_said(day: int, month: int, paused: bool, reason: str) -> None:
-    decision = decide(Usage("2026-01-31", day, "2026-01", month), CAPS, paused=paused)
+    decision = decide(
+        Usage("2026-01-31", day, "2026-01", month), CAPS, Conditions(), datetime(2026, 1, 31), paused=paused
+    )
     assert (decision.allowed, decision.reason) == (not reason, reason)
 
 
@@ -79,17 +83,17 @@ async def test_no_request_leaves_once_a_cap_is_reached_or_the_node_paused(tmp_pa
     now = [at("2026-01-20T00:00:00")]
     budget = Budget(tmp_path, CAPS, lambda: now[0])
     await budget.before_request()
-    await budget.count(1_000)  # exactly the cap: the answer under way may end, no other may begin
-    with pytest.raises(WindrowError, match="day_cap"):
+    await budget.count(1_000, "down")  # exactly the cap: the answer under way may end, no other may begin
+    with pytest.raises(WindrowError, match="cap of this day"):
         await budget.before_request()
-    with pytest.raises(WindrowError, match="day_cap"):
-        await budget.count(1)
+    with pytest.raises(WindrowError, match="cap of this day"):
+        await budget.count(1, "up")
     now[0] += DAY_MS
     await budget.before_request()
-    (tmp_path / PAUSE_FILE).touch()
+    control.pause(tmp_path)
     with pytest.raises(WindrowError, match="paused"):
         await budget.before_request()
-    (tmp_path / PAUSE_FILE).unlink()
+    control.resume(tmp_path)
     await budget.before_request()
 
 
@@ -102,8 +106,9 @@ def test_a_damaged_usage_file_is_said_and_not_taken_for_zero(tmp_path: Path, con
 
 def test_kill_9_forgets_no_byte(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from contributor_node.budget import Budget, Caps\n"
-        "budget = Budget(Path(sys.argv[1]), Caps(10**12, 10**12), lambda: time.time_ns() // 10**6)\n"
+        "import sys, time; from pathlib import Path; from contributor_node.budget import Budget, Caps, OwnerRules\n"
+        "rules = OwnerRules(Caps(10**12, 10**12))\n"
+        "budget = Budget(Path(sys.argv[1]), rules, lambda: time.time_ns() // 10**6)\n"
         "while True: budget.add(1); print(budget.usage.month_bytes, flush=True)"
     )
     process = subprocess.Popen(
@@ -120,7 +125,7 @@ def test_kill_9_forgets_no_byte(tmp_path: Path) -> None:
     process.kill()
     said = int((line + process.stdout.read()).split()[-1])
     process.wait()
-    assert 0 <= Budget(tmp_path, Caps(10**12, 10**12), wall_ms).usage.month_bytes - said <= 1
+    assert 0 <= Budget(tmp_path, OwnerRules(Caps(10**12, 10**12)), wall_ms).usage.month_bytes - said <= 1
 
 
 async def test_a_cap_cuts_the_answer_within_one_chunk_and_later_requests_never_leave(tmp_path: Path) -> None:
@@ -130,7 +135,7 @@ async def test_a_cap_cuts_the_answer_within_one_chunk_and_later_requests_never_l
         return web.Response(body=b"<p>row</p>" * 400_000, content_type="text/html")
 
     cap = 1_500_000
-    budget = Budget(tmp_path, Caps(cap, 10**12), wall_ms)
+    budget = Budget(tmp_path, OwnerRules(Caps(cap, 10**12)), wall_ms)
     log = LineLog(tmp_path / "line_log.ndjson", wall_ms)
     async with serve(endless) as pages:
         settings = CrawlSettings(
@@ -150,17 +155,17 @@ async def test_a_cap_cuts_the_answer_within_one_chunk_and_later_requests_never_l
     assert abs(down - budget.usage.day_bytes) <= 256 * 1024
 
 
-async def test_the_running_node_obeys_pause_file_and_cap_through_a_kill(tmp_path: Path) -> None:
+async def test_the_running_node_obeys_pause_and_cap_through_a_kill(tmp_path: Path) -> None:
     home = tmp_path / "node"
     home.mkdir()
-    (home / PAUSE_FILE).touch()
+    control.pause(home)
     async with coordinator(tmp_path / "house") as house, site() as pages:
         house.seed([f"{pages.base}/{n}" for n in range(12)])
         async with node(home, house.url, "--day-mb-max", "1", sites=(pages,)) as running:
             await until(lambda: running.status.get("may_work") == "paused", "the pause")
             assert house.asked.count("/v1/leases") == 0
             assert pages.hits == []
-            (home / PAUSE_FILE).unlink()
+            control.resume(home)
             await until(lambda: len(running.receipts()) == 12, "all receipts")
             used = running.status["day_bytes"]
             assert used > 12 * 2_000

@@ -339,7 +339,7 @@ class Cap:
         if self.counted >= self.room:
             raise WindrowError("budget_exhausted")
 
-    async def count(self, bytes_n: int) -> None:
+    async def count(self, bytes_n: int, way: str) -> None:
         self.counted += bytes_n
         if self.counted > self.room:
             raise WindrowError("budget_exhausted")

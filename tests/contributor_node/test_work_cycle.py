@@ -19,7 +19,7 @@ from hypothesis import given
 from node_world import NETWORK, PAYOUT, Coordinator, client_of, coordinator, until
 
 from contributor_node import coordinator_client
-from contributor_node.budget import Budget, Caps
+from contributor_node.budget import Budget, Caps, OwnerRules
 from contributor_node.coordinator_client import CoordinatorClient
 from contributor_node.crawl import CrawlEngine, CrawlSettings
 from contributor_node.crawl_wire import CrawlResult
@@ -147,7 +147,7 @@ class World:
         settings = NodeSettings(
             home=str(self.home), coordinator=self.house.url, payout=PAYOUT, renders=["http"], poll_s=0.1
         )
-        budget = Budget(self.home, Caps(10**9, 10**9), wall_ms)
+        budget = Budget(self.home, OwnerRules(Caps(10**9, 10**9)), wall_ms)
         return WorkCycle(settings, self.client, self.engine, self.outbox, budget, wall_ms)
 
     def last_error(self) -> str:

@@ -1,4 +1,4 @@
-"""Commands of a contributor: `node run`, `bridge install`, `bridge uninstall` (and those of `node_trust`).
+"""Commands of a contributor: `node run`, `bridge install`, `bridge uninstall` (and those of the `node_*` modules).
 
 Rules: the node runs in a process that has shed the command line, so that it stays small while it idles.
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from windrow.commands import node_trust, node_wallet
+from windrow.commands import node_control, node_log, node_service, node_setup, node_trust, node_wallet
 
 if TYPE_CHECKING:
     from extension_bridge.install import Planned
@@ -66,8 +66,8 @@ def register(app: typer.Typer) -> None:
     node = typer.Typer(help="A contributor's node.", no_args_is_help=True)
     passing = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
     node.command("run", context_settings=passing)(node_run)
-    node_trust.add_to(node)
-    node_wallet.add_to(node)
+    for part in (node_setup, node_control, node_service, node_log, node_trust, node_wallet):
+        part.add_to(node)
     app.add_typer(node, name="node")
     bridge = typer.Typer(help="The browser extension's way to this machine.", no_args_is_help=True)
     bridge.command("install")(bridge_install)

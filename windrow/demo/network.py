@@ -157,7 +157,7 @@ async def start_node(network: DemoNetwork, supervisor: Supervisor, name: str) ->
             "--poll-s",
             "0.5",
         ),
-        *("--day-mb-max", "500", "--month-gb-max", "2", "--die-with-parent"),
+        *("--day-mb-max", "500", "--month-gb-max", "2", "--on-battery", "--on-metered", "--die-with-parent"),
         *("--allow-private", *endpoints),
     ]
     await supervisor.start(name, command)

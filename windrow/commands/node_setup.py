@@ -1,0 +1,249 @@
+"""Commands to begin with and to keep safe: `node setup`, `doctor`, `backup`, `restore` and `earnings`.
+
+Rules: `setup` asks what a flag does not say, and asks nothing where there is no terminal or with `--yes`. Passphrases
+are read from the terminal or a file, never from a flag, which other programs could see.
+
+Does not: hold logic (`contributor_node.onboarding`, `node_doctor`, `key_backup`, `earnings_table`).
+
+Usage: `windrow node setup`, or `windrow node setup --payout 0x… --consent pages --yes`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from windrow.commands.node_trust import AsJson, Coordinator, NodeHome
+from windrow_protocol.errors import WindrowError
+
+if TYPE_CHECKING:
+    from contributor_node.coordinator_facts import FactsDesk
+    from contributor_node.settings import NodeSettings
+
+PassphraseFile = Annotated[Path | None, typer.Option(help="file whose first line is the passphrase")]
+Payout = Annotated[str, typer.Option(help="EVM address that rewards go to")]
+NewWallet = Annotated[
+    Path | None, typer.Option(help="make an encrypted wallet at this path and be paid there")
+]
+Consent = Annotated[
+    list[str] | None, typer.Option(help="what you agree to: pages (needed), rendered; may be given twice")
+]
+DayMb = Annotated[int | None, typer.Option(help="megabytes a day, both directions")]
+MonthGb = Annotated[int | None, typer.Option(help="gigabytes a month, both directions")]
+DownKbS = Annotated[int | None, typer.Option(help="kilobytes a second from the web, 0 for no cap")]
+UpKbS = Annotated[int | None, typer.Option(help="kilobytes a second to the web, 0 for no cap")]
+Hours = Annotated[
+    str | None, typer.Option("--schedule", help="such as `mon-fri 22:00-07:00; sat,sun 00:00-24:00`")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="ask nothing; what no flag says keeps its default")]
+
+
+def node_setup(
+    payout: Payout = "",
+    new_wallet: NewWallet = None,
+    passphrase_file: PassphraseFile = None,
+    consent: Consent = None,
+    day_mb_max: DayMb = None,
+    month_gb_max: MonthGb = None,
+    down_kb_s_max: DownKbS = None,
+    up_kb_s_max: UpKbS = None,
+    schedule: Hours = None,
+    coordinator: Coordinator = None,
+    home: NodeHome = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set this machine up as a node: where you are paid, how much of your line, when, and what you agree to."""
+    from contributor_node.onboarding import Choices, expectation, write_choices
+    from contributor_node.settings import load_settings
+
+    asking = not yes and sys.stdin.isatty()
+    before = load_settings({"home": home}).values
+    address = _payout(payout, new_wallet, passphrase_file, Path(before.home), asking)
+    agreed = tuple(consent or (_ask_consent() if asking else ()))
+    settings = {
+        "day_mb_max": _or_ask(day_mb_max, "Megabytes a day, at most", before.day_mb_max, asking),
+        "month_gb_max": _or_ask(month_gb_max, "Gigabytes a month, at most", before.month_gb_max, asking),
+        "down_kb_s_max": down_kb_s_max,
+        "up_kb_s_max": up_kb_s_max,
+        "schedule": _or_ask(schedule, "Hours (nothing: always)", before.schedule, asking),
+    }
+    path = write_choices(Path(before.home), Choices(address, agreed, coordinator or "", settings))
+    now = load_settings({"home": home}).values
+    with _facts_desk(now) as desk:
+        expected = expectation(desk, now.month_gb_max)
+    if as_json:
+        print(json.dumps({"settings": str(path), "payout": address, "wei_per_gb": expected.wei_per_gb}))
+        return
+    print(f"Written: {path}\nPaid to: {address}\n{expected.sentence}")
+    print("Next: `windrow node doctor`, then `windrow node install` (a service) or `windrow node run`.")
+
+
+def node_doctor(home: NodeHome = None, coordinator: Coordinator = None, as_json: AsJson = False) -> None:
+    """Check this node and say whether it would earn anything, and if not, why."""
+    from contributor_node.node_doctor import Finding, because, examine
+    from contributor_node.settings import load_settings
+
+    settings = load_settings({"home": home, "coordinator": coordinator}).values
+    try:
+        with _facts_desk(settings) as desk:
+            findings = examine(settings, desk)
+    except WindrowError as error:
+        findings = [Finding("line log", "failed", str(error))]
+    verdict = because(findings)
+    failed = any(finding.state == "failed" for finding in findings)
+    if as_json:
+        print(
+            json.dumps(
+                {"earns": not failed, "verdict": verdict, "checks": [asdict(each) for each in findings]}
+            )
+        )
+    else:
+        for finding in findings:
+            print(f"{finding.state:<12} {finding.name:<12} {finding.detail}")
+        print(verdict)
+    if failed:
+        raise typer.Exit(1)
+
+
+def node_backup(
+    file: Annotated[Path, typer.Argument(help="file to write; it must not exist")],
+    passphrase_file: PassphraseFile = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="do not encrypt; readable by you alone (0600)")
+    ] = False,
+    home: NodeHome = None,
+) -> None:
+    """Back up the node's key, which its standing hangs on. The key of your money is in your wallet, not here."""
+    from contributor_node.key_backup import backup_key
+    from contributor_node.settings import load_settings
+
+    passphrase = "" if plain else _passphrase(passphrase_file, confirm=True)
+    node_id = backup_key(Path(load_settings({"home": home}).values.home), file, passphrase)
+    print(f"{file}: the key of node {node_id[:16]}…, {'readable by you alone' if plain else 'encrypted'}.")
+
+
+def node_restore(
+    file: Annotated[Path, typer.Argument(help="a file that `node backup` wrote")],
+    passphrase_file: PassphraseFile = None,
+    plain: Annotated[bool, typer.Option("--plain", help="the file is not encrypted")] = False,
+    home: NodeHome = None,
+) -> None:
+    """Put a backed-up key into this home; a home with another node's key is refused."""
+    from contributor_node.key_backup import restore_key
+    from contributor_node.settings import load_settings
+
+    passphrase = "" if plain else _passphrase(passphrase_file, confirm=False)
+    node_id = restore_key(Path(load_settings({"home": home}).values.home), file, passphrase)
+    print(f"This home is node {node_id[:16]}… now. Run it on one machine only.")
+
+
+def node_earnings(
+    as_csv: Annotated[bool, typer.Option("--csv", help="print every row as CSV")] = False,
+    payout: Payout = "",
+    home: NodeHome = None,
+    coordinator: Coordinator = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what this node's payout address earned, row by row, with the reason of each."""
+    from contributor_node.earnings_table import tokens, write_earnings
+    from contributor_node.payout import read_payout
+    from contributor_node.settings import load_settings, require_payout
+
+    flags = {"home": home, "coordinator": coordinator, "payout": payout or None}
+    settings = load_settings(flags).values
+    require_payout(settings)
+    address = read_payout(settings.payout).address
+    with _facts_desk(settings) as desk:
+        if as_csv:
+            write_earnings(desk, address, sys.stdout)
+            return
+        totals = desk.account(address).totals
+    if as_json:
+        print(json.dumps({"account": address, **totals}))
+        return
+    print(f"{address}, as the coordinator's ledger has it (`windrow claim` checks the proof):")
+    for name in ("pending", "bond", "posted", "claimed", "earned"):
+        print(f"{name:<8} {tokens(int(totals.get(f'{name}_wei', 0)))}")
+
+
+def add_to(node: typer.Typer) -> None:
+    """Add these commands to `windrow node`."""
+    node.command("setup")(node_setup)
+    node.command("doctor")(node_doctor)
+    node.command("backup")(node_backup)
+    node.command("restore")(node_restore)
+    node.command("earnings")(node_earnings)
+
+
+@contextmanager
+def _facts_desk(settings: NodeSettings) -> Iterator[FactsDesk]:
+    from contributor_node.coordinator_facts import FactsDesk, now_ms
+    from contributor_node.line_log import LineLog
+
+    line_log = LineLog(Path(settings.home) / "line_log.ndjson", now_ms)
+    try:
+        yield FactsDesk(settings, line_log)
+    finally:
+        line_log.close()
+
+
+def _payout(
+    given: str, new_wallet: Path | None, passphrase_file: Path | None, node_home: Path, asking: bool
+) -> str:
+    from contributor_node.payout import read_payout
+    from contributor_node.wallet_file import make_wallet
+
+    if new_wallet is None and not given and asking:
+        given = typer.prompt(
+            "Payout address (0x…; nothing: make a wallet)", default="", show_default=False, err=True
+        )
+        if not given:
+            new_wallet = Path(
+                typer.prompt("Where should the wallet's file be", default="~/windrow-wallet.json", err=True)
+            )
+    if new_wallet is not None:
+        address = make_wallet(new_wallet, _passphrase(passphrase_file, confirm=True), node_home)
+        print(
+            f"A wallet was made at {new_wallet}. Keep the file and its passphrase: nobody can replace them."
+        )
+        return address
+    if not given:
+        raise WindrowError("bad_usage", "give --payout 0x… or --new-wallet FILE")
+    payout = read_payout(given)
+    if not payout.checked and asking:
+        shown = f"It has no checksum. With it, it is {payout.address}: is that your wallet's address?"
+        typer.confirm(shown, abort=True, err=True)
+    return payout.address
+
+
+def _ask_consent() -> list[str]:
+    from contributor_node.onboarding import PURPOSES
+
+    return [name for name, words in PURPOSES.items() if typer.confirm(f"May this node {words}?", err=True)]
+
+
+def _or_ask(given: Any, question: str, default: Any, asking: bool) -> Any:
+    if given is not None or not asking:
+        return given
+    return typer.prompt(question, default=default, type=type(default), err=True)
+
+
+def _passphrase(file: Path | None, *, confirm: bool) -> str:
+    if file is not None:
+        lines = file.read_text(encoding="utf-8").splitlines()
+        passphrase = lines[0] if lines else ""
+    elif sys.stdin.isatty():
+        passphrase = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+    else:
+        raise WindrowError("bad_usage", "give --passphrase-file, or run it in a terminal")
+    if not passphrase:
+        raise WindrowError("bad_usage", "the passphrase is empty")
+    return str(passphrase)
