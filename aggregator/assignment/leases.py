@@ -85,6 +85,8 @@ def issue_leases(
 ) -> list[str]:
     """Return signed leases (JWS, purpose `lease`) for a node (a row of `nodes`): truths for a validator, else work."""
     now, is_validator = house.now_ms(), member.role == "validator"
+    if not _is_anything_wanted(connection, is_validator):  # most of what idle nodes ask
+        return []
     count = min(request.count, _room(house, connection, member, now))
     young = not is_validator and is_young(house, connection, member.node_id)
     if young and house.rules.on("sybil_limits") and count > 0:
@@ -110,6 +112,11 @@ def issue_leases(
     if not is_validator:
         note_given(connection, now, member.prefix, len(tokens), young=young)
     return tokens
+
+
+def _is_anything_wanted(connection: sa.Connection, is_validator: bool) -> bool:
+    wanted = truth_requests.any_wanted() if is_validator else sa.exists().where(urls.c.state == "open")
+    return bool(connection.execute(sa.select(wanted)).scalar())
 
 
 def _control_page(

@@ -99,6 +99,11 @@ def _asked(connection: sa.Connection, contribution_id: str) -> list[Any]:
     return list(connection.execute(rows))
 
 
+def any_wanted() -> sa.ColumnElement[bool]:
+    """Say in SQL whether any page at all is to be fetched for an audit."""
+    return sa.exists().where(truth_requests.c.state == "wanted")
+
+
 def wanted(
     house: House, connection: sa.Connection, validator: Any, renders: Sequence[str], count: int
 ) -> list[WantedTruth]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -207,8 +208,13 @@ def head_at(connection: sa.Connection, seq: int) -> str:
 
 def _epoch(row: Any) -> EpochRow:
     values = dict(row._mapping)
-    rules = known_rules(msgspec.json.decode(values["rules"])) if values["rules"] else None
-    return EpochRow(**{**values, "rules": rules})
+    return EpochRow(**{**values, "rules": _rules_of(values["rules"])})
+
+
+@lru_cache(maxsize=64)
+def _rules_of(said: str) -> TrustRules | None:
+    """Read an epoch's rules; every validator that asks for the log has them read."""
+    return known_rules(msgspec.json.decode(said)) if said else None
 
 
 def known_rules(said: Mapping[str, Any]) -> TrustRules:
@@ -216,7 +222,7 @@ def known_rules(said: Mapping[str, Any]) -> TrustRules:
 
     Raises msgspec.ValidationError or ValueError for values that are no rules.
     """
-    names = {field.name for field in msgspec.structs.fields(TrustRules)}
+    names = TrustRules.__struct_fields__
     return msgspec.convert({name: value for name, value in said.items() if name in names}, TrustRules)
 
 
