@@ -131,8 +131,9 @@ def main() -> int:
     parser.add_argument("--pages", type=Path, required=True)
     parser.add_argument("--types", action="store_true", help="one line per page type as well")
     parser.add_argument("--systems", default=",".join(SYSTEMS), help="some of them, joined by commas")
+    parser.add_argument("--every", type=int, default=1, help="only each Nth page")
     options = parser.parse_args()
-    pages = pq.read_table(options.pages).to_pylist()
+    pages = pq.read_table(options.pages).to_pylist()[:: options.every]
     for system in options.systems.split(","):
         for line in lines_of(system, pages, options.types):
             print(json.dumps(line), flush=True)
