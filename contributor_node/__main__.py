@@ -21,6 +21,9 @@ from contributor_node import control
 from contributor_node.budget import Budget, rules_of
 from contributor_node.coordinator_client import CoordinatorClient
 from contributor_node.crawl import CrawlEngine, CrawlSettings
+from contributor_node.dashboard.facts import NodeParts
+from contributor_node.dashboard.link_file import DashboardPlace
+from contributor_node.dashboard.serving import Dashboard
 from contributor_node.identity import hold_home, load_or_make_key
 from contributor_node.line_log import LineLog
 from contributor_node.logs import start_logging
@@ -33,6 +36,7 @@ from contributor_node.settings import SETTINGS_FILE, NodeSettings, load_settings
 from contributor_node.validator import Validator
 from contributor_node.work_cycle import AGENT, WorkCycle
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.settings import Resolved
 
 _HELP = {
     "home": "the node's folder (WINDROW_NODE_HOME)",
@@ -55,6 +59,8 @@ _HELP = {
     "chromium": "path of the browser",
     "batch": "leases at once",
     "poll_s": "seconds between questions for work when there is none",
+    "dashboard_port": "port of the dashboard on 127.0.0.1 (default: any free one)",
+    "no_dashboard": "serve no dashboard",
     "validator": "work only as a validator: its operator has listed this node's id",
 }
 _LISTS = frozenset({"renders", "allow_private"})
@@ -77,8 +83,12 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 async def _run(
-    settings: NodeSettings, read_again: Callable[[], NodeSettings], *, die_with_parent: bool
+    resolved: Resolved[NodeSettings],
+    read_again: Callable[[], Resolved[NodeSettings]],
+    *,
+    die_with_parent: bool,
 ) -> None:
+    settings = resolved.values
     home = Path(settings.home)
     key = load_or_make_key(home)
     line_log = LineLog(home / "line_log.ndjson", _now_ms)
@@ -112,9 +122,12 @@ async def _run(
     if not budget.decision().allowed:
         print(f"{AGENT} waits: {budget.decision().sentence}", flush=True)
     cycle = WorkCycle(settings, client, engine, outbox, budget, _now_ms)
-    watching = asyncio.create_task(watch(budget, sensors, home / SETTINGS_FILE, read_again))
+    dashboard = Dashboard(NodeParts(read_again, client, cycle, engine, budget), _now_ms, crawl.user_agent)
+    watching = asyncio.create_task(watch(budget, sensors, home / SETTINGS_FILE, lambda: read_again().values))
     drawing = asyncio.create_task(_draw(settings, client, cycle, stop))
     try:
+        if not settings.no_dashboard:
+            _say_where(await dashboard.open(settings.dashboard_port))
         await cycle.run(stop)
         await drawing
         if budget.control().state == "finishing":
@@ -122,10 +135,17 @@ async def _run(
     finally:
         drawing.cancel()
         watching.cancel()
+        await dashboard.close()
         await engine.close()
         outbox.close()
         budget.close()
         line_log.close()
+
+
+def _say_where(place: DashboardPlace) -> None:
+    """Print a link that lets in; where the output may be kept, as a service's is, only how to get one."""
+    told = place.link(_now_ms()) if sys.stdout.isatty() else "`windrow node dashboard` prints a link to it"
+    print(f"dashboard: {told}", flush=True)
 
 
 async def _draw(
@@ -148,10 +168,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         flags = vars(_arguments(argv))
         die_with_parent = bool(flags.pop("die_with_parent"))
-        settings = load_settings(flags).values
-        require_payout(settings)
-        with hold_home(Path(settings.home)):
-            run = _run(settings, lambda: load_settings(flags).values, die_with_parent=die_with_parent)
+        resolved = load_settings(flags)
+        require_payout(resolved.values)
+        with hold_home(Path(resolved.values.home)):
+            run = _run(resolved, lambda: load_settings(flags), die_with_parent=die_with_parent)
             asyncio.run(run)
     except WindrowError as error:
         print(f"windrow: {error}", file=sys.stderr)

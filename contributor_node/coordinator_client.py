@@ -164,6 +164,10 @@ class CoordinatorClient:
         """Send one signed message to a door and return its answer. Raises WindrowError as `_ask` does."""
         return await self._ask(_Ask("POST", path, purpose, msgspec.json.encode(message)), kind)
 
+    async def fetch(self, path: str, kind: type[T]) -> T:
+        """Return what an open door answers, unsigned. Raises WindrowError as `_ask` does."""
+        return await self._ask(_Ask("GET", path), kind)
+
     def open_receipt(self, token: str, lease_id: str, content_sha256: str) -> Receipt:
         """Return a receipt that the coordinator signed for this node, this lease and this text.
 

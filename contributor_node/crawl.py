@@ -135,6 +135,12 @@ class CrawlEngine:
         else:
             self._waiting.add(job)
 
+    def under_way(self) -> list[tuple[str, str]]:
+        """Return (host, stage) of every lease held; the stage is reading, fetching or waiting."""
+        given = [(job, "reading" if job.parsing else "fetching") for job in self._given.values()]
+        waiting = [(job, "waiting") for job in self._waiting]
+        return [(target_of(job.lease.url).place.host, stage) for job, stage in [*given, *waiting]]
+
     def pause(self, pauses_ms: Mapping[str, int]) -> None:
         """Begin nothing at some hosts (named by `pace_key`) for so many ms, and hand back what cannot wait so long."""
         for host, wait_ms in pauses_ms.items():

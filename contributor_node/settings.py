@@ -61,6 +61,8 @@ class NodeSettings(msgspec.Struct, frozen=True):
     chromium: str = ""
     batch: Annotated[int, Meta(ge=1, le=LEASES_PER_REQUEST_MAX)] = 20
     poll_s: Annotated[float, Meta(ge=0.1, le=3_600)] = 30.0
+    dashboard_port: Annotated[int, Meta(ge=0, le=65_535)] = 0  # 0: any free one
+    no_dashboard: bool = False
     validator: bool = False  # work only as one; a node that the operator lists is one anyway
 
     def endpoints(self) -> frozenset[AllowedEndpoint]:

@@ -16,7 +16,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from contributor_node.budget import Budget
 from contributor_node.chromium import find_chromium
@@ -264,10 +264,10 @@ class WorkCycle:
         except WindrowError as unwritable:
             log.error("the status cannot be written", extra={"error": str(unwritable)})
 
-    def _tell(self) -> None:
-        """Write the status that dashboards and demos read."""
+    def status(self) -> dict[str, Any]:
+        """Return what the node says of itself now."""
         usage, control, decision = self._budget.usage, self._budget.control(), self._budget.decision()
-        status = {
+        return {
             "node_id": self._client.node_id,
             "role": self.role,
             "state": self.state,
@@ -287,4 +287,7 @@ class WorkCycle:
             "last_error_at_ms": self._last_error.get("at_ms"),
             "at_ms": self._now_ms(),
         }
-        write_status(Path(self._settings.home), status)
+
+    def _tell(self) -> None:
+        """Write the status that demos and commands read."""
+        write_status(Path(self._settings.home), self.status())

@@ -133,6 +133,10 @@ REASONS: dict[str, Reason] = _table(
     Reason("backup_refused", "The key was neither backed up nor restored", "choose another file or passphrase, as the reason says", 400, 2),
     Reason("no_consent", "Without consent to this nothing is fetched, so no node was set up", "agree with --consent pages, or do not run a node", 403, 2),
     Reason("coordinator_changed", "The coordinator is not the one this node pinned on first contact", "ask its operator; delete coordinator.json in the node's home only if you trust the new key", 403),
+    Reason("foreign_request", "The dashboard answers only its own pages, at the address they were opened with", "open it with the link of `windrow node dashboard`", 403),
+    Reason("dashboard_closed", "This browser was not let in to the dashboard, or the node was started again since", "open a new link: `windrow node dashboard`", 401),
+    Reason("dashboard_method", "This address of the dashboard is for another kind of request", "use the dashboard's own pages and buttons", 405),
+    Reason("no_dashboard", "No node with a dashboard is running in this home", "start it with `windrow node run`, or give its --home", 503),
     Reason("no_browser", "No Chromium was found", "install one (Debian: apt-get install chromium) or set WINDROW_CHROMIUM", 500, 2),
     # --- the house -----------------------------------------------------------------------------------------------------
     Reason("demo_failed", "The demo could not go on", "read the log named; `windrow doctor` checks this machine", 500),

@@ -201,3 +201,19 @@ COORDINATOR_TIMEOUT_S: Final = 30.0
 COORDINATOR_TRIES_MAX: Final = 4
 OUTBOX_BYTES_MAX: Final = 200_000_000
 SQL_ANSWER_BYTES_MAX: Final = 64_000_000
+
+# --- the node's dashboard
+DASHBOARD_LINK_LIFE_MS: Final = 600_000  # a link that was not used by then lets nobody in
+DASHBOARD_LINKS_MAX: Final = 1_000  # used links that are remembered
+DASHBOARD_SESSIONS_MAX: Final = 16  # browsers let in at a time; the longest known leaves first
+DASHBOARD_CONNECTIONS_MAX: Final = 32
+DASHBOARD_BODY_BYTES_MAX: Final = 4_096
+DASHBOARD_READ_S_MAX: Final = 5  # for a whole request
+DASHBOARD_WRITE_S_MAX: Final = 30  # for a reader to take one piece of the answer
+DASHBOARD_LOG_ROWS_MAX: Final = 200
+DASHBOARD_TAIL_BYTES_MAX: Final = 400_000
+DASHBOARD_ACCOUNT_AGE_MS: Final = 60_000  # the coordinator is asked again about the account after so long
+DASHBOARD_ACCOUNT_WAIT_S: Final = 3  # a page waits so long for that answer
+DASHBOARD_RECEIPTS_MAX: Final = (
+    20_000  # of the newest, searched for the pages that an account's rows are about
+)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +26,20 @@ def node_run(context: typer.Context) -> None:
     """Run a contributor's node in the foreground (all options: `windrow node run --help`)."""
     command = [sys.executable, "-m", "contributor_node", *context.args]
     os.execv(sys.executable, command)
+
+
+def node_dashboard(
+    home: Annotated[str | None, typer.Option(help="the node's folder (WINDROW_NODE_HOME)")] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="open it in this desktop's browser")] = False,
+) -> None:
+    """Print a link to the running node's dashboard; it lets one browser in, once, for ten minutes."""
+    from contributor_node.dashboard.link_file import new_link
+    from contributor_node.settings import load_settings
+
+    link = new_link(Path(load_settings({"home": home}).values.home), time.time_ns() // 1_000_000)
+    print(link, flush=True)
+    if open_it:
+        webbrowser.open(link)
 
 
 NodeHome = Annotated[Path | None, typer.Option(help="the node's folder (WINDROW_NODE_HOME)")]
@@ -66,6 +82,7 @@ def register(app: typer.Typer) -> None:
     node = typer.Typer(help="A contributor's node.", no_args_is_help=True)
     passing = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
     node.command("run", context_settings=passing)(node_run)
+    node.command("dashboard")(node_dashboard)
     for part in (node_setup, node_control, node_service, node_log, node_trust, node_wallet):
         part.add_to(node)
     app.add_typer(node, name="node")

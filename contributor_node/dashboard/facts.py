@@ -1,0 +1,126 @@
+"""What the node is doing now, in words: one mapping that the page is filled with and that the live updates repeat.
+
+Rules: the page and its updates come from the same function, so they never disagree. Strangers' texts are made visible
+here and escaped where they become markup; the script that shows updates only ever sets text.
+
+Does not: ask the coordinator. Usage: `facts = live_facts(parts, tail, money)`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from contributor_node.budget import Budget
+from contributor_node.coordinator_client import CoordinatorClient
+from contributor_node.crawl import CrawlEngine
+from contributor_node.dashboard.log_tail import LogTail
+from contributor_node.dashboard.markup import visible
+from contributor_node.dashboard.money_board import Looked
+from contributor_node.dashboard.wording import (
+    NO_DATA,
+    bytes_text,
+    counted,
+    moment_text,
+    outcomes_text,
+    row_words,
+    state_words,
+    wind_about_text,
+)
+from contributor_node.settings import NodeSettings
+from contributor_node.work_cycle import WorkCycle
+from windrow_protocol.settings import Resolved
+
+HOST_SLOTS = 4
+NOW_SLOTS, LOG_SLOTS = 8, 60
+BAR_WIDTH = 1_000
+_STAGES = {"reading": "reading", "fetching": "fetching", "waiting": "waiting for its turn"}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeParts:
+    """The running node, as far as its dashboard looks at it."""
+
+    read_settings: Callable[[], Resolved[NodeSettings]]
+    client: CoordinatorClient
+    cycle: WorkCycle
+    engine: CrawlEngine
+    budget: Budget
+
+
+def live_facts(parts: NodeParts, tail: LogTail, money: Looked, now_ms: int, slots: int) -> dict[str, Any]:
+    """Return `{text, width, hosts, rows, tone, control}`, everything in words."""
+    status = parts.cycle.status()
+    state = state_words(status, now_ms)
+    usage, caps = parts.budget.usage, parts.budget.rules.caps
+    hosts, more = _hosts(parts.engine.under_way())
+    rows = [row_words(event, now_ms) for event in tail.rows()[:slots]]
+    return {
+        "text": {
+            "heading": state.heading,
+            "sentence": state.sentence,
+            "day": bytes_text(usage.day_bytes),
+            "day_cap": bytes_text(caps.day_bytes_max),
+            "month": bytes_text(usage.month_bytes),
+            "month_cap": bytes_text(caps.month_bytes_max),
+            "pages": f"{_receipts(status['outbox']):,}",
+            "unsent": _unsent(int(status["outbox"]["unsent"])),
+            "outcomes": outcomes_text(status["outbox"]),
+            "earned": _earned(money),
+            "more_hosts": more,
+            "trouble": _trouble(status),
+        },
+        "width": {
+            "day": _share(usage.day_bytes, caps.day_bytes_max),
+            "month": _share(usage.month_bytes, caps.month_bytes_max),
+        },
+        "hosts": hosts,
+        "rows": [list(row) for row in rows],
+        "tone": state.tone,
+        "control": status["control"],
+    }
+
+
+def _receipts(outbox: dict[str, int]) -> int:
+    return sum(count for name, count in outbox.items() if name not in ("leases_open", "unsent", "refused"))
+
+
+def _unsent(count: int) -> str:
+    return (
+        f"{counted(count, 'more waits', 'more wait')} to be handed in" if count else "All of them handed in"
+    )
+
+
+def _earned(money: Looked) -> str:
+    if money.statement is None:
+        return NO_DATA
+    return f"{wind_about_text(int(money.statement.totals.earned_wei))} WIND"
+
+
+def _share(used: int, cap: int) -> int:
+    return min(BAR_WIDTH, BAR_WIDTH * used // cap) if cap else BAR_WIDTH
+
+
+def _trouble(status: dict[str, Any]) -> str:
+    if not status["last_error"]:
+        return "No trouble since the node started."
+    return (
+        f"Last trouble, {moment_text(status['last_error_at_ms'])}: {visible(str(status['last_error']))[:300]}"
+    )
+
+
+def _hosts(under_way: list[tuple[str, str]]) -> tuple[list[list[str]], str]:
+    """Return (host, what happens there) for the busiest hosts, and how many more there are."""
+    by_host: dict[str, Counter[str]] = {}
+    for host, stage in under_way:
+        by_host.setdefault(host, Counter())[stage] += 1
+    busiest = sorted(by_host, key=lambda host: [-by_host[host][stage] for stage in _STAGES] + [host])
+    shown = [[visible(host), _stages(by_host[host])] for host in busiest[:HOST_SLOTS]]
+    left = len(busiest) - len(shown)
+    return shown, f"and {counted(left, 'more site')}" if left else ""
+
+
+def _stages(counts: Counter[str]) -> str:
+    return ", ".join(f"{counts[stage]} {words}" for stage, words in _STAGES.items() if counts[stage])
