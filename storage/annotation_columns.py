@@ -41,6 +41,7 @@ paragraphs INTEGER | lines that no empty line parts
 stop_words INTEGER | different small words of its language; null when no list of them is known
 word_chars_max INTEGER | characters of the longest word
 sentences INTEGER | sentences of the lines that C4 would keep
+sentences_anywhere INTEGER | sentences of all lines with three words
 placeholder_texts INTEGER | "lorem ipsum", so often
 brace_lines INTEGER | lines that end a sentence and hold a curly bracket
 javascript_lines INTEGER | lines that end a sentence and speak of JavaScript

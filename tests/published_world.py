@@ -37,7 +37,7 @@ MODULES = [
     *(
         "argparse",
         "asyncio",
-        "bisect",
+        "pprint",
         "calendar",
         "collections",
         "configparser",
@@ -64,10 +64,16 @@ structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
 
 @cache
 def manual(module: str) -> str:
-    """Return what a module of the standard library says about its members: real English, the same on every run."""
+    """Return what a module of the standard library says about its members: real English without repetitions."""
     members = vars(importlib.import_module(module))
     said = [(name, inspect.getdoc(member)) for name, member in sorted(members.items()) if name[0] != "_"]
-    lines = [f"About {name}. {text}" for name, text in said if text and not text.startswith("str(")]
+    seen: set[str] = set()
+    lines = []
+    for name, text in said:
+        if text and not text.startswith("str("):
+            fresh = [line for line in text.split("\n") if line not in seen or not line]
+            seen.update(fresh)
+            lines.append(f"About {name}. " + "\n".join(fresh))
     return f"The module {module}.\n\n" + "\n\n".join(lines)[:6_000]
 
 

@@ -21,7 +21,8 @@ from typing import Final
 TOP_GRAMS: Final = 27  # of 2, 3 and 4 words
 DUPLICATE_GRAMS: Final = 30  # of 5 to 10 words
 LISTED_WORDS: Final = 36  # of each list of `word_lists`
-COUNTS: Final = 38
+SENTENCES_ANYWHERE: Final = 38
+COUNTS: Final = 39
 SHARES: Final = 26  # ratios of them, see `kernels.shares_of`
 
 SHORT_LINE_CHARS_MAX: Final = 30  # FineWeb

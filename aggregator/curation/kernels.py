@@ -38,6 +38,7 @@ from aggregator.curation.counts import (
     PARAGRAPHS,
     PROPER_CHARS,
     PROPER_WORDS,
+    SENTENCES_ANYWHERE,
     SHARES,
     SHORT_LINES,
     TOP_GRAMS,
@@ -116,6 +117,6 @@ def shares_of(counts: Counts, chars: int) -> NDArray[np.float64]:
         found[14] = counts[DUPLICATE_PARAGRAPH_CHARS] / chars
         for place in range(TOP_GRAMS, LISTED_WORDS):
             found[15 + place - TOP_GRAMS] = counts[place] / chars
-        for place in range(LISTED_WORDS, COUNTS):
-            found[SHARES - COUNTS + place] = counts[place] / words
+        for place in range(LISTED_WORDS, SENTENCES_ANYWHERE):
+            found[SHARES - SENTENCES_ANYWHERE + place] = counts[place] / words
     return np.rint(found * 1e6) / 1e6

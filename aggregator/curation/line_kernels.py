@@ -33,6 +33,7 @@ from aggregator.curation.counts import (
     PLACEHOLDERS,
     POLICY_LINES,
     SENTENCES,
+    SENTENCES_ANYWHERE,
     SHORT_LINE_CHARS_MAX,
     SHORT_LINES,
 )
@@ -145,6 +146,8 @@ def _read_line(
     last = _without_citations(codes, start, end, citations, lower)
     if longest >= LONG_WORD_CHARS_MIN or words < LINE_WORDS_MIN or last == start:
         return
+    sentences = _sentences_in(codes, kinds, start, last)
+    counts[SENTENCES_ANYWHERE] += sentences
     ending = codes[last - 1]
     closes = ending in (_QUOTE, _APOSTROPHE) or kind_of(ending, kinds) & ENDING != 0
     if not closes or _is_ellipsis(codes, start, last):
@@ -160,7 +163,7 @@ def _read_line(
         counts[POLICY_LINES] += 1
         return
     counts[KEPT_LINES] += 1
-    counts[SENTENCES] += _sentences_in(codes, kinds, start, last)
+    counts[SENTENCES] += sentences
 
 
 @compiled

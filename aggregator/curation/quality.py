@@ -69,7 +69,8 @@ class Quality(msgspec.Struct, frozen=True):
     - `duplicate_5gram_chars_share` to `duplicate_10gram_…` (R): characters of words in runs that stood before;
     - `placeholder_texts` (C): "lorem ipsum", so often;
     - `kept_line_share` (C): lines that end a sentence, have three words, none over 1,000 characters, and speak neither
-      of JavaScript nor of policies; `sentences` (C): those that such lines end;
+      of JavaScript nor of policies; `sentences` (C): those of such lines; `sentences_anywhere`: those of all lines with
+      three words, as FineWeb counts for C4's rule;
     - `brace_lines`, `javascript_lines`, `policy_lines` (C): lines that end a sentence and hold such a thing;
     - `brace_ratio` (C): curly brackets for each word;
     - `ended_line_share` (F): lines whose last character ends a sentence;
@@ -85,6 +86,7 @@ class Quality(msgspec.Struct, frozen=True):
     stop_words: int | None
     word_chars_max: int
     sentences: int
+    sentences_anywhere: int
     placeholder_texts: int
     brace_lines: int
     javascript_lines: int
@@ -136,6 +138,7 @@ def measure_quality(text: str, language: str = "en") -> Quality:
         numbers[at.STOP_WORDS] if stops.size else None,
         numbers[at.LONGEST_WORD],
         numbers[at.SENTENCES],
+        numbers[at.SENTENCES_ANYWHERE],
         numbers[at.PLACEHOLDERS],
         numbers[at.BRACE_LINES],
         numbers[at.JAVASCRIPT_LINES],

@@ -28,6 +28,7 @@ CASES = [
     ("stop_words", "The, cat and THE dog have to", 4),
     ("word_chars_max", "a bbb", 3),
     ("sentences", "He came at 3.15 and left. Did she (too?) Yes!\nno end of it here", 3),
+    ("sentences_anywhere", "He came at 3.15 and left. Did she (too?) Yes!\nno end of it here", 4),
     ("placeholder_texts", "Lorem ipsum dolor. Lorem Ipsum!", 2),
     ("brace_lines", "x = {}\nHe wrote {name} there.", 1),
     ("javascript_lines", "Please enable JavaScript to go on.\nJavascript", 1),

@@ -204,7 +204,7 @@ def test_a_failing_check_publishes_nothing_and_names_itself(world: PublishedWorl
     [
         ({"build": ("ORDER BY seq", "ORDER BY nothing")}, "build.sql"),
         ({"build": ("    language_score,\n", "")}, "language_score"),
-        ({"build": ("FROM lake", "FROM read_parquet('/etc/hostname')")}, "build.sql"),
+        ({"build": ("FROM curated", "FROM read_parquet('/etc/hostname')")}, "build.sql"),
         ({"checks": ("-- check: ", "-- checks: ")}, "no line"),
         ({"checks": ("FROM export GROUP BY id", "FROM exports GROUP BY id")}, "ids are unique"),
         ({"recipe": ("[price]", "[prise]")}, "recipe.toml"),
