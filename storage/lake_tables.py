@@ -39,7 +39,7 @@ lake_snapshots = sa.Table(
     "lake_snapshots",
     metadata,
     sa.Column("snapshot_id", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("kind", sa.Text, nullable=False),  # append | compact | erase
+    sa.Column("kind", sa.Text, nullable=False),  # append | compact | erase | annotate
     sa.Column("files", sa.BigInteger, nullable=False),
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),

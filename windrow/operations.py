@@ -22,6 +22,9 @@ import msgspec
 
 from aggregator.assignment.frontier import add_urls
 from aggregator.importing import Document, Importer, Origin
+from aggregator.curation import VERSION
+from aggregator.curation.host_lists import FOLDER, HostLists
+from aggregator.curation.recompute import Recompute
 from aggregator.pipeline import Pipeline
 from aggregator.publish.export import publish
 from aggregator.roster import trust_of
@@ -43,7 +46,7 @@ from windrow_protocol.errors import WindrowError
 AUDIT_POLL_S = 0.5
 OPERATIONS = (
     *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain"),
-    *("lake_check", "lake_compact", "lake_stats", "import_documents", "settle"),
+    *("lake_annotate", "lake_check", "lake_compact", "lake_stats", "import_documents", "settle"),
 )
 
 
@@ -209,6 +212,19 @@ class Operations:
         """Take everything that is stored through the pipeline now."""
         async with self._busy:
             return {"done": await self._settle_logs()}
+
+    async def lake_annotate(self, everything: bool = False) -> dict[str, Any]:
+        """Judge the documents again that another version of curation judged, or all of them."""
+        house = self._home.house
+        lists = await asyncio.to_thread(HostLists, house.home / FOLDER)
+        recompute = Recompute(house.state, self._home.lake, lists, everything=everything)
+        while await self._annotated(recompute):
+            pass
+        return {"rows": recompute.rows, "version": VERSION, **await self.lake_stats()}
+
+    async def _annotated(self, recompute: Recompute) -> int:
+        async with self._merging:
+            return await asyncio.to_thread(recompute.step)
 
     async def compact(self, everything: bool = False) -> int:
         """Do one portion of compaction; runs beside everything else."""

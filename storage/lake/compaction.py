@@ -114,7 +114,7 @@ class Compaction:
         if file.rows != sum(each.rows for each in running.inputs):
             raise OSError(f"{file.path} has {file.rows} rows, and not those of {', '.join(paths)}")
         with self._state.write() as connection:
-            if not _are_live(connection, paths):  # an erasure replaced one of them meanwhile
+            if not are_live(connection, paths):  # an erasure replaced one of them meanwhile
                 self._lake.env.disk.remove(self._lake.folder / file.path)
                 return
             now_ms = self._lake.env.clock.now_ms()
@@ -124,11 +124,14 @@ class Compaction:
             finish_snapshot(connection, snapshot)
 
 
-def adopt(lake: Lake, merge: Merge, inputs: Sequence[LakeFile]) -> LakeFile:
-    """Give a finished merge its name, durably, and say what it holds; it is not listed yet."""
+def adopt(lake: Lake, merge: Merge, inputs: Sequence[LakeFile], *, mark: str = "") -> LakeFile:
+    """Give a finished merge its name, durably, and say what it holds; it is not listed yet.
+
+    `mark` keeps its name apart from that of an earlier file with the same bytes.
+    """
     first, last = min(each.first_seq for each in inputs), max(each.last_seq for each in inputs)
     digest, size = digest_file(merge.output)
-    name = file_name(first, last, digest)
+    name = file_name(first, last, mark + digest)
     lake.env.disk.adopt_durably(merge.output, lake.folder / name)
     return LakeFile(name, first, last, merge.first_ms, merge.last_ms, merge.rows, size, digest)
 
@@ -180,7 +183,8 @@ def _tier(size_bytes: int, merge_files: int) -> int:
     return math.floor(math.log(max(size_bytes, 1), merge_files))
 
 
-def _are_live(connection: sa.Connection, paths: Sequence[str]) -> bool:
+def are_live(connection: sa.Connection, paths: Sequence[str]) -> bool:
+    """Say whether all of these files are in the lake as it is."""
     live = lake_files.c.removed_in.is_(None)
     statement = sa.select(sa.func.count()).where(lake_files.c.path.in_(paths), live)
     return connection.execute(statement).scalar() == len(paths)

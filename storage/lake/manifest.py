@@ -2,6 +2,7 @@
 
     append   some rows came, in a file of their own
     compact  several files became one with the same rows
+    annotate a file was replaced by one with the same documents, judged again
     erase    a document went: the file it was in was replaced, in this snapshot and in all earlier ones
 
 Rules: snapshots are numbered from 1 without gaps, each made in the transaction that changes the files. A snapshot
@@ -32,7 +33,7 @@ from storage.state import put_rows
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import LAKE_SNAPSHOT_KEEP_MS
 
-Kind = Literal["append", "compact", "erase"]
+Kind = Literal["append", "compact", "erase", "annotate"]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Commands about the lake: `lake check`, `lake compact`, `lake stats`, `import`, `export`, `erase`.
+"""Commands about the lake: `lake annotate`, `lake check`, `lake compact`, `lake stats`, `import`, `export`, `erase`.
 
 Rules: what writes speaks to the running house over its local socket, or takes the home's lock when none runs.
 
@@ -79,9 +79,27 @@ def import_file(
         raise WindrowError("bad_warc", f"{file.name}: {result['ended']}; what was read before is imported")
 
 
+def annotate(
+    everything: Annotated[
+        bool, typer.Option("--all", help="also what this version judged, as after a change of host lists")
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge stored documents again by the present version of curation; their texts stay as they are."""
+    result = operation(settings_for(home=home), "lake_annotate", {"everything": everything})
+    if as_json:
+        print(json.dumps(result))
+    else:
+        print(
+            f"{result['rows']} rows judged again by version {result['version']}, snapshot {result['snapshot']}"
+        )
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     lake = typer.Typer(help="The documents as Parquet files.", no_args_is_help=True)
+    lake.command("annotate")(annotate)
     lake.command("check")(check)
     lake.command("compact")(compact)
     lake.command("stats")(stats)
