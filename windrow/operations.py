@@ -21,10 +21,10 @@ from typing import Any
 import msgspec
 
 from aggregator.assignment.frontier import add_urls
-from aggregator.importing import Document, Importer, Origin
 from aggregator.curation import VERSION
 from aggregator.curation.host_lists import FOLDER, HostLists
 from aggregator.curation.recompute import Recompute
+from aggregator.importing import Document, Importer, Origin
 from aggregator.pipeline import Pipeline
 from aggregator.publish.export import publish
 from aggregator.roster import trust_of

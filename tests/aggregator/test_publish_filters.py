@@ -93,15 +93,23 @@ GERMAN = (
     "Die Fähre legt um halb neun in {} an, und der Wind ist nicht zu stark. Wir kamen mit dem Zug aus Köln und"
     " warteten auf die Kinder von nebenan. Nach dem Essen gingen alle zum Hafen hinunter, wo {} Boote lagen."
 )
-JAPANESE = "会議は{}に開かれ、計画が承認された。次の会議は{}の予定です。参加者は駅から歩いて会場に向かいました。"
+JAPANESE = (
+    "会議は{}に開かれ、計画が承認された。次の会議は{}の予定です。参加者は駅から歩いて会場に向かいました。"
+)
 
 
 @pytest.mark.parametrize("sentence", [GERMAN, JAPANESE])
 def test_a_good_page_in_another_language_is_kept_by_the_default_recipe(sentence: str) -> None:
     names = ["Emden", "火曜日", "Leer", "来月", "Norden", "東京", "Aurich", "大阪", "Husum", "京都"]
     page = "\n".join(sentence.format(a, b) for a, b in zip(names[::2], names[1::2], strict=True))
-    page = page if sentence == JAPANESE else page.split("\n")[0] + "\n" + "Der zweite Absatz ist anders und kurz."
-    page += "\n" + ("最後の行。" if sentence == JAPANESE else "Das ist das Ende. Es war gut. Und nun nach Haus.")
+    page = (
+        page
+        if sentence == JAPANESE
+        else page.split("\n")[0] + "\n" + "Der zweite Absatz ist anders und kurz."
+    )
+    page += "\n" + (
+        "最後の行。" if sentence == JAPANESE else "Das ist das Ende. Es war gut. Und nun nach Haus."
+    )
     filters = load_recipe(RECIPES, "web_text").settings.filters
     repeats = {name for name in filters if "again" in name or "top" in name}
     (names_found,) = dropped_by([{"seq": 1, **note_of(page)}], **filters).values()
