@@ -64,6 +64,7 @@ BATCH_RECORDS_MAX: Final = 200
 BATCHES_PER_COMMIT_MAX: Final = 16  # submissions that share one fsync and one transaction
 TEXT_BYTES_MAX: Final = 2_000_000
 HOST_LISTS_MAX: Final = 64  # that an operator keeps
+TOKEN_PIECES_MAX: Final = 262_144  # whose number of tokens is remembered
 TITLE_CHARS_MAX: Final = 512
 OPTOUT_SIGNALS_MAX: Final = 32
 OPTOUT_VALUE_CHARS_MAX: Final = 160
