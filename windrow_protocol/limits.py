@@ -64,6 +64,7 @@ BATCH_RECORDS_MAX: Final = 200
 BATCHES_PER_COMMIT_MAX: Final = 16  # submissions that share one fsync and one transaction
 TEXT_BYTES_MAX: Final = 2_000_000
 HOST_LISTS_MAX: Final = 64  # that an operator keeps
+TOKEN_PIECES_MAX: Final = 262_144  # whose number of tokens is remembered
 TITLE_CHARS_MAX: Final = 512
 PAGE_ELEMENTS_MAX: Final = 60_000  # of one page are looked at for text
 PAGE_BLOCKS_MAX: Final = 12_000

@@ -10,8 +10,12 @@ Usage: `count_personal("write to ana@example.org")` is `{"email": 1}`.
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
+from windrow_protocol.limits import TEXT_BYTES_MAX
 from windrow_protocol.personal_patterns import find_personal
+
+_UTF8_BYTES_MAX: Final = 4  # of a character
 
 
 def count_personal(text: str) -> dict[str, int]:
@@ -22,4 +26,6 @@ def count_personal(text: str) -> dict[str, int]:
     from aggregator.curation.personal_kernels import detectors_for
 
     detectors = detectors_for(text)
+    if not detectors and len(text) <= TEXT_BYTES_MAX // _UTF8_BYTES_MAX:
+        return {}
     return dict(sorted(Counter(finding.kind for finding in find_personal(text, detectors)).items()))

@@ -1,7 +1,9 @@
 """How many tokens a text is, by one pinned tokenizer.
 
 Rules: the tokenizer's vocabulary lies inside its package, so the count needs no download and is the same everywhere.
-Its name is part of every annotation; another tokenizer is another name and another annotation version.
+Its name is part of every annotation; another tokenizer is another name and another annotation version. Pieces that were
+counted before are not counted again; a text with many new ones is counted whole. The memory is bounded, and emptied
+when it is full.
 
 Does not: cut texts, or count for other models.
 
@@ -10,13 +12,55 @@ Usage: `count_tokens("Hello, world")` is 3.
 
 from __future__ import annotations
 
+import os
+import threading
 from functools import cache
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from windrow_protocol.limits import TOKEN_PIECES_MAX
 
 if TYPE_CHECKING:
     from rs_bpe.bpe.openai import Tokenizer
 
 TOKENIZER: Final = "cl100k_base"
+_NEW_PIECES_MAX: Final = 256  # of one text that are counted one by one
+_SECRET: Final = np.uint64(int.from_bytes(os.urandom(8), "little") | 1)  # no answer depends on it
+
+
+class _Memory:
+    """The tokens of pieces by hash, at most `TOKEN_PIECES_MAX`; used by one thread at a time."""
+
+    def __init__(self) -> None:
+        from aggregator.curation import token_kernels
+
+        self._kernels = token_kernels
+        self._kinds = token_kernels.piece_kinds()
+        self._slots = np.zeros(2 * TOKEN_PIECES_MAX, np.uint64)
+        self._counts = np.zeros(2 * TOKEN_PIECES_MAX, np.int64)
+        self._missing = np.empty((_NEW_PIECES_MAX, 2), np.int64)
+        self._known = 0
+        self._lock = threading.Lock()
+
+    def count(self, text: str) -> int:
+        """Return the tokens of a text."""
+        codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+        with self._lock:
+            total, unknown = self._kernels.known_tokens(
+                codes, self._kinds, self._slots, self._counts, _SECRET, self._missing
+            )
+            pieces = self._missing[: min(unknown, _NEW_PIECES_MAX)].tolist()
+            found = [int(_tokenizer().count(text[start:end])) for start, end in pieces]
+            if (
+                self._known + len(pieces) > TOKEN_PIECES_MAX
+            ):  # of no use any more to those who fill it on purpose
+                self._slots[:] = 0
+                self._known = 0
+            for (start, end), tokens in zip(pieces, found, strict=True):
+                piece = codes[start:end]
+                self._known += self._kernels.remember(piece, self._slots, self._counts, _SECRET, tokens)
+        return total + sum(found) if unknown <= _NEW_PIECES_MAX else int(_tokenizer().count(text))
 
 
 def count_tokens(text: str) -> int:
@@ -24,7 +68,12 @@ def count_tokens(text: str) -> int:
 
     Raises UnicodeEncodeError for a lone surrogate, which no normal form has.
     """
-    return int(_tokenizer().count(text))
+    return _memory().count(text)
+
+
+@cache
+def _memory() -> _Memory:
+    return _Memory()
 
 
 @cache

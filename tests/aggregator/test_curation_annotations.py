@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rs_bpe.bpe import openai
 
 from aggregator.curation import VERSION, Annotations, annotate
 from aggregator.curation.tokens import TOKENIZER, count_tokens
@@ -17,7 +18,7 @@ from storage.annotation_columns import ANNOTATION_COLUMNS
 from storage.lake import LAKE_SCHEMA
 from windrow_protocol.content import normalise_text
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import TEXT_BYTES_MAX
+from windrow_protocol.limits import TEXT_BYTES_MAX, TOKEN_PIECES_MAX
 
 PAGE = (
     "The harbour was built in 1890 and has been used to land herring ever since.\n"
@@ -96,3 +97,26 @@ def test_any_text_can_be_annotated_and_twice_gives_the_same(text: str) -> None:
 )
 def test_tokens_are_counted_by_the_pinned_tokenizer(text: str, tokens: int) -> None:
     assert (TOKENIZER, count_tokens(text)) == ("cl100k_base", tokens)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text(max_size=60)
+    | st.text(
+        st.sampled_from("ab 'sStTrReE1९٣ \n\t\r!.,\u0301é中\U0001f600\u00a0\u3000\x85\u2028ſK"), max_size=50
+    )
+)
+def test_remembered_pieces_add_up_to_what_the_tokenizer_counts(text: str) -> None:
+    expected = openai.cl100k_base().count(text)
+    assert count_tokens(text) == expected
+    assert count_tokens(text) == expected, "the second time from memory"
+
+
+def test_many_new_pieces_neither_fill_the_memory_nor_spoil_a_count() -> None:
+    tokenizer = openai.cl100k_base()
+    for first in range(0, 2 * TOKEN_PIECES_MAX, 256):
+        words = " ".join(
+            f"{''.join(chr(97 + (n >> shift) % 26) for shift in (0, 4, 8, 12, 16))}x"
+            for n in range(first, first + 256)
+        )
+        assert count_tokens(words) == tokenizer.count(words)

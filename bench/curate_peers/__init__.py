@@ -1,0 +1,1 @@
+"""Programs of peers that `bench/curate.py` runs in environments of their own."""
