@@ -34,6 +34,7 @@ from aggregator.dedup.characters import fold_table, plain_table
 from aggregator.dedup.minhash import bytes_of, folded
 from storage.state import put_rows
 from storage.tables import host_blocks
+from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import HOST_BLOCKS_KEPT, HOST_BLOCKS_MAX, PAGE_LINES_MAX
 from windrow_protocol.urls import host_key
 
@@ -65,7 +66,7 @@ class Marked(NamedTuple):
 
 
 def read_pages(texts: Sequence[tuple[str, str]]) -> list[Page]:
-    """Return the blocks of pages, given as URL and text in normal form. Raises WindrowError `bad_url`."""
+    """Return the blocks of pages, given as URL and text in normal form. What is no URL is a host of its own."""
     split = [text.split("\n") for _, text in texts]
     numbered = [_looked_at(lines) for lines in split]
     chosen = [lines[i - 1] for lines, numbers in zip(split, numbered, strict=True) for i in numbers]
@@ -77,7 +78,7 @@ def read_pages(texts: Sequence[tuple[str, str]]) -> list[Page]:
         place = int.from_bytes(hashlib.sha256(url.encode()).digest()[:4], "little") | 1
         pages.append(
             Page(
-                host_key(url),
+                _host_of(url),
                 place,
                 np.concatenate([of_lines, of_paragraphs]),
                 [(i, i) for i in numbers] + spans,
@@ -155,6 +156,13 @@ class HostBlocks:
             column[: order.size] = column[order]
         self._held = order.size
         self._slots = _kernels().slots_of(self._digests, self._held, HOST_BLOCKS_MAX)
+
+
+def _host_of(url: str) -> str:
+    try:
+        return host_key(url)
+    except WindrowError:
+        return url
 
 
 def _looked_at(lines: Sequence[str]) -> list[int]:

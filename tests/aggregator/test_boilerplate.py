@@ -58,6 +58,8 @@ def test_from_the_third_page_on_what_a_host_repeats_is_marked() -> None:
 def test_hosts_have_nothing_to_do_with_each_other() -> None:
     found = Site().mark(*(page(number, f"{number}.example") for number in range(5)))
     assert found == [Marked([], [], 0)] * 5
+    odd = [(f"no URL {number}", page(number)[1]) for number in range(5)]
+    assert Site().mark(*odd) == [Marked([], [], 0)] * 5, "and a page without one stops nothing"
 
 
 def test_one_page_fetched_again_and_again_makes_no_boilerplate_of_its_article() -> None:
