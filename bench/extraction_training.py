@@ -13,7 +13,6 @@ block weighs as many words as it has, divided by the page's.
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import random
 import sys
@@ -198,7 +197,6 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--folds", type=int, default=5)
     options = parser.parse_args()
-    gc.disable()  # a page holds many small objects and no cycles
     samples = samples_of(pq.read_table(options.pages).to_pylist())
     for (of_set, kind), values in sorted(cross_validated(samples, options.folds).items()):
         line = {"bench": "extraction_training", "set": of_set, "page_type": kind, "pages": len(values)}

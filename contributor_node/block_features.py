@@ -13,8 +13,6 @@ Usage::
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from contributor_node.page_blocks import KINDS, Block, PageBlocks, Places
 from contributor_node.page_names import MASK_BITS
 
@@ -38,7 +36,6 @@ _SAID = [
     (word.replace("|", " "), place) for place, listed in enumerate(_SAYINGS, 1) for word in listed.split()
 ]
 SAYINGS = 12
-SAYINGS_REMEMBERED_MAX = 8_192  # the frame of one site says the same on every page
 SCORE_STEP = 400
 
 
@@ -177,7 +174,7 @@ def features_of(page: PageBlocks, kind_of_page: int) -> list[list[int]]:
         elif heading == 1 and kind != 2:
             heading = 2
         stops = min(4, text.count(".") + text.count(",") + text.count("。") + text.count("?"))
-        saying = _saying(text[:120]) if block.words <= 20 else 0
+        saying = _saying(text) if block.words <= 20 else 0
         following = index + 1 if index < last else index
         rows.append(
             [
@@ -200,10 +197,9 @@ def features_of(page: PageBlocks, kind_of_page: int) -> list[list[int]]:
     return rows
 
 
-@lru_cache(maxsize=SAYINGS_REMEMBERED_MAX)
 def _saying(text: str) -> int:
     """Which of the things that frames of pages say a short text says, or 0."""
-    folded = text.lower()
+    folded = text[:120].lower()
     for word, place in _SAID:
         if word in folded:
             return place

@@ -32,9 +32,6 @@ from windrow_protocol.limits import TEXT_BYTES_MAX, TITLE_CHARS_MAX
 EXTRACTOR_VERSION = f"windrow-2-{weights_digest()}/libxml2-{'.'.join(map(str, etree.LIBXML_VERSION))}"
 SHELL_CHARS_MAX = 400
 EMPTY_MARKUP_CHARS_MIN = 1_000
-BARE_MARKUP_CHARS_MIN = 20_000
-HEAVY_CHARS_MAX = 2_000
-HEAVY_SHARE_MIN = 0.7
 
 _HTML_TYPES = frozenset(["text/html", "application/xhtml+xml"])
 _PASSED_TYPES = frozenset(["text/plain", "text/markdown", "text/x-markdown", "text/x-rst", "text/asciidoc"])
@@ -131,28 +128,12 @@ def bounded(text: str) -> str:
 
 
 def _is_shell(markup: str, text: str) -> bool:
-    """Whether only a browser would show what the page is about: next to no text, or little beside much script."""
     chars = len(text.strip())
-    if chars > HEAVY_CHARS_MAX:
-        return False
     if chars > SHELL_CHARS_MAX:
-        return 100 * chars < len(markup) and _script_chars(markup) > HEAVY_SHARE_MIN * len(markup)
-    if (chars == 0 and len(markup) > EMPTY_MARKUP_CHARS_MIN) or (
-        chars < 100 and len(markup) > BARE_MARKUP_CHARS_MIN
-    ):
-        return True  # much markup and hardly a word
+        return False
+    if chars == 0 and len(markup) > EMPTY_MARKUP_CHARS_MIN:
+        return True  # much markup and not a word
     return bool(_SHELL_MARKS.search(markup)) or (chars < 80 and len(_SCRIPT.findall(markup)) >= 2)
-
-
-def _script_chars(markup: str) -> int:
-    """How many characters stand in script elements."""
-    total = place = 0
-    while (begin := markup.find("<script", place)) >= 0:
-        place = markup.find("</script", begin)
-        if place < 0:
-            return total + len(markup) - begin
-        total += place - begin
-    return total
 
 
 def _first_line(text: str) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 from lxml import etree
 
-from contributor_node.page_names import HIDDEN_BIT, NAME_CHARS_MAX, TAG_BITS, name_bits
+from contributor_node.page_names import HIDDEN_BIT, TAG_BITS, name_bits
 from windrow_protocol.limits import PAGE_BLOCKS_MAX, PAGE_ELEMENTS_MAX
 
 SKIPPED = frozenset(
@@ -138,6 +138,7 @@ class _Walk:
         self.blocks: list[Block] = []
         self.places = Places()
         self.opened: list[tuple[Any, ...] | None] = []
+        self._names: dict[str, int] = {}
         self._text: list[str] = []
         self._link_words = self._links = self._pre = 0
         self._mask = self._near = self._own = self._place = self._kind = 0
@@ -195,8 +196,6 @@ class _Walk:
             self._add(tail)
 
     def _add(self, text: str) -> None:
-        if not self._text and not self._pre and text.isspace():
-            return
         self._text.append(text)
         if self._links:
             self._link_words += len(text.split())
@@ -212,7 +211,9 @@ class _Walk:
             name = f"{name} {role}"
         bits = 0
         if name:
-            bits = name_bits(name[:NAME_CHARS_MAX])
+            bits = self._names.get(name, -1)
+            if bits < 0:
+                bits = self._names[name] = name_bits(name)
         if (style := attributes.get("style")) and "none" in style and "display" in style:
             bits |= HIDDEN_BIT
         return bits
@@ -222,8 +223,6 @@ class _Walk:
         raw = "".join(self._text)
         link_words, self._link_words = self._link_words, 0
         self._text.clear()
-        if not raw or raw.isspace():
-            return
         pre = pre or bool(self._pre)
         if pre:
             text = raw.strip("\n")
@@ -232,6 +231,8 @@ class _Walk:
         else:
             text = raw.strip()
         count = text.count(" ") + 1
+        if not text or text.isspace():
+            return
         place = self._place
         self.places.words[place] += count
         self.places.link_words[place] += min(link_words, count)

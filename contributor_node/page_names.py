@@ -13,10 +13,7 @@ Usage::
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 NAME_CHARS_MAX = 200
-NAMES_REMEMBERED_MAX = 16_384  # a site's pages share most of theirs
 TAG_BITS = {
     "nav": 1,
     "menu": 1,
@@ -70,10 +67,9 @@ MASK_BITS = 13 + len(_NAMED)
 HIDDEN_BIT = 1 << (MASK_BITS - 1)
 
 
-@lru_cache(maxsize=NAMES_REMEMBERED_MAX)
 def name_bits(name: str) -> int:
-    """Return the bits of a class, id and role written one after the other, at most `NAME_CHARS_MAX` characters."""
-    folded = name.lower()
+    """Return the bits of a class, id and role written one after the other."""
+    folded = name[:NAME_CHARS_MAX].lower()
     bits = 0
     for word, bit in _NAME_BITS:
         if word in folded:

@@ -75,8 +75,6 @@ SHELLS = [
     '<div id="app">Loading…</div><script src="/a.js"></script>',
     "<noscript>You need to enable JavaScript to run this app.</noscript><script src=/a.js></script>",
     "<script>1</script><script>2</script>",
-    "<div class=card><img></div>" * 1_000 + "Loading…",
-    f"<p>{WORDS}</p><script>" + "var state = {};" * 10_000 + "</script>",
 ]
 
 
