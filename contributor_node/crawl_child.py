@@ -60,10 +60,6 @@ class _LateRenderer:
         self._hello = hello
         self._renderer: Renders | None = None
 
-    @property
-    def available(self) -> bool:
-        return bool(self._hello.chromium)
-
     async def render(self, page: Page, fetch_part: FetchPart) -> Rendered:
         if self._renderer is None:
             from contributor_node.render import Renderer

@@ -1,8 +1,8 @@
 """From a page's bytes to its title and main text.
 
 Rules: bytes become text by byte-order mark, then the declared charset, then the page's own declaration, then a
-guess. The blocks that two learnt scores call main text are taken (`block_scores`); of a page that has text something
-is always kept. Plain text and Markdown pass as they are. Everything is bounded by `TEXT_BYTES_MAX` and
+guess. Main content is taken first; where that leaves next to nothing of a page that has text, the whole visible
+text is taken. Plain text and Markdown pass as they are. Everything is bounded by `TEXT_BYTES_MAX` and
 `TITLE_CHARS_MAX`, cut at a line's end so that two nodes cut alike. Runs in the crawl child only: parsing
 strangers' HTML is what may crash.
 
@@ -17,21 +17,23 @@ Usage::
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
+from itertools import accumulate
 from typing import Any, NamedTuple
 
-from lxml import etree
+from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import detect_encoding
+from resiliparse.parse.html import HTMLTree
 from w3lib.encoding import html_to_unicode
 
-from contributor_node.block_scores import weights_digest
-from contributor_node.main_text import main_text
-from contributor_node.page_blocks import blocks_of
-from contributor_node.page_facts import facts_of
 from windrow_protocol.limits import TEXT_BYTES_MAX, TITLE_CHARS_MAX
 
-EXTRACTOR_VERSION = f"windrow-2-{weights_digest()}/libxml2-{'.'.join(map(str, etree.LIBXML_VERSION))}"
+EXTRACTOR_VERSION = f"windrow-1/resiliparse-{version('resiliparse')}"
+MAIN_CHARS_MIN = 250
+MAIN_SHARE_MIN = 0.15
 SHELL_CHARS_MAX = 400
 EMPTY_MARKUP_CHARS_MIN = 1_000
+NESTING_MAX = 1_000
 
 _HTML_TYPES = frozenset(["text/html", "application/xhtml+xml"])
 _PASSED_TYPES = frozenset(["text/plain", "text/markdown", "text/x-markdown", "text/x-rst", "text/asciidoc"])
@@ -40,19 +42,20 @@ _SHELL_MARKS = re.compile(
     r"""|<noscript[^>]{0,200}>[^<]{0,400}(?:<[a-z0-9]+[^<>]{0,200}>[^<]{0,400}){0,6}\bjavascript\b""",
     re.IGNORECASE,
 )
+_NESTING_TAG = re.compile(
+    r"<(/?)(?!(?:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr|p|li|td|th|tr|dt|dd|option)\b)[a-z]",
+    re.IGNORECASE,
+)
 _SCRIPT = re.compile(r"<script\b", re.IGNORECASE)
 
 
 class Extracted(NamedTuple):
-    """What a page says. `needs_browser` hints that only a browser would show its text; `date` is YYYY-MM-DD."""
+    """What a page says. `needs_browser` hints that only a browser would show its text."""
 
     title: str
     text: str
     markup: str
     needs_browser: bool = False
-    author: str = ""
-    date: str = ""
-    language: str = ""
 
 
 def media_type(content_type: str) -> str:
@@ -77,44 +80,28 @@ def extract(body: bytes, content_type: str) -> Extracted:
     """Return title and text; both are empty for a type that holds no text. `markup` is the decoded page."""
     if not is_text(content_type, body):
         return Extracted("", "", "")
-    markup = decoded(body, content_type)
-    if media_type(content_type) in _PASSED_TYPES:
-        return Extracted(_first_line(markup), bounded(markup), markup)
-    return extract_markup(markup)
-
-
-def decoded(body: bytes, content_type: str) -> str:
-    """Return a body as text: byte-order mark, declared charset, the page's own declaration, then a guess."""
     _, markup = html_to_unicode(
         content_type,
         body,
         auto_detect_fun=lambda data: detect_encoding(data[:100_000]),
         default_encoding="utf8",
     )
-    return str(markup)
+    if media_type(content_type) in _PASSED_TYPES:
+        return Extracted(_first_line(markup), bounded(markup), markup)
+    return extract_markup(markup)
 
 
 def extract_markup(markup: str) -> Extracted:
-    """Return title, text and what the page declares of itself, of decoded HTML such as a browser has rendered."""
-    root = parsed(markup)
-    if root is None:
-        return Extracted("", "", markup, _is_shell(markup, ""))
-    facts = facts_of(root, markup)
-    text = main_text(blocks_of(root), facts.kind)
-    return Extracted(
-        facts.title, bounded(text), markup, _is_shell(markup, text), facts.author, facts.date, facts.language
-    )
-
-
-def parsed(markup: str) -> Any:
-    """Return the root element of a page, or None where there is no element in it."""
-    parser = etree.HTMLParser(
-        encoding="utf-8", remove_comments=True, remove_pis=True, collect_ids=False, no_network=True
-    )
-    try:
-        return etree.fromstring(markup.replace("\0", "").encode("utf-8", "replace"), parser)
-    except etree.LxmlError:
-        return None
+    """Return title and text of decoded HTML, such as what a browser has rendered."""
+    tree = HTMLTree.parse(markup)
+    title = " ".join((tree.title or "").split())[:TITLE_CHARS_MAX]
+    main = "" if _too_deep(markup, tree) else _plain(tree, main_content=True)
+    text = main
+    if len(main) < MAIN_CHARS_MIN:
+        whole = _plain(tree, main_content=False)
+        if len(main) < MAIN_SHARE_MIN * len(whole) or not main.strip():
+            text = whole
+    return Extracted(title, bounded(text.strip()), markup, _is_shell(markup, text))
 
 
 def bounded(text: str) -> str:
@@ -125,6 +112,30 @@ def bounded(text: str) -> str:
     cut = encoded[:TEXT_BYTES_MAX].decode("utf-8", "ignore")
     end = cut.rfind("\n")
     return cut[:end] if end > len(cut) // 2 else cut
+
+
+def _plain(tree: HTMLTree, main_content: bool) -> str:
+    return str(extract_plain_text(tree, main_content=main_content, alt_texts=False, preserve_formatting=True))
+
+
+def _too_deep(markup: str, tree: HTMLTree) -> bool:
+    """Whether elements nest deeper than `NESTING_MAX`; finding main content takes time in the square of the depth.
+
+    Counting tags is quick and never too low, but takes scripts for elements; only what it suspects is walked.
+    """
+    steps = map({"": 1, "/": -1}.__getitem__, _NESTING_TAG.findall(markup))
+    if max(accumulate(steps), default=0) <= NESTING_MAX:
+        return False
+    depth = 0
+    node: Any = tree.body
+    while node is not None and depth <= NESTING_MAX:
+        if node.first_child is not None:
+            node, depth = node.first_child, depth + 1
+            continue
+        while node is not None and node.next is None:
+            node, depth = node.parent, depth - 1
+        node = node.next if node is not None and depth > 0 else None
+    return depth > NESTING_MAX
 
 
 def _is_shell(markup: str, text: str) -> bool:

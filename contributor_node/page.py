@@ -51,11 +51,6 @@ FetchPart = Callable[[str], Awaitable[Part | None]]
 class Renders(Protocol):
     """Whatever can render a page: see `render.Renderer`."""
 
-    @property
-    def available(self) -> bool:
-        """Whether there is a browser to render with."""
-        ...
-
     async def render(self, page: Page, fetch_part: FetchPart) -> Rendered:
         """Return the page as a browser shows it. Raises WindrowError."""
         ...

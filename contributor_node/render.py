@@ -3,8 +3,7 @@
 Rules: the page's own bytes have been fetched already (robots.txt, redirects, opt-outs and caps included) and
 are handed to the browser as its navigation. Each further request is stopped in the browser: a script or data
 request to the page's own host is fetched by the crawl child as any request is (robots.txt, proxy, pace, line
-log) and handed in; stylesheets are answered empty; images, fonts, media, counting scripts under their usual names
-and everything else are refused and counted. The browser has no
+log) and handed in; stylesheets are answered empty, everything else is refused and counted. The browser has no
 road of its own: see `chromium.switches`. It starts on demand and leaves `browser_idle_s` after its last page.
 
 Does not: extract text, follow a page that navigates away, or keep cookies, workers or downloads.
@@ -19,7 +18,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import resource
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -36,10 +34,6 @@ from windrow_protocol.limits import RENDER_SETTLE_S_MAX
 PAGES_AT_ONCE = 2
 LAUNCH_TIME_S_MAX = 20
 _FETCHED_KINDS = frozenset(["script", "xhr", "fetch"])
-_TRACKER = re.compile(
-    r"/(?:gtm|gtag|ga|analytics|matomo|piwik|fbevents|hotjar|plausible|umami)(?:\.min)?\.js$|/gtag/js$"
-    r"|^/(?:_vercel/(?:insights|speed-insights)|cdn-cgi/(?:rum|zaraz|challenge-platform))/"
-)
 
 
 class Renderer:
@@ -53,11 +47,6 @@ class Renderer:
         self._browser: Browser | None = None
         self._open = 0
         self._leaving: asyncio.TimerHandle | None = None
-
-    @property
-    def available(self) -> bool:
-        """Whether there is a browser to render with."""
-        return bool(self._hello.chromium)
 
     async def render(self, page: Page, fetch_part: FetchPart) -> Rendered:
         """Return the page as the browser shows it.
@@ -183,7 +172,6 @@ class _Guard:
         request = route.request
         same_host = urlsplit(request.url)[:2] == self._host
         wanted = request.resource_type in _FETCHED_KINDS and request.method == "GET"
-        wanted = wanted and not _TRACKER.search(urlsplit(request.url).path)
         part = await self._fetch_part(request.url) if same_host and wanted else None
         if part is None:
             self._rendered.blocked.append(request.url)

@@ -128,30 +128,13 @@ class LeaseSpider(Spider):
             (k.decode("latin-1"), v.decode("latin-1")) for k, vs in response.headers.items() for v in vs
         ]
         signals = optout_signals(visit.url, fields, found.markup, robots=visit.statements)
-        shown = None if denies_training(signals) else await self._shown(visit, body, found)
-        if shown is not None:
-            found = shown
-            signals = optout_signals(visit.url, fields, found.markup, robots=visit.statements)
-        self._fetched(visit, body, found, signals, rendered=shown is not None)
-
-    async def _shown(self, visit: Visit, body: bytes, found: Extracted) -> Extracted | None:
-        """The page as a browser shows it, where the lease asks for that or the page is an empty shell.
-
-        A shell that nobody asked to render, and that fails to, counts as it was fetched.
-        """
-        work = visit.work
-        asked = work.render == "browser"
-        wanted = asked or (found.needs_browser and self.crew.renderer.available)
-        if not wanted or not is_html(visit.content_type):
-            return None
-        page = Page(visit.url, body, visit.content_type, work.time_s_max, work.decoded_bytes_max)
-        try:
+        rendered = False
+        if work.render == "browser" and is_html(visit.content_type) and not denies_training(signals):
+            page = Page(visit.url, body, visit.content_type, work.time_s_max, work.decoded_bytes_max)
             shown = await self.crew.renderer.render(page, lambda url: self._part(visit, url))
-        except WindrowError:
-            if asked:
-                raise
-            return None
-        return extract_markup(shown.markup)
+            found, rendered = extract_markup(shown.markup), True
+            signals = optout_signals(visit.url, fields, found.markup, robots=visit.statements)
+        self._fetched(visit, body, found, signals, rendered)
 
     async def _part(self, visit: Visit, url: str) -> Part | None:
         """Fetch a sub-resource of a rendered page, or None where it may not or could not be fetched."""
