@@ -80,15 +80,21 @@ def extract(body: bytes, content_type: str) -> Extracted:
     """Return title and text; both are empty for a type that holds no text. `markup` is the decoded page."""
     if not is_text(content_type, body):
         return Extracted("", "", "")
+    markup = decoded(body, content_type)
+    if media_type(content_type) in _PASSED_TYPES:
+        return Extracted(_first_line(markup), bounded(markup), markup)
+    return extract_markup(markup)
+
+
+def decoded(body: bytes, content_type: str) -> str:
+    """Return a body as text: byte-order mark, declared charset, the page's own declaration, then a guess."""
     _, markup = html_to_unicode(
         content_type,
         body,
         auto_detect_fun=lambda data: detect_encoding(data[:100_000]),
         default_encoding="utf8",
     )
-    if media_type(content_type) in _PASSED_TYPES:
-        return Extracted(_first_line(markup), bounded(markup), markup)
-    return extract_markup(markup)
+    return str(markup)
 
 
 def extract_markup(markup: str) -> Extracted:
