@@ -37,7 +37,7 @@ _REASONS = (
     '<p class="verdict {tone}">{verdict}</p>'
 )
 _VERDICT = '<p class="verdict {tone}">{words}</p>'
-_HELD = {"pending": "pending", "posted": "yours to claim", "bond": "part of your bond", "claimed": "paid out"}
+_HELD = {"pending": "pending", "posted": "yours", "bond": "part of your bond", "claimed": "paid out"}
 _CAUSES = {"c": "Contribution", "p": "Donation", "d": "Dividends of audits", "s": "Sale"}
 _ONLY_MOVED = frozenset({"released", "claimed"})
 
@@ -148,7 +148,7 @@ def _proof(looked: Looked) -> Markup:
     if owed is not None:
         facts = (
             ("Epoch", str(owed.epoch_id)),
-            ("Owed to you in all", f"{wind_text(owed.amount_wei)} WIND"),
+            ("Owed in all, paid out included", f"{wind_text(owed.amount_wei)} WIND"),
             ("Root", owed.root),
             (
                 "Not checked here",

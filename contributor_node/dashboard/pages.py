@@ -210,6 +210,6 @@ def render_questions(view: View, facts: Mapping[str, Any], agent: str) -> bytes:
 def render_refusal(view: View | None, reason: Reason) -> bytes:
     """A refusal as a page: what, and what to do."""
     heading = "Ask for a link" if reason.code == "dashboard_closed" else "That did not work"
-    remedy = f"{reason.remedy[0].upper()}{reason.remedy[1:]}."
+    remedy = f"{reason.remedy[0].upper()}{reason.remedy[1:]}.".replace("`", "")
     body = fill(template("closed"), heading=heading, sentence=reason.sentence, remedy=remedy)
     return frame(view, heading, body, here="-")

@@ -13,7 +13,8 @@ from typing import Any, Literal
 import pytest
 import pytest_asyncio
 from crawl_sites import wall_ms
-from node_world import Coordinator, NodeProcess, coordinator, node, site, until
+from dashboard_world import judge, paying_coordinator
+from node_world import Coordinator, NodeProcess, node, site, until
 
 from contributor_node.chromium import find_chromium
 from contributor_node.dashboard.link_file import new_link
@@ -49,6 +50,8 @@ TEXTS = r"""() => {
   }
   return found;
 }"""
+LONG_AMOUNTS = """() => document.querySelectorAll("td.n:last-child, .works strong, .works ul span + span, .figure")
+  .forEach((place) => { place.textContent = "1,234,567.123456789012345678 WIND"; })"""
 NAMELESS = """() => [...document.querySelectorAll("a, button, input, svg[role=img], nav, summary")]
   .filter((each) => each.checkVisibility() && each.type !== "hidden")
   .filter((each) => !(each.innerText || each.getAttribute("aria-label") || each.labels?.[0]?.innerText)?.trim())
@@ -89,10 +92,15 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
     except WindrowError as error:
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("browser")
-    async with coordinator(folder / "house") as house, site() as pages, async_playwright() as playwright:
+    async with (
+        paying_coordinator(folder / "house") as house,
+        site() as pages,
+        async_playwright() as playwright,
+    ):
         house.seed([f"{pages.base}/{n}" for n in range(PAGES)])
         async with node(folder / "node", house.url, "--poll-s", "3600", sites=(pages,)) as running:
             await until(lambda: len(running.receipts()) == PAGES, "the last receipt")
+            judge(house.house, rejected=1)
             sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
             browser = await playwright.chromium.launch(executable_path=path, headless=True, args=sandbox)
             yield World(house, running, pages.base, browser)
@@ -167,6 +175,7 @@ async def test_a_narrow_screen_needs_no_sideways_scrolling(world: World) -> None
         await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
         if name == "log":
             await page.get_by_label("Follow live").uncheck()
+        await page.evaluate(LONG_AMOUNTS)
         wide = await page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
