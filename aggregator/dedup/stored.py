@@ -79,18 +79,33 @@ def judged_after(
     """Return (place, number) of texts that an index must hold, for places of the log after `reached` to `committed`.
 
     A truth that was judged in the place of a rejected contribution has that one's place and a number of its own. Exact
-    copies are left out, because the text that they copy is there.
+    copies are left out, because the text that they copy is there; where it was erased, the first copy stands for it.
     """
     place = sa.func.coalesce(_AUDITED.c.seq, contributions.c.seq)
     statement = (
         sa.select(place.label("place"), contributions.c.seq)
         .join(duplicates, duplicates.c.seq == contributions.c.seq)
         .join(_AUDITED, _AUDITED.c.contribution_id == contributions.c.audit_of, isouter=True)
-        .where(duplicates.c.kind.in_(("unique", "near")), place > reached, place <= committed, _IS_THERE)
+        .where(sa.or_(duplicates.c.kind.in_(("unique", "near")), _stands_for_an_erased_one()))
+        .where(place > reached, place <= committed, _IS_THERE)
         .order_by(place, contributions.c.seq)
         .limit(limit)
     )
     return [(row.place, row.seq) for row in connection.execute(statement)]
+
+
+def _stands_for_an_erased_one() -> sa.ColumnElement[bool]:
+    """An exact copy of a text that was erased, and no earlier contribution of that text is there."""
+    earlier, judged = contributions.alias("earlier"), duplicates.alias("judged")
+    is_original_gone = sa.exists().where(erasures.c.contribution_id == duplicates.c.first_contribution_id)
+    has_earlier = sa.exists().where(
+        earlier.c.text_sha256 == contributions.c.text_sha256,
+        earlier.c.seq < contributions.c.seq,
+        judged.c.seq == earlier.c.seq,
+        judged.c.kind != "hard",
+        ~sa.exists().where(erasures.c.seq == earlier.c.seq),
+    )
+    return sa.and_(duplicates.c.kind == "exact", is_original_gone, ~has_earlier)
 
 
 def heir_of(connection: sa.Connection, number: int, going: Collection[int]) -> int | None:

@@ -13,7 +13,7 @@ from real_house import words_of
 from aggregator.dedup import HouseIndex, Incoming, sketch
 from aggregator.judgement import CURSOR
 from storage.lake import Lake
-from storage.lake_tables import lake_files
+from storage.lake_tables import erasures, lake_files
 from storage.state import get_cursor
 from storage.tables import contributions, duplicates
 from storage.trust_tables import audits
@@ -136,6 +136,32 @@ async def test_an_erased_text_lives_on_under_who_gave_it_too(world: World) -> No
         connection.rollback()
     files = [path for path in (world.house.home / "dedup").iterdir() if path.suffix == ".idx"]
     assert files == [], "nothing of them is left"
+
+
+async def test_an_heir_is_found_again_when_the_index_is_lost_after_an_erasure(world: World) -> None:
+    """Somebody erases the first text, the index is made again, and a copy of it must not be paid as new."""
+    await submitted(world, [ONE, OTHER, ONE, ONE])
+    first, _, second, _ = rows(world)
+    with world.house.state.write() as connection:
+        HouseIndex(world.house.env.disk, world.house.home / "dedup", world.segments).erase(
+            connection, get_cursor(connection, CURSOR), [first.seq]
+        )
+        connection.execute(
+            sa.insert(erasures).values(
+                contribution_id=first.contribution_id,
+                seq=first.seq,
+                segment="",
+                offset=0,
+                length=0,
+                reason="asked",
+                state="done",
+                asked_at_ms=1,
+            )
+        )
+    lose_index(world)
+    await submitted(world, [NEAR_ONE, ONE])
+    assert kinds(world)[4:] == ["near", "exact"]
+    assert {row.first_contribution_id for row in rows(world)[4:]} == {second.contribution_id}
 
 
 def _forget(connection: sa.Connection, numbers: list[int]) -> None:
