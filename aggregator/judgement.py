@@ -22,7 +22,7 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
-from aggregator.curation import Annotations, annotate
+from aggregator.curation import Annotations, Fetched, annotate_all
 from aggregator.curation.host_lists import FOLDER, HostLists
 from aggregator.dedup import (
     HouseIndex,
@@ -77,7 +77,9 @@ class Judgement:
             texts = {row.seq: read_text(connection, self._segments, row.seq) for row in documents}
         if not rows:
             return 0
-        notes = {row.seq: self._annotate(row, texts[row.seq]) for row in documents}
+        fetched = [_fetched(row, texts[row.seq]) for row in documents]
+        judged = annotate_all(fetched, self._host_lists)
+        notes = {row.seq: note for row, note in zip(documents, judged, strict=True)}
         warm_up()
         sketches = dict(zip(texts, sketch_all(list(texts.values())), strict=True))
         incoming = [
@@ -102,14 +104,10 @@ class Judgement:
         self._index.upkeep(rows[-1].seq)
         return len(rows)
 
-    def _annotate(self, row: Any, text: str) -> Annotations:
-        return annotate(
-            text,
-            url=row.final_url,
-            robots_state=row.robots_state,
-            optout_signals=msgspec.json.decode(row.optout_signals, type=list[str]),
-            host_lists=self._host_lists,
-        )
+
+def _fetched(row: Any, text: str) -> Fetched:
+    signals = msgspec.json.decode(row.optout_signals, type=list[str])
+    return Fetched(text, row.final_url, row.robots_state, signals)
 
     def forget(self, connection: sa.Connection, numbers: Sequence[int]) -> None:
         """Take texts out of the index, within the transaction that erases them and before their rows change."""

@@ -3,6 +3,6 @@
 Usage: `note = annotate(text, url=url, robots_state="allowed", optout_signals=[])`.
 """
 
-from aggregator.curation.annotations import VERSION, Annotations, annotate
+from aggregator.curation.annotations import VERSION, Annotations, Fetched, annotate, annotate_all
 
-__all__ = ["VERSION", "Annotations", "annotate"]
+__all__ = ["VERSION", "Annotations", "Fetched", "annotate", "annotate_all"]

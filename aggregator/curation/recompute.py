@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from aggregator.curation.annotations import VERSION, Annotations, annotate
+from aggregator.curation.annotations import VERSION, Annotations, Fetched, annotate_all
 from aggregator.curation.host_lists import HostLists
 from storage import tables
 from storage.lake import Lake
@@ -89,7 +89,7 @@ class Recompute:
 
     def _judged_again(self, table: pa.Table) -> pa.Table:
         rows = table.select(["text", "final_url", "robots_state", "optout_signals"]).to_pylist()
-        notes = [self._annotate(row) for row in rows]
+        notes = self._annotate_all(rows)
         self._tell_state(table[ID].to_pylist(), notes)
         self.rows += len(notes)
         columns = [note.columns for note in notes]
@@ -99,14 +99,14 @@ class Recompute:
             table = table.set_column(LAKE_SCHEMA.get_field_index(name), field, values)
         return table
 
-    def _annotate(self, row: dict[str, Any]) -> Annotations:
-        return annotate(
-            row["text"],
-            url=row["final_url"] or "",
-            robots_state=row["robots_state"] or "",
-            optout_signals=row["optout_signals"] or [],
-            host_lists=self._host_lists,
-        )
+    def _annotate_all(self, rows: Sequence[dict[str, Any]]) -> list[Annotations]:
+        documents = [
+            Fetched(
+                row["text"], row["final_url"] or "", row["robots_state"] or "", row["optout_signals"] or []
+            )
+            for row in rows
+        ]
+        return annotate_all(documents, self._host_lists)
 
     def _tell_state(self, ids: Sequence[str], notes: Sequence[Annotations]) -> None:
         """Let the views over the state show the same; a crash before the swap does both again."""

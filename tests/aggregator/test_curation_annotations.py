@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rs_bpe.bpe import openai
 
-from aggregator.curation import VERSION, Annotations, annotate
+from aggregator.curation import VERSION, Annotations, Fetched, annotate, annotate_all
 from aggregator.curation.tokens import TOKENIZER, count_tokens
 from storage.annotation_columns import ANNOTATION_COLUMNS
 from storage.lake import LAKE_SCHEMA
@@ -120,3 +120,17 @@ def test_many_new_pieces_neither_fill_the_memory_nor_spoil_a_count() -> None:
             for n in range(first, first + 256)
         )
         assert count_tokens(words) == tokenizer.count(words)
+
+
+def test_documents_judged_together_are_judged_as_alone() -> None:
+    documents = [
+        Fetched(PAGE, "https://a.example/", "allowed", []),
+        Fetched("Der Zug hatte Verspätung, und alle warteten.", "https://b.example/", "denied", []),
+        Fetched("", "", "allowed", ["meta:robots noai="]),
+    ]
+    alone = [
+        annotate(each.text, url=each.url, robots_state=each.robots_state, optout_signals=each.optout_signals)
+        for each in documents
+    ]
+    assert annotate_all(documents) == alone
+    assert annotate_all([]) == []
