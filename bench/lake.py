@@ -23,6 +23,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -154,11 +155,10 @@ def append_all(world: LakeWorld, rows: int, each: int, seed: int, append_s: list
 
 def merged_apart(home: Path) -> tuple[int, float]:
     """Compact in a process that does nothing else, and return its most memory in MB and its processor time in s."""
-    child = os.fork()
-    if child == 0:
-        LakeWorld(home).compact()
-        os._exit(0)
-    used = os.wait4(child, 0)[2]
+    code = f"import sys; sys.path[:0] = {sys.path[:2]!r}; from pathlib import Path; "
+    code += f"from lake_world import LakeWorld; LakeWorld(Path({str(home)!r})).compact()"
+    child = subprocess.Popen([sys.executable, "-c", code])
+    used = os.wait4(child.pid, 0)[2]
     return used.ru_maxrss // 1000, used.ru_utime + used.ru_stime
 
 
