@@ -212,7 +212,8 @@ class Operations:
 
     async def erase(self, contribution_id: str, reason: str, copies: bool = False) -> dict[str, Any]:
         """Erase a document, and with `copies` its whole cluster."""
-        async with self._busy:
+        async with self._busy, self._merging:
+            self._compaction.stop()  # a merge under way may have the text in its unfinished file
             return await asyncio.to_thread(self.pipeline.eraser.erase, contribution_id, reason, copies)
 
     async def settle(self) -> dict[str, int]:

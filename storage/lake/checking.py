@@ -36,14 +36,14 @@ _REMEDIES: Final = {
     "unreadable": _RESTORE,
     "wrong_rows": _RESTORE,
     "wrong_type": "a column's type never changes: this file is of another version of Windrow",
-    "unsorted": _RESTORE,
+    "unsorted": "nothing: a question about a time reads more than it would have to",
     "wrong_times": _RESTORE,
     "overlap": "two files hold the same places of the log: put both back from a backup",
     "orphan": "nothing: it is removed when the house starts",
     "reference_changed": "nothing, if a document of it was erased; else put its files back from a backup",
     "snapshot_counts": "nothing is lost; tell the project how it came about",
 }
-_HARMLESS: Final = frozenset({"orphan", "reference_changed"})
+_HARMLESS: Final = frozenset({"orphan", "reference_changed", "unsorted"})
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -138,7 +138,8 @@ def _check_rows(path: Path, file: LakeFile) -> Iterator[Problem]:
     if not _is_sorted(keys):
         yield Problem("unsorted", file.path, f"its rows are not in the order of {TIME}")
     times = pc.min_max(keys[TIME]).as_py()
-    if (times["min"], times["max"]) != (file.first_ms, file.last_ms):
+    told = (file.first_ms, file.last_ms)
+    if told not in ((times["min"], times["max"]), (None, None)):  # none: listed by an earlier version
         yield Problem("wrong_times", file.path, f"{times['min']} to {times['max']}")
 
 

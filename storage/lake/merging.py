@@ -33,7 +33,9 @@ def read_groups(path: Path, keep: Keep | None = None) -> Iterator[pa.Table]:
     """Yield a file's row groups as tables of `LAKE_SCHEMA`; columns that it does not have are null."""
     with pq.ParquetFile(path, memory_map=True) as file:
         for number in range(file.num_row_groups):
-            table = as_lake(file.read_row_group(number, use_threads=False))
+            table = in_order(
+                as_lake(file.read_row_group(number, use_threads=False))
+            )  # of an earlier version too
             table = table if keep is None else keep(table)
             if table.num_rows:
                 yield table

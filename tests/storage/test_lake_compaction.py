@@ -305,6 +305,9 @@ def test_an_unsorted_file_is_found(world: LakeWorld) -> None:
         connection.execute(sa.update(lake_files).values(sha256=digest, bytes=size))
     found = [problem.cause for problem in check_lake(world.state, world.lake)]
     assert found == ["snapshot_counts", "unsorted"]
+    world.append(3)
+    world.compact(everything=True)
+    assert world.seqs() == [1, 2, 3, 4, 5, 6], "and a merge mends it"
 
 
 def test_stats_say_what_older_snapshots_take(world: LakeWorld) -> None:
