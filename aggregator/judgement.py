@@ -22,7 +22,7 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
-from aggregator.curation import Annotations, Fetched, annotate_all
+from aggregator.curation import Fetched, annotate_all
 from aggregator.curation.host_lists import FOLDER, HostLists
 from aggregator.dedup import (
     HouseIndex,
@@ -78,8 +78,7 @@ class Judgement:
         if not rows:
             return 0
         fetched = [_fetched(row, texts[row.seq]) for row in documents]
-        judged = annotate_all(fetched, self._host_lists)
-        notes = {row.seq: note for row, note in zip(documents, judged, strict=True)}
+        notes = dict(zip(texts, annotate_all(fetched, self._host_lists), strict=True))
         warm_up()
         sketches = dict(zip(texts, sketch_all(list(texts.values())), strict=True))
         incoming = [
@@ -104,14 +103,14 @@ class Judgement:
         self._index.upkeep(rows[-1].seq)
         return len(rows)
 
+    def forget(self, connection: sa.Connection, numbers: Sequence[int]) -> None:
+        """Take texts out of the index, within the transaction that erases them and before their rows change."""
+        self._index.erase(connection, get_cursor(connection, CURSOR), numbers)
+
 
 def _fetched(row: Any, text: str) -> Fetched:
     signals = msgspec.json.decode(row.optout_signals, type=list[str])
     return Fetched(text, row.final_url, row.robots_state, signals)
-
-    def forget(self, connection: sa.Connection, numbers: Sequence[int]) -> None:
-        """Take texts out of the index, within the transaction that erases them and before their rows change."""
-        self._index.erase(connection, get_cursor(connection, CURSOR), numbers)
 
 
 _COLUMNS = (
