@@ -105,7 +105,10 @@ def mark_boilerplate(
 
 
 def drop_lines(text: str, numbers: Collection[int]) -> str:
-    """Return a text without some of its lines, counted from 1, as a recipe does it."""
+    """Return a text without some of its lines, counted from 1.
+
+    A recipe does the same in DuckDB with `string_split`, `list_contains` and `array_to_string` (docs/dedup.md).
+    """
     return "\n".join(line for i, line in enumerate(text.split("\n"), 1) if i not in numbers)
 
 
