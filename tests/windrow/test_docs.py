@@ -28,7 +28,7 @@ PAGES = [*GUIDES, *sorted((ROOT / "docs" / "adr").glob("*.md"))]
 SOURCES = "\n".join(
     path.read_text(encoding="utf-8")
     for room in ("windrow", "windrow_protocol", "storage", "chain", "contributor_node", "aggregator", "rewards",
-                 "marketplace", "extension_bridge", "examples", "tests", "datasets")
+                 "marketplace", "extension_bridge", "examples", "tests", "datasets", "bench")
     for pattern in ("*.py", "*.sol", "*.toml", "*.sql", "*.js")
     for path in sorted((ROOT / room).rglob(pattern))
 )  # fmt: skip
