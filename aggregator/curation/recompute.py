@@ -15,7 +15,6 @@ Usage::
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +81,7 @@ class Recompute:
         for file in files:
             path = self._lake.folder / file.path
             if file.path not in self._done and (self._everything or _is_behind(path)):
-                temporary = self._lake.folder / f".annotating-{secrets.token_hex(4)}.tmp"
+                temporary = self._lake.folder / f".annotating-{self._lake.env.randomness.token(4).hex()}.tmp"
                 self._running = _Running(file, Merge([path], temporary, self._judged_again))
                 return 1
         return 0
@@ -120,7 +119,7 @@ class Recompute:
     def _swap(self, running: _Running) -> None:
         old, now_ms = running.file, self._lake.env.clock.now_ms()
         # A file of an earlier snapshot may hold the same bytes, judged when things were as they are now again.
-        file = adopt(self._lake, running.merge, [old], mark=secrets.token_hex(4))
+        file = adopt(self._lake, running.merge, [old], mark=self._lake.env.randomness.token(4).hex())
         if file.rows != old.rows:
             raise OSError(f"{file.path} has {file.rows} rows, and not those of {old.path}")
         if file.sha256 == old.sha256:

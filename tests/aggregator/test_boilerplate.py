@@ -138,7 +138,11 @@ def test_of_a_long_page_its_beginning_and_end_are_looked_at() -> None:
 
 
 def test_a_recipe_drops_marked_lines_as_the_manual_says() -> None:
-    (statement,) = re.findall(r"```sql\n(.+?)```", (ROOT / "docs" / "dedup.md").read_text(), re.DOTALL)
+    (statement,) = re.findall(
+        r"```sql\n(.+?)```",
+        (ROOT / "docs" / "adr" / "0029-boilerplate-beside-the-text.md").read_text(),
+        re.DOTALL,
+    )
     found = Site().mark(*(page(number) for number in range(3)))
     engine = duckdb.connect()
     engine.execute("SET enable_external_access = false")

@@ -30,7 +30,10 @@ COMMANDS = [
     *("up", "publish", "sql", "doctor", "buy", "verify", "claim", "demo"),
     *("frontier add", "epoch close", "node run", "config show", "bridge install", "bridge uninstall"),
     *("node verdicts", "node appeal", "node leave", "node delegate", "audit replay"),
-    "redteam",
+    *("node setup", "node doctor", "node backup", "node restore", "node earnings", "node dashboard"),
+    *("node pause", "node resume", "node finish", "node status", "node install", "node uninstall"),
+    *("node log", "node evidence", "lake annotate", "lake check", "lake compact", "lake stats"),
+    *("import", "export", "erase", "redteam"),
 ]
 
 

@@ -12,7 +12,7 @@ Usage: `for step in read_warc(path): ...`: a `Document`, a reason, and last how 
 from __future__ import annotations
 
 import os
-import select
+import selectors
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -99,9 +99,11 @@ def _lines(path: Path, after: int, silent_s: float) -> Iterator[list[Any]]:
         env={**os.environ, "PYTHONPATH": str(_ROOT), "ARROW_DEFAULT_MEMORY_POOL": "system"},
     )
     assert child.stdout is not None
+    poll = selectors.DefaultSelector()  # `select` knows no descriptor above 1,023
+    poll.register(child.stdout, selectors.EVENT_READ)
     try:
         buffer, patience_s = b"", float(CHILD_START_S_MAX)
-        while select.select([child.stdout], [], [], patience_s)[0]:
+        while poll.select(patience_s):
             data = os.read(child.stdout.fileno(), 1 << 16)
             if not data or len(buffer) > CHILD_LINE_BYTES_MAX:
                 return
@@ -110,6 +112,7 @@ def _lines(path: Path, after: int, silent_s: float) -> Iterator[list[Any]]:
                 yield msgspec.json.decode(line)
             patience_s = silent_s
     finally:
+        poll.close()
         child.kill()
         child.wait()
         child.stdout.close()
