@@ -125,8 +125,10 @@ class PosixAppendFile:
             self._calls.fsync(self._descriptor)
 
     def close(self) -> None:
-        """Close the file."""
-        self._calls.close(self._descriptor)
+        """Close the file; again does nothing, for the number may be another file's by then."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            self._calls.close(descriptor)
 
 
 @contextmanager

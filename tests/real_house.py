@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ from windrow_protocol.trust_rules import TrustRules
 NETWORK = "windrow-test"
 PAYOUT = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 _numbers = itertools.count(1)
+_opened: list[State | Segments] = []
 
 
 def address_of_its_own() -> str:
@@ -121,7 +124,20 @@ class Node:
 
 def open_state(home: Path, *schemas: Any) -> State:
     """Open SQLite in a folder, or PostgreSQL where WINDROW_TEST_DATABASE_URL names an empty one."""
-    return State.open(os.environ.get("WINDROW_TEST_DATABASE_URL") or sqlite_url(home / "state.db"), *schemas)
+    state = State.open(os.environ.get("WINDROW_TEST_DATABASE_URL") or sqlite_url(home / "state.db"), *schemas)
+    _opened.append(state)
+    return state
+
+
+@contextmanager
+def closing_what_opens() -> Iterator[None]:
+    """Close every state and segment file that is opened within the block."""
+    before = len(_opened)
+    try:
+        yield
+    finally:
+        while len(_opened) > before:
+            _opened.pop().close()
 
 
 def open_house(
@@ -148,7 +164,9 @@ def open_house(
 def open_segments(house: House, family: str = "contributions") -> Segments:
     """Open one family of segments as a house does at start."""
     with house.state.read() as connection:
-        return Segments(house.env.disk, house.home / "segments", family, connection)
+        segments = Segments(house.env.disk, house.home / "segments", family, connection)
+    _opened.append(segments)
+    return segments
 
 
 def words_of(seed: int, count: int = 120) -> str:

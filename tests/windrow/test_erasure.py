@@ -156,14 +156,14 @@ async def test_bytes_that_a_crash_kept_go_at_the_next_start(
     while close_epochs(world.house, world.segments, 0):
         pass
     with world.house.state.read() as connection:
-        work = sa.select(contributions).where(contributions.c.audit_of.is_(None))  # a truth of it may stand beside it
-        key, seq = [(each.contribution_id, each.seq) for each in connection.execute(work)][0]
-        row = connection.execute(sa.select(submissions).where(submissions.c.seq == seq)).one()
+        work = sa.select(contributions).where(contributions.c.audit_of.is_(None))  # its truth is beside it
+        erased = connection.execute(work).one()
+        row = connection.execute(sa.select(submissions).where(submissions.c.seq == erased.seq)).one()
     eraser = world.pipeline.eraser
     with monkeypatch.context() as crashing:
         crashing.setattr(eraser, "finish", lambda: (_ for _ in ()).throw(OSError("the process is gone")))
         with pytest.raises(OSError, match="gone"):
-            eraser.erase(key, "asked")
+            eraser.erase(erased.contribution_id, "asked")
     place = Place(row.segment, row.offset, row.length)
     assert msgspec.json.decode(world.segments.read(place))["text"] == words_of(8)
     assert world.pipeline.eraser.finish() >= 1
