@@ -16,7 +16,7 @@ demo: setup
 
 # The longest files come first, and a file stays on one worker, so that what it starts is started once.
 test: setup
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/windrow tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/windrow tests/simulation tests
 
 lint: setup
 	@$(BIN)/ruff check .
