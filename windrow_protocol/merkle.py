@@ -16,22 +16,29 @@ Source: OpenZeppelin `MerkleProof.sol` and `merkle-tree` (MIT); EIP-55 for addre
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-import sha3
+from sha3 import keccak_256
 
 from windrow_protocol.errors import WindrowError
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 PROOF_HASHES_MAX = 64
 UINT256_MAX = 2**256 - 1
+_LETTERS: Final = bytes(
+    0x20 if 0x61 <= code <= 0x66 else 0 for code in range(256)
+)  # where case is to be chosen
+_CAPITALS: Final = bytes(
+    0x20 if chr(code) in "89abcdef" else 0 for code in range(256)
+)  # by a hex digit of the hash
 
 
 def keccak256(data: bytes) -> bytes:
     """Return Ethereum's Keccak-256 of some bytes (not NIST SHA-3)."""
-    digest: bytes = sha3.keccak_256(data).digest()
+    digest: bytes = keccak_256(data).digest()
     return digest
 
 
@@ -40,8 +47,11 @@ def checksum_address(address: str) -> str:
     if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
         raise WindrowError("bad_payout_address", repr(address)[:60])
     lower = address[2:].lower()
-    digest = keccak256(lower.encode()).hex()
-    spelled = "0x" + "".join(c.upper() if int(h, 16) >= 8 else c for c, h in zip(lower, digest, strict=False))
+    ascii_lower = lower.encode()
+    # 0x20 is what small letters have and capitals lack: taken from all that EIP-55 makes capital, in one number.
+    letters = int.from_bytes(ascii_lower.translate(_LETTERS), "big")
+    capitals = int.from_bytes(keccak256(ascii_lower)[:20].hex().encode().translate(_CAPITALS), "big")
+    spelled = "0x" + (int.from_bytes(ascii_lower, "big") ^ (letters & capitals)).to_bytes(40, "big").decode()
     if address[2:] not in (lower, lower.upper()) and address != spelled:
         raise WindrowError("bad_payout_address", f"{address} has a wrong checksum")
     return spelled
@@ -81,7 +91,7 @@ class MerkleTree:
     """A whole tree: `nodes[0]` is the root, leaves stand at the end in descending order of index."""
 
     nodes: tuple[bytes, ...]
-    leaves: tuple[tuple[str, int, int], ...]  # (account, amount, index in nodes)
+    leaves: tuple[tuple[str, int, int], ...]  # (account, amount, index in nodes), sorted by account
 
     @classmethod
     def from_amounts(cls, amounts: Mapping[str, int]) -> MerkleTree:
@@ -91,16 +101,19 @@ class MerkleTree:
         rows = [(checksum_address(account), amount) for account, amount in amounts.items()]
         if len({account for account, _ in rows}) != len(rows):
             raise ValueError("an account stands twice under two spellings")
-        hashed = sorted((leaf_hash(account, amount), account, amount) for account, amount in rows)
-        size = 2 * len(hashed) - 1
+        hashed = sorted((leaf_hash(account, amount), number) for number, (account, amount) in enumerate(rows))
+        size = 2 * len(rows) - 1
         nodes = [b""] * size
-        for i, (digest, _, _) in enumerate(hashed):
-            nodes[size - 1 - i] = digest
-        for i in range(size - 1 - len(hashed), -1, -1):
+        nodes[len(rows) - 1 :] = [digest for digest, _ in reversed(hashed)]
+        for i in range(len(rows) - 2, -1, -1):
             nodes[i] = _pair(nodes[2 * i + 1], nodes[2 * i + 2])
-        places = {account: size - 1 - i for i, (_, account, _) in enumerate(hashed)}
-        leaves = tuple((account, amount, places[account]) for account, amount in sorted(rows))
-        return cls(tuple(nodes), leaves)
+        places = [0] * len(rows)
+        for i, (_, number) in enumerate(hashed):
+            places[number] = size - 1 - i
+        leaves = sorted(
+            (account, amount, place) for (account, amount), place in zip(rows, places, strict=True)
+        )
+        return cls(tuple(nodes), tuple(leaves))
 
     @property
     def root(self) -> str:
@@ -154,7 +167,7 @@ class MerkleTree:
 
     def _leaf(self, account: str) -> tuple[str, int, int]:
         spelled = checksum_address(account)
-        for leaf in self.leaves:
-            if leaf[0] == spelled:
-                return leaf
+        place = bisect_left(self.leaves, (spelled,))
+        if place < len(self.leaves) and self.leaves[place][0] == spelled:
+            return self.leaves[place]
         raise WindrowError("not_found", f"{spelled} has no leaf in this tree")
