@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, get_args
-from urllib.parse import unquote_to_bytes, urljoin
+from urllib.parse import unquote_to_bytes, urldefrag, urljoin
 
 from yarl import URL
 
@@ -133,6 +133,14 @@ def target_of(url: str) -> Target:
     return Target(parsed.scheme, Place(host, port), path, query)
 
 
+def redirected(url: str, location: str) -> str:
+    """Return where a redirect leads, without a fragment; an empty string where that is no URL at all."""
+    try:
+        return urldefrag(urljoin(url, location)).url
+    except ValueError:  # such as `http://[10.0.0.1]/`
+        return ""
+
+
 def pace_key(place: Place) -> str:
     """Return the name a place is paced under: a host's ports 80 and 443 are one host."""
     return place.host if place.port in (80, 443) else f"{place.host}:{place.port}"
@@ -178,7 +186,7 @@ class GrantTable:
         """Keep the target of a redirect that the proxy itself saw answering `ask`; unusable ones are ignored."""
         state = self._states.get(ask.lease_id)
         if state is not None and ask.purpose != "subresource":
-            _keep(state, ask.purpose, urljoin(ask.url, location))
+            _keep(state, ask.purpose, redirected(ask.url, location))
 
     def announce_redirect(self, lease_id: str, purpose: str, url: str) -> bool:
         """Keep a redirect that only the crawl child could see, inside a tunnel. Returns whether it is allowed."""

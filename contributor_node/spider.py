@@ -18,7 +18,6 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import urldefrag, urljoin
 
 from scrapy import Request, Spider
 from scrapy.exceptions import IgnoreRequest
@@ -27,7 +26,7 @@ from twisted.python.failure import Failure
 
 from contributor_node.content_coding import undo_content_encoding
 from contributor_node.crawl_wire import Broken, CrawlResult, Parsing
-from contributor_node.egress_grants import Purpose
+from contributor_node.egress_grants import Purpose, redirected
 from contributor_node.extract import EXTRACTOR_VERSION, Extracted, extract, extract_markup, is_html
 from contributor_node.outcomes import outcome_of_refusal, outcome_of_status, retry_after_ms
 from contributor_node.page import Page, Part
@@ -108,7 +107,7 @@ class LeaseSpider(Spider):
         self._refused(visit, code, str(error))
 
     async def _redirected(self, visit: Visit, response: Response) -> None:
-        target = urldefrag(urljoin(response.url, header(response, "Location"))).url
+        target = redirected(response.url, header(response, "Location"))
         if target in visit.seen or len(visit.seen) > visit.work.redirects_max:
             self._end(visit, Outcome.SERVER_ERROR, "too many redirects, or in a circle")
         elif not await self.crew.link.ask_redirect(visit.work.lease_id, "redirect", target):

@@ -56,6 +56,7 @@ REDIRECTS = {
     "/to-loopback": "http://127.0.0.1:9/",
     "/to-denied": "/private/1",
     "/to-file": "file:///etc/passwd",
+    "/to-nonsense": "http://[10.0.0.1]/",
     "/circle": "/circle-2",
     "/circle-2": "/circle",
     "/far/0": "/far/1",
@@ -252,16 +253,17 @@ async def test_a_failing_robots_txt_denies_and_a_missing_one_does_not(world: Wor
 
 async def test_redirects_are_followed_and_asked_about_at_each_step(world: World) -> None:
     base = world.main.base
-    moved, denied, far, circle, file = await world.crawl(
+    moved, denied, far, circle, file, nonsense = await world.crawl(
         lease(f"{base}/moved"),
         lease(f"{base}/to-denied"),
         lease(f"{base}/far/0", redirects_max=1),
         lease(f"{base}/circle"),
         lease(f"{base}/to-file"),
+        lease(f"{base}/to-nonsense"),
     )
     assert (moved.outcome, moved.final_url, moved.url) == (Outcome.FETCHED, f"{base}/page", f"{base}/moved")
     assert (denied.outcome, denied.robots_state, denied.text) == (Outcome.ROBOTS_DENIED, "denied", "")
-    assert [r.outcome for r in (far, circle, file)] == [Outcome.SERVER_ERROR] * 3
+    assert [r.outcome for r in (far, circle, file, nonsense)] == [Outcome.SERVER_ERROR] * 4
     assert "/private/1" not in world.main.hits
     assert world.main.hits.count("/far/2") == 0
 
