@@ -6,6 +6,7 @@ covers it:
     page         exactly the lease's URL
     redirect     exactly a URL that a redirect seen under this lease named, at most `redirects_max` of them
     robots       /robots.txt of a host the lease already reaches, or what its robots.txt redirected to
+    tdmrep       /.well-known/tdmrep.json of a host the lease already reaches
     subresource  a host the lease already reaches, only where the lease asks for a browser
 
 Over plain HTTP the proxy sees the URL and every redirect itself. Inside a CONNECT tunnel it sees host and port
@@ -32,7 +33,7 @@ from yarl import URL
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import ROBOTS_REDIRECTS_MAX, SUBRESOURCES_PER_PAGE_MAX, URL_CHARS_MAX
 
-Purpose = Literal["page", "redirect", "robots", "subresource"]
+Purpose = Literal["page", "redirect", "robots", "tdmrep", "subresource"]
 PURPOSES: frozenset[str] = frozenset(get_args(Purpose))
 RobotsVerdict = Literal["", "allowed", "no_robots"]
 VERDICTS: frozenset[str] = frozenset(get_args(RobotsVerdict))
@@ -185,7 +186,7 @@ class GrantTable:
     def saw_redirect(self, ask: EgressAsk, location: str) -> None:
         """Keep the target of a redirect that the proxy itself saw answering `ask`; unusable ones are ignored."""
         state = self._states.get(ask.lease_id)
-        if state is not None and ask.purpose != "subresource":
+        if state is not None and ask.purpose not in ("subresource", "tdmrep"):
             _keep(state, ask.purpose, redirected(ask.url, location))
 
     def announce_redirect(self, lease_id: str, purpose: str, url: str) -> bool:
@@ -217,6 +218,9 @@ def _url_covered(state: GrantState, ask: EgressAsk, target: Target) -> bool:
     if ask.purpose == "robots":
         own = target.path == b"/robots.txt" and not target.query and target.place in state.places()
         return own or target in state.robots_redirects
+    if ask.purpose == "tdmrep":
+        named = target.path == b"/.well-known/tdmrep.json" and not target.query
+        return named and target.place in state.places()
     return state.grant.render == "browser" and target.place in state.places()
 
 
@@ -228,6 +232,8 @@ def _tunnel_covered(state: GrantState, ask: EgressAsk, target: Target) -> bool:
         return through([state.own])
     if ask.purpose == "redirect":
         return through(state.redirects)
+    if ask.purpose == "tdmrep":
+        return through([state.own, *state.redirects])
     if ask.purpose == "robots":
         return through([state.own, *state.redirects, *state.robots_redirects])
     return state.grant.render == "browser" and through([state.own, *state.redirects])

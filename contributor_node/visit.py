@@ -131,7 +131,7 @@ class RobotsMiddleware:
         if purpose == "page":
             visit.crawl_delay_ms = round(min(delay_s or 0, CRAWL_DELAY_S_MAX) * 1000)
         allowed = found.rules.allows(ROBOTS_TOKEN, request.url)
-        if purpose != "subresource":
+        if purpose in ("page", "redirect"):
             visit.heard_robots(found.rules, allowed)
         if not allowed:
             raise RobotsDenied(request.url)
