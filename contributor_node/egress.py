@@ -37,6 +37,7 @@ from contributor_node.egress_grants import (
     EgressAsk,
     GrantState,
     GrantTable,
+    address_pace_key,
     pace_key,
     target_of,
 )
@@ -46,7 +47,12 @@ from contributor_node.line_log import LineLog
 from contributor_node.pacing import Pacer, pace_for
 from windrow_protocol.addresses import AllowedEndpoint
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import EGRESS_CONNECTIONS_MAX, EGRESS_HEAD_TIME_S_MAX, HOST_PACE_S_MIN
+from windrow_protocol.limits import (
+    ADDRESS_PACE_SHARE,
+    EGRESS_CONNECTIONS_MAX,
+    EGRESS_HEAD_TIME_S_MAX,
+    HOST_PACE_S_MIN,
+)
 
 LOOPBACK = "127.0.0.1"
 
@@ -183,6 +189,7 @@ class EgressProxy:
             pinned.listed, self._settings.pace_private_s if pinned.listed else self._settings.pace_s
         )
         await self.pacer.turn(pace_key(place), pace_s, part=ask.purpose == "subresource")
+        await self.pacer.turn(address_pace_key(pinned.address, place.port), pace_s / ADDRESS_PACE_SHARE)
         async with self._lanes:
             self.grants.still_open(ask.lease_id, self._now_ms())
             await self._meter.before_request()

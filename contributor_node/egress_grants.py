@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from ipaddress import IPv6Network
 from typing import Literal, NamedTuple, get_args
 from urllib.parse import unquote_to_bytes, urldefrag, urljoin
 
@@ -145,6 +146,14 @@ def redirected(url: str, location: str) -> str:
 def pace_key(place: Place) -> str:
     """Return the name a place is paced under: a host's ports 80 and 443 are one host."""
     return place.host if place.port in (80, 443) else f"{place.host}:{place.port}"
+
+
+def address_pace_key(address: str, port: int) -> str:
+    """Return the name an address is paced under, whatever names lead to it; of IPv6 the /64, which has one owner."""
+    place = address
+    if ":" in address:
+        place = str(IPv6Network((address, 64), strict=False).network_address)
+    return f"@{place}" if port in (80, 443) else f"@{place}:{port}"
 
 
 class GrantTable:
