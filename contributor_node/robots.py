@@ -31,7 +31,9 @@ from windrow_protocol.limits import ROBOTS_BYTES_MAX, ROBOTS_CACHE_S, ROBOTS_HOS
 from windrow_protocol.robots_rules import RobotsRules, RobotsState
 
 ROBOTS_TOKEN = "WindrowBot"
-OF_ONE_LEASE = frozenset(["not_leased", "lease_expired", "budget_exhausted", "line_log_unwritable"])
+OF_ONE_LEASE = frozenset(
+    ["not_leased", "lease_expired", "budget_exhausted", "owner_denied", "line_log_unwritable"]
+)
 
 
 class RobotsAnswer(NamedTuple):

@@ -52,6 +52,7 @@ RENDER_SETTLE_S_MAX: Final = 10
 EGRESS_HEAD_BYTES_MAX: Final = 65_536
 EGRESS_CONNECTIONS_MAX: Final = 64
 EGRESS_HEAD_TIME_S_MAX: Final = 10
+OWNER_DOMAINS_MAX: Final = 500_000  # in one category of the node's owner, 8 bytes each
 LINE_LOG_FILE_BYTES_MAX: Final = 64_000_000
 
 # --- messages -------------------------------------------------------------------------------------
