@@ -47,9 +47,13 @@ from contributor_node.crawl import CrawlEngine, CrawlSettings  # noqa: E402
 from contributor_node.dashboard.link_file import LINK_FILE  # noqa: E402
 from contributor_node.line_log import LineLog, read_rows  # noqa: E402
 from windrow_protocol.addresses import parse_allowed  # noqa: E402
+from windrow_protocol.trust_rules import TrustRules  # noqa: E402
 
 LEASES_AT_ONCE: Final = 400
 MB: Final = 1_000_000
+GENEROUS: Final = TrustRules(
+    off=("lease_limits", "probation", "sybil_limits", "canaries")
+)  # as to a node long known
 
 
 # --- reading processes from outside ----------------------------------------------------------------------------
@@ -136,7 +140,8 @@ async def web(options: argparse.Namespace, *flags: str) -> AsyncIterator[Web]:
     try:
         yield Web(process, json.loads(await process.stdout.readline()))
     finally:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
 
 
@@ -233,7 +238,7 @@ async def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Many leases through the whole node: its own memory at each tenth, its children, its log."""
     async with (
         web(options) as sites,
-        coordinator(folder / "house") as house,
+        coordinator(folder / "house", rules=GENEROUS) as house,
         node(folder / "node", house.url, "--allow-private", *sites.hosts, "--batch", "50") as running,
     ):
         house.seed(sites.urls(options.fetches))
@@ -307,7 +312,7 @@ async def pause(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     waits_s = []
     async with (
         web(options) as sites,
-        coordinator(folder / "house") as house,
+        coordinator(folder / "house", rules=GENEROUS) as house,
         node(folder / "node", house.url, "--allow-private", *sites.hosts, "--batch", "50") as running,
     ):
         for turn in range(options.pauses):
