@@ -33,28 +33,29 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
+import sqlalchemy as sa
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path[:1] = [str(ROOT), str(ROOT / "tests")]  # and not this folder, whose names are not packages
 
 from crawl_sites import lease, wall_ms  # noqa: E402
 from dashboard_world import Visitor  # noqa: E402
-from node_world import coordinator, node  # noqa: E402
+from node_world import Coordinator, coordinator, node  # noqa: E402
 
 from contributor_node import control  # noqa: E402
 from contributor_node.budget import Budget, Caps, OwnerRules, read_usage  # noqa: E402
 from contributor_node.crawl import CrawlEngine, CrawlSettings  # noqa: E402
 from contributor_node.dashboard.link_file import LINK_FILE  # noqa: E402
 from contributor_node.line_log import LineLog, read_rows  # noqa: E402
+from storage.trust_tables import audits  # noqa: E402
 from windrow_protocol.addresses import parse_allowed  # noqa: E402
 from windrow_protocol.trust_rules import TrustRules  # noqa: E402
 
 LEASES_AT_ONCE: Final = 400
 MB: Final = 1_000_000
-# As to a node long known; nobody audits here, and answers that wait for an audit would stop the leases.
 GENEROUS: Final = TrustRules(
-    off=("lease_limits", "probation", "sybil_limits", "canaries", "audits", "refusal_audits")
-)
+    off=("lease_limits", "probation", "sybil_limits", "canaries")
+)  # a node long known
 
 
 # --- reading processes from outside ----------------------------------------------------------------------------
@@ -247,6 +248,7 @@ async def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         begun, tenth = cpu_s(running.pid), max(1, options.fetches // 10)
         deadline = time.monotonic() + options.soak_s
         while (done := running.count("receipts")) < options.fetches and time.monotonic() < deadline:
+            _decide(house)
             children.update(each.pid for each in tree(running.pid)[1:2])
             if done >= tenth * (len(steps) + 1):
                 steps.append((done, _own_mb(running.pid)))
@@ -273,6 +275,12 @@ async def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "logged_to_kernel_bytes": round(logged / moved, 4),
         "cpu_s_per_1000_pages": round(spent_s / max(1, done) * 1_000, 1),
     }
+
+
+def _decide(house: Coordinator) -> None:
+    """Close the audits: no validator works here, and a node with 200 answers undecided is given no lease."""
+    with house.house.state.write() as connection:
+        connection.execute(sa.update(audits).values(state="decided"))
 
 
 def _own_mb(pid: int) -> float:
@@ -318,6 +326,7 @@ async def pause(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     ):
         for turn in range(options.pauses):
             house.seed(sites.urls(300, f"t{turn}"))
+            _decide(house)
             before = (await sites.counters())["requests"]
             await _more_requests(sites, before + 40)
             paused_at = time.time()

@@ -86,7 +86,7 @@ async def test_told_to_stop_it_ends_at_once_and_goes_on_later(tmp_path: Path) ->
     async with coordinator(tmp_path / "house") as house, site() as pages:
         house.seed([f"{pages.base}/{n}" for n in range(PAGES)])
         async with node(tmp_path / "node", house.url, sites=(pages,)) as running:
-            await until(lambda: len(pages.hits_of("/")) > 9, "the first pages")
+            await until(lambda: running.count("results") or running.receipts(), "the first results")
             assert await running.stop() == 0
             before = len(running.receipts())
             assert 0 < before < PAGES
