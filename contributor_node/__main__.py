@@ -56,6 +56,9 @@ _HELP = {
     "on_battery": "work on battery too",
     "on_metered": "work on a metered line too",
     "idle_only_min": "work only after so many minutes without keyboard and mouse (0: always)",
+    "deny_domains": "domains never to be asked, with all below them",
+    "allow_domains": "ask these domains only, with all below them (default: all)",
+    "deny_categories": "categories never to be asked: files categories/NAME.txt in the node's home",
     "chromium": "path of the browser",
     "batch": "leases at once",
     "poll_s": "seconds between questions for work when there is none",
@@ -63,7 +66,7 @@ _HELP = {
     "no_dashboard": "serve no dashboard",
     "validator": "work only as a validator: its operator has listed this node's id",
 }
-_LISTS = frozenset({"renders", "allow_private"})
+_LISTS = frozenset({"renders", "allow_private", "deny_domains", "allow_domains", "deny_categories"})
 
 
 def _now_ms() -> int:
@@ -103,6 +106,12 @@ async def _run(
         chromium_path=settings.chromium,
     )
     engine = CrawlEngine(crawl, line_log, _now_ms, meter=budget)
+
+    def follow(owner: NodeSettings) -> None:
+        engine.proxy.domains = owner.domains()
+        budget.change(rules_of(owner))
+
+    follow(settings)
     client = CoordinatorClient(
         settings.coordinator,
         key,
@@ -123,7 +132,9 @@ async def _run(
         print(f"{AGENT} waits: {budget.decision().sentence}", flush=True)
     cycle = WorkCycle(settings, client, engine, outbox, budget, _now_ms)
     dashboard = Dashboard(NodeParts(read_again, client, cycle, engine, budget), _now_ms, crawl.user_agent)
-    watching = asyncio.create_task(watch(budget, sensors, home / SETTINGS_FILE, lambda: read_again().values))
+    watching = asyncio.create_task(
+        watch(budget, sensors, home / SETTINGS_FILE, lambda: read_again().values, follow)
+    )
     drawing = asyncio.create_task(_draw(settings, client, cycle, stop))
     try:
         if not settings.no_dashboard:

@@ -1,10 +1,10 @@
 """The egress proxy: the only road out of this machine for Scrapy, robots.txt and Chromium.
 
 Rules: listens on loopback; every request carries Proxy-Authorization (user `lease_id.purpose`, perhaps with `+` and
-robots.txt's verdict, password a secret made for this run). In this order: covered by an open lease, address resolved
-once and every answer checked, the host's pace waited for, the owner's rules asked, the row written to the line log,
-and only then a connection to the pinned address. A refusal is JSON {error, sentence, detail, remedy} with the code in
-`Windrow-Refused`; a field of that name never passes from outside.
+robots.txt's verdict, password a secret made for this run). In this order: covered by an open lease, no domain its owner
+denies, address resolved once and every answer checked, the host's and the address's pace waited for, the owner's caps
+asked, the row written to the line log, and only then a connection to the pinned address. A refusal is JSON {error,
+sentence, detail, remedy} with the code in `Windrow-Refused`; a field of that name never passes from outside.
 
 Does not: follow redirects, read robots.txt, parse pages, or verify the signature of a lease.
 
@@ -37,16 +37,23 @@ from contributor_node.egress_grants import (
     EgressAsk,
     GrantState,
     GrantTable,
+    address_pace_key,
     pace_key,
     target_of,
 )
 from contributor_node.egress_patience import Patience
 from contributor_node.egress_relay import Endpoint, HttpPeer, Way, Wire, relay_http, relay_tunnel
 from contributor_node.line_log import LineLog
+from contributor_node.owner_domains import OwnerDomains
 from contributor_node.pacing import Pacer, pace_for
 from windrow_protocol.addresses import AllowedEndpoint
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import EGRESS_CONNECTIONS_MAX, EGRESS_HEAD_TIME_S_MAX, HOST_PACE_S_MIN
+from windrow_protocol.limits import (
+    ADDRESS_PACE_SHARE,
+    EGRESS_CONNECTIONS_MAX,
+    EGRESS_HEAD_TIME_S_MAX,
+    HOST_PACE_S_MIN,
+)
 
 LOOPBACK = "127.0.0.1"
 
@@ -100,6 +107,7 @@ class EgressProxy:
         self.pacer = Pacer()
         self.secret = secrets.token_hex(16)
         self.refused = 0
+        self.domains = OwnerDomains()
         self._settings, self._log, self._now_ms = settings, line_log, now_ms
         self._addresses = AddressBook(settings.allow_private, resolve)
         self._meter: Meter = meter or NoCaps()
@@ -178,11 +186,13 @@ class EgressProxy:
     async def _forward(self, client: HttpPeer, request: h11.Request, ask: EgressAsk) -> None:
         state = self.grants.admit(ask, self._now_ms())
         place = target_of(ask.url).place
+        self.domains.check(place.host)
         pinned = await self._addresses.choose(place)
         pace_s = pace_for(
             pinned.listed, self._settings.pace_private_s if pinned.listed else self._settings.pace_s
         )
         await self.pacer.turn(pace_key(place), pace_s, part=ask.purpose == "subresource")
+        await self.pacer.turn(address_pace_key(pinned.address, place.port), pace_s / ADDRESS_PACE_SHARE)
         async with self._lanes:
             self.grants.still_open(ask.lease_id, self._now_ms())
             await self._meter.before_request()

@@ -6,6 +6,7 @@ covers it:
     page         exactly the lease's URL
     redirect     exactly a URL that a redirect seen under this lease named, at most `redirects_max` of them
     robots       /robots.txt of a host the lease already reaches, or what its robots.txt redirected to
+    tdmrep       /.well-known/tdmrep.json of a host the lease already reaches
     subresource  a host the lease already reaches, only where the lease asks for a browser
 
 Over plain HTTP the proxy sees the URL and every redirect itself. Inside a CONNECT tunnel it sees host and port
@@ -24,15 +25,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from ipaddress import IPv6Network
 from typing import Literal, NamedTuple, get_args
-from urllib.parse import unquote_to_bytes, urljoin
+from urllib.parse import unquote_to_bytes, urldefrag, urljoin
 
 from yarl import URL
 
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import ROBOTS_REDIRECTS_MAX, SUBRESOURCES_PER_PAGE_MAX, URL_CHARS_MAX
 
-Purpose = Literal["page", "redirect", "robots", "subresource"]
+Purpose = Literal["page", "redirect", "robots", "tdmrep", "subresource"]
 PURPOSES: frozenset[str] = frozenset(get_args(Purpose))
 RobotsVerdict = Literal["", "allowed", "no_robots"]
 VERDICTS: frozenset[str] = frozenset(get_args(RobotsVerdict))
@@ -133,9 +135,25 @@ def target_of(url: str) -> Target:
     return Target(parsed.scheme, Place(host, port), path, query)
 
 
+def redirected(url: str, location: str) -> str:
+    """Return where a redirect leads, without a fragment; an empty string where that is no URL at all."""
+    try:
+        return urldefrag(urljoin(url, location)).url
+    except ValueError:  # such as `http://[10.0.0.1]/`
+        return ""
+
+
 def pace_key(place: Place) -> str:
     """Return the name a place is paced under: a host's ports 80 and 443 are one host."""
     return place.host if place.port in (80, 443) else f"{place.host}:{place.port}"
+
+
+def address_pace_key(address: str, port: int) -> str:
+    """Return the name an address is paced under, whatever names lead to it; of IPv6 the /64, which has one owner."""
+    place = address
+    if ":" in address:
+        place = str(IPv6Network((address, 64), strict=False).network_address)
+    return f"@{place}" if port in (80, 443) else f"@{place}:{port}"
 
 
 class GrantTable:
@@ -177,8 +195,8 @@ class GrantTable:
     def saw_redirect(self, ask: EgressAsk, location: str) -> None:
         """Keep the target of a redirect that the proxy itself saw answering `ask`; unusable ones are ignored."""
         state = self._states.get(ask.lease_id)
-        if state is not None and ask.purpose != "subresource":
-            _keep(state, ask.purpose, urljoin(ask.url, location))
+        if state is not None and ask.purpose not in ("subresource", "tdmrep"):
+            _keep(state, ask.purpose, redirected(ask.url, location))
 
     def announce_redirect(self, lease_id: str, purpose: str, url: str) -> bool:
         """Keep a redirect that only the crawl child could see, inside a tunnel. Returns whether it is allowed."""
@@ -209,6 +227,9 @@ def _url_covered(state: GrantState, ask: EgressAsk, target: Target) -> bool:
     if ask.purpose == "robots":
         own = target.path == b"/robots.txt" and not target.query and target.place in state.places()
         return own or target in state.robots_redirects
+    if ask.purpose == "tdmrep":
+        named = target.path == b"/.well-known/tdmrep.json" and not target.query
+        return named and target.place in state.places()
     return state.grant.render == "browser" and target.place in state.places()
 
 
@@ -220,6 +241,8 @@ def _tunnel_covered(state: GrantState, ask: EgressAsk, target: Target) -> bool:
         return through([state.own])
     if ask.purpose == "redirect":
         return through(state.redirects)
+    if ask.purpose == "tdmrep":
+        return through([state.own, *state.redirects])
     if ask.purpose == "robots":
         return through([state.own, *state.redirects, *state.robots_redirects])
     return state.grant.render == "browser" and through([state.own, *state.redirects])

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -28,6 +29,9 @@ from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import EGRESS_HEAD_BYTES_MAX
 
 CHUNK_BYTES = 65_536
+RECEIVE_BYTES_MAX = (
+    65_536  # the kernel takes in so much ahead of us, so that a killed node has little uncounted
+)
 CONNECT_TIME_S_MAX = 10
 TUNNEL_SLACK_BYTES = 65_536  # TLS handshake and record overhead of one response
 BODY_SLACK_BYTES = 16_384  # lets the crawl child notice first that a body is too long
@@ -123,13 +127,16 @@ async def connect(endpoint: Endpoint) -> tuple[asyncio.StreamReader, asyncio.Str
     local = (endpoint.source, 0) if endpoint.source else None
     try:
         async with asyncio.timeout(CONNECT_TIME_S_MAX):
-            reader, writer = await asyncio.open_connection(endpoint.address, endpoint.port, local_addr=local)
+            reader, writer = await asyncio.open_connection(
+                endpoint.address, endpoint.port, local_addr=local, limit=CHUNK_BYTES // 2
+            )
     except (OSError, TimeoutError) as error:
         raise WindrowError("host_unreachable", f"{endpoint.address}:{endpoint.port}: {error}") from error
     peer = writer.get_extra_info("peername")
     if not peer or ipaddress.ip_address(peer[0]) != ipaddress.ip_address(endpoint.address):
         writer.transport.abort()
         raise WindrowError("unsafe_address", f"asked for {endpoint.address}, reached {peer}")
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES_MAX)
     return reader, writer
 
 

@@ -32,6 +32,7 @@ _REFUSAL: dict[str, Outcome] = {
     "unsafe_address": Outcome.UNSAFE_ADDRESS,
     "lease_expired": Outcome.EXPIRED,
     "budget_exhausted": Outcome.BUDGET_EXHAUSTED,
+    "owner_denied": Outcome.BUDGET_EXHAUSTED,  # the owner's word too, and nothing about the host
     "too_large": Outcome.TOO_LARGE,
     "decompression_bomb": Outcome.TOO_LARGE,
     "fetch_timeout": Outcome.TIMEOUT,

@@ -15,7 +15,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from contributor_node.budget import Budget, rules_of
+from contributor_node.budget import Budget
 from contributor_node.control import file_mark
 from contributor_node.sensors import Sensors, sense
 from contributor_node.settings import NodeSettings
@@ -33,8 +33,14 @@ async def look(budget: Budget, sensors: Sensors) -> None:
         budget.tell(await asyncio.to_thread(sense, sensors))
 
 
-async def watch(budget: Budget, sensors: Sensors, toml: Path, read_again: Callable[[], NodeSettings]) -> None:
-    """Watch until cancelled; `read_again` returns the settings as they are now."""
+async def watch(
+    budget: Budget,
+    sensors: Sensors,
+    toml: Path,
+    read_again: Callable[[], NodeSettings],
+    follow: Callable[[NodeSettings], None],
+) -> None:
+    """Watch until cancelled; `read_again` returns the settings as they are now, `follow` goes by them."""
     seen, looks = file_mark(toml), 0
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
@@ -42,13 +48,13 @@ async def watch(budget: Budget, sensors: Sensors, toml: Path, read_again: Callab
         now = file_mark(toml)
         if now != seen:
             seen, looks = now, 0
-            _change(budget, read_again)
+            _change(read_again, follow)
         if looks % SENSE_EVERY_S == 0:
             await look(budget, sensors)
 
 
-def _change(budget: Budget, read_again: Callable[[], NodeSettings]) -> None:
+def _change(read_again: Callable[[], NodeSettings], follow: Callable[[NodeSettings], None]) -> None:
     try:
-        budget.change(rules_of(read_again()))
+        follow(read_again())
     except WindrowError as error:
         log.error("the changed settings are not used", extra={"reason": error.code, "error": str(error)})

@@ -1,9 +1,10 @@
 """How often one host may be asked: the node's own pace, whatever the coordinator says.
 
-Rules: pages, redirects and robots.txt of one host start at least `pace_s` apart (or its crawl-delay, where that
-is longer). The sub-resources of a rendered page start a tenth of that apart, because a page with twenty scripts
-must still load, and each pushes the host's next page back by a whole `pace_s`: over a minute a host sees no
-more requests than one per pace, only closer together. No wait is longer than `PACE_WAIT_S_MAX`.
+Rules: a host is a name; all names of one address are paced together besides, at a quarter of the pace, so that nobody
+can wear down one server under a thousand names. Pages, redirects and robots.txt of one host start at least `pace_s`
+apart (or its crawl-delay, where that is longer). The sub-resources of a rendered page start a tenth of that apart,
+because a page with twenty scripts must still load, and each pushes the host's next page back by a whole `pace_s`: over
+a minute a host sees no more requests than one per pace, only closer together. No wait is longer than `PACE_WAIT_S_MAX`.
 
 Does not: know hosts, leases or clocks other than the seconds it is given.
 

@@ -42,6 +42,7 @@ from windrow_protocol.limits import PACE_WAIT_S_MAX
 ACCEPT = "text/html,application/xhtml+xml,text/plain;q=0.9,text/markdown;q=0.9,*/*;q=0.5"
 REFUSED = "Windrow-Refused"
 REDIRECTS = frozenset([301, 302, 303, 307, 308])
+_LANES = {"subresource": "#parts", "tdmrep": "#rights"}  # what pages wait for must not wait behind pages
 OURS = "egress_gone"
 """The code for a failure between child and proxy: no outcome, never the site's fault."""
 
@@ -63,7 +64,7 @@ class Road:
     ) -> Request:
         """Return a request under a lease. Raises ValueError when Scrapy cannot make a request of the URL."""
         safe = safe_url_string(url)
-        lane = urlsplit(safe).netloc.lower() + ("#parts" if purpose == "subresource" else "")
+        lane = urlsplit(safe).netloc.lower() + _LANES.get(purpose, "")
         return Request(
             safe,
             callback=callback,

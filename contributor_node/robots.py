@@ -31,7 +31,9 @@ from windrow_protocol.limits import ROBOTS_BYTES_MAX, ROBOTS_CACHE_S, ROBOTS_HOS
 from windrow_protocol.robots_rules import RobotsRules, RobotsState
 
 ROBOTS_TOKEN = "WindrowBot"
-_OF_ONE_LEASE = frozenset(["not_leased", "lease_expired", "budget_exhausted", "line_log_unwritable"])
+OF_ONE_LEASE = frozenset(
+    ["not_leased", "lease_expired", "budget_exhausted", "owner_denied", "line_log_unwritable"]
+)
 
 
 class RobotsAnswer(NamedTuple):
@@ -134,7 +136,7 @@ class RobotsGate:
             if held is None or (held.task.done() and self._now_ms() >= held.until_ms):
                 return await self._begin(origin, work)
             found = await asyncio.shield(held.task)
-            if found.refusal not in _OF_ONE_LEASE:
+            if found.refusal not in OF_ONE_LEASE:
                 return found
             if self._held.get(origin) is held:
                 del self._held[origin]  # its lease failed, not the host: the next one tries under its own

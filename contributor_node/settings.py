@@ -24,6 +24,7 @@ import msgspec
 from msgspec import Meta
 from platformdirs import user_data_path
 
+from contributor_node.owner_domains import OwnerDomains, category_paths, domain_of
 from contributor_node.schedule import Schedule
 from windrow_protocol.addresses import AllowedEndpoint, parse_allowed
 from windrow_protocol.errors import WindrowError
@@ -58,6 +59,9 @@ class NodeSettings(msgspec.Struct, frozen=True):
     on_battery: bool = False
     on_metered: bool = False
     idle_only_min: Annotated[int, Meta(ge=0, le=1_440)] = 0  # 0: whether somebody uses the machine or not
+    deny_domains: list[str] = []
+    allow_domains: list[str] = []  # empty: all that are not denied
+    deny_categories: list[str] = []  # files `categories/NAME.txt` in the home
     chromium: str = ""
     batch: Annotated[int, Meta(ge=1, le=LEASES_PER_REQUEST_MAX)] = 20
     poll_s: Annotated[float, Meta(ge=0.1, le=3_600)] = 30.0
@@ -68,6 +72,11 @@ class NodeSettings(msgspec.Struct, frozen=True):
     def endpoints(self) -> frozenset[AllowedEndpoint]:
         """Return the private endpoints the owner lists. Raises WindrowError `bad_config`."""
         return frozenset(parse_allowed(text) for text in self.allow_private)
+
+    def domains(self) -> OwnerDomains:
+        """Return the owner's lists of domains, files read. Raises WindrowError `bad_config`."""
+        files = category_paths(Path(self.home), self.deny_categories)
+        return OwnerDomains.of(self.deny_domains, self.allow_domains, files)
 
 
 def load_settings(flags: Mapping[str, Any] | None = None) -> Resolved[NodeSettings]:
@@ -151,6 +160,15 @@ def _check_schedule(settings: NodeSettings) -> None:
     Schedule.parse(settings.schedule)
 
 
+def _check_domains(settings: NodeSettings) -> None:
+    for text in (*settings.deny_domains, *settings.allow_domains):
+        domain_of(text)
+
+
+def _check_categories(settings: NodeSettings) -> None:
+    category_paths(Path(settings.home), settings.deny_categories)
+
+
 def _check_renders(settings: NodeSettings) -> None:
     if not settings.renders:
         raise ValueError("name `http`, `browser` or both")
@@ -169,4 +187,7 @@ _CHECKS = {
     "schedule": _check_schedule,
     "chromium": _check_chromium,
     "allow_private": NodeSettings.endpoints,
+    "deny_domains": _check_domains,
+    "allow_domains": _check_domains,
+    "deny_categories": _check_categories,
 }

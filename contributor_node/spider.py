@@ -18,7 +18,6 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import urldefrag, urljoin
 
 from scrapy import Request, Spider
 from scrapy.exceptions import IgnoreRequest
@@ -26,12 +25,14 @@ from scrapy.http import Response
 from twisted.python.failure import Failure
 
 from contributor_node.content_coding import undo_content_encoding
-from contributor_node.crawl_wire import Broken, CrawlResult, Parsing
-from contributor_node.egress_grants import Purpose
+from contributor_node.crawl_wire import Broken, CrawlResult, Parsing, Work
+from contributor_node.egress_grants import Purpose, redirected
 from contributor_node.extract import EXTRACTOR_VERSION, Extracted, extract, extract_markup, is_html
 from contributor_node.outcomes import outcome_of_refusal, outcome_of_status, retry_after_ms
 from contributor_node.page import Page, Part
+from contributor_node.rights_file import RightsFiles
 from contributor_node.road import REDIRECTS, header, refusal_of_error, refusal_of_response
+from contributor_node.robots import RobotsAnswer
 from contributor_node.visit import Crew, RoadRefused, RobotsDenied, Visit, download, now_ms
 from windrow_protocol.errors import REASONS, WindrowError
 from windrow_protocol.messages import Outcome
@@ -49,6 +50,7 @@ class LeaseSpider(Spider):
     def __init__(self, crew: Crew, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.crew = crew
+        self._rights = RightsFiles(crew.cache, self._rights_file, now_ms)
 
     async def start(self) -> AsyncIterator[Any]:
         """Yield the first request of each lease until the queue ends."""
@@ -108,7 +110,7 @@ class LeaseSpider(Spider):
         self._refused(visit, code, str(error))
 
     async def _redirected(self, visit: Visit, response: Response) -> None:
-        target = urldefrag(urljoin(response.url, header(response, "Location"))).url
+        target = redirected(response.url, header(response, "Location"))
         if target in visit.seen or len(visit.seen) > visit.work.redirects_max:
             self._end(visit, Outcome.SERVER_ERROR, "too many redirects, or in a circle")
         elif not await self.crew.link.ask_redirect(visit.work.lease_id, "redirect", target):
@@ -122,19 +124,33 @@ class LeaseSpider(Spider):
         body = undo_content_encoding(
             response.body, header(response, "Content-Encoding"), work.decoded_bytes_max
         )
+        rights = await self._rights.of(visit.url, work)
         self.crew.link.send(Parsing(lease_id=work.lease_id))
         found = extract(body, visit.content_type)
         fields = [
             (k.decode("latin-1"), v.decode("latin-1")) for k, vs in response.headers.items() for v in vs
         ]
-        signals = optout_signals(visit.url, fields, found.markup, robots=visit.statements)
+        said: dict[str, Any] = {"robots": visit.statements, "tdmrep_json": rights}
+        signals = optout_signals(visit.url, fields, found.markup, **said)
         rendered = False
         if work.render == "browser" and is_html(visit.content_type) and not denies_training(signals):
             page = Page(visit.url, body, visit.content_type, work.time_s_max, work.decoded_bytes_max)
             shown = await self.crew.renderer.render(page, lambda url: self._part(visit, url))
             found, rendered = extract_markup(shown.markup), True
-            signals = optout_signals(visit.url, fields, found.markup, robots=visit.statements)
+            signals = optout_signals(visit.url, fields, found.markup, **said)
         self._fetched(visit, body, found, signals, rendered)
+
+    async def _rights_file(self, url: str, work: Work) -> RobotsAnswer:
+        try:
+            request = self.crew.road.request(url, work, "tdmrep", visit=Visit(work, url))
+            response = await download(self.crawler, request)
+            coding = header(response, "Content-Encoding")
+            body = undo_content_encoding(response.body, coding, work.decoded_bytes_max)
+            return RobotsAnswer(response.status, body)
+        except (RoadRefused, WindrowError) as error:
+            return RobotsAnswer(None, b"", error.code)
+        except IgnoreRequest:  # its robots.txt denies even this
+            return RobotsAnswer(404, b"")
 
     async def _part(self, visit: Visit, url: str) -> Part | None:
         """Fetch a sub-resource of a rendered page, or None where it may not or could not be fetched."""

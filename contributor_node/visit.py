@@ -17,7 +17,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from scrapy import Request
 from scrapy.crawler import Crawler
@@ -26,6 +26,7 @@ from scrapy.http import Response
 
 from contributor_node.content_coding import undo_content_encoding
 from contributor_node.crawl_wire import Work
+from contributor_node.egress_grants import redirected
 from contributor_node.page import Renders
 from contributor_node.parent_link import ParentLink
 from contributor_node.road import REDIRECTS, Road, header, refusal_of_error, refusal_of_response
@@ -130,7 +131,7 @@ class RobotsMiddleware:
         if purpose == "page":
             visit.crawl_delay_ms = round(min(delay_s or 0, CRAWL_DELAY_S_MAX) * 1000)
         allowed = found.rules.allows(ROBOTS_TOKEN, request.url)
-        if purpose != "subresource":
+        if purpose in ("page", "redirect"):
             visit.heard_robots(found.rules, allowed)
         if not allowed:
             raise RobotsDenied(request.url)
@@ -148,7 +149,7 @@ class RobotsMiddleware:
                     return RobotsAnswer(response.status, body)
             except (RoadRefused, WindrowError) as error:
                 return RobotsAnswer(None, b"", error.code)
-            url = urldefrag(urljoin(url, location)).url
+            url = redirected(url, location)
             if not await self._crew.link.ask_redirect(work.lease_id, "robots", url):
                 break
         return RobotsAnswer(None, b"")

@@ -33,6 +33,7 @@ from contributor_node.status import read_status
 from storage.env import Handler, Request, Response, Route, Server
 from storage.house import House
 from storage.tables import frontier, leases, submissions
+from windrow_protocol.trust_rules import TrustRules
 
 WAIT_S = 60
 
@@ -110,10 +111,12 @@ class Coordinator:
 
 
 @asynccontextmanager
-async def coordinator(folder: Path, key: Ed25519PrivateKey | None = None) -> AsyncIterator[Coordinator]:
+async def coordinator(
+    folder: Path, key: Ed25519PrivateKey | None = None, rules: TrustRules | None = None
+) -> AsyncIterator[Coordinator]:
     """Run a coordinator until the block ends."""
     folder.mkdir()
-    house = open_house(folder, key=key)
+    house = open_house(folder, key=key, rules=rules)
     personal = Personal(house, open_segments(house, "personal"))
     running = Coordinator(house, Doors(house, Ingest(house, open_segments(house)), personal))
     await running.up()

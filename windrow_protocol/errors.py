@@ -124,6 +124,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("bad_answer", "The host's answer is not valid HTTP", "nothing to do: the lease is reported as it is", 502),
     Reason("fetch_timeout", "The host took longer than the lease allows", "nothing to do: the lease is reported as it is", 504),
     Reason("budget_exhausted", "The caps set by the node's owner leave no room for this request", "raise the caps, or wait for the next day or month", 403),
+    Reason("owner_denied", "The owner of this node does not want this domain asked", "change `deny_domains`, `allow_domains` or `deny_categories` in node.toml", 403),
     Reason("bad_coordinator_answer", "The coordinator's answer is not what the protocol says", "check the address; tell its operator if it stays so", 502),
     Reason("node_running", "Another node is using this home", "stop it, or give this one another --home", 409),
     Reason("node_not_running", "No node is running in this home", "start it with `windrow node run` or `windrow node install`, or give its --home", 409),

@@ -46,11 +46,13 @@ CRAWL_DELAY_S_MAX: Final = 60
 RETRY_AFTER_S_MAX: Final = 86_400
 PACE_WAIT_S_MAX: Final = 180
 SUBRESOURCES_PER_PAGE_MAX: Final = 48
+ADDRESS_PACE_SHARE: Final = 4  # all names of one address together: at most so many requests in one pace
 SUBRESOURCE_PACE_SHARE: Final = 10  # sub-resources of one page follow each other at a tenth of the pace
 RENDER_SETTLE_S_MAX: Final = 10
 EGRESS_HEAD_BYTES_MAX: Final = 65_536
 EGRESS_CONNECTIONS_MAX: Final = 64
 EGRESS_HEAD_TIME_S_MAX: Final = 10
+OWNER_DOMAINS_MAX: Final = 500_000  # in one category of the node's owner, 8 bytes each
 LINE_LOG_FILE_BYTES_MAX: Final = 64_000_000
 
 # --- messages -------------------------------------------------------------------------------------

@@ -175,6 +175,21 @@ async def test_only_redirects_that_the_proxy_saw_may_be_followed_and_only_so_man
     assert site.hits == ["/0", "/1", "/2"]
 
 
+@pytest.mark.parametrize("location", ["http://[10.0.0.1]/", "//[", "http://a.example:port/"])
+async def test_a_redirect_to_what_is_no_url_is_handed_on_and_leads_nowhere(
+    location: str, open_proxy: Opening
+) -> None:
+    async def astray(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": location})
+
+    async with serve(astray) as site, open_proxy(site) as proxy:
+        proxy.grants.add(grant(f"{site.base}/0"))
+        assert (await through(proxy, f"{site.base}/0", auth=credentials(proxy))).status == 302
+        onward = await through(proxy, location, auth=credentials(proxy, "l1", "redirect"))
+    assert onward.refused in ("bad_url", "not_leased", "")
+    assert site.hits == ["/0"]
+
+
 def test_the_child_may_announce_redirects_for_https_leases_only() -> None:
     table = GrantTable()
     table.add(grant("http://a.example/", "plain"))

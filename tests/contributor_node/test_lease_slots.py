@@ -134,7 +134,7 @@ async def test_no_request_of_a_lease_leaves_before_its_slot(tmp_path: Path) -> N
             clock.ahead_ms += 400_001
             engine.pause({})  # any news makes it look again
             assert (await anext(results)).url == waiting.url
-    assert later.hits == ["/robots.txt", "/later"]
+    assert later.hits == ["/robots.txt", "/later", "/.well-known/tdmrep.json"]
 
 
 async def test_a_429_holds_the_host_s_other_leases_and_is_reported(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ REDIRECTS = {
     "/to-loopback": "http://127.0.0.1:9/",
     "/to-denied": "/private/1",
     "/to-file": "file:///etc/passwd",
+    "/to-nonsense": "http://[10.0.0.1]/",
     "/circle": "/circle-2",
     "/circle-2": "/circle",
     "/far/0": "/far/1",
@@ -124,6 +125,13 @@ async def usage_robots(request: web.Request) -> web.StreamResponse:
     return html(PROSE)
 
 
+async def reserved_site(request: web.Request) -> web.StreamResponse:
+    if request.path == "/.well-known/tdmrep.json":
+        rules = [{"location": "/reserved/*", "tdm-reservation": 1}, {"location": "/*", "tdm-reservation": 0}]
+        return web.json_response(rules)
+    return web.Response(status=404) if request.path == "/robots.txt" else html(PROSE)
+
+
 def certificate(folder: Path, address: str) -> ssl.SSLContext:
     """A server context with a certificate of its own; `folder/ca.pem` makes it trusted."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -161,6 +169,7 @@ class World:
     failing: Site
     bare: Site
     usage: Site
+    reserved: Site
     secure: Site
     strange: Site
 
@@ -187,6 +196,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
             "failing": await stack.enter_async_context(serve(failing_robots, "127.0.31.3")),
             "bare": await stack.enter_async_context(serve(no_robots, "127.0.31.4")),
             "usage": await stack.enter_async_context(serve(usage_robots, "127.0.31.5")),
+            "reserved": await stack.enter_async_context(serve(reserved_site, "127.0.31.8")),
             "secure": await stack.enter_async_context(
                 serve(main_site, "127.0.31.6", certificate(trusted, "127.0.31.6"))
             ),
@@ -217,8 +227,7 @@ async def test_a_page_becomes_a_result(world: World) -> None:
     assert (result.title, result.content_type) == ("A page", "text/html; charset=utf-8")
     assert (result.final_url, result.raw, result.rendered) == (result.url, None, False)
     assert result.extractor_version.startswith("windrow-1/resiliparse-")
-    assert world.main.hits[-1] == "/page?a=1&b=%20x"
-    head = world.main.heads[-1]
+    head = world.main.heads[world.main.hits.index("/page?a=1&b=%20x")]
     assert (head["user-agent"], head["accept-encoding"]) == (USER_AGENT, "gzip, deflate")
     assert head.keys().isdisjoint({"cookie", "authorization", "proxy-authorization", "referer"})
 
@@ -252,16 +261,17 @@ async def test_a_failing_robots_txt_denies_and_a_missing_one_does_not(world: Wor
 
 async def test_redirects_are_followed_and_asked_about_at_each_step(world: World) -> None:
     base = world.main.base
-    moved, denied, far, circle, file = await world.crawl(
+    moved, denied, far, circle, file, nonsense = await world.crawl(
         lease(f"{base}/moved"),
         lease(f"{base}/to-denied"),
         lease(f"{base}/far/0", redirects_max=1),
         lease(f"{base}/circle"),
         lease(f"{base}/to-file"),
+        lease(f"{base}/to-nonsense"),
     )
     assert (moved.outcome, moved.final_url, moved.url) == (Outcome.FETCHED, f"{base}/page", f"{base}/moved")
     assert (denied.outcome, denied.robots_state, denied.text) == (Outcome.ROBOTS_DENIED, "denied", "")
-    assert [r.outcome for r in (far, circle, file)] == [Outcome.SERVER_ERROR] * 3
+    assert [r.outcome for r in (far, circle, file, nonsense)] == [Outcome.SERVER_ERROR] * 4
     assert "/private/1" not in world.main.hits
     assert world.main.hits.count("/far/2") == 0
 
@@ -362,8 +372,8 @@ async def test_https_goes_through_one_tunnel_a_request(world: World) -> None:
     )
     assert page.text == moved.text != ""
     rows = [row for row in read_rows(world.log) if row.url == secure]
-    assert sorted(row.purpose for row in rows) == ["page", "page", "redirect", "robots"]
-    assert len(rows) == len(world.secure.hits) == 4
+    assert sorted(row.purpose for row in rows) == ["page", "page", "redirect", "robots", "tdmrep"]
+    assert len(rows) == len(world.secure.hits) == 5
 
 
 async def test_redirects_inside_tunnels_meet_the_same_guard(world: World) -> None:
@@ -392,3 +402,22 @@ async def test_bytes_and_requests_are_what_the_proxy_counted(world: World) -> No
     rows = [row for row in read_rows(world.log) if row.lease_id == result.lease_id]
     assert result.requests == len(rows) == 1 + (result.final_url != result.url)
     assert result.bytes_wire == sum(row.bytes_up + row.bytes_down for row in rows) > 1_000
+
+
+async def test_a_host_that_reserves_itself_in_its_rights_file_is_asked_once_and_believed(
+    world: World,
+) -> None:
+    base = world.reserved.base
+    reserved, free = await world.crawl(lease(f"{base}/reserved/a"), lease(f"{base}/free/b"))
+    again = await world.one(f"{base}/reserved/c")
+    assert [each.outcome for each in (reserved, free, again)] == [
+        Outcome.OPTOUT_DENIED,
+        Outcome.FETCHED,
+        Outcome.OPTOUT_DENIED,
+    ]
+    assert (reserved.text, again.text) == ("", "")
+    assert "file:tdmrep.json tdm-reservation=1" in reserved.optout_signals
+    assert free.optout_signals == ["file:tdmrep.json tdm-reservation=0"]
+    assert world.reserved.hits.count("/.well-known/tdmrep.json") == 1
+    rows = [row for row in read_rows(world.log) if row.url == f"{base}/.well-known/tdmrep.json"]
+    assert [(row.purpose, row.robots, row.status) for row in rows] == [("tdmrep", "no_robots", 200)]

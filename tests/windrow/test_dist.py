@@ -49,7 +49,7 @@ def test_every_file_of_every_room_is_in_it(wheel: zipfile.ZipFile) -> None:
 
 def test_recipes_and_examples_are_shipped_as_they_are(wheel: zipfile.ZipFile) -> None:
     files = tracked("datasets", "examples")
-    assert {"datasets/web_text/recipe.toml", "examples/cheat_node.py"} <= files
+    assert {"datasets/web_text/recipe.toml", "examples/cheat_node.py", "examples/bare_node.py"} <= files
     for name in files:
         assert wheel.read(f"windrow/shipped/{name}") == (ROOT / name).read_bytes()
 
