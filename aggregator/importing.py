@@ -20,7 +20,7 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Meta
 
-from aggregator.ingest import GENESIS_HEAD, next_head
+from aggregator.log_entries import GENESIS_HEAD, next_head
 from storage.house import House
 from storage.lake_tables import imports
 from storage.segments import Place, Segments
