@@ -31,9 +31,9 @@ from windrow_protocol.messages import Contribution, Submission, decode_batch
 Answers = list[dict[str, Any]]
 # Made once: building a statement costs more than SQLite takes to run it.
 _LEASES = sa.select(leases).where(leases.c.lease_id.in_(sa.bindparam("ids", expanding=True)))
-_PLACE = sa.select(submissions.c.segment, submissions.c.offset, submissions.c.length).where(
-    submissions.c.seq == sa.bindparam("of_seq")
-)
+_PLACES = sa.select(
+    submissions.c.seq, submissions.c.segment, submissions.c.offset, submissions.c.length
+).where(submissions.c.seq.in_(sa.bindparam("seqs", expanding=True)))
 
 
 @dataclass(frozen=True)
@@ -197,6 +197,14 @@ def _answer(each: Admitted, entered_sha256: str, receipt: str) -> dict[str, Any]
 
 def read_text(connection: sa.Connection, segments: Segments, seq: int) -> str:
     """Return the text of the contribution at one place of the log."""
-    row = connection.execute(_PLACE, {"of_seq": seq}).one()
-    record = msgspec.json.decode(segments.read(Place(row.segment, row.offset, row.length)), type=Contribution)
-    return record.text
+    return read_texts(connection, segments, [seq])[seq]
+
+
+def read_texts(connection: sa.Connection, segments: Segments, seqs: Sequence[int]) -> dict[int, str]:
+    """Return the texts of contributions by their places of the log. Raises KeyError for no such place."""
+    rows = {row.seq: row for row in connection.execute(_PLACES, {"seqs": list(seqs)})}
+    texts = {}
+    for seq in seqs:
+        data = segments.read(Place(rows[seq].segment, rows[seq].offset, rows[seq].length))
+        texts[seq] = msgspec.json.decode(data, type=Contribution).text
+    return texts

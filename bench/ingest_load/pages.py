@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 from pydoc_data.topics import topics
+
+import pyarrow.parquet as pq
 
 from windrow_protocol.content import normalise_text
 
@@ -36,6 +39,17 @@ class Pages:
             chars += len(chosen[-1]) + 1
         paragraphs = [" ".join(chosen[first : first + 5]) for first in range(0, len(chosen), 5)]
         return normalise_text("\n\n".join([f"Page {number}", *paragraphs]))
+
+
+class TextsOfAFile:
+    """The texts of a Parquet file by number, numbered by a line; after the last the first again."""
+
+    def __init__(self, path: Path) -> None:
+        self._texts = [text for text in pq.read_table(path, columns=["text"])["text"].to_pylist() if text]
+
+    def text(self, number: int) -> str:
+        """Return the document of one number, in normal form."""
+        return normalise_text(f"Page {number}\n\n{self._texts[number % len(self._texts)]}")
 
 
 def url_of(number: int) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bench.ingest_load.pages import Pages, url_of
+from bench.ingest_load.pages import Pages, TextsOfAFile, url_of
 from windrow_protocol.content import text_sha256
 from windrow_protocol.messages import Contribution, contribution_id_for, encode_batch
 from windrow_protocol.signing import public_id
@@ -45,13 +45,15 @@ def lease_id_of(document: int) -> str:
     return "l" + hashlib.sha256(f"bench lease {document}".encode()).hexdigest()[:31]
 
 
-def batch_of(pages: Pages, key: Ed25519PrivateKey, documents: Iterable[int], now_ms: int) -> bytes:
+def batch_of(
+    pages: Pages | TextsOfAFile, key: Ed25519PrivateKey, documents: Iterable[int], now_ms: int
+) -> bytes:
     """Return one batch of a node's contributions, as it goes over the wire."""
     node_id = public_id(key)
     return encode_batch(_contribution(pages, node_id, number, now_ms) for number in documents)
 
 
-def _contribution(pages: Pages, node_id: str, number: int, now_ms: int) -> Contribution:
+def _contribution(pages: Pages | TextsOfAFile, node_id: str, number: int, now_ms: int) -> Contribution:
     text = pages.text(number)
     return Contribution(
         contribution_id=contribution_id_for(lease_id_of(number), node_id),
