@@ -50,8 +50,8 @@ class Plan:
     def __init__(self, options: argparse.Namespace) -> None:
         self.pressed: list[tuple[int, Case]] = []
         end, clients_most = 0, max(options.clients)
-        for _ in range(options.rounds):
-            for clients in options.clients:
+        for clients in options.clients:
+            for _ in range(options.rounds):
                 share = 1 if clients == clients_most else max(0.25, clients / clients_most)
                 batches = max(clients, round(options.documents * share / BATCH))
                 self.pressed.append((clients, Case(end, batches, BATCH, clients, seasoned=not options.new)))
@@ -164,12 +164,10 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
         home=str(folder / "home"), network=people.NETWORK, validators=validators(), trust_rules=""
     )
     fill(settings, plan.cases(), plan.nodes)
-    rounds: dict[int, list[dict[str, Row]]] = {clients: [] for clients in options.clients}
     with house(settings, folder / "house.log") as server:
-        for clients, case in plan.pressed:
-            rounds[clients].append(one_round(server, folder, clients, case))
-        for clients, measured in rounds.items():
-            show(told(clients, measured))
+        for clients in options.clients:
+            cases = [case for pressing, case in plan.pressed if pressing == clients]
+            show(told(clients, [one_round(server, folder, clients, case) for case in cases]))
         if options.idle:
             show(idle_nodes(server, plan.by_the_clock, options))
     acknowledged = sum(case.documents for case in plan.cases())
