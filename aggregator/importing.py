@@ -20,13 +20,13 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Meta
 
-from aggregator.ingest import GENESIS_HEAD, next_head
+from aggregator.log_entries import GENESIS_HEAD, next_head
 from storage.house import House
 from storage.lake_tables import imports
 from storage.segments import Place, Segments
 from storage.state import get_cursor, get_meta, set_cursor, set_meta
 from storage.tables import contributions, submissions
-from windrow_protocol.content import normalise_text, text_sha256
+from windrow_protocol.content import is_normal_text, text_sha256
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import IMPORT_DOCUMENTS_MAX
 from windrow_protocol.messages import (
@@ -96,7 +96,7 @@ class Importer:
         for document in documents:
             if not document.text.strip():
                 raise WindrowError("empty_text", document.record_id)
-            if normalise_text(document.text) != document.text:
+            if not is_normal_text(document.text):
                 raise WindrowError("wrong_digest", "the text is not in normal form")
         wanted = {document_id(document): document for document in documents}
         with self._house.state.read() as connection:

@@ -4,10 +4,11 @@ Rules: pure but for the inserts; all of them are made in the transaction of the 
 
 Does not: judge (`judgement`).
 
-Usage: `record_judgement(connection, row, duplicate, note)`; `lake_row(row, text, duplicate, note, marked)`.
+Usage: `record(connection, judged)`; `lake.write([lake_row(each) for each in judged], first_seq, last_seq)`.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -22,42 +23,52 @@ def hard_duplicate(row: Any) -> Duplicate:
     return Duplicate("hard", row.contribution_id, row.contribution_id, 0.0, 0)
 
 
-def record_judgement(connection: sa.Connection, row: Any, duplicate: Duplicate, note: Annotations) -> None:
-    """Insert what a text was judged, by novelty and by curation."""
-    connection.execute(
-        sa.insert(duplicates).values(
-            contribution_id=row.contribution_id,
-            seq=row.seq,
-            kind=duplicate.kind,
-            cluster_id=duplicate.cluster_id,
-            first_contribution_id=duplicate.first_contribution_id,
-            similarity=duplicate.similarity,
-            unique_bytes=duplicate.unique_bytes,
-        )
-    )
-    connection.execute(
-        sa.insert(annotations).values(contribution_id=row.contribution_id, seq=row.seq, **note.state)
-    )
+class Judged(NamedTuple):
+    """A text's row of `contributions` (with its verdict and origin), the text, and all that was judged of it."""
+
+    row: Any
+    text: str
+    duplicate: Duplicate
+    note: Annotations
+    marked: Marked
 
 
-def record_boilerplate(connection: sa.Connection, row: Any, marked: Marked) -> None:
-    """Insert which lines of a text are its host's."""
-    lines, paragraphs = (
-        msgspec.json.encode(numbers).decode() for numbers in (marked.lines, marked.paragraphs)
-    )
-    connection.execute(
-        sa.insert(boilerplate).values(
-            contribution_id=row.contribution_id,
-            seq=row.seq,
-            lines=lines,
-            paragraphs=paragraphs,
-            line_bytes=marked.line_bytes,
-        )
-    )
+def record(connection: sa.Connection, judged: Sequence[Judged]) -> None:
+    """Insert what texts were judged, by novelty and by curation, and which of their lines are their hosts'."""
+    if judged:
+        connection.execute(sa.insert(duplicates), [_novelty_row(each) for each in judged])
+        connection.execute(sa.insert(annotations), [{**_key(each), **each.note.state} for each in judged])
+        connection.execute(sa.insert(boilerplate), [_boilerplate_row(each) for each in judged])
 
 
-def lake_row(row: Any, text: str, duplicate: Duplicate, note: Annotations, marked: Marked) -> dict[str, Any]:
+def _key(each: Judged) -> dict[str, Any]:
+    return {"contribution_id": each.row.contribution_id, "seq": each.row.seq}
+
+
+def _novelty_row(each: Judged) -> dict[str, Any]:
+    found = each.duplicate
+    return {
+        **_key(each),
+        "kind": found.kind,
+        "cluster_id": found.cluster_id,
+        "first_contribution_id": found.first_contribution_id,
+        "similarity": found.similarity,
+        "unique_bytes": found.unique_bytes,
+    }
+
+
+def _boilerplate_row(each: Judged) -> dict[str, Any]:
+    return {
+        **_key(each),
+        "lines": msgspec.json.encode(each.marked.lines).decode(),
+        "paragraphs": msgspec.json.encode(each.marked.paragraphs).decode(),
+        "line_bytes": each.marked.line_bytes,
+    }
+
+
+def lake_row(each: Judged) -> dict[str, Any]:
     """Return the row of `LAKE_SCHEMA` of a judged text."""
+    row, text, duplicate, note, marked = each
     return {
         "seq": row.seq,
         "contribution_id": row.contribution_id,

@@ -32,8 +32,8 @@ from aggregator.dedup import (
     sketch_all,
     warm_up,
 )
-from aggregator.ingest import read_text
-from aggregator.judged_rows import hard_duplicate, lake_row, record_boilerplate, record_judgement
+from aggregator.ingest import read_texts
+from aggregator.judged_rows import Judged, hard_duplicate, lake_row, record
 from aggregator.verification.drawing.audit_steps import UNDECIDED
 from storage.house import House
 from storage.lake import Lake
@@ -74,7 +74,7 @@ class Judgement:
             start = get_cursor(connection, CURSOR)
             rows = _decided_after(connection, start, batch)
             documents = _documents(connection, rows)
-            texts = {row.seq: read_text(connection, self._segments, row.seq) for row in documents}
+            texts = read_texts(connection, self._segments, [row.seq for row in documents])
         if not rows:
             return 0
         fetched = [_fetched(row, texts[row.seq]) for row in documents]
@@ -90,13 +90,14 @@ class Judgement:
         self._index.follow(self._house.state, start)
         with self._house.state.write() as connection:
             found = iter(self._index.judge(connection, start, incoming, rows[-1].seq))
-            judged = [hard_duplicate(row) if row.reason == _HARD else next(found) for row in documents]
-            marks = mark_boilerplate(connection, pages, [each.kind == "unique" for each in judged])
-            lake_rows = []
-            for row, duplicate, marked in zip(documents, judged, marks, strict=True):
-                record_judgement(connection, row, duplicate, notes[row.seq])
-                record_boilerplate(connection, row, marked)
-                lake_rows.append(lake_row(row, texts[row.seq], duplicate, notes[row.seq], marked))
+            novelty = [hard_duplicate(row) if row.reason == _HARD else next(found) for row in documents]
+            marks = mark_boilerplate(connection, pages, [each.kind == "unique" for each in novelty])
+            judged = [
+                Judged(row, texts[row.seq], duplicate, notes[row.seq], marked)
+                for row, duplicate, marked in zip(documents, novelty, marks, strict=True)
+            ]
+            record(connection, judged)
+            lake_rows = [lake_row(each) for each in judged]
             if lake_rows:
                 self._lake.commit(connection, self._lake.write(lake_rows, start + 1, rows[-1].seq))
             set_cursor(connection, CURSOR, rows[-1].seq)

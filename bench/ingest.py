@@ -1,140 +1,195 @@
-"""How fast submissions become durable, and what sharing a commit among those that arrive together is worth.
+"""How many documents a second become durable over HTTP, beside a bare server that does the same without checking.
 
-Nodes with a request each on its way all the time, over the real doors, disk and SQLite, without sockets. The peer is
-the same with one commit for each request.
+Usage: `python bench/ingest.py [--documents 12800] [--rounds 3] [--clients 1,8,64] [--idle 10000]` prints one JSON line
+for each number of clients, and one for the idle nodes (none with `--idle 0`).
 
-Usage: `python bench/ingest.py [--submissions 2000] [--together 64]` prints one JSON line. `fsyncs` counts those of the
-segment and one for each SQLite commit (`synchronous=FULL`).
+The house is `windrow up` on a home of its own, with all of Trust's checks on; clients are a process of their own that
+sends signed batches of 50 documents of 3 KB, each under a fresh lease. The reference (`ingest_load/reference.py`) gets
+the same load in the same round; rounds alternate, and figures are those of the median round. At the end the house is
+killed with SIGKILL, and what it had acknowledged is looked for in its home.
+
+    docs_per_s, ack_p50_ms, ack_p99_ms     of the house; `cpu_us_per_doc` its processor time, `reference_…` the peer's
+    ratio_to_reference                     of documents a second; the reference signs a receipt for each record, as
+                                           the protocol has it
+    ratio_to_one_receipt                   the same beside a reference that signs one receipt for each batch
+    connected, submissions_per_s           the case with idle nodes: each submits one document by the clock while all
+                                           are connected; `polls_per_s`: they ask for work besides
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
+import statistics
 import sys
 import tempfile
-import time
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:1] = [str(ROOT), str(ROOT / "tests")]  # and not this folder, whose names are not packages
+sys.path[:1] = [str(ROOT)]  # and not this folder, whose names are not packages
 
 import sqlalchemy as sa  # noqa: E402
-from real_house import PAYOUT, Node, open_house, open_segments, words_of  # noqa: E402
 
-from aggregator.assignment.frontier import add_urls  # noqa: E402
-from aggregator.ingest import Answers, Ingest  # noqa: E402
-from aggregator.personal import Personal  # noqa: E402
-from aggregator.requests import Caller  # noqa: E402
-from aggregator.routes import Doors  # noqa: E402
-from storage.env import Request  # noqa: E402
-from storage.house import House  # noqa: E402
-from storage.real_env import PosixDisk, SystemCalls  # noqa: E402
-from windrow_protocol.messages import LeaseRequest, Registration, encode_batch  # noqa: E402
-from windrow_protocol.trust_rules import DEFENCES, TrustRules  # noqa: E402
+from bench.ingest_load import people  # noqa: E402
+from bench.ingest_load.homes import Case, fill, validators  # noqa: E402
+from bench.ingest_load.processes import Server, house, load, open_files_wanted, reference  # noqa: E402
+from storage.state import State, sqlite_url  # noqa: E402
+from storage.tables import contributions, submissions  # noqa: E402
+from windrow.settings import HouseSettings  # noqa: E402
 
-
-@dataclass
-class Counts(SystemCalls):
-    """The real system calls, with their fsyncs counted."""
-
-    fsyncs: int = 0
-    waits_s: list[float] = field(default_factory=list)
-
-    def fsync(self, descriptor: int) -> None:
-        """Count and do."""
-        self.fsyncs += 1
-        super().fsync(descriptor)
+BATCH = 50
+RECEIPTS = ("each", "batch")
+SPARE_FILES = 1_000
+Row = dict[str, Any]
 
 
-class OneByOne:
-    """The peer: a commit for each request."""
+class Plan:
+    """All cases of one run, in the order in which they are run."""
 
-    def __init__(self, ingest: Ingest) -> None:
-        self._ingest = ingest
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.pressed: list[tuple[int, Case]] = []
+        end, clients_most = 0, max(options.clients)
+        for clients in options.clients:
+            for _ in range(options.rounds):
+                share = 1 if clients == clients_most else max(0.25, clients / clients_most)
+                batches = max(clients, round(options.documents * share / BATCH))
+                self.pressed.append((clients, Case(end, batches, BATCH, clients, seasoned=not options.new)))
+                end += self.pressed[-1][1].documents
+        count = round(options.rate * options.seconds) if options.idle else 0
+        self.by_the_clock = Case(end, count, 1, max(1, count), seasoned=not options.new)
+        self.nodes = max(options.idle, clients_most)
 
-    async def accept(self, caller: Caller, body: bytes) -> Answers:
-        """Commit this batch alone."""
-        return self._ingest.accept(caller, body)
+    def cases(self) -> list[Case]:
+        """Return all of them."""
+        return [case for _, case in self.pressed] + [self.by_the_clock]
 
 
-async def measure(home: Path, submissions: int, together: int, shared: bool) -> dict[str, float]:
-    """Submit so many records, one in each request, and say how it went."""
-    counts = Counts()
-    house = open_house(home)
-    house = replace(
-        house,
-        env=replace(house.env, disk=PosixDisk(counts)),
-        rules=TrustRules(off=tuple(sorted(DEFENCES))),
-    )
-    ingest = Ingest(house, open_segments(house))
-    doors = Doors(house, ingest, Personal(house, open_segments(house, "personal")), lease_life_ms=3_600_000)
-    if not shared:
-        doors._shared_commit = OneByOne(ingest)  # type: ignore[assignment]
-    requests = await _prepared(house, doors, submissions)
-    commits = 0
-
-    def count(_connection: sa.Connection) -> None:
-        nonlocal commits
-        commits += 1
-
-    sa.event.listen(house.state._writer, "commit", count)
-    counts.fsyncs, waiting = 0, iter(requests)
-    begun_s, cpu_s = time.perf_counter(), time.process_time()
-    await asyncio.gather(*(_client(doors, waiting, counts.waits_s) for _ in range(together)))
-    seconds, cpu_s = time.perf_counter() - begun_s, time.process_time() - cpu_s
-    house.state.close()
-    waits = sorted(counts.waits_s)
+def pressed(server: Server, case: Case, clients: int) -> Row:
+    """Press one server with one case."""
+    before = server.cpu_s()
+    said = load(server.url, case, clients=clients)
     return {
-        "submissions_per_s": round(len(waits) / seconds, 1),
-        "p99_ms": round(waits[int(len(waits) * 0.99)] * 1000, 1),
-        "cpu_ms_per_submission": round(cpu_s * 1000 / len(waits), 2),
-        "fsyncs_per_submission": round((counts.fsyncs + commits) / len(waits), 3),
+        "docs_per_s": case.documents / said["seconds"],
+        "cpu_us_per_doc": (server.cpu_s() - before) / case.documents * 1e6,
+        "client_cpu_us_per_doc": said["client_cpu_s"] / case.documents * 1e6,
+        "acknowledged": said["acknowledged"],
+        **_quantiles(said["waits_s"]),
     }
 
 
-async def _prepared(house: House, doors: Doors, submissions: int) -> list[Request]:
-    """Register nodes, take their leases and sign what they will submit."""
-    with house.state.write() as connection:
-        pages = [(f"http://h{number}.example/", "http") for number in range(submissions)]
-        add_urls(connection, pages, house.now_ms())
-    requests: list[Request] = []
-    while len(requests) < submissions:
-        node = Node(house)
-        await node.ask(doors.register, "register", Registration(payout_address=PAYOUT))
-        answer = await node.ask(doors.leases, "lease_request", LeaseRequest(count=50))
-        leases = node.open_leases(answer["leases"])
-        assert leases, "no leases were given"
-        for lease in leases:
-            record = node.contribution(lease, words_of(len(requests), 400))
-            requests.append(node.request("submit", encode_batch([record])))
-    return requests
+def one_round(server: Server, folder: Path, clients: int, case: Case) -> dict[str, Row]:
+    """Give the same case to the house and to both references, which begin anew."""
+    found = {}
+    for receipts in RECEIPTS:
+        with reference(folder / f"reference-{case.first}-{receipts}", receipts) as peer:
+            found[receipts] = pressed(peer, case, clients)
+    found["house"] = pressed(server, case, clients)
+    assert found["house"]["acknowledged"] == case.documents, "the house refused something"
+    return found
 
 
-async def _client(doors: Doors, waiting: object, waits_s: list[float]) -> None:
-    for request in waiting:  # type: ignore[attr-defined]
-        begun_s = time.perf_counter()
-        answer = await doors.submissions(request)
-        waits_s.append(time.perf_counter() - begun_s)
-        assert b'"ok":true' in answer.body
-        await asyncio.sleep(0)  # between two requests of one client others have their turn
+def told(clients: int, rounds: list[dict[str, Row]]) -> Row:
+    """Return one line: medians over the rounds."""
+    of = {
+        name: {key: statistics.median(each[name][key] for each in rounds) for key in rounds[0][name]}
+        for name in rounds[0]
+    }
+    ratios = [each["house"]["docs_per_s"] / each["each"]["docs_per_s"] for each in rounds]
+    loose = [each["house"]["docs_per_s"] / each["batch"]["docs_per_s"] for each in rounds]
+    return {
+        "case": "pressed",
+        "clients": clients,
+        "docs_per_s": round(of["house"]["docs_per_s"]),
+        "ack_p50_ms": of["house"]["ack_p50_ms"],
+        "ack_p99_ms": of["house"]["ack_p99_ms"],
+        "reference_docs_per_s": round(of["each"]["docs_per_s"]),
+        "reference_ack_p50_ms": of["each"]["ack_p50_ms"],
+        "reference_ack_p99_ms": of["each"]["ack_p99_ms"],
+        "ratio_to_reference": round(statistics.median(ratios), 2),
+        "one_receipt_docs_per_s": round(of["batch"]["docs_per_s"]),
+        "ratio_to_one_receipt": round(statistics.median(loose), 2),
+        "cpu_us_per_doc": round(of["house"]["cpu_us_per_doc"]),
+        "reference_cpu_us_per_doc": round(of["each"]["cpu_us_per_doc"]),
+        "client_cpu_us_per_doc": round(of["house"]["client_cpu_us_per_doc"]),
+        "rounds": len(rounds),
+    }
+
+
+def idle_nodes(server: Server, case: Case, options: argparse.Namespace) -> Row:
+    """Let connected nodes submit by the clock."""
+    before, rss_before = server.cpu_s(), server.rss_mb()
+    said = load(server.url, case, rate=options.rate, idle=options.idle, polls=options.polls)
+    assert said["acknowledged"] == case.documents, "the house refused something"
+    return {
+        "case": "idle nodes",
+        "connected": options.idle,
+        "submissions_per_s": round(case.documents / said["seconds"], 1),
+        "submissions_per_s_asked": options.rate,
+        "polls_per_s": round(said["polls"] / said["seconds"], 1),
+        **_quantiles(said["waits_s"]),
+        "rss_mb": server.rss_mb(),
+        "rss_before_mb": rss_before,
+        "cpu_s_connecting_included": round(server.cpu_s() - before, 1),
+        "seconds": round(said["seconds"], 1),
+    }
+
+
+def durable(settings: HouseSettings) -> Row:
+    """Count what a killed house left in its home."""
+    state = State.open_readonly(sqlite_url(Path(settings.home) / "state.db"))
+    with state.read() as connection:
+        logged = connection.execute(sa.select(sa.func.count()).select_from(submissions)).scalar_one()
+        texts = connection.execute(sa.select(sa.func.count()).select_from(contributions)).scalar_one()
+    state.close()
+    return {"case": "after SIGKILL", "logged": logged, "contributions": texts}
+
+
+def _quantiles(waits_s: list[float]) -> Row:
+    def at(share: float) -> float:
+        return round(waits_s[min(len(waits_s) - 1, int(len(waits_s) * share))] * 1000, 1)
+
+    return {"ack_p50_ms": at(0.5), "ack_p99_ms": at(0.99)}
+
+
+def show(row: Row) -> None:
+    """Print one line."""
+    print(json.dumps({"bench": "ingest", **row}), flush=True)
+
+
+def measure(folder: Path, options: argparse.Namespace) -> None:
+    """Run all cases on one home."""
+    plan = Plan(options)
+    settings = HouseSettings(
+        home=str(folder / "home"), network=people.NETWORK, validators=validators(), trust_rules=""
+    )
+    fill(settings, plan.cases(), plan.nodes)
+    with house(settings, folder / "house.log") as server:
+        for clients in options.clients:
+            cases = [case for pressing, case in plan.pressed if pressing == clients]
+            show(told(clients, [one_round(server, folder, clients, case) for case in cases]))
+        if options.idle:
+            show(idle_nodes(server, plan.by_the_clock, options))
+    acknowledged = sum(case.documents for case in plan.cases())
+    left = durable(settings)
+    show({**left, "acknowledged": acknowledged, "lost": acknowledged - left["logged"]})
 
 
 def main() -> None:
-    """Measure both and print the ratio."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--submissions", type=int, default=2_000)
-    parser.add_argument("--together", type=int, default=64)
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--documents", type=int, default=12_800, help="of a round of most clients")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--clients", type=lambda said: [int(n) for n in said.split(",")], default=[1, 8, 64])
+    parser.add_argument("--idle", type=int, default=10_000, help="connected nodes")
+    parser.add_argument("--rate", type=float, default=200.0, help="submissions a second")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of submissions at that rate")
+    parser.add_argument("--polls", type=float, default=0.0, help="questions for work a second besides")
+    parser.add_argument("--new", action="store_true", help="nodes in probation: all they hand in is audited")
     options = parser.parse_args()
-    found = []
-    for shared in (True, False):
-        with tempfile.TemporaryDirectory(prefix="windrow-ingest-") as folder:
-            found.append(asyncio.run(measure(Path(folder), options.submissions, options.together, shared)))
-    ours, peer = found
-    ratio = round(ours["submissions_per_s"] / peer["submissions_per_s"], 2)
-    print(json.dumps({"bench": "ingest", **ours, "one_by_one": peer, "ratio": ratio, **vars(options)}))
+    open_files_wanted(options.idle + SPARE_FILES)
+    with tempfile.TemporaryDirectory(prefix="windrow-ingest-") as folder:
+        measure(Path(folder), options)
 
 
 if __name__ == "__main__":

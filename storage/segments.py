@@ -44,6 +44,7 @@ class Segments:
         self._family = family
         self._number = get_cursor(connection, f"segments/{family}/number")
         self._end = get_cursor(connection, f"segments/{family}/bytes")
+        self._packer = zstandard.ZstdCompressor(level=3)  # making one costs more than packing a record
         self._file = self._open(self._number, self._end)
 
     def _open(self, number: int, keep_bytes: int) -> AppendFile:
@@ -59,7 +60,7 @@ class Segments:
             following = self._open(self._number + 1, 0)  # may fail, and then the old one is still in use
             self._file.close()
             self._file, self._number, self._end = following, self._number + 1, 0
-        data = zstandard.compress(record, 3)
+        data = self._packer.compress(record)
         offset = self._file.append(data)
         self._end = offset + len(data)
         return Place(self._name_of(self._number), offset, len(data))

@@ -18,6 +18,7 @@ import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,12 @@ from storage.tables import cursors, meta
 from windrow_protocol.errors import WindrowError
 
 _LOG = logging.getLogger(__name__)
+# Made once: building a statement costs more than SQLite takes to run it.
+_KEY: sa.BindParameter[str] = sa.bindparam("of_key")
+_POSITION = sa.select(cursors.c.position).where(cursors.c.name == _KEY)
+_MOVE = sa.update(cursors).where(cursors.c.name == _KEY)
+_VALUE = sa.select(meta.c.value).where(meta.c.key == _KEY)
+_CHANGE = sa.update(meta).where(meta.c.key == _KEY)
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -125,29 +132,29 @@ def _engine(url: str, begin: str, pragmas: Sequence[str] = _PRAGMAS) -> sa.Engin
 
 def insert_once(connection: sa.Connection, table: sa.Table, **values: Any) -> bool:
     """Insert a row unless one of its unique keys is there already; say whether it was inserted."""
-    if connection.dialect.name == "postgresql":
+    return bool(connection.execute(_insert_unless_there(table, connection.dialect.name), values).rowcount)
+
+
+@lru_cache(maxsize=256)
+def _insert_unless_there(table: sa.Table, dialect: str) -> Any:
+    return _insert_into(table, dialect).on_conflict_do_nothing()
+
+
+def _insert_into(table: sa.Table, dialect: str) -> Any:
+    if dialect == "postgresql":
         from sqlalchemy.dialects.postgresql import insert as insert_pg
 
-        statement: Any = insert_pg(table).values(**values).on_conflict_do_nothing()
-    else:
-        from sqlalchemy.dialects.sqlite import insert as insert_lite
+        return insert_pg(table)
+    from sqlalchemy.dialects.sqlite import insert as insert_lite
 
-        statement = insert_lite(table).values(**values).on_conflict_do_nothing()
-    return bool(connection.execute(statement).rowcount)
+    return insert_lite(table)
 
 
 def put_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows, or replace those whose primary key is there; all rows name the same columns."""
     if not rows:
         return
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as insert_pg
-
-        statement: Any = insert_pg(table)
-    else:
-        from sqlalchemy.dialects.sqlite import insert as insert_lite
-
-        statement = insert_lite(table)
+    statement = _insert_into(table, connection.dialect.name)
     keys = [column.name for column in table.primary_key]
     changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
@@ -155,23 +162,21 @@ def put_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[
 
 def get_cursor(connection: sa.Connection, name: str) -> int:
     """Return how far a reader of a log has come (0 at the start)."""
-    return connection.execute(sa.select(cursors.c.position).where(cursors.c.name == name)).scalar() or 0
+    return connection.execute(_POSITION, {"of_key": name}).scalar() or 0
 
 
 def set_cursor(connection: sa.Connection, name: str, position: int) -> None:
     """Remember how far a reader has come; in the same transaction as what it made of the entries."""
-    updated = connection.execute(sa.update(cursors).where(cursors.c.name == name).values(position=position))
-    if not updated.rowcount:
-        connection.execute(sa.insert(cursors).values(name=name, position=position))
+    if not connection.execute(_MOVE, {"of_key": name, "position": position}).rowcount:
+        connection.execute(sa.insert(cursors), {"name": name, "position": position})
 
 
 def get_meta(connection: sa.Connection, key: str) -> str | None:
     """Return one remembered value."""
-    return connection.execute(sa.select(meta.c.value).where(meta.c.key == key)).scalar()
+    return connection.execute(_VALUE, {"of_key": key}).scalar()
 
 
 def set_meta(connection: sa.Connection, key: str, value: str) -> None:
     """Remember one value."""
-    updated = connection.execute(sa.update(meta).where(meta.c.key == key).values(value=value))
-    if not updated.rowcount:
-        connection.execute(sa.insert(meta).values(key=key, value=value))
+    if not connection.execute(_CHANGE, {"of_key": key, "value": value}).rowcount:
+        connection.execute(sa.insert(meta), {"key": key, "value": value})

@@ -11,13 +11,18 @@ Usage::
     token = sign(key, network="windrow-dev", purpose="lease", subject=node_id, content={...}, now_ms=now)
     statement = verify(token, signer=coordinator_id, network="windrow-dev", purpose="lease", now_ms=now)
 
+Signing is RFC 7515, 5.1, by hand: the library takes twice the time of the signature itself, and ingest signs one
+receipt for each document. Strangers' tokens are read by the library alone.
+
 Source: RFC 7515 (JWS), RFC 8037 and RFC 9864 (Ed25519 in JOSE).
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -92,9 +97,17 @@ def sign(
         content_sha256=content_sha256,
         content=dict(content) if content is not None else None,
     )
-    header = {"alg": ALGORITHM, "kid": public_id(key), "typ": "windrow+jws"}
-    payload = msgspec.json.encode(statement)
-    return jws.serialize_compact(header, payload, OKPKey.import_key(key), algorithms=[ALGORITHM])
+    signed = f"{_header(public_id(key))}.{_base64url(msgspec.json.encode(statement))}"
+    return f"{signed}.{_base64url(key.sign(signed.encode()))}"
+
+
+@lru_cache(maxsize=64)
+def _header(kid: str) -> str:
+    return _base64url(msgspec.json.encode({"alg": ALGORITHM, "kid": kid, "typ": "windrow+jws"}))
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def signer_of(token: str) -> str:

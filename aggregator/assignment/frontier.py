@@ -12,7 +12,8 @@ Usage::
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -33,7 +34,17 @@ STEPS: dict[tuple[str, str], str] = {
     ("done", "exhausted"): "given_up",
 }
 
-_TRANSIENT = {Outcome.TIMEOUT, Outcome.SERVER_ERROR, Outcome.BUDGET_EXHAUSTED, Outcome.EXPIRED}
+_MOVE = (
+    sa.update(frontier)
+    .where(frontier.c.url_id == sa.bindparam("of_url"), frontier.c.state == sa.bindparam("before"))
+    .values(state=sa.bindparam("after"), attempts=frontier.c.attempts + sa.bindparam("added"))
+)
+_ATTEMPTS = sa.select(frontier.c.url_id, frontier.c.attempts).where(
+    frontier.c.url_id.in_(sa.bindparam("urls", expanding=True))
+)
+TRANSIENT: Final = frozenset(
+    {Outcome.TIMEOUT, Outcome.SERVER_ERROR, Outcome.BUDGET_EXHAUSTED, Outcome.EXPIRED}
+)
 
 
 def add_urls(connection: sa.Connection, urls: Iterable[tuple[str, str]], now_ms: int) -> tuple[int, int]:
@@ -63,27 +74,35 @@ def add_urls(connection: sa.Connection, urls: Iterable[tuple[str, str]], now_ms:
 
 def event_for(outcome: Outcome, attempts: int) -> str:
     """Return the event that a lease's outcome means for its URL."""
-    if outcome not in _TRANSIENT:
+    if outcome not in TRANSIENT:
         return "answered"
     return "retry" if attempts < LEASE_ATTEMPTS_MAX else "exhausted"
 
 
 def advance(connection: sa.Connection, url_id: str, event: str) -> None:
     """Move one URL along `STEPS`; an event that its state does not know changes nothing."""
-    for (state, name), following in STEPS.items():
-        if name != event:
-            continue
-        added = 1 if event == "lease" else 0
-        connection.execute(
-            sa.update(frontier)
-            .where(frontier.c.url_id == url_id, frontier.c.state == state)
-            .values(state=following, attempts=frontier.c.attempts + added)
-        )
+    advance_all(connection, [(url_id, event)])
+
+
+def advance_all(connection: sa.Connection, events: Iterable[tuple[str, str]]) -> None:
+    """Move URLs along `STEPS`, one event after the other."""
+    moves = [
+        {"of_url": url_id, "before": state, "after": following, "added": int(event == "lease")}
+        for url_id, event in events
+        for (state, name), following in STEPS.items()
+        if name == event
+    ]
+    if moves:
+        connection.execute(_MOVE, moves)
+
+
+def attempts_of(connection: sa.Connection, url_ids: Collection[str]) -> dict[str, int]:
+    """Return how often each URL was leased."""
+    rows = connection.execute(_ATTEMPTS, {"urls": list(url_ids)}) if url_ids else ()
+    return {row.url_id: row.attempts for row in rows}
 
 
 def reopen(connection: sa.Connection, url_id: str) -> None:
     """Give a page whose contribution was not accepted to another node, unless its attempts are used up."""
-    attempts = (
-        connection.execute(sa.select(frontier.c.attempts).where(frontier.c.url_id == url_id)).scalar() or 0
-    )
+    attempts = attempts_of(connection, [url_id]).get(url_id, 0)
     advance(connection, url_id, "not_accepted" if attempts < LEASE_ATTEMPTS_MAX else "exhausted")

@@ -1,6 +1,6 @@
 """Leases: signed leave for one node to make one request, and what becomes of it.
 
-Rules: a lease's life is the table `STEPS`. A node never chooses its URLs (`placement`), holds no more leases than its
+Rules: how a lease ends says `closing`. A node never chooses its URLs (`placement`), holds no more leases than its
 pace so far allows (`allowance`), and with its undecided answers at most `LEASES_OUTSTANDING_MAX`; young identities
 share a part of the day's leases (`lottery`). Each lease has a slot of its host (`pacing`): work at most a third of its
 life away, truths half, so that verification is never crowded out. A validator's lease looks exactly like work: only
@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from aggregator.assignment import frontier
 from aggregator.assignment.allowance import Answered, lease_allowance
+from aggregator.assignment.closing import Closing, close_leases
 from aggregator.assignment.lottery import note_given, young_left
 from aggregator.assignment.pacing import PaceRules, Slots, pace_key, paused_hosts
 from aggregator.assignment.placement import candidates
@@ -46,13 +47,6 @@ from windrow_protocol.limits import (
 )
 from windrow_protocol.messages import Lease, LeaseRequest, Outcome
 from windrow_protocol.urls import url_sha256
-
-# (state, event) → next state
-STEPS: dict[tuple[str, str], str] = {
-    ("leased", "answer"): "answered",
-    ("leased", "expire"): "expired",
-}
-
 
 # A slot lies at most this part of a lease's life away.
 WORK_HORIZON_PART = 3
@@ -243,30 +237,6 @@ def _issue(
     return house.sign("lease", member.node_id, msgspec.to_builtins(lease), life_ms=life_ms)
 
 
-def close_lease(
-    connection: sa.Connection,
-    lease: sa.Row[tuple[object, ...]],
-    event: str,
-    outcome: Outcome,
-    now_ms: int,
-    **facts: object,
-) -> None:
-    """Move a lease along `STEPS` and its URL or audit with it."""
-    following = STEPS[(lease.state, event)]
-    connection.execute(
-        sa.update(leases)
-        .where(leases.c.lease_id == lease.lease_id)
-        .values(state=following, outcome=outcome.value, closed_at_ms=now_ms, **facts)
-    )
-    if lease.audit_of is not None:
-        truth_requests.answered(connection, lease, outcome)
-    if lease.kind != "work":
-        return
-    attempts = sa.select(urls.c.attempts).where(urls.c.url_id == lease.url_id)
-    used = connection.execute(attempts).scalar() or 0
-    frontier.advance(connection, lease.url_id, frontier.event_for(outcome, used))
-
-
 def expire_leases(house: House, connection: sa.Connection) -> int:
     """Expire every lease whose time, and the grace for answers on their way, is over; return how many there were."""
     now = house.now_ms()
@@ -274,6 +244,5 @@ def expire_leases(house: House, connection: sa.Connection) -> int:
         leases.c.state == "leased", leases.c.expires_at_ms < now - SUBMISSION_GRACE_MS
     )
     rows = list(connection.execute(overdue))
-    for row in rows:
-        close_lease(connection, row, "expire", Outcome.EXPIRED, now)
+    close_leases(connection, [Closing(row, "expire", Outcome.EXPIRED) for row in rows], now)
     return len(rows)

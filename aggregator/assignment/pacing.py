@@ -26,12 +26,13 @@ Source: RFC 9110, 10.2.3 (Retry-After); docs/protocol.md, "Lease".
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import sqlalchemy as sa
 
-from storage.state import insert_once
+from storage.state import put_rows
 from storage.trust_tables import host_paces
 from windrow_protocol.addresses import address_verdict, parse_host_literal
 from windrow_protocol.limits import (
@@ -79,6 +80,9 @@ class HostPace:
     doubts: int = 0
     failures: int = 0
     paused_until_ms: int = 0
+
+
+_NEW: Final = HostPace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,7 @@ class Slots:
         """Take the next slot of a URL's host for a lease, or return None when the host must wait."""
         key = pace_key(url)
         if key not in self._paces:
-            self._paces[key] = _pace_of(self._connection, key)
+            self._paces |= _paces_of(self._connection, [key])
         taken = next_slot(self._paces[key], self._rules.least_ms(url), self._now_ms, horizon_ms)
         if taken is None:
             return None
@@ -162,18 +166,23 @@ class Slots:
 
     def keep(self) -> None:
         """Write down what was taken; in the same transaction as the leases."""
-        for key in self._taken:
-            _keep(self._connection, key, self._paces[key])
+        rows = [{"host": key, **_values_of(self._paces[key])} for key in self._taken]
+        put_rows(self._connection, host_paces, rows)
         self._taken.clear()
 
 
-def note_report(connection: sa.Connection, url: str, heard: Heard, now_ms: int) -> None:
-    """Keep what an answer says about its host."""
-    key = pace_key(url)
-    before = _pace_of(connection, key)
-    after = after_report(before, heard, now_ms)
-    if after != before:
-        _keep(connection, key, after)
+def note_reports(connection: sa.Connection, reports: Sequence[tuple[str, Heard]], now_ms: int) -> None:
+    """Keep what answers, in their order, say about the hosts of their URLs."""
+    heard = [(pace_key(url), each) for url, each in reports]
+    before = _paces_of(connection, {key for key, _ in heard})
+    after = dict(before)
+    for key, each in heard:
+        after[key] = after_report(after[key], each, now_ms)
+    put_rows(
+        connection,
+        host_paces,
+        [{"host": key, **_values_of(pace)} for key, pace in after.items() if pace != before[key]],
+    )
 
 
 def paused_hosts(connection: sa.Connection, now_ms: int) -> dict[str, int]:
@@ -184,14 +193,12 @@ def paused_hosts(connection: sa.Connection, now_ms: int) -> dict[str, int]:
     return {row.host: row.paused_until_ms for row in connection.execute(rows)}
 
 
-def _pace_of(connection: sa.Connection, key: str) -> HostPace:
+def _paces_of(connection: sa.Connection, keys: Collection[str]) -> dict[str, HostPace]:
     columns = (getattr(host_paces.c, name) for name in HostPace.__slots__)
-    row = connection.execute(sa.select(*columns).where(host_paces.c.host == key)).one_or_none()
-    return HostPace(*row) if row is not None else HostPace()
+    rows = connection.execute(sa.select(host_paces.c.host, *columns).where(host_paces.c.host.in_(keys)))
+    known = {row[0]: HostPace(*row[1:]) for row in rows}
+    return {key: known.get(key, _NEW) for key in keys}
 
 
-def _keep(connection: sa.Connection, key: str, pace: HostPace) -> None:
-    values = {name: getattr(pace, name) for name in HostPace.__slots__}
-    updated = connection.execute(sa.update(host_paces).where(host_paces.c.host == key).values(**values))
-    if not updated.rowcount:
-        insert_once(connection, host_paces, host=key, **values)
+def _values_of(pace: HostPace) -> dict[str, int]:
+    return {name: getattr(pace, name) for name in HostPace.__slots__}

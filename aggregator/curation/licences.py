@@ -33,19 +33,21 @@ _BEFORE_CHARS: Final = 60
 _TAG: Final = re.compile(r"SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+\-() ]{1,120})")
 _TAG_NAME: Final = re.compile(r"[A-Za-z0-9.+-]*[A-Za-z0-9+]")
 _TAG_WORDS: Final = frozenset({"AND", "OR", "WITH", "NONE", "NOASSERTION"})
-# Words that grant, each with what must stand before it (as a shape) to be about a licence.
+# Words that grant: without one of the signs there are none, which is ten times faster to see; what must stand before
+# them (as a shape) to be about a licence.
 _GRANTS: Final = (
-    (re.compile(r"under (?:the terms|terms)\b"), None),
+    (("under the terms", "under terms"), re.compile(r"under (?:the terms|terms)\b"), None),
     (
+        ("under ",),
         re.compile(r"under "),
         re.compile(
             r"licen[sc]|releas|availab|distribut|publish|provid|offer|shared|cover|govern|modif|usable|reus"
         ),
     ),
-    (re.compile(r"licen[sc]ed (?:with|as|by) "), None),
-    (re.compile(r"licen[sc](?:e|ia)(?: type)? ?[:=]"), None),
-    (re.compile(r"li[cz]en[czs](?:e|a|z|tie|ça)? ?[:=]"), None),
-    (re.compile(r"subject to "), None),
+    (("licens", "licenc"), re.compile(r"licen[sc]ed (?:with|as|by) "), None),
+    (("licens", "licenc"), re.compile(r"licen[sc](?:e|ia)(?: type)? ?[:=]"), None),
+    (("licen", "lizen"), re.compile(r"li[cz]en[czs](?:e|a|z|tie|ça)? ?[:=]"), None),
+    (("subject to ",), re.compile(r"subject to "), None),
 )
 _PLAIN: Final = {"‘": "'", "’": "'", "“": '"', "”": '"', "‐": "-", "–": "-", "—": "-"}
 
@@ -69,8 +71,10 @@ def _found(text: str, url: str) -> Iterator[str]:
         yield from (name for name in _TAG_NAME.findall(tag[1]) if name not in _TAG_WORDS)
     folded = _folded(f"{url} {text}")
     for signs, rule in ANYWHERE:
-        if any(sign in folded for sign in signs):
-            yield from _names(rule, folded)
+        for sign in signs:
+            if sign in folded:
+                yield from _names(rule, folded)
+                break
     titled = [name for rule in GNU_TITLES for name in _names(rule, folded)] if "gnu " in folded else []
     if titled:  # such a text speaks of granting under its sisters too: those are no grants
         yield from titled
@@ -82,15 +86,16 @@ def _found(text: str, url: str) -> Iterator[str]:
 
 def _folded(text: str) -> str:
     text = text.lower()
-    for mark, plain in _PLAIN.items():  # many times faster than str.translate on text that is not ASCII
-        text = text.replace(mark, plain)
+    if not text.isascii():
+        for mark, plain in _PLAIN.items():  # many times faster than str.translate on such a text
+            text = text.replace(mark, plain)
     return " ".join(text.split())
 
 
 def _granted(folded: str) -> Iterator[str]:
     """Yield what follows words that grant."""
-    for words, before in _GRANTS:
-        for match in words.finditer(folded):
+    for signs, words, before in _GRANTS:
+        for match in words.finditer(folded) if any(sign in folded for sign in signs) else ():
             if before is None or before.search(folded, max(0, match.start() - _BEFORE_CHARS), match.start()):
                 yield folded[match.end() : match.end() + GRANT_CHARS]
 

@@ -9,7 +9,7 @@ from real_house import Node, words_of
 from trust_world import ALL_AUDITED, INVENTED, NO_LOTTERY, TrustWorld
 
 from aggregator.verification.consequences.folding import CURSOR, fold_verdicts
-from aggregator.verification.standings.exposure import documents_of, exposure_of
+from aggregator.verification.standings.exposure import Exposures, documents_of
 from aggregator.verification.standings.standing_rows import host_standing_of, is_hard, standing_of
 from storage.state import get_cursor
 from storage.tables import verdicts
@@ -49,9 +49,8 @@ async def test_a_fake_is_replaced_and_costs_first_a_strike_then_fines(tmp_path) 
     assert fine.documents_ppm == pytest.approx(2_000_000 * value, abs=2)  # all are audited: q is 1
     with world.house.state.read() as connection:
         assert standing_of(connection, node.node_id).frozen
-        assert exposure_of(
-            connection, ALL_AUDITED, node.node_id, "http://x:80", world.house.now_ms()
-        ).escalated
+        exposures = Exposures(connection, ALL_AUDITED, [node.node_id], [])
+        assert exposures.of(node.node_id, "http://x:80", world.house.now_ms()).escalated
 
 
 async def test_an_honest_node_has_no_consequences(tmp_path) -> None:
@@ -82,9 +81,8 @@ async def test_probation_ends_by_what_passed_and_begins_again_when_a_fine_takes_
 
 def probation_documents(world: TrustWorld, node: Node) -> int:
     with world.house.state.read() as connection:
-        return exposure_of(
-            connection, ALL_AUDITED, node.node_id, "http://x:80", world.house.now_ms()
-        ).documents
+        exposures = Exposures(connection, ALL_AUDITED, [node.node_id], [])
+        return exposures.of(node.node_id, "http://x:80", world.house.now_ms()).documents
 
 
 async def test_ten_bad_pages_of_one_site_are_one_piece_of_bad_luck(tmp_path) -> None:

@@ -11,12 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_house import open_house
 
-from aggregator.verification.standings.exposure import (
-    MEAN_DOCUMENT,
-    count_document,
-    documents_of,
-    exposure_of,
-)
+from aggregator.verification.standings.audit_rate import Exposure
+from aggregator.verification.standings.exposure import MEAN_DOCUMENT, Exposures, documents_of
 from storage.state import State, set_meta, sqlite_url
 from storage.tables import nodes
 from storage.trust_tables import node_stakes
@@ -36,13 +32,23 @@ def writing(state: State) -> Iterator[sa.Connection]:
         yield connection
 
 
+def exposure(connection: sa.Connection, now_ms: int) -> Exposure:
+    return Exposures(connection, RULES, [NODE], [HOST]).of(NODE, HOST, now_ms)
+
+
 def per_day(connection: sa.Connection, now_ms: int) -> float:
-    return exposure_of(connection, RULES, NODE, HOST, now_ms).documents_per_day
+    return exposure(connection, now_ms).documents_per_day
+
+
+def count(connection: sa.Connection, now_ms: int) -> None:
+    exposures = Exposures(connection, RULES, [NODE], [])
+    exposures.count(NODE, now_ms)
+    exposures.write()
 
 
 def test_a_new_node_has_nothing_at_stake(tmp_path: Path) -> None:
     with writing(open_house(tmp_path).state) as connection:
-        found = exposure_of(connection, RULES, NODE, HOST, NOON_MS)
+        found = exposure(connection, NOON_MS)
     assert (found.documents, found.at_stake, found.documents_per_day) == (0, 0.0, 0.0)
     assert not found.escalated
     assert not found.hard_host
@@ -51,7 +57,7 @@ def test_a_new_node_has_nothing_at_stake(tmp_path: Path) -> None:
 def test_the_last_day_is_a_window_that_slides(tmp_path: Path) -> None:
     with writing(open_house(tmp_path).state) as connection:
         for hour in range(24):  # one document an hour, from midnight to midnight
-            count_document(connection, NODE, NOON_MS + DAY_MS // 2 + hour * DAY_MS // 24)
+            count(connection, NOON_MS + DAY_MS // 2 + hour * DAY_MS // 24)
         next_midnight = NOON_MS + DAY_MS // 2 + DAY_MS
         assert per_day(connection, next_midnight - 1) == 24
         assert per_day(connection, next_midnight) == 24
@@ -63,11 +69,9 @@ def test_the_last_day_is_a_window_that_slides(tmp_path: Path) -> None:
 def test_stakes_are_told_in_mean_documents(tmp_path: Path) -> None:
     with writing(open_house(tmp_path).state) as connection:
         connection.execute(sa.insert(node_stakes).values(node_id=NODE, pending=6 * 10**24, bond=10**24))
-        assert (
-            exposure_of(connection, RULES, NODE, HOST, NOON_MS).at_stake == 0.0
-        )  # nothing was earned by anybody yet
+        assert exposure(connection, NOON_MS).at_stake == 0.0  # nothing was earned by anybody yet
         set_meta(connection, MEAN_DOCUMENT, str(10**23))
-        assert exposure_of(connection, RULES, NODE, HOST, NOON_MS).at_stake == 70.0
+        assert exposure(connection, NOON_MS).at_stake == 70.0
 
 
 @settings(max_examples=25, deadline=None)
@@ -77,7 +81,28 @@ def test_no_document_is_lost_or_counted_twice_whatever_the_clock_does(steps: lis
     with writing(state) as connection:
         for number, step in enumerate(steps, start=1):
             now_ms += step
-            count_document(connection, NODE, now_ms)
+            count(connection, now_ms)
             assert documents_of(connection, NODE) == number
             assert 1 <= per_day(connection, now_ms) <= number
     state.close()
+
+
+@settings(max_examples=25, deadline=None)
+@given(steps=st.lists(st.integers(-2 * DAY_MS, 2 * DAY_MS), max_size=30), cut=st.integers(0, 30))
+def test_those_of_one_transaction_count_as_if_each_were_alone(steps: list[int], cut: int) -> None:
+    found = []
+    for alone in (True, False):
+        state, now_ms = State.open(sqlite_url(Path(":memory:"))), NOON_MS
+        with writing(state) as connection:
+            together = Exposures(connection, RULES, [NODE], [])
+            for number, step in enumerate(steps):
+                now_ms += step
+                if alone or number < cut:
+                    count(connection, now_ms)
+                    together = Exposures(connection, RULES, [NODE], [])
+                else:
+                    together.count(NODE, now_ms)
+            together.write()
+            found.append((documents_of(connection, NODE), per_day(connection, now_ms)))
+        state.close()
+    assert found[0] == found[1]

@@ -14,7 +14,8 @@ from aggregator_world import World
 from real_house import NETWORK, PAYOUT, Node, open_segments, words_of
 
 from aggregator.assignment.leases import expire_leases
-from aggregator.ingest import GENESIS_HEAD, next_head, read_text
+from aggregator.ingest import read_text
+from aggregator.log_entries import GENESIS_HEAD, next_head
 from storage.tables import contributions, frontier, leases, submissions
 from storage.trust_tables import audits
 from windrow_protocol.errors import WindrowError

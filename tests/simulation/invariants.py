@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 from simulation.actors import NETWORK, Actor
 
-from aggregator.ingest import GENESIS_HEAD, next_head
+from aggregator.log_entries import GENESIS_HEAD, next_head
 from aggregator.verification.comparing.comparison import decide
 from rewards.accountant import run_accountant
 from rewards.epoch_files import LEDGER, epoch_folder, ledger_bytes, sha256_hex

@@ -28,7 +28,8 @@ from typing import Any
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from aggregator.ingest import GENESIS_HEAD, Ingest, next_head
+from aggregator.ingest import Ingest
+from aggregator.log_entries import GENESIS_HEAD, next_head
 from aggregator.requests import Caller
 from storage.house import House
 from storage.real_env import real_env

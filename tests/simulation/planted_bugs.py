@@ -69,11 +69,8 @@ class AcknowledgesFirst(Ingest):
 class RefusesRetries(Ingest):
     """Does not know a submission again whose answer was lost."""
 
-    def _admit(self, connection: sa.Connection, node_id: str, record: Any) -> Any:
-        lease = sa.select(leases.c.state).where(leases.c.lease_id == record.lease_id)
-        if connection.execute(lease).scalar() == "answered":
-            raise WindrowError("lease_closed", record.lease_id)
-        return super()._admit(connection, node_id, record)
+    def _answered_before(self, connection: sa.Connection, lease_id: str, digest: str) -> dict[str, Any]:
+        raise WindrowError("lease_closed", lease_id)
 
 
 class WritesRetries(Ingest):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from windrow_protocol.content import normalise_text, shingle_hashes, text_sha256, words
+from windrow_protocol.content import is_normal_text, normalise_text, shingle_hashes, text_sha256, words
 
 
 @given(st.text())
@@ -20,6 +20,20 @@ def test_normal_form_of_normal_form_is_itself(text: str) -> None:
     assert len(text_sha256(once)) == 64
     assert once == once.strip()
     assert "\n\n\n" not in once
+
+
+_EDGY = st.text(
+    st.sampled_from("ab \n\t\r\x00\x1c\x7f\x85\xa0\u2028\u3000\ufeff\ud800\u0301e\u00e9\u200b\uffff"),
+    max_size=8,
+)
+
+
+@given(st.text() | _EDGY)
+@example("")
+@example("a\u0344b")
+def test_what_is_normal_is_what_its_normal_form_leaves_alone(text: str) -> None:
+    assert is_normal_text(text) == (normalise_text(text) == text)
+    assert is_normal_text(normalise_text(text))
 
 
 @given(st.text())

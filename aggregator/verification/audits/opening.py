@@ -12,24 +12,25 @@ a keyed lot; below it, the audit waits for the validators' draws (`settling`).
 
 Does not: draw, fetch, decide.
 
-Usage: `opener = AuditOpener(house, connection)`, `opener.open(lease, record, record_sha256, seq)` for each answer, and
-at the end of the transaction `opener.close(documents, text_bytes)`.
+Usage: `opener = AuditOpener(house, connection, leases)`, `opener.open(lease, record, record_sha256, seq)` for each
+answer, and at the end of the transaction `opener.write()`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from aggregator.verification.audits.canaries import AnsweredAt, judge_canary
-from aggregator.verification.audits.truth_requests import ask, ask_another
+from aggregator.verification.audits.truth_requests import FirstTruth, ask_first
 from aggregator.verification.audits.verdict_log import Subject, write_verdict
 from aggregator.verification.comparing.weighing import REFUSALS
 from aggregator.verification.drawing.audit_epochs import open_epoch
 from aggregator.verification.drawing.draws import drawing_validators
 from aggregator.verification.standings.audit_rate import audit_rate_ppm
-from aggregator.verification.standings.exposure import count_document, exposure_of
+from aggregator.verification.standings.exposure import Exposures
 from storage.house import House
 from storage.state import get_meta, set_meta
 from storage.trust_tables import audits
@@ -43,74 +44,79 @@ _FOLD: Final = "audits/value"  # documents and counted bytes of all texts so far
 
 
 class AuditOpener:
-    """Opens the audits of one transaction; what is the same for all of them is read once."""
+    """Opens the audits of one transaction; what they follow from is read once, and what is opened is written once."""
 
-    def __init__(self, house: House, connection: sa.Connection) -> None:
+    def __init__(self, house: House, connection: sa.Connection, leases: Collection[Any]) -> None:
+        """Read what bears on answers to these leases (rows)."""
         self._house = house
         self._connection = connection
         self._epoch_id = open_epoch(connection)
         self._validators = drawing_validators(connection, house.rules, self._epoch_id, house.now_ms())
         self._documents, self._bytes = map(int, (get_meta(connection, _FOLD) or "0 0").split())
+        work = [lease for lease in leases if lease.kind == "work"]
+        self._hosts = {lease.lease_id: host_key(lease.url) for lease in work}
+        nodes = {lease.node_id for lease in work}
+        self._exposures = Exposures(connection, house.rules, nodes, set(self._hosts.values()))
+        self._new_documents = self._new_bytes = 0
+        self._rows: list[dict[str, Any]] = []
+        self._asked: list[FirstTruth] = []
 
-    def open(self, lease: Any, record: Submission, record_sha256: str, seq: int) -> int:
-        """Open the audit of one answer to work, unless an outcome like it is not audited; judge one to a control page.
-
-        Returns for how many bytes the text counts in the running mean.
-        """
+    def open(self, lease: Any, record: Submission, record_sha256: str, seq: int) -> None:
+        """Open the audit of one answer to work if an outcome like it is audited; judge one to a control page."""
         if lease.kind == "work":
-            return self._open(lease, record, record_sha256, seq)
-        if lease.kind == "canary" and isinstance(record, Contribution):
+            self._open(lease, record, record_sha256, seq)
+        elif lease.kind == "canary" and isinstance(record, Contribution):
             at = AnsweredAt(record.fetched_at_ms, self._house.now_ms())
             ruling = judge_canary(self._house, lease, record.text, at)
             subject = Subject(record.contribution_id, lease.node_id, seq)
             write_verdict(self._house, self._connection, subject, ruling, self._epoch_id)
-        return 0
 
-    def _open(self, lease: Any, record: Submission, record_sha256: str, seq: int) -> int:
+    def write(self) -> None:
+        """Write the audits, whom they are asked of, and the running mean, which the texts of this transaction join."""
+        if self._rows:
+            self._connection.execute(sa.insert(audits), self._rows)
+        ask_first(self._house, self._connection, self._asked)
+        self._exposures.write()
+        if self._new_documents:
+            documents, text_bytes = self._documents + self._new_documents, self._bytes + self._new_bytes
+            set_meta(self._connection, _FOLD, f"{documents} {text_bytes}")
+
+    def _open(self, lease: Any, record: Submission, record_sha256: str, seq: int) -> None:
         rules, now = self._house.rules, self._house.now_ms()
         if isinstance(record, Contribution):
             outcome, content_sha256 = Outcome.FETCHED, record.text_sha256
             counted = min(len(record.text.encode()), AUDIT_VALUE_BYTES_MAX)
+            value_ppm = counted * self._documents * PPM // self._bytes if self._bytes else PPM
+            self._new_documents += 1
+            self._new_bytes += counted
         elif record.outcome in REFUSALS and rules.on("refusal_audits"):
-            outcome, content_sha256, counted = record.outcome, record_sha256, 0
+            outcome, content_sha256, value_ppm = record.outcome, record_sha256, PPM
         else:
-            return 0
-        contribution_id = contribution_id_for(lease.lease_id, lease.node_id)
-        value_ppm = self._value_ppm(counted) if outcome is Outcome.FETCHED else PPM
-        exposure = exposure_of(self._connection, rules, lease.node_id, host_key(lease.url), now)
+            return
+        exposure = self._exposures.of(lease.node_id, self._hosts[lease.lease_id], now)
         rate_ppm = audit_rate_ppm(rules, exposure, value_ppm / PPM)
-        self._connection.execute(
-            sa.insert(audits).values(
-                contribution_id=contribution_id,
-                seq=seq,
-                lease_id=lease.lease_id,
-                node_id=lease.node_id,
-                outcome=outcome.value,
-                content_sha256=content_sha256,
-                epoch_id=self._epoch_id,
-                rate_ppm=rate_ppm,
-                share_ppm=share_of_one_ppm(rate_ppm, self._validators),
-                value_ppm=value_ppm,
-                state="drawing" if rate_ppm < PPM else "wanted",
-                opened_at_ms=now,
-            )
+        contribution_id = contribution_id_for(lease.lease_id, lease.node_id)
+        self._rows.append(
+            {
+                "contribution_id": contribution_id,
+                "seq": seq,
+                "lease_id": lease.lease_id,
+                "node_id": lease.node_id,
+                "outcome": outcome.value,
+                "content_sha256": content_sha256,
+                "epoch_id": self._epoch_id,
+                "rate_ppm": rate_ppm,
+                "share_ppm": share_of_one_ppm(rate_ppm, self._validators),
+                "value_ppm": value_ppm,
+                "state": "drawing" if rate_ppm < PPM else "wanted",
+                "opened_at_ms": now,
+            }
         )
         if outcome is Outcome.FETCHED:
-            count_document(self._connection, lease.node_id, now)
+            self._exposures.count(lease.node_id, now)
         if rate_ppm >= PPM:
-            self._ask(contribution_id)
-        return counted
+            self._asked.append(FirstTruth(contribution_id, lease.node_id, self._doubled(contribution_id)))
 
-    def close(self, documents: int, text_bytes: int) -> None:
-        """Add the texts of this transaction to the running mean, their bytes as `open` counted them."""
-        if documents:
-            set_meta(self._connection, _FOLD, f"{self._documents + documents} {self._bytes + text_bytes}")
-
-    def _value_ppm(self, counted_bytes: int) -> int:
-        return counted_bytes * self._documents * PPM // self._bytes if self._bytes else PPM
-
-    def _ask(self, contribution_id: str) -> None:
-        ask(self._house, self._connection, contribution_id)
+    def _doubled(self, contribution_id: str) -> bool:
         lot = int.from_bytes(self._house.keyed("double", contribution_id)[:8], "big")
-        if lot * PPM < self._house.rules.doubled_ppm << 64:
-            ask_another(self._house, self._connection, contribution_id)
+        return lot * PPM < self._house.rules.doubled_ppm << 64

@@ -18,11 +18,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from aggregator.verification.audits.truth_requests import ask, ask_another, operator_of
-from aggregator.verification.audits.verdict_log import Ruling, Subject, write_verdict
+from aggregator.verification.audits.verdict_log import Ruling, Subject, write_verdicts
 from aggregator.verification.drawing.audit_epochs import verdict_epoch
-from aggregator.verification.drawing.audit_steps import advance
+from aggregator.verification.drawing.audit_steps import advance_all
 from aggregator.verification.drawing.draws import drawn_upto
-from aggregator.verification.standings.standing_rows import is_hard
+from aggregator.verification.standings.standing_rows import hard_hosts
 from storage.house import House
 from storage.tables import leases, nodes
 from storage.trust_tables import audits, draws
@@ -39,8 +39,12 @@ def settle_draws(house: House, batch: int = 200) -> int:
     if not entries:
         return 0
     with house.state.write() as connection:
+        undrawn = [entry for entry in entries if entry.lease_id not in drawn]
+        advance_all(connection, [entry.contribution_id for entry in undrawn], "drawing", "not_drawn")
+        _leave_unaudited(house, connection, [entry for entry in undrawn if entry.outcome == Outcome.FETCHED])
         for entry in entries:
-            _settle(house, connection, entry, drawn.get(entry.lease_id, []))
+            if entry.lease_id in drawn:
+                _want_truths(house, connection, entry, drawn[entry.lease_id])
     return len(entries)
 
 
@@ -77,25 +81,27 @@ def _draws_of(connection: sa.Connection, lease_ids: Sequence[str]) -> dict[str, 
     return found
 
 
-def _settle(house: House, connection: sa.Connection, entry: Any, drawn: Sequence[Any]) -> None:
-    advance(connection, entry.contribution_id, "drawing", "drawn" if drawn else "not_drawn")
-    if not drawn:
-        _leave_unaudited(house, connection, entry)
-        return
+def _want_truths(house: House, connection: sa.Connection, entry: Any, drawn: Sequence[Any]) -> None:
+    advance_all(connection, [entry.contribution_id], "drawing", "drawn")
     for operator in list(dict.fromkeys(operator_of(row) for row in drawn))[:TRUTHS_PER_AUDIT_MAX]:
         ask(house, connection, entry.contribution_id, operator)
     if any(row.doubled for row in drawn):
         ask_another(house, connection, entry.contribution_id)
 
 
-def _leave_unaudited(house: House, connection: sa.Connection, entry: Any) -> None:
-    if entry.outcome != Outcome.FETCHED:
-        return
-    hard = house.rules.on("hard_hosts") and is_hard(connection, host_key(entry.url))
-    write_verdict(
+def _leave_unaudited(house: House, connection: sa.Connection, entries: Sequence[Any]) -> None:
+    hosts = {entry.lease_id: host_key(entry.url) for entry in entries}
+    hard = hard_hosts(connection, set(hosts.values())) if house.rules.on("hard_hosts") else set()
+    epochs = {each: verdict_epoch(connection, each) for each in {entry.epoch_id for entry in entries}}
+    write_verdicts(
         house,
         connection,
-        Subject(entry.contribution_id, entry.node_id, entry.seq),
-        Ruling("unaudited", "hard_host" if hard else "not_drawn"),
-        verdict_epoch(connection, entry.epoch_id),
+        [
+            (
+                Subject(entry.contribution_id, entry.node_id, entry.seq),
+                Ruling("unaudited", "hard_host" if hosts[entry.lease_id] in hard else "not_drawn"),
+                epochs[entry.epoch_id],
+            )
+            for entry in entries
+        ],
     )

@@ -9,7 +9,8 @@ Does not: draw, decide (`audits`), or sign leases (`assignment/leases`).
 
 Usage::
 
-    ask(house, connection, contribution_id)                       # somebody is to fetch it
+    ask_first(house, connection, [FirstTruth(…)])                 # somebody is to fetch it
+    ask(house, connection, contribution_id)                       # somebody else too
     for truth in wanted(house, connection, validator, ["http"], 20): ...
     leased(connection, truth, lease_id, validator)
     answered(connection, lease, outcome)                          # or expired
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -53,6 +54,22 @@ class WantedTruth:
     render: str
 
 
+@dataclass(frozen=True, slots=True)
+class FirstTruth:
+    """A contribution of a node that one operator is to be asked about, or two of them when it is `doubled`."""
+
+    contribution_id: str
+    node_id: str
+    doubled: bool
+
+
+class _Asked(NamedTuple):
+    """Whom somebody was asked for a truth, and what became of it: what a choice looks at of a request."""
+
+    operator: str
+    state: str
+
+
 def operator_of(validator: Any) -> str:
     """Return whose a validator is; one that nobody named is its own operator."""
     return str(validator.operator or validator.node_id[:8])
@@ -75,15 +92,29 @@ def ask(
     asked = _asked(connection, contribution_id)
     if operator is None:
         operator = _next_operator(house, connection, contribution_id, asked, fresh=fresh)
-    connection.execute(
-        sa.insert(truth_requests).values(
-            contribution_id=contribution_id,
-            ordinal=1 + max((row.ordinal for row in asked), default=0),
-            operator=operator,
-            state="wanted",
-            opened_at_ms=house.now_ms(),
-        )
-    )
+    ordinal = 1 + max((row.ordinal for row in asked), default=0)
+    connection.execute(sa.insert(truth_requests), _wanted_row(house, contribution_id, ordinal, operator))
+
+
+def ask_first(house: House, connection: sa.Connection, wishes: Sequence[FirstTruth]) -> None:
+    """Ask for the first truths of contributions that nobody was asked about yet, one operator or two for each.
+
+    Where two are wished and there is no other operator, one is asked.
+    """
+    if not wishes:
+        return
+    validators, rows = _validators(connection), list[dict[str, Any]]()
+    of_nodes = nodes.c.node_id.in_({wish.node_id for wish in wishes})
+    known = {row.node_id: row for row in connection.execute(sa.select(nodes).where(of_nodes))}
+    for wish in wishes:
+        of = (house, wish.contribution_id, known[wish.node_id], validators)
+        first = _chosen_operator(*of, [])
+        rows.append(_wanted_row(house, wish.contribution_id, 1, first))
+        if wish.doubled:
+            second = _chosen_operator(*of, [_Asked(first, "wanted")], fresh=True)
+            if second and second != first:
+                rows.append(_wanted_row(house, wish.contribution_id, 2, second))
+    connection.execute(sa.insert(truth_requests), rows)
 
 
 def ask_another(house: House, connection: sa.Connection, contribution_id: str) -> None:
@@ -92,6 +123,11 @@ def ask_another(house: House, connection: sa.Connection, contribution_id: str) -
     operator = _next_operator(house, connection, contribution_id, asked, fresh=True)
     if operator and operator not in {row.operator for row in asked}:
         ask(house, connection, contribution_id, operator)
+
+
+def _wanted_row(house: House, contribution_id: str, ordinal: int, operator: str) -> dict[str, Any]:
+    asked = {"contribution_id": contribution_id, "ordinal": ordinal, "operator": operator}
+    return {**asked, "state": "wanted", "opened_at_ms": house.now_ms()}
 
 
 def _asked(connection: sa.Connection, contribution_id: str) -> list[Any]:
@@ -223,20 +259,33 @@ def _validators(connection: sa.Connection) -> list[Any]:
 def _next_operator(
     house: House, connection: sa.Connection, contribution_id: str, asked: Sequence[Any], *, fresh: bool
 ) -> str:
-    """Choose who is asked, by a keyed lot; empty for anybody.
-
-    Before the lot: no neighbour of the contributor where another can, who has failed least, and for a second truth
-    another operator than the first. A third that is to confirm two others may be anyone's, or a friend of the
-    contributor would always be asked; one that is to break a tie is `fresh`.
-    """
     about = (
         sa.select(nodes.c.node_id, nodes.c.prefix, nodes.c.owner)
         .join(audits, audits.c.node_id == nodes.c.node_id)
         .where(audits.c.contribution_id == contribution_id)
     )
     contributor = connection.execute(about).one()
+    validators = _validators(connection)
+    return _chosen_operator(house, contribution_id, contributor, validators, asked, fresh=fresh)
+
+
+def _chosen_operator(
+    house: House,
+    contribution_id: str,
+    contributor: Any,
+    validators: Sequence[Any],
+    asked: Sequence[Any],
+    *,
+    fresh: bool = False,
+) -> str:
+    """Choose who is asked, by a keyed lot; empty for anybody.
+
+    Before the lot: no neighbour of the contributor where another can, who has failed least, and for a second truth
+    another operator than the first. A third that is to confirm two others may be anyone's, or a friend of the
+    contributor would always be asked; one that is to break a tie is `fresh`.
+    """
     only_neighbours: dict[str, bool] = {}
-    for row in _validators(connection):
+    for row in validators:
         if row.node_id != contributor.node_id and (not row.owner or row.owner != contributor.owner):
             name, near = operator_of(row), row.prefix == contributor.prefix
             only_neighbours[name] = only_neighbours.get(name, True) and near

@@ -8,8 +8,9 @@ Does not: decide. Usage: `write_verdict(house, connection, audit, Ruling("unaudi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -18,6 +19,8 @@ from storage.house import House
 from storage.tables import verdicts
 from windrow_protocol.messages import Verdict
 from windrow_protocol.trust_rules import PPM
+
+_INSERT = sa.insert(verdicts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,18 @@ def write_verdict(
     house: House, connection: sa.Connection, subject: Subject, ruling: Ruling, epoch_id: int
 ) -> None:
     """Sign and log one verdict."""
+    write_verdicts(house, connection, [(subject, ruling, epoch_id)])
+
+
+def write_verdicts(
+    house: House, connection: sa.Connection, decided: Sequence[tuple[Subject, Ruling, int]]
+) -> None:
+    """Sign and log verdicts in their order, each with its audit epoch."""
+    if decided:
+        connection.execute(_INSERT, [_row(house, *each) for each in decided])
+
+
+def _row(house: House, subject: Subject, ruling: Ruling, epoch_id: int) -> dict[str, Any]:
     verdict = Verdict(
         contribution_id=subject.contribution_id,
         verdict=ruling.verdict,
@@ -55,11 +70,10 @@ def write_verdict(
         epoch_id=epoch_id,
     )
     content = msgspec.to_builtins(verdict)
-    connection.execute(
-        sa.insert(verdicts).values(
-            **{**content, "truth_sha256": msgspec.json.encode(verdict.truth_sha256).decode()},
-            seq=subject.seq,
-            node_id=subject.node_id,
-            jws=house.sign("verdict", subject.node_id, content),
-        )
-    )
+    return {
+        **content,
+        "truth_sha256": msgspec.json.encode(verdict.truth_sha256).decode(),
+        "seq": subject.seq,
+        "node_id": subject.node_id,
+        "jws": house.sign("verdict", subject.node_id, content),
+    }

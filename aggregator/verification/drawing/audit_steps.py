@@ -10,6 +10,7 @@ Usage: `advance(connection, contribution_id, "drawing", "drawn")`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -25,12 +26,20 @@ STEPS: Final[dict[tuple[str, str], str]] = {
     ("ready", "verdict"): "decided",
 }
 UNDECIDED: Final = ("drawing", "wanted", "ready")
+_MOVE = (
+    sa.update(audits)
+    .where(audits.c.contribution_id == sa.bindparam("of"), audits.c.state == sa.bindparam("before"))
+    .values(state=sa.bindparam("after"))
+)
 
 
 def advance(connection: sa.Connection, contribution_id: str, state: str, event: str) -> None:
     """Move an audit that is in `state`; one that is elsewhere by now stays there. Raises KeyError for no such step."""
-    connection.execute(
-        sa.update(audits)
-        .where(audits.c.contribution_id == contribution_id, audits.c.state == state)
-        .values(state=STEPS[state, event])
-    )
+    advance_all(connection, [contribution_id], state, event)
+
+
+def advance_all(connection: sa.Connection, contribution_ids: Sequence[str], state: str, event: str) -> None:
+    """Move several audits as `advance` moves one."""
+    moves = [{"of": each, "before": state, "after": STEPS[state, event]} for each in contribution_ids]
+    if moves:
+        connection.execute(_MOVE, moves)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from aggregator.ingest import next_head
+from aggregator.log_entries import next_head
 from aggregator.verification.comparing.comparison import Decision
 from aggregator.verification.comparing.weighing import REFUSALS
 from aggregator.verification.epochs.audit_rows import (

@@ -8,12 +8,16 @@ Does not: decide the rate (`audit_rate`), or know pay but by what the ledger lef
 
 Usage::
 
-    exposure = exposure_of(connection, rules, node_id, host_key, now_ms)   # before the contribution is counted
-    count_document(connection, node_id, now_ms)                            # in the transaction that commits it
+    exposures = Exposures(connection, rules, node_ids, host_keys)   # in the transaction that commits the contributions
+    exposure = exposures.of(node_id, host_key, now_ms)              # before one is counted
+    exposures.count(node_id, now_ms)
+    exposures.write()                                               # once, at its end
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
@@ -21,58 +25,112 @@ import sqlalchemy as sa
 
 from aggregator.verification.standings.audit_rate import Exposure
 from aggregator.verification.standings.standing import Standing
-from storage.state import get_meta
-from storage.tables import meta, nodes
+from storage.state import get_meta, put_rows
+from storage.tables import nodes
 from storage.trust_tables import document_counts, host_standings, node_stakes, standings
 from windrow_protocol.trust_rules import DAY_MS, TrustRules
 
 MEAN_DOCUMENT = "rewards/mean_document_wei"  # meta: what the ledger says a mean document earns
 
-_DAY: sa.BindParameter[int] = sa.bindparam("on_day")
-_SAME_DAY = document_counts.c.day >= _DAY  # a clock set back stays on the day already counted
-_COUNT = (
-    sa.update(document_counts)
-    .where(document_counts.c.node_id == sa.bindparam("of_node"))
-    .values(
-        documents=document_counts.c.documents + 1,
-        day=sa.case((_SAME_DAY, document_counts.c.day), else_=_DAY),
-        today=sa.case((_SAME_DAY, document_counts.c.today + 1), else_=1),
-        yesterday=sa.case(
-            (_SAME_DAY, document_counts.c.yesterday),
-            (document_counts.c.day + 1 == _DAY, document_counts.c.today),
-            else_=0,
-        ),
-    )
-)
-_SEEN = (
+_STAKES = (
     sa.select(
-        document_counts.c.passed,
-        document_counts.c.day,
-        document_counts.c.today,
-        document_counts.c.yesterday,
+        nodes.c.node_id,
+        *(document_counts.c[name] for name in ("documents", "passed", "day", "today", "yesterday")),
         node_stakes.c.pending,
         node_stakes.c.bond,
         standings.c.standing,
-        host_standings.c.hard,
-        meta.c.value.label("mean_wei"),
     )
     .select_from(
         nodes.outerjoin(document_counts, document_counts.c.node_id == nodes.c.node_id)
         .outerjoin(node_stakes, node_stakes.c.node_id == nodes.c.node_id)
         .outerjoin(standings, standings.c.node_id == nodes.c.node_id)
-        .outerjoin(host_standings, host_standings.c.host_key == sa.bindparam("of_host"))
-        .outerjoin(meta, meta.c.key == MEAN_DOCUMENT)
     )
-    .where(nodes.c.node_id == sa.bindparam("of_node"))
+    .where(nodes.c.node_id.in_(sa.bindparam("of_nodes", expanding=True)))
+)
+_HARD = sa.select(host_standings.c.host_key).where(
+    host_standings.c.hard, host_standings.c.host_key.in_(sa.bindparam("of_hosts", expanding=True))
 )
 
 
-def count_document(connection: sa.Connection, node_id: str, now_ms: int) -> None:
-    """Count one more contribution of a node, within the transaction that commits it."""
-    day = now_ms // DAY_MS
-    if not connection.execute(_COUNT, {"of_node": node_id, "on_day": day}).rowcount:
-        first = {"node_id": node_id, "documents": 1, "day": day, "today": 1, "yesterday": 0}
-        connection.execute(sa.insert(document_counts), first)
+@dataclass(slots=True)
+class _Counted:
+    """The row of `document_counts` as it will be."""
+
+    documents: int
+    passed: int
+    day: int
+    today: int
+    yesterday: int
+
+    def one_more(self, day: int) -> None:
+        self.documents += 1
+        if day <= self.day:  # a clock set back stays on the day already counted
+            self.today += 1
+        else:
+            self.yesterday = self.today if day == self.day + 1 else 0
+            self.day, self.today = day, 1
+
+    def of_last_day(self, now_ms: int) -> float:
+        day, into_day_ms = divmod(now_ms, DAY_MS)
+        if day > self.day + 1:
+            return 0.0
+        today, yesterday = (self.today, self.yesterday) if day <= self.day else (0, self.today)
+        return float(today + yesterday * (1 - into_day_ms / DAY_MS))
+
+
+class Exposures:
+    """What bears on the audit rates of one transaction's contributions: read once, counted on, written once."""
+
+    def __init__(
+        self, connection: sa.Connection, rules: TrustRules, node_ids: Collection[str], hosts: Collection[str]
+    ) -> None:
+        """Read what is known of registered nodes and of hosts (by host key)."""
+        self._connection = connection
+        self._rules = rules
+        rows = connection.execute(_STAKES, {"of_nodes": list(node_ids)})
+        self._mean_wei = int(get_meta(connection, MEAN_DOCUMENT) or 0)
+        self._counted: dict[str, _Counted] = {}
+        self._at_stake: dict[str, float] = {}
+        self._escalated: set[str] = set()
+        for row in rows:
+            self._learn(row)
+        hard = rules.on("hard_hosts")
+        self._hard = set(connection.execute(_HARD, {"of_hosts": list(hosts)}).scalars()) if hard else set()
+        self._changed: set[str] = set()
+
+    def of(self, node_id: str, host_key: str, now_ms: int) -> Exposure:
+        """Return what bears on the rate of a node's next contribution from a host."""
+        counted = self._counted[node_id]
+        return Exposure(
+            at_stake=self._at_stake[node_id],
+            documents_per_day=counted.of_last_day(now_ms),
+            documents=counted.passed,
+            escalated=node_id in self._escalated,
+            hard_host=host_key in self._hard,
+        )
+
+    def count(self, node_id: str, now_ms: int) -> None:
+        """Count one more contribution of a node."""
+        self._counted[node_id].one_more(now_ms // DAY_MS)
+        self._changed.add(node_id)
+
+    def write(self) -> None:
+        """Write the counts; in the transaction in which they were read."""
+        rows = [{"node_id": each, **asdict(self._counted[each])} for each in sorted(self._changed)]
+        put_rows(self._connection, document_counts, rows)
+        self._changed.clear()
+
+    def _learn(self, row: Any) -> None:
+        known = (row.documents, row.passed, row.day, row.today, row.yesterday)
+        self._counted[row.node_id] = _Counted(*(0, 0, 0, 0, 0) if row.day is None else known)
+        staked = row.pending is not None and self._mean_wei
+        self._at_stake[row.node_id] = (
+            float((row.pending + row.bond) / self._mean_wei) if staked else 0.0
+        )  # unvested pay and bond in mean documents
+        if row.standing and self._rules.on("escalation"):
+            standing = msgspec.json.decode(row.standing, type=Standing)
+            if standing.escalation is not None:
+                self._escalated.add(row.node_id)
 
 
 def count_passed(connection: sa.Connection, node_id: str) -> None:
@@ -95,32 +153,3 @@ def documents_of(connection: sa.Connection, node_id: str) -> int:
     """Return how many contributions a node ever handed in."""
     count = sa.select(document_counts.c.documents).where(document_counts.c.node_id == node_id)
     return connection.execute(count).scalar() or 0
-
-
-def exposure_of(
-    connection: sa.Connection, rules: TrustRules, node_id: str, host_key: str, now_ms: int
-) -> Exposure:
-    """Return what bears on the audit rate of a registered node's next contribution from a host."""
-    row = connection.execute(_SEEN, {"of_node": node_id, "of_host": host_key}).one()
-    standing = msgspec.json.decode(row.standing, type=Standing) if row.standing else Standing()
-    return Exposure(
-        at_stake=_at_stake(row),
-        documents_per_day=_of_last_day(row, now_ms),
-        documents=row.passed or 0,
-        escalated=rules.on("escalation") and standing.escalation is not None,
-        hard_host=rules.on("hard_hosts") and bool(row.hard),
-    )
-
-
-def _at_stake(row: Any) -> float:
-    """Return unvested pay and bond in mean documents."""
-    mean = int(row.mean_wei or 0)
-    return float((row.pending + row.bond) / mean) if mean and row.pending is not None else 0.0
-
-
-def _of_last_day(row: Any, now_ms: int) -> float:
-    day, into_day_ms = divmod(now_ms, DAY_MS)
-    if row.day is None or day > row.day + 1:
-        return 0.0
-    today, yesterday = (row.today, row.yesterday) if day <= row.day else (0, row.today)
-    return float(today + yesterday * (1 - into_day_ms / DAY_MS))

@@ -9,6 +9,7 @@ Usage: `standing = standing_of(connection, node_id)`, then `keep_standing(connec
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
@@ -62,6 +63,12 @@ def is_hard(connection: sa.Connection, host_key: str) -> bool:
     """Say whether a host is hard to check."""
     hard = sa.select(host_standings.c.hard).where(host_standings.c.host_key == host_key)
     return bool(connection.execute(hard).scalar())
+
+
+def hard_hosts(connection: sa.Connection, host_keys: Collection[str]) -> set[str]:
+    """Return which of these hosts are hard to check."""
+    hard = sa.select(host_standings.c.host_key).where(host_standings.c.hard)
+    return set(connection.execute(hard.where(host_standings.c.host_key.in_(host_keys))).scalars())
 
 
 def honest_ppm_in(connection: sa.Connection, rules: TrustRules, region: str) -> int:

@@ -1,0 +1,64 @@
+"""How leases end: answered or expired, and their URLs and audits with them.
+
+Rules: a lease's life is the table `STEPS`; every lease of one transaction is closed with one statement.
+
+Does not: decide whether an answer is taken (`admission`), or log it.
+
+Usage: `close_leases(connection, [Closing(lease, "answer", Outcome.FETCHED, facts)], now_ms)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from aggregator.assignment import frontier
+from aggregator.verification.audits import truth_requests
+from storage.tables import leases
+from windrow_protocol.messages import Outcome
+
+# (state, event) → next state
+STEPS: dict[tuple[str, str], str] = {
+    ("leased", "answer"): "answered",
+    ("leased", "expire"): "expired",
+}
+_CLOSE = sa.update(leases).where(leases.c.lease_id == sa.bindparam("of_lease"))
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The end of one lease (its row); `facts` are further columns, the same ones for all that are closed together."""
+
+    lease: Any
+    event: str
+    outcome: Outcome
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+def close_leases(connection: sa.Connection, closings: Sequence[Closing], now_ms: int) -> None:
+    """Move leases along `STEPS`, and their URLs or audits with them."""
+    if not closings:
+        return
+    connection.execute(_CLOSE, [_row(each, now_ms) for each in closings])
+    for each in closings:
+        if each.lease.audit_of is not None:
+            truth_requests.answered(connection, each.lease, each.outcome)
+    work = [each for each in closings if each.lease.kind == "work"]
+    retried = {each.lease.url_id for each in work if each.outcome in frontier.TRANSIENT}
+    attempts = frontier.attempts_of(connection, retried)
+    frontier.advance_all(
+        connection,
+        [
+            (each.lease.url_id, frontier.event_for(each.outcome, attempts.get(each.lease.url_id, 0)))
+            for each in work
+        ],
+    )
+
+
+def _row(each: Closing, now_ms: int) -> dict[str, object]:
+    following = STEPS[(each.lease.state, each.event)]
+    row = {"of_lease": each.lease.lease_id, "state": following, "outcome": each.outcome.value}
+    return {**row, "closed_at_ms": now_ms, **each.facts}
