@@ -2,9 +2,10 @@
 
 Rules: a lease's life is the table `STEPS`. A node never chooses its URLs (`placement`), holds no more leases than its
 pace so far allows (`allowance`), and with its undecided answers at most `LEASES_OUTSTANDING_MAX`; young identities
-share a part of the day's leases (`lottery`). Each lease has a slot of its host (`pacing`): work at most a third of its
-life away, truths half, so that verification is never crowded out. A validator's lease looks exactly like work: only
-the coordinator's tables know which contribution it is about.
+share a part of the day's leases (`lottery`), and a node whose mismatches cannot be chance gets a few a day. Each lease
+has a slot of its host (`pacing`): work at most a third of its life away, truths half, so that verification is never
+crowded out. A validator's lease looks exactly like work: only the coordinator's tables know which contribution it is
+about.
 
 Does not: register or admit nodes (`roster`), accept answers (see `ingest`), or fetch.
 
@@ -29,6 +30,8 @@ from aggregator.roster import is_young
 from aggregator.verification.audits import truth_requests
 from aggregator.verification.audits.canaries import canary_rate_ppm, canary_url, is_canarys_turn
 from aggregator.verification.audits.truth_requests import WantedTruth
+from aggregator.verification.standings.standing import is_suspected
+from aggregator.verification.standings.standing_rows import standing_of
 from storage.house import House
 from storage.tables import frontier as urls
 from storage.tables import leases
@@ -171,7 +174,13 @@ def _room(house: House, connection: sa.Connection, member: Any, now_ms: int) -> 
         table=audits,
     )
     room = LEASES_OUTSTANDING_MAX - held - undecided
-    if member.role == "validator" or not house.rules.on("lease_limits"):
+    if member.role == "validator":
+        return room
+    if is_suspected(house.rules, standing_of(connection, member.node_id)):
+        of_day = leases.c.issued_at_ms > now_ms - LEASE_MEMORY_MS
+        given = _count(connection, leases.c.node_id == member.node_id, of_day)
+        room = min(room, house.rules.suspected_leases_per_day - given)
+    if not house.rules.on("lease_limits"):
         return room
     return min(room, lease_allowance(_answered(connection, member.node_id, now_ms)) - held)
 
