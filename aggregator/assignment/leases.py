@@ -26,6 +26,7 @@ from aggregator.assignment.allowance import Answered, lease_allowance
 from aggregator.assignment.lottery import note_given, young_left
 from aggregator.assignment.pacing import PaceRules, Slots, pace_key, paused_hosts
 from aggregator.assignment.placement import candidates
+from aggregator.assignment.unranked import is_unranked, unknown_last, unranked_room_left
 from aggregator.roster import is_young
 from aggregator.verification.audits import truth_requests
 from aggregator.verification.audits.canaries import canary_rate_ppm, canary_url, is_canarys_turn
@@ -96,25 +97,32 @@ def issue_leases(
         count = min(count, young_left(house, connection, member.prefix, now))
     if count <= 0:
         return []
-    renders = list(request.render)
-    chosen: Iterable[Choice]
-    if is_validator:
-        truths = truth_requests.wanted(house, connection, member, renders, count)
-        chosen = [Choice(truth.url_id, truth.url, truth.render, truth) for truth in truths]
-    else:
-        chosen = (Choice(*page) for page in candidates(house, connection, member, renders, now))
-    slots, tokens = Slots(connection, pace, now), []
+    chosen = _choices(house, connection, member, list(request.render), count)
+    slots, tokens, unranked = Slots(connection, pace, now), [], 0
     control_ppm = 0 if is_validator else canary_rate_ppm(house, connection, member.node_id)
     for choice, slot_ms in _with_slots(slots, chosen, life_ms):
         if is_canarys_turn(house, control_ppm):
             choice, slot_ms = _control_page(house, connection, member, slots, (choice, slot_ms), life_ms)
+        unranked += choice.kind == "work" and is_unranked(house, choice.url)
         tokens.append(_issue(house, connection, member, choice, slot_ms, life_ms))
         if len(tokens) == count:
             break
     slots.keep()
     if not is_validator:
-        note_given(connection, now, member.prefix, len(tokens), young=young)
+        note_given(connection, now, member.prefix, len(tokens), young=young, unranked=unranked)
     return tokens
+
+
+def _choices(
+    house: House, connection: sa.Connection, member: Any, renders: list[str], count: int
+) -> Iterable[Choice]:
+    if member.role == "validator":
+        truths = truth_requests.wanted(house, connection, member, renders, count)
+        return [Choice(truth.url_id, truth.url, truth.render, truth) for truth in truths]
+    now = house.now_ms()
+    pages = candidates(house, connection, member, renders, now)
+    room = unranked_room_left(house, connection, now)
+    return (Choice(*page) for page in unknown_last(house, pages, room))
 
 
 def _is_anything_wanted(connection: sa.Connection, is_validator: bool) -> bool:

@@ -10,15 +10,22 @@ the fee alone for it. Where nothing else is to be had it is leased all the same.
 
 Does not: withhold pay (`rewards/novelty_rooms` does), count (`lottery`), or choose pages (`placement`).
 
-Usage: `unranked_leases_left(rules, unranked_share(rules, epochs), known=9_000, unknown=120)`.
+Usage: `room = unranked_room_left(house, connection, now_ms)`; `pages = unknown_last(house, candidates, room)`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import sqlalchemy as sa
+
+from aggregator.assignment.lottery import given_on
+from aggregator.assignment.placement import Page
+from storage.house import House
+from storage.pay_tables import novelty_rooms
+from windrow_protocol.novelty_scopes import ALL, UNRANKED, is_known
 from windrow_protocol.trust_rules import PPM, TrustRules
 
 LONGER_AT_FIRST: Final = 8
@@ -56,3 +63,52 @@ def unranked_share(rules: TrustRules, epochs: Sequence[RoomUse]) -> float:
 def unranked_leases_left(rules: TrustRules, share: float, known: int, unknown: int) -> int:
     """Return how many leases to unknown domains a day still has room for, of `known` and `unknown` ones given."""
     return max(0, max(rules.unranked_leases_per_day, int(known * share)) - unknown)
+
+
+def is_unranked(house: House, url: str) -> bool:
+    """Say whether a page is of a domain that the house's list lacks; of none where it has no list."""
+    return house.ranked is not None and not is_known(house.ranked, url)
+
+
+def unranked_room_left(house: House, connection: sa.Connection, now_ms: int) -> int | None:
+    """Return how many more leases may lead to unknown domains today; None where they are not counted."""
+    rules = house.rules
+    if house.ranked is None or not rules.on("domain_caps") or rules.unranked_novelty_ppm >= PPM:
+        return None
+    given, unknown = given_on(connection, now_ms)
+    share = unranked_share(rules, _epochs(connection))
+    return unranked_leases_left(rules, share, given - unknown, unknown)
+
+
+def unknown_last(house: House, pages: Iterable[Page], room: int | None) -> Iterator[Page]:
+    """Yield pages in their order, those of unknown domains that have no room after all others."""
+    late: list[Page] = []
+    for page in pages:
+        if room is not None and is_unranked(house, page.url):
+            if room <= 0:
+                late.append(page)
+                continue
+            room -= 1
+        yield page
+    yield from late
+
+
+def _epochs(connection: sa.Connection) -> list[RoomUse]:
+    """Return what was counted of the last priced epochs, the latest last."""
+    everything, unranked = novelty_rooms.alias("everything"), novelty_rooms.alias("unranked")
+    rows = (
+        sa.select(everything, unranked.c.bytes_paid, unranked.c.bytes_asked, unranked.c.pages)
+        .select_from(
+            everything.outerjoin(
+                unranked, sa.and_(unranked.c.epoch_id == everything.c.epoch_id, unranked.c.scope == UNRANKED)
+            )
+        )
+        .where(everything.c.scope == ALL)
+        .order_by(everything.c.epoch_id.desc())
+        .limit(EPOCHS_REMEMBERED)
+    )
+    found = [
+        RoomUse(paid - (unknown_paid or 0), pages - (unknown_pages or 0), asked or 0, unknown_pages or 0)
+        for _, _, paid, _, pages, unknown_paid, asked, unknown_pages in connection.execute(rows)
+    ]
+    return found[::-1]

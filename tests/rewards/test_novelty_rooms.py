@@ -13,9 +13,10 @@ from rewards_cases import AT_ONCE, add_node, contribution_id, epoch, judged, ope
 from rewards.accountant import run_accountant
 from rewards.ledger import entries
 from rewards.ledger_checks import verify_ledger
-from rewards.novelty_rooms import scopes_of, unranked_room
+from rewards.novelty_rooms import unranked_room
 from rewards.rates import CURRENT
 from storage.tables import contributions
+from windrow_protocol.novelty_scopes import scopes_of
 from windrow_protocol.ranked_domains import RankedDomains
 from windrow_protocol.trust_rules import PPM, TrustRules
 

@@ -52,7 +52,9 @@ class AuditOutcome(msgspec.Struct, frozen=True):
     excess: float = 0.0
     host_excess: float = 0.0
     honest_ppm: int = 10_000
-    control: bool = False  # of a control page: passing it says nothing of what was not drawn; no strike is free
+    control: bool = (
+        False  # of a control page: passing it says nothing of what was not drawn; no strike is free
+    )
 
 
 class Consequence(msgspec.Struct, frozen=True):
