@@ -57,7 +57,7 @@ def unranked_share(rules: TrustRules, epochs: Sequence[RoomUse]) -> float:
         return share / LONGER_AT_FIRST
     known = measured[-1].known_paid_bytes / measured[-1].known_pages
     longest = max(lengths)
-    return _MARGIN * share * known / longest if longest > 0 else 1.0
+    return min(_MARGIN * share * known / longest, PPM) if longest else PPM
 
 
 def unranked_leases_left(rules: TrustRules, share: float, known: int, unknown: int) -> int:
