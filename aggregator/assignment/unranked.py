@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -95,20 +95,23 @@ def unknown_last(house: House, pages: Iterable[Page], room: int | None) -> Itera
 
 def _epochs(connection: sa.Connection) -> list[RoomUse]:
     """Return what was counted of the last priced epochs, the latest last."""
-    everything, unranked = novelty_rooms.alias("everything"), novelty_rooms.alias("unranked")
-    rows = (
-        sa.select(everything, unranked.c.bytes_paid, unranked.c.bytes_asked, unranked.c.pages)
-        .select_from(
-            everything.outerjoin(
-                unranked, sa.and_(unranked.c.epoch_id == everything.c.epoch_id, unranked.c.scope == UNRANKED)
-            )
-        )
-        .where(everything.c.scope == ALL)
-        .order_by(everything.c.epoch_id.desc())
-        .limit(EPOCHS_REMEMBERED)
+    last = connection.execute(sa.select(sa.func.max(novelty_rooms.c.epoch_id))).scalar() or 0
+    epochs = range(last - EPOCHS_REMEMBERED + 1, last + 1)
+    rows = sa.select(novelty_rooms).where(
+        novelty_rooms.c.epoch_id.in_(epochs), novelty_rooms.c.scope.in_((ALL, UNRANKED))
     )
-    found = [
-        RoomUse(paid - (unknown_paid or 0), pages - (unknown_pages or 0), asked or 0, unknown_pages or 0)
-        for _, _, paid, _, pages, unknown_paid, asked, unknown_pages in connection.execute(rows)
+    found = {(row.epoch_id, row.scope): row for row in connection.execute(rows)}
+    return [
+        _use(found[epoch, ALL], found.get((epoch, UNRANKED))) for epoch in epochs if (epoch, ALL) in found
     ]
-    return found[::-1]
+
+
+def _use(everything: Any, unknown: Any) -> RoomUse:
+    if unknown is None:
+        return RoomUse(everything.bytes_paid, everything.pages, 0, 0)
+    return RoomUse(
+        everything.bytes_paid - unknown.bytes_paid,
+        everything.pages - unknown.pages,
+        unknown.bytes_asked,
+        unknown.pages,
+    )
