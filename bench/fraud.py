@@ -3,7 +3,8 @@
 Rules: rates, draws' shares, comparison, standings, hosts and vesting are imported from the project, not written
 again. Each line gives the worst of its seeds (`worst_seed` is the one with the highest L). `marginal_per_fake` is the
 change of the ring's lifetime income, in mean documents, for each fake it adds to four fifths of them (to none, of a
-strategy that fakes everywhere), on the same coins, the worst of `--marginal-seeds`. Suspension is in shadow mode unless
+strategy that fakes everywhere), on the same coins, the worst of `--marginal-seeds`; a quarter of the four fifths are
+added, whatever leases it loses by that. Suspension is in shadow mode unless
 `--suspension enforced`. Honest suspensions count both modes and are pooled over the seeds.
 
 Does not: fetch, write, or decide; see `bench/fraud_model` for the model, docs/fraud.md for its figures.
@@ -57,7 +58,11 @@ def _marginal(setting: Setting, found: Sequence[Figures]) -> float | None:
     fewer = replace(setting, strategy=setting.strategy.scaled(0.0 if whole else FEWER))
     if fewer.strategy == setting.strategy:
         return None
-    differences = [marginal_per_fake(more, figures_of(Network(fewer, more.seed).run())) for more in found]
+    differences: list[float | None] = []
+    for more in found:
+        other = figures_of(Network(fewer, more.seed).run())
+        added = more.fakes if whole else other.fakes * (1 / FEWER - 1)
+        differences.append(marginal_per_fake(more, other, added))
     return max((round(each, 4) for each in differences if each is not None), default=None)
 
 

@@ -17,7 +17,7 @@ Usage: `entries = run_accountant(house)`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -155,7 +155,9 @@ def _price(desk: _Desk, row: Any) -> list[Priced]:
         kind, novel_bytes, confirmed_ppm=row.confirmed_ppm, room_bytes=room.bytes_left, bound=room.bound
     )
     lines = price_work(row.verdict, row.reason, text)
-    desk.rooms.use(row.epoch_id, row.url, lines[1].amount_wei // CURRENT.novelty_byte_wei)
+    without_caps = price_work(row.verdict, row.reason, replace(text, room_bytes=None))
+    paid, asked = (each[1].amount_wei // CURRENT.novelty_byte_wei for each in (lines, without_caps))
+    desk.rooms.use(row.epoch_id, row.url, paid, asked)
     return lines
 
 

@@ -11,39 +11,29 @@ thousand sites of one owner would be a thousand rooms.
 Rules: only bytes that are paid use up room; documents are counted in the order in which they are priced, so that the
 unranked never have more than their share of what was paid up to then. A cap never touches the fetch fee.
 
-Does not: resolve names (nothing that a node says of its peer's address is proven), or price.
+Does not: resolve names (nothing that a node says of its peer's address is proven), price, or lease
+(`aggregator/assignment/unranked`, which goes by what is counted here).
 
 Usage::
 
     rooms = NoveltyRooms(connection, rules, ranked)
     room = rooms.left(epoch_id, "https://a.example.org/page")
-    rooms.use(epoch_id, "https://a.example.org/page", 12_000)
+    rooms.use(epoch_id, "https://a.example.org/page", 12_000, 15_000)
     rooms.save()
 """
 
 from __future__ import annotations
 
-import functools
-import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
 from storage.pay_tables import novelty_rooms
 from storage.state import put_rows
+from windrow_protocol.novelty_scopes import ALL, UNRANKED, is_known, scopes_of
 from windrow_protocol.ranked_domains import RankedDomains
 from windrow_protocol.trust_rules import PPM, TrustRules
-from windrow_protocol.urls import split_http_url
-
-if TYPE_CHECKING:
-    from publicsuffixlist import PublicSuffixList
-
-_PAGES_REMEMBERED = 1_000  # a batch is asked for before it is priced, and again while it is
-
-
-_ALL, _UNRANKED = "all", "unranked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +42,15 @@ class Room:
 
     bytes_left: int | None
     bound: str = "domain_cap"
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What pages of one scope came to in an epoch: bytes paid, bytes they asked for, and how many pages."""
+
+    bytes_paid: int = 0
+    bytes_asked: int = 0
+    pages: int = 0
 
 
 def unranked_room(all_paid: int, unranked_paid: int, share_ppm: int) -> int:
@@ -72,7 +71,7 @@ class NoveltyRooms:
         self._connection = connection
         self._rules = rules
         self._ranked = ranked
-        self._used: dict[tuple[int, str], int] = {}
+        self._used: dict[tuple[int, str], Used] = {}
         self._changed: set[tuple[int, str]] = set()
 
     def read(self, pages: Iterable[tuple[int, str]]) -> None:
@@ -85,33 +84,41 @@ class NoveltyRooms:
             novelty_rooms.c.epoch_id.in_({epoch_id for epoch_id, _ in wanted}),
             novelty_rooms.c.scope.in_({scope for _, scope in wanted}),
         )
-        found = {(row.epoch_id, row.scope): row.bytes_paid for row in self._connection.execute(rows)}
-        self._used |= dict.fromkeys(wanted, 0) | found
+        found = {
+            (row.epoch_id, row.scope): Used(row.bytes_paid, row.bytes_asked, row.pages)
+            for row in self._connection.execute(rows)
+        }
+        self._used |= dict.fromkeys(wanted, Used()) | found
 
     def left(self, epoch_id: int, url: str) -> Room:
         """Return how many bytes of a page's text may still be paid for."""
         if not self._rules.on("domain_caps"):
             return Room(None)
         self.read([(epoch_id, url)])
-        of_site = min(self._cap(scope) - self._used[epoch_id, scope] for scope in scopes_of(url))
-        if _UNRANKED not in self._scopes(url):
+        of_site = min(self._cap(scope) - self._used[epoch_id, scope].bytes_paid for scope in scopes_of(url))
+        if UNRANKED not in self._scopes(url):
             return Room(of_site)
-        all_paid, unranked_paid = self._used[epoch_id, _ALL], self._used[epoch_id, _UNRANKED]
-        of_all = unranked_room(all_paid, unranked_paid, self._rules.unranked_novelty_ppm)
+        everything, unranked = self._used[epoch_id, ALL], self._used[epoch_id, UNRANKED]
+        of_all = unranked_room(everything.bytes_paid, unranked.bytes_paid, self._rules.unranked_novelty_ppm)
         return Room(of_site) if of_site <= of_all else Room(of_all, "unranked_cap")
 
-    def use(self, epoch_id: int, url: str, bytes_paid: int) -> None:
-        """Count bytes that were paid, of a page whose room was asked for."""
-        if not self._rules.on("domain_caps") or not bytes_paid:
+    def use(self, epoch_id: int, url: str, bytes_paid: int, bytes_asked: int) -> None:
+        """Count a page whose room was asked for: what was paid of its text, and what without caps would have been."""
+        if not self._rules.on("domain_caps"):
             return
         for scope in self._scopes(url):
-            self._used[epoch_id, scope] += bytes_paid
+            if not bytes_asked and scope not in (ALL, UNRANKED):
+                continue
+            used = self._used[epoch_id, scope]
+            self._used[epoch_id, scope] = Used(
+                used.bytes_paid + bytes_paid, used.bytes_asked + bytes_asked, used.pages + 1
+            )
             self._changed.add((epoch_id, scope))
 
     def save(self) -> None:
         """Write back what changed."""
         rows = [
-            {"epoch_id": epoch_id, "scope": scope, "bytes_paid": self._used[epoch_id, scope]}
+            {"epoch_id": epoch_id, "scope": scope, **asdict(self._used[epoch_id, scope])}
             for epoch_id, scope in sorted(self._changed)
         ]
         put_rows(self._connection, novelty_rooms, rows)
@@ -121,30 +128,8 @@ class NoveltyRooms:
         of_site = scopes_of(url)
         if self._ranked is None or self._rules.unranked_novelty_ppm >= PPM:
             return of_site
-        known = of_site[0].removeprefix("domain:") in self._ranked
-        return (*of_site, _ALL) if known else (*of_site, _ALL, _UNRANKED)
+        return (*of_site, ALL) if is_known(self._ranked, url) else (*of_site, ALL, UNRANKED)
 
     def _cap(self, scope: str) -> int:
         by_domain = scope.startswith("domain:")
         return self._rules.domain_novelty_bytes_max if by_domain else self._rules.prefix_novelty_bytes_max
-
-
-@functools.lru_cache(maxsize=_PAGES_REMEMBERED)
-def scopes_of(url: str) -> tuple[str, ...]:
-    """Return the names under which a page's text is counted. Raises WindrowError `bad_url`."""
-    host = split_http_url(url).host.removesuffix(".").strip("[]")
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return (f"domain:{_icann_list().privatesuffix(host) or host}",)
-    bits = 24 if address.version == 4 else 48
-    prefix = ipaddress.ip_network(f"{address}/{bits}", strict=False)
-    return f"domain:{address}", f"prefix:{prefix}"
-
-
-@functools.cache
-def _icann_list() -> PublicSuffixList:
-    """Return the registries' suffixes without the private ones, under which anybody gets names for nothing."""
-    from publicsuffixlist import PublicSuffixList
-
-    return PublicSuffixList(only_icann=True)

@@ -52,4 +52,6 @@ novelty_rooms = sa.Table(
     sa.Column("epoch_id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("scope", sa.Text, primary_key=True),  # domain:…, prefix:…, all or unranked
     sa.Column("bytes_paid", sa.BigInteger, nullable=False),
+    sa.Column("bytes_asked", sa.BigInteger, nullable=False, default=0),  # what caps withheld is asked, too
+    sa.Column("pages", sa.BigInteger, nullable=False, default=0),
 )

@@ -229,7 +229,8 @@ host_paces = sa.Table(
     sa.Column("failures", sa.Integer, nullable=False),  # in a row
     _time("paused_until_ms"),
 )
-# What each prefix was given on each day; young: to identities whose bond is not complete.
+# What each prefix was given on each day; young: to identities whose bond is not complete; unranked: of domains that
+# the list of known ones lacks.
 lease_days = sa.Table(
     "lease_days",
     metadata,
@@ -237,6 +238,7 @@ lease_days = sa.Table(
     sa.Column("prefix", sa.Text, primary_key=True),
     sa.Column("given", sa.BigInteger, nullable=False),
     sa.Column("young", sa.BigInteger, nullable=False),
+    sa.Column("unranked", sa.BigInteger, nullable=False, default=0),
     _time("young_asked_at_ms"),
 )
 node_stakes = sa.Table(

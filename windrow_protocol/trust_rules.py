@@ -74,6 +74,7 @@ class TrustRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     suspension_odds: int = 10_000
     doubt_odds: int = 30  # from here on, and after a padding alarm, nothing of a node's is sold
     doubt_audits: int = 100  # until it has passed so many
+    suspected_leases_per_day: int = 10  # of a node at those odds, until matches take them back
     suspension_enforced: bool = False  # shadow mode until e0 was measured on real double fetches
     padding_slack_ppm: int = 30_000
     padding_step_max_ppm: int = 150_000  # of one audit's excess count so much towards the alarm
@@ -81,7 +82,7 @@ class TrustRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     padding_alarm_ppm: int = 400_000  # summed excess at which pending novelty shrinks
     # vesting
     vest_age_ms: int = DAY_MS
-    vest_audits: int = 13
+    vest_audits: int = 20
     bond_return_ms: int = 7 * DAY_MS
     leave_settle_ms: int = 2 * DAY_MS
     # sybil limits and placement
@@ -95,6 +96,7 @@ class TrustRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unranked_novelty_ppm: int = (
         20_000  # of an epoch's novelty, for all domains that the list of known ones lacks
     )
+    unranked_leases_per_day: int = 10  # at least, to those domains; more as far as that novelty has room
     # what is switched off, for experiments only
     off: tuple[str, ...] = ()
 

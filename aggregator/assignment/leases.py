@@ -2,9 +2,10 @@
 
 Rules: how a lease ends says `closing`. A node never chooses its URLs (`placement`), holds no more leases than its
 pace so far allows (`allowance`), and with its undecided answers at most `LEASES_OUTSTANDING_MAX`; young identities
-share a part of the day's leases (`lottery`). Each lease has a slot of its host (`pacing`): work at most a third of its
-life away, truths half, so that verification is never crowded out. A validator's lease looks exactly like work: only
-the coordinator's tables know which contribution it is about.
+share a part of the day's leases (`lottery`), and a node whose mismatches cannot be chance gets a few a day. Each lease
+has a slot of its host (`pacing`): work at most a third of its life away, truths half, so that verification is never
+crowded out. A validator's lease looks exactly like work: only the coordinator's tables know which contribution it is
+about.
 
 Does not: register or admit nodes (`roster`), accept answers (see `ingest`), or fetch.
 
@@ -26,10 +27,13 @@ from aggregator.assignment.closing import Closing, close_leases
 from aggregator.assignment.lottery import note_given, young_left
 from aggregator.assignment.pacing import PaceRules, Slots, pace_key, paused_hosts
 from aggregator.assignment.placement import candidates
+from aggregator.assignment.unranked import is_unranked, unknown_last, unranked_room_left
 from aggregator.roster import is_young
 from aggregator.verification.audits import truth_requests
 from aggregator.verification.audits.canaries import canary_rate_ppm, canary_url, is_canarys_turn
 from aggregator.verification.audits.truth_requests import WantedTruth
+from aggregator.verification.standings.standing import is_suspected
+from aggregator.verification.standings.standing_rows import standing_of
 from storage.house import House
 from storage.tables import frontier as urls
 from storage.tables import leases
@@ -87,25 +91,32 @@ def issue_leases(
         count = min(count, young_left(house, connection, member.prefix, now))
     if count <= 0:
         return []
-    renders = list(request.render)
-    chosen: Iterable[Choice]
-    if is_validator:
-        truths = truth_requests.wanted(house, connection, member, renders, count)
-        chosen = [Choice(truth.url_id, truth.url, truth.render, truth) for truth in truths]
-    else:
-        chosen = (Choice(*page) for page in candidates(house, connection, member, renders, now))
-    slots, tokens = Slots(connection, pace, now), []
+    chosen = _choices(house, connection, member, list(request.render), count)
+    slots, tokens, unranked = Slots(connection, pace, now), [], 0
     control_ppm = 0 if is_validator else canary_rate_ppm(house, connection, member.node_id)
     for choice, slot_ms in _with_slots(slots, chosen, life_ms):
         if is_canarys_turn(house, control_ppm):
             choice, slot_ms = _control_page(house, connection, member, slots, (choice, slot_ms), life_ms)
+        unranked += choice.kind == "work" and is_unranked(house, choice.url)
         tokens.append(_issue(house, connection, member, choice, slot_ms, life_ms))
         if len(tokens) == count:
             break
     slots.keep()
     if not is_validator:
-        note_given(connection, now, member.prefix, len(tokens), young=young)
+        note_given(connection, now, member.prefix, len(tokens), young=young, unranked=unranked)
     return tokens
+
+
+def _choices(
+    house: House, connection: sa.Connection, member: Any, renders: list[str], count: int
+) -> Iterable[Choice]:
+    if member.role == "validator":
+        truths = truth_requests.wanted(house, connection, member, renders, count)
+        return [Choice(truth.url_id, truth.url, truth.render, truth) for truth in truths]
+    now = house.now_ms()
+    pages = candidates(house, connection, member, renders, now)
+    room = unranked_room_left(house, connection, now)
+    return (Choice(*page) for page in unknown_last(house, pages, room))
 
 
 def _is_anything_wanted(connection: sa.Connection, is_validator: bool) -> bool:
@@ -165,7 +176,13 @@ def _room(house: House, connection: sa.Connection, member: Any, now_ms: int) -> 
         table=audits,
     )
     room = LEASES_OUTSTANDING_MAX - held - undecided
-    if member.role == "validator" or not house.rules.on("lease_limits"):
+    if member.role == "validator":
+        return room
+    if is_suspected(house.rules, standing_of(connection, member.node_id)):
+        of_day = leases.c.issued_at_ms > now_ms - LEASE_MEMORY_MS
+        given = _count(connection, leases.c.node_id == member.node_id, of_day)
+        room = min(room, house.rules.suspected_leases_per_day - given)
+    if not house.rules.on("lease_limits"):
         return room
     return min(room, lease_allowance(_answered(connection, member.node_id, now_ms)) - held)
 

@@ -40,8 +40,10 @@ def young_left(house: House, connection: sa.Connection, prefix: str, now_ms: int
     return young_leases_left(house.rules, counted, prefix, rivals, day_seed(house, day))
 
 
-def note_given(connection: sa.Connection, now_ms: int, prefix: str, count: int, *, young: bool) -> None:
-    """Count leases that were given to a prefix."""
+def note_given(
+    connection: sa.Connection, now_ms: int, prefix: str, count: int, *, young: bool, unranked: int = 0
+) -> None:
+    """Count leases that were given to a prefix, `unranked` of them of domains that no list knows."""
     if not count:
         return
     day = day_of(now_ms)
@@ -49,9 +51,22 @@ def note_given(connection: sa.Connection, now_ms: int, prefix: str, count: int, 
     connection.execute(
         sa.update(lease_days)
         .where(lease_days.c.day == day, lease_days.c.prefix == prefix)
-        .values(given=lease_days.c.given + count, young=lease_days.c.young + (count if young else 0))
+        .values(
+            given=lease_days.c.given + count,
+            young=lease_days.c.young + (count if young else 0),
+            unranked=lease_days.c.unranked + unranked,
+        )
     )
 
 
+def given_on(connection: sa.Connection, now_ms: int) -> tuple[int, int]:
+    """Return how many leases were given on the day so far, and how many of them of unranked domains."""
+    sums = sa.select(sa.func.sum(lease_days.c.given), sa.func.sum(lease_days.c.unranked))
+    given, unranked = connection.execute(sums.where(lease_days.c.day == day_of(now_ms))).one()
+    return int(given or 0), int(unranked or 0)
+
+
 def _row(connection: sa.Connection, day: int, prefix: str) -> None:
-    insert_once(connection, lease_days, day=day, prefix=prefix, given=0, young=0, young_asked_at_ms=0)
+    insert_once(
+        connection, lease_days, day=day, prefix=prefix, given=0, young=0, unranked=0, young_asked_at_ms=0
+    )

@@ -11,7 +11,7 @@ Usage: `answers = answers_of(leases, strategy, web, cheating=mask)`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
@@ -71,7 +71,6 @@ def answers_of(
     watched: Mask,
 ) -> Answers:
     """Answer all leases; the masks say for each whose it is, whether that one cheats now, and whether it is watched."""
-    _lead_to_own_sites(leases, strategy)
     canary = _canaries(leases, rules, watched)
     recognised = canary & (leases.seen_coin < CANARIES_RECOGNISED)
     suits = _suits(leases, strategy, hosts) | (canary & _seems_to_suit(leases, strategy))
@@ -145,16 +144,17 @@ def _suits(leases: Leases, strategy: Strategy, hosts: Hosts) -> Mask:
     return np.ones(len(leases), np.bool_)
 
 
-def _lead_to_own_sites(leases: Leases, strategy: Strategy) -> None:
+def with_own_sites(drawn: Leases, strategy: Strategy) -> Leases:
     """Let a share of the frontier lead to pages that the attackers generate, for whoever is sent there."""
     share, hosts = (strategy.own_sites, OWN_HOSTS) if strategy.own_sites else (strategy.frames, FRAMING_HOSTS)
-    if not share:
-        return
-    own = leases.seen_coin > 1 - share
-    leases.host = np.where(own, HOSTS - 1 - (leases.order_coin * hosts).astype(np.int64), leases.host)
-    if strategy.own_sites:
-        leases.size[own] = leases.novel[own] = BYTES_MAX
-        leases.extra[own] = 0
+    own = drawn.seen_coin > 1 - share
+    host = np.where(own, HOSTS - 1 - (drawn.order_coin * hosts).astype(np.int64), drawn.host)
+    if not strategy.own_sites:
+        return replace(
+            drawn, host=host, size=drawn.size.copy(), novel=drawn.novel.copy(), extra=drawn.extra.copy()
+        )
+    size, novel = (np.where(own, np.float32(BYTES_MAX), each) for each in (drawn.size, drawn.novel))
+    return replace(drawn, host=host, size=size, novel=novel, extra=np.where(own, np.float32(0), drawn.extra))
 
 
 def _forge(
@@ -182,7 +182,9 @@ def _forge(
     if strategy.where == "anywhere":
         longer = np.minimum(leases.size * strategy.bytes_factor, BYTES_MAX)
         size[faked] = novel[faked] = longer[faked]  # invented text is always the first of its kind
-    elif strategy.where in ("archived", "static", "recrawled") and not rules.on("novelty"):
+    elif strategy.where == "recrawled":  # whoever it is copied from handed it in before
+        novel[faked] = 0 if rules.on("novelty") else size[faked]
+    elif strategy.where in ("archived", "static") and not rules.on("novelty"):
         novel[faked] = size[faked]
     return right, stale
 

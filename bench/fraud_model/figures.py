@@ -94,9 +94,12 @@ def figures_of(network: Network) -> Figures:
     )
 
 
-def marginal_per_fake(more: Figures, fewer: Figures) -> float | None:
-    """Return the finite difference of two runs with the same coins; None where they have the same fakes."""
-    return (more.income - fewer.income) / (more.fakes - fewer.fakes) if more.fakes != fewer.fakes else None
+def marginal_per_fake(more: Figures, fewer: Figures, added: float) -> float | None:
+    """Return the change of the income for each of the fakes that a strategy adds; None where it adds none.
+
+    They are not counted in `more`: whoever is caught for them is given fewer leases, and so may have faked less.
+    """
+    return (more.income - fewer.income) / added if added else None
 
 
 def worst(found: list[Figures]) -> dict[str, float | int | None]:

@@ -80,6 +80,7 @@ class Judging:
             finding = self._finding(batch, entry, agreed, epoch_id, up)
             self._tally.truths += finding.truths
             self._conclude(step, entry, finding)
+        self._ease(batch, settled & ~answers.canary, epoch_id)
         for index, node in enumerate(self._fleet.nodes):
             if self._quiet[index] and (node.standing.suspicion or node.standing.doubt):
                 self._fold_quiet(index)
@@ -97,6 +98,15 @@ class Judging:
             doubled=entry.doubled, colluding=self._setting.colluding, up=up,
         )  # fmt: skip
         return examine(self._rules, case_of(batch.answers, row), look, epoch_id)
+
+    def _ease(self, batch: Batch, matched: Mask, epoch_id: int) -> None:
+        """Let matches say of hosts that two nodes made hard that readers do not differ."""
+        leases = batch.answers.leases
+        for row in np.flatnonzero(matched & self.hosts.hard[leases.host]).tolist():
+            node = int(leases.node[row])
+            self._fold_quiet(node)
+            if in_good_standing(self._rules, self._fleet.nodes[node].standing):
+                self.hosts.observe(int(leases.host[row]), HostEvent("match", epoch_id))
 
     # --- the many that are quiet ---------------------------------------------------------------------------------
 
@@ -169,7 +179,9 @@ class Judging:
     def _conclude(self, step: int, entry: Entry, finding: Finding) -> None:
         epoch_id, contribution_id = step // STEPS_PER_DAY, f"{step}/{entry.row}"
         node, host = entry.node, None if entry.canary else entry.host
-        void = host is not None and self._weigh_host(host, node, finding, epoch_id, contribution_id)
+        void = host is not None and self._weigh_host(
+            host, node, finding, epoch_id, contribution_id, refused=entry.refused
+        )
         if not void and finding.kind != "no_evidence":
             outcome = self._outcome(step, entry, finding.kind, 1 - finding.confirmed)
             self.follow(node, outcome, contribution_id)
@@ -194,7 +206,7 @@ class Judging:
         )
 
     def _weigh_host(
-        self, host: int, node: int, finding: Finding, epoch_id: int, contribution_id: str
+        self, host: int, node: int, finding: Finding, epoch_id: int, contribution_id: str, *, refused: bool
     ) -> bool:
         """Fold what the audit says about the host; says whether a mismatch is void because of it."""
         voided: tuple[str, ...] = ()
@@ -209,6 +221,8 @@ class Judging:
             voided = self.hosts.observe(
                 host, HostEvent("mismatch", epoch_id, prefix_of(node), contribution_id)
             )
+        if finding.kind == "match" and good and not refused:
+            self.hosts.observe(host, HostEvent("match", epoch_id))
         for earlier in voided:
             self._undo(earlier)
         return contribution_id in voided

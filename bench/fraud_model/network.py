@@ -16,9 +16,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from aggregator.verification.standings.standing import AuditOutcome
+from aggregator.verification.standings.standing import AuditOutcome, is_suspected
 from bench.fraud_model.accounts import Accounts
-from bench.fraud_model.answers import Answers, answers_of
+from bench.fraud_model.answers import Answers, answers_of, with_own_sites
 from bench.fraud_model.audits import draw, rates_of_nodes, rates_of_values
 from bench.fraud_model.batches import Batch
 from bench.fraud_model.caps import Caps
@@ -111,9 +111,11 @@ class Network:
     def _leases(self, step: int) -> Leases:
         """Return the leases that nodes took and answer."""
         pace = self.fleet.leases_in(step)
-        leases = leases_of(self.seed, step, pace, self.hosts)
+        drawn = leases_of(self.seed, step, pace, self.hosts)
+        leases = with_own_sites(drawn, self.setting.strategy)
         place = np.arange(len(leases)) - np.repeat(np.cumsum(pace) - pace, pace)
         given = place < self._given(step, np.where(self.fleet.joined <= step, pace, 0))[leases.node]
+        self._caps.pace(step, leases, drawn, given)
         strategy = self.setting.strategy
         unanswered = self.fleet.attacker[leases.node] & (leases.kind_coin < strategy.unanswered)
         self.tally.leases += np.bincount(leases.node[given], minlength=self.setting.nodes)
@@ -143,6 +145,11 @@ class Network:
     def _given(self, step: int, pace: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how many leases each node gets: those without their bond share a small part, by lot."""
         gets: NDArray[np.int64] = pace * np.array([not node.standing.suspended for node in self.fleet.nodes])
+        suspected = np.array([is_suspected(self.rules, node.standing) for node in self.fleet.nodes])
+        few = self.rules.suspected_leases_per_day
+        gets[suspected] = np.minimum(
+            gets[suspected], few * (step + 1) // STEPS_PER_DAY - few * step // STEPS_PER_DAY
+        )
         if not self.rules.on("sybil_limits"):
             return gets
         young = self._documents() < self.rules.probation_documents

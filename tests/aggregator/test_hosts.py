@@ -20,7 +20,7 @@ AGREE = HostEvent("agree", 1)
 DISAGREE = HostEvent("disagree", 1)
 EVENTS = st.builds(
     HostEvent,
-    kind=st.sampled_from(["agree", "disagree", "unavailable", "mismatch"]),
+    kind=st.sampled_from(["agree", "disagree", "unavailable", "mismatch", "match"]),
     epoch_id=st.integers(0, 3),
     group=st.sampled_from(["p1", "p2", "p3"]),
     contribution_id=st.uuids().map(str),
@@ -68,6 +68,19 @@ def test_a_hard_host_is_easy_again_after_agreements_in_a_row() -> None:
     assert not after([*hard, *[AGREE] * AGREEMENTS_TO_EASE]).hard
     broken = [*[AGREE] * (AGREEMENTS_TO_EASE - 1), DISAGREE, *[AGREE] * (AGREEMENTS_TO_EASE - 1)]
     assert after([*hard, *broken]).hard
+
+
+def test_what_readers_made_hard_readers_make_easy() -> None:
+    match, hard = HostEvent("match", 1), [mismatch("p1", "a"), mismatch("p2", "b")]
+    assert after([*hard, *[match] * (AGREEMENTS_TO_EASE - 1)]).hard
+    assert not after([*hard, *[match] * (AGREEMENTS_TO_EASE - 2), AGREE, match]).hard
+    assert after([*hard, *[match] * 4, mismatch("p3", "c"), *[match] * 4]).hard
+    troubled = [DISAGREE] * TROUBLES_TO_HARDEN
+    assert after([*troubled, *[match] * 20]).hard, (
+        "that one reader agrees with one truth says nothing of two truths"
+    )
+    assert after([*troubled, *hard, *[match] * 20]).hard
+    assert after([*hard, DISAGREE, *[match] * 20]).hard
 
 
 def test_the_excess_is_a_running_mean_that_begins_with_its_first_measure() -> None:

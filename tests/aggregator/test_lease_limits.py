@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from aggregator_world import World
@@ -11,7 +12,14 @@ from real_house import Node, words_of
 
 from aggregator.assignment.allowance import Answered, lease_allowance
 from aggregator.assignment.leases import expire_leases
-from windrow_protocol.limits import LEASES_NEWCOMER_MAX, LEASES_OUTSTANDING_MAX, PACE_MEMORY_MS
+from aggregator.verification.standings.standing import Standing
+from aggregator.verification.standings.standing_rows import keep_standing
+from windrow_protocol.limits import (
+    LEASE_MEMORY_MS,
+    LEASES_NEWCOMER_MAX,
+    LEASES_OUTSTANDING_MAX,
+    PACE_MEMORY_MS,
+)
 from windrow_protocol.messages import Outcome
 from windrow_protocol.trust_rules import TrustRules
 
@@ -93,6 +101,32 @@ async def test_without_the_limits_a_hoarder_holds_hundreds(tmp_path: Path) -> No
     for _ in range(6):
         total += len(await world.take(hoarder, 50))
     assert total > 150
+
+
+def suspect(world: World, node: Node, suspicion: float) -> None:
+    with world.house.state.write() as connection:
+        keep_standing(connection, node.node_id, Standing(suspicion=suspicion), world.house.now_ms())
+
+
+async def test_a_node_that_cannot_be_unlucky_gets_a_few_leases_a_day_until_its_audits_say_otherwise(
+    tmp_path: Path,
+) -> None:
+    rules = TrustRules(suspected_leases_per_day=7, **ROOMY)
+    world = World(tmp_path, rules=rules)
+    world.seed(600)
+    cheat, other = await world.node(), await world.node()
+    odds = math.log(rules.suspension_odds)
+    suspect(world, cheat, odds)
+    suspect(world, other, odds - 0.01)
+    taken = await world.take(cheat, 50)
+    reports = [cheat.report(lease, Outcome.NOT_FOUND) for lease in taken]
+    await cheat.submit(world.doors.submissions, reports)
+    assert (len(taken), len(await world.take(cheat, 50))) == (7, 0)
+    assert len(await world.take(other, 50)) == LEASES_NEWCOMER_MAX
+    world.clock.ahead_ms += LEASE_MEMORY_MS + 1
+    assert len(await world.take(cheat, 50)) == 7, "a new day"
+    suspect(world, cheat, odds - 0.01)
+    assert len(await world.take(cheat, 50)) > 0
 
 
 async def test_handing_a_lease_back_is_no_offence(tmp_path: Path) -> None:

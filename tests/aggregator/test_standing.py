@@ -18,6 +18,7 @@ from aggregator.verification.standings.standing import (
     honest_rate_ppm,
     in_doubt,
     in_good_standing,
+    is_suspected,
     observe,
 )
 from windrow_protocol.trust_rules import DAY_MS, PPM, TrustRules
@@ -175,6 +176,27 @@ def test_a_defence_that_is_off_does_nothing(outcomes: list[AuditOutcome], defenc
         "suspension": {"suspended", "would_suspend"},
     }
     assert not gone[defence] & set(kinds_of(found))
+
+
+def test_a_control_page_that_was_not_fetched_is_never_a_free_strike() -> None:
+    invented = mismatch(1, rate_ppm=RULES.canary_caught_ppm, control=True)
+    standing, found = after([MATCH] * 100 + [invented])
+    assert kinds_of(found) == ["replaced", "escalated", "fined"]
+    assert found[-1].documents == RULES.fine_multiple * PPM / RULES.canary_caught_ppm
+    assert standing.strikes == 0, "and the next mismatch is free as for anybody"
+    assert "fined" not in kinds_of(after([invented], TrustRules(off=("fines",)))[1])
+
+
+def test_who_cannot_be_unlucky_is_suspected_until_matches_say_otherwise() -> None:
+    caught = [mismatch(number) for number in range(6)]
+    standing, found = after(caught)
+    assert "would_suspend" in kinds_of(found)
+    assert is_suspected(RULES, standing)
+    assert not is_suspected(RULES, after(caught[:5])[0])
+    assert not is_suspected(TrustRules(off=("escalation",)), standing)
+    better = reduce(lambda now, _: observe(RULES, now, MATCH)[0], range(12), standing)
+    assert better.would_suspend, "what is written stays"
+    assert not is_suspected(RULES, better)
 
 
 def test_good_standing_takes_as_many_passed_audits_as_vesting() -> None:

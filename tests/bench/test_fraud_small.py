@@ -121,6 +121,18 @@ def test_pages_that_no_list_knows_share_what_they_may() -> None:
     assert found.L < 0.01 < free.L
 
 
+def test_nobody_is_sent_to_pages_that_have_no_room() -> None:
+    found, sent = run("own_sites"), run("own_sites", rules=TrustRules(unranked_leases_per_day=10**6))
+    assert found.honest_loss <= 0.01
+    assert sent.honest_loss > 0.08
+
+
+def test_who_cannot_be_unlucky_costs_few_fetches() -> None:
+    found = run("page_twice")
+    assert found.F <= 1.25
+    assert run("page_twice", rules=TrustRules(suspected_leases_per_day=10**6)).F > 1.3
+
+
 def test_without_its_defence_a_cheat_pays() -> None:
     assert run("padding_25", rules=TrustRules(off=("padding",))).income_ratio > 1.05
     unfined = run("fakes_10", rules=TrustRules(off=("fines",)))

@@ -13,9 +13,11 @@ from rewards_cases import AT_ONCE, add_node, contribution_id, epoch, judged, ope
 from rewards.accountant import run_accountant
 from rewards.ledger import entries
 from rewards.ledger_checks import verify_ledger
-from rewards.novelty_rooms import scopes_of, unranked_room
+from rewards.novelty_rooms import unranked_room
 from rewards.rates import CURRENT
+from storage.pay_tables import novelty_rooms
 from storage.tables import contributions
+from windrow_protocol.novelty_scopes import scopes_of
 from windrow_protocol.ranked_domains import RankedDomains
 from windrow_protocol.trust_rules import PPM, TrustRules
 
@@ -93,10 +95,13 @@ def test_a_thousand_own_sites_share_what_one_would_have(tmp_path: Path) -> None:
     run_accountant(house, batch=3)
     with house.state.read() as connection:
         lines = [entry for entry in entries(connection) if entry.reason in ("novelty", "unranked_cap")]
+        used = {row.scope: tuple(row)[2:] for row in connection.execute(sa.select(novelty_rooms))}
     paid = {entry.cause: (entry.amount // CURRENT.novelty_byte_wei, entry.reason) for entry in lines}
     traps = [paid[contribution_id(seq)] for seq in (9, 10, 11, 12)]
     assert traps == [(1_000, "novelty"), (1_000, "novelty"), (0, "unranked_cap"), (0, "unranked_cap")]
     assert paid[contribution_id(14)] == (250, "unranked_cap")
+    assert used["unranked"] == (2_250, 5_000, 5), "paid, asked and pages: what leases go by"
+    assert used["all"] == (11_250, 14_000, 14)
     assert all(paid[contribution_id(seq)] == (1_000, "novelty") for seq in (*range(1, 9), 13))
 
 

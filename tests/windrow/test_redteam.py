@@ -27,6 +27,14 @@ def test_garbage_is_found_and_is_taken_without_audits() -> None:
     assert (unguarded["measure"], unguarded["gain"]) == ("income_ratio", unguarded["income_ratio"])
 
 
+def test_a_cheat_whose_answers_are_all_refused_plays_to_the_end() -> None:
+    code, (forged,) = played("--strategy", "forged_receipts")
+    assert code == 0
+    assert forged["submitted"] == 50, "one day: it goes on without leases"
+    assert (forged["received"], forged["accepted"], forged["paid_wei"], forged["held"]) == (0, 0, "0", True)
+    assert forged["refused"] == {"unknown_lease": 50}
+
+
 def test_every_strategy_says_what_guards_against_it() -> None:
     honest_whatever_they_send = {"honest", "replayed_submissions", "forged_receipts"}
     for name, kind in STRATEGIES.items():

@@ -158,7 +158,7 @@ def test_a_role_lasts_as_long_as_the_configuration_names_it(tmp_path: Path) -> N
 def test_the_network_says_by_which_numbers_it_goes(house: RunningHouse) -> None:
     facts = house.ask("GET", "/v1/network").json
     assert facts["trust"] == "single-operator trust"
-    assert facts["rules"]["vest_audits"] == 13
+    assert facts["rules"]["vest_audits"] == 20
     assert set(facts["rules"]) == set(TrustRules.__struct_fields__)
     assert set(facts["rules"]["off"]) <= DEFENCES
     assert len(facts["assignment"]["seed_sha256"]) == 64

@@ -45,7 +45,10 @@ PAGES_SPARE: Final = 260
 
 @dataclass(frozen=True)
 class ArenaPlan:
-    """One strategy against one set of rules. `submissions` is what the cheat hands in at least, if it gets leases."""
+    """One strategy against one set of rules.
+
+    `submissions` is what the cheat hands in at least, refused or not, within the days that an arena lasts.
+    """
 
     strategy: str
     submissions: int = 200
@@ -59,6 +62,7 @@ class Player:
 
     client: Client
     strategy: Strategy
+    handed_in: int = 0  # records, whether the coordinator took them or not
 
 
 class Arena:
@@ -132,7 +136,7 @@ class Arena:
         return Player(client, strategy)
 
     def _handed_in(self) -> int:
-        return sum(player.client.answered for player in self.cheats)
+        return sum(player.handed_in for player in self.cheats)
 
     async def _day(self, house: ArenaHouse) -> None:
         for _ in range(ROUNDS_A_DAY):
@@ -146,12 +150,15 @@ class Arena:
 
     async def _turn(self, player: Player) -> None:
         records: list[Submission] = []
-        for lease in await player.client.leases(LEASES_A_ROUND):
+        leases = await player.client.leases(LEASES_A_ROUND)
+        for lease in leases:
             record = await player.strategy.answer(player.client, lease)
             if record is not None:
                 records.append(record)
+        records += player.strategy.unasked(player.client, LEASES_A_ROUND - len(leases))
         if records:
             await player.strategy.hand_in(player.client, records)
+            player.handed_in += len(records)
 
     async def _audit(self, house: ArenaHouse) -> None:
         """Let validators and pipeline work until there is nothing left to do."""

@@ -13,7 +13,7 @@ import msgspec
 
 from windrow.redteam.client import Client
 from windrow.redteam.invention import fluent_text
-from windrow.redteam.strategy import Strategy
+from windrow.redteam.strategy import Kit, Strategy
 from windrow_protocol.messages import Appeal, Lease, Submission
 
 
@@ -81,6 +81,19 @@ class ForgedReceipts(Strategy):
     """Says "done" for leases it does not hold, under ids of its own making, and appeals verdicts that never were."""
 
     name = "forged_receipts"
+
+    def __init__(self, kit: Kit) -> None:
+        super().__init__(kit)
+        self._seen: list[Lease] = []
+
+    async def answer(self, client: Client, lease: Lease) -> Submission | None:
+        """Remember the page, to answer for it again when there are no leases left."""
+        self._seen.append(lease)
+        return await super().answer(client, lease)
+
+    def unasked(self, client: Client, room: int) -> list[Submission]:
+        """Go on without leases."""
+        return [self.fake(client, self.kit.chance.choice(self._seen)) for _ in range(room) if self._seen]
 
     def is_fake(self, lease: Lease) -> bool:
         """Always: the lease is answered with another's id."""

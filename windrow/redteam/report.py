@@ -2,8 +2,9 @@
 
 Rules: income is what was posted to the payout addresses after everybody had left, for each lease that was given;
 fetches count as cost, identities as free. A strategy is *held* when it earns no more than its share of honest work
-would have (and next to nothing if it fetched nothing). `lease_share` is what it took of all leases that were given; a
-defence is worth its place when some strategy gains by its absence.
+would have (and next to nothing if it fetched nothing). `submitted` counts records, `received` the leases for which it
+holds a receipt. `lease_share` is what it took of all leases that were given; a defence is worth its place when some
+strategy gains by its absence.
 
 Does not: play. Usage: `line = await play(ArenaPlan("garbage"))`.
 """
@@ -70,7 +71,8 @@ def _line(connection: sa.Connection, plan: ArenaPlan, arena: Arena) -> dict[str,
     return {
         "strategy": plan.strategy,
         "without": list(plan.rules.off),
-        "submitted": sum(player.client.answered for player in cheats),
+        "submitted": sum(player.handed_in for player in cheats),
+        "received": sum(player.client.answered for player in cheats),
         "accepted": accepted,
         "paid_wei": str(_paid(connection, cheats)),
         "work_share": round(share, 4),

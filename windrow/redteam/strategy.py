@@ -59,6 +59,10 @@ class Strategy:
         """Return the lie."""
         return client.contribution(lease, fluent_text(lease.url, self.kit.chance))
 
+    def unasked(self, client: Client, room: int) -> list[Submission]:
+        """Return up to `room` records that no lease asked for."""
+        return []
+
     async def hand_in(self, client: Client, records: Sequence[Submission]) -> None:
         """Give the coordinator what was answered."""
         await client.submit(records)

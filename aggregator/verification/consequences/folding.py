@@ -202,6 +202,8 @@ def _fold_host(house: House, connection: sa.Connection, finding: Finding) -> set
         group = _group(connection, finding.node_id, [named for _, named in host.mismatches])
         event = HostEvent("mismatch", finding.epoch_id, group=group, contribution_id=finding.contribution_id)
         host, voided = observe_host(host, event)
+    if finding.kind == "match" and finding.document and trusted:
+        host, _ = observe_host(host, HostEvent("match", finding.epoch_id))
     if not hard_hosts:
         host = replace(host, hard=False)
     keep_host_standing(connection, key, host, now)

@@ -4,8 +4,8 @@
     q_i = min(1, q · max(1, v))
 
 E is what the node would lose (unvested documents and bond, in mean documents), v the document's value over the mean.
-The first term is a floor, the second catches somebody with little to lose, the third gives everybody the 13 audits
-that vesting waits for within a week. Probation is 1; an escalated node and a hard host raise q to at least theirs.
+The first term is a floor, the second catches somebody with little to lose, the third gives everybody the 20 audits
+that vesting waits for within twelve days. Probation is 1; an escalated node and a hard host raise q to at least theirs.
 
 Does not: draw (`windrow_protocol/audit_draw.py`) or know who the node is.
 

@@ -2,7 +2,8 @@
 
     hard   when two audits in an epoch found truths that disagree or could get none, and more than agreed, or when two
            unrelated nodes mismatched there in one epoch (both mismatches are then void: the page, not they, differs)
-    easy   again after `AGREEMENTS_TO_EASE` audits in a row whose truths agreed
+    easy   again after `AGREEMENTS_TO_EASE` audits in a row whose truths agreed, or, where it was two nodes that made it
+           hard, in which a node in good standing said what a truth says: then readers do not differ
 
 Rules: a pure fold. A hard host earns the fetch fee only, so no single operator may make one, nor help one trouble that
 is real to a second: whichever operator's lies are left out, two troubles must remain.
@@ -28,14 +29,14 @@ _EXCESS_MEMORY: Final = 0.9  # weight of the past in the running mean of the exc
 
 
 class HostEvent(msgspec.Struct, frozen=True):
-    """`agree` and `disagree` are about two truths, `unavailable` about none to be had, `mismatch` about a node.
+    """`agree` and `disagree` are about two truths, `unavailable` about none to be had, the others about a node.
 
     `group` names the node's owner or prefix: nodes of one group are related. `excess` is the truths' over each other,
     where two were there. `suspects` are the operators any one of which could have caused a trouble by lying, alone;
     empty where no one could.
     """
 
-    kind: Literal["agree", "disagree", "unavailable", "mismatch"]
+    kind: Literal["agree", "disagree", "unavailable", "mismatch", "match"]
     epoch_id: int
     group: str = ""
     contribution_id: str = ""
@@ -47,6 +48,7 @@ class HostStanding(msgspec.Struct, frozen=True):
     """What audits say about a host. Counts are of `epoch_id`; `mismatches` are (group, contribution id).
 
     `doubts` says of how many troubles each operator could be the cause, alone; `measures` counts what `excess` is of.
+    `by_readers`: nodes alone made it hard, and truths have agreed since.
     """
 
     epoch_id: int = -1
@@ -58,6 +60,7 @@ class HostStanding(msgspec.Struct, frozen=True):
     doubts: tuple[tuple[str, int], ...] = ()
     excess: float = 0.0
     measures: int = 0
+    by_readers: bool = False
 
 
 def observe_host(host: HostStanding, event: HostEvent) -> tuple[HostStanding, tuple[str, ...]]:
@@ -66,6 +69,8 @@ def observe_host(host: HostStanding, event: HostEvent) -> tuple[HostStanding, tu
         host = replace(host, epoch_id=event.epoch_id, troubles=0, agreements=0, mismatches=(), doubts=())
     if event.kind == "mismatch":
         return _mismatched(host, event)
+    if event.kind == "match":
+        return (_eased(host) if host.by_readers else host), ()
     if event.kind == "agree":
         return _agreed(host, event), ()
     return _troubled(host, event), ()
@@ -77,18 +82,26 @@ def _troubled(host: HostStanding, event: HostEvent) -> HostStanding:
     beyond_doubt = troubles - max(doubts.values(), default=0)
     hard = host.hard or (beyond_doubt >= TROUBLES_TO_HARDEN and troubles > host.agreements)
     return replace(
-        host, hard=hard, troubles=troubles, agreements_in_a_row=0, doubts=tuple(sorted(doubts.items()))
+        host,
+        hard=hard,
+        by_readers=False,
+        troubles=troubles,
+        agreements_in_a_row=0,
+        doubts=tuple(sorted(doubts.items())),
     )
 
 
-def _agreed(host: HostStanding, event: HostEvent) -> HostStanding:
+def _eased(host: HostStanding) -> HostStanding:
     in_a_row = host.agreements_in_a_row + 1
+    hard = host.hard and in_a_row < AGREEMENTS_TO_EASE
+    return replace(host, agreements_in_a_row=in_a_row, hard=hard, by_readers=host.by_readers and hard)
+
+
+def _agreed(host: HostStanding, event: HostEvent) -> HostStanding:
     past = min(host.measures / (host.measures + 1), _EXCESS_MEMORY)  # the first measure counts whole
     return replace(
-        host,
+        _eased(host),
         agreements=host.agreements + 1,
-        agreements_in_a_row=in_a_row,
-        hard=host.hard and in_a_row < AGREEMENTS_TO_EASE,
         excess=past * host.excess + (1 - past) * event.excess,
         measures=host.measures + 1,
     )
@@ -98,5 +111,11 @@ def _mismatched(host: HostStanding, event: HostEvent) -> tuple[HostStanding, tup
     mismatches = (*host.mismatches, (event.group, event.contribution_id))
     if len({group for group, _ in mismatches}) < 2:
         return replace(host, mismatches=mismatches), ()
-    hardened = replace(host, hard=True, agreements_in_a_row=0, mismatches=mismatches)
+    hardened = replace(
+        host,
+        hard=True,
+        by_readers=host.by_readers or not host.hard,
+        agreements_in_a_row=0,
+        mismatches=mismatches,
+    )
     return hardened, tuple(contribution_id for _, contribution_id in mismatches)

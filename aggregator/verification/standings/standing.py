@@ -4,7 +4,8 @@
     match              the suspicion falls; an escalation that lasted long enough is cleared
     mismatch           the truth replaces the document (`replaced`). The first of a domain in an epoch also counts:
                        the node is escalated (`escalated`: audited often, vesting frozen, silently); a free strike
-                       (`strike`) or a fine (`fined`) of fine_multiple · v / q_i mean documents; the suspicion grows
+                       (`strike`) or a fine (`fined`) of fine_multiple · v / q_i mean documents, always a fine for a
+                       control page, which whoever fetched it knows; the suspicion grows
     no_evidence        nothing, ever
     lasting excess     pending novelty shrinks by the mean excess (`padding`)
     suspicion > bound  `suspended`, or `would_suspend` in shadow mode
@@ -51,7 +52,9 @@ class AuditOutcome(msgspec.Struct, frozen=True):
     excess: float = 0.0
     host_excess: float = 0.0
     honest_ppm: int = 10_000
-    control: bool = False  # of a control page: passing it says nothing of what was not drawn
+    control: bool = (
+        False  # of a control page: passing it says nothing of what was not drawn; no strike is free
+    )
 
 
 class Consequence(msgspec.Struct, frozen=True):
@@ -104,6 +107,15 @@ def in_good_standing(rules: TrustRules, standing: Standing) -> bool:
     """
     well = not (standing.suspended or standing.would_suspend)
     return well and standing.passed_in_a_row >= rules.vest_audits
+
+
+def is_suspected(rules: TrustRules, standing: Standing) -> bool:
+    """Say whether a node's mismatches cannot be chance, as far as its audits go now: matches take that back.
+
+    It is what suspends where that is enforced. A node that is not suspended costs a multiple of others in truths, and
+    is leased little until its audits say otherwise.
+    """
+    return rules.on("escalation") and standing.suspicion >= math.log(rules.suspension_odds)
 
 
 def in_doubt(standing: Standing, honest_ppm: int) -> bool:
@@ -200,7 +212,7 @@ def _penalty(
     rules: TrustRules, standing: Standing, outcome: AuditOutcome
 ) -> tuple[Standing, tuple[Consequence, ...]]:
     """A strike is free for every `audits_per_strike` audits begun; then a fake costs more than it could earn."""
-    if standing.strikes < 1 + standing.audits // rules.audits_per_strike:
+    if not outcome.control and standing.strikes < 1 + standing.audits // rules.audits_per_strike:
         return replace(standing, strikes=standing.strikes + 1), (Consequence("strike"),)
     if not rules.on("fines"):
         return standing, ()
