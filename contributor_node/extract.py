@@ -26,27 +26,20 @@ from resiliparse.parse.encoding import detect_encoding
 from resiliparse.parse.html import HTMLTree
 from w3lib.encoding import html_to_unicode
 
+from contributor_node.page_shell import needs_browser
 from windrow_protocol.limits import TEXT_BYTES_MAX, TITLE_CHARS_MAX
 
 EXTRACTOR_VERSION = f"windrow-1/resiliparse-{version('resiliparse')}"
 MAIN_CHARS_MIN = 250
 MAIN_SHARE_MIN = 0.15
-SHELL_CHARS_MAX = 400
-EMPTY_MARKUP_CHARS_MIN = 1_000
 NESTING_MAX = 1_000
 
 _HTML_TYPES = frozenset(["text/html", "application/xhtml+xml"])
 _PASSED_TYPES = frozenset(["text/plain", "text/markdown", "text/x-markdown", "text/x-rst", "text/asciidoc"])
-_SHELL_MARKS = re.compile(
-    r"""<(?:app-root|div[^>]{0,200}\bid\s*=\s*["']?(?:root|app|__next|___gatsby|main-app|q-app)\b)"""
-    r"""|<noscript[^>]{0,200}>[^<]{0,400}(?:<[a-z0-9]+[^<>]{0,200}>[^<]{0,400}){0,6}\bjavascript\b""",
-    re.IGNORECASE,
-)
 _NESTING_TAG = re.compile(
     r"<(/?)(?!(?:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr|p|li|td|th|tr|dt|dd|option)\b)[a-z]",
     re.IGNORECASE,
 )
-_SCRIPT = re.compile(r"<script\b", re.IGNORECASE)
 
 
 class Extracted(NamedTuple):
@@ -107,7 +100,8 @@ def extract_markup(markup: str) -> Extracted:
         whole = _plain(tree, main_content=False)
         if len(main) < MAIN_SHARE_MIN * len(whole) or not main.strip():
             text = whole
-    return Extracted(title, bounded(text.strip()), markup, _is_shell(markup, text))
+    asks = needs_browser(markup, title, text, lambda: _plain(tree, main_content=False))
+    return Extracted(title, bounded(text.strip()), markup, asks)
 
 
 def bounded(text: str) -> str:
@@ -142,15 +136,6 @@ def _too_deep(markup: str, tree: HTMLTree) -> bool:
             node, depth = node.parent, depth - 1
         node = node.next if node is not None and depth > 0 else None
     return depth > NESTING_MAX
-
-
-def _is_shell(markup: str, text: str) -> bool:
-    chars = len(text.strip())
-    if chars > SHELL_CHARS_MAX:
-        return False
-    if chars == 0 and len(markup) > EMPTY_MARKUP_CHARS_MIN:
-        return True  # much markup and not a word
-    return bool(_SHELL_MARKS.search(markup)) or (chars < 80 and len(_SCRIPT.findall(markup)) >= 2)
 
 
 def _first_line(text: str) -> str:

@@ -83,6 +83,25 @@ def test_shells_ask_for_a_browser(body: str) -> None:
     assert extract(page(body), "text/html").needs_browser
 
 
+LINKS = " ".join(
+    f'<li class="menu-item footer-link"><a href="/help/topic-{n}">Help {n}</a></li>' for n in range(60)
+)
+FRAME = f"<ul>{LINKS}</ul><p>All rights reserved.</p>"
+DOUBTFUL = {
+    "a frame without what the title names": ("Wireless Mechanical Keyboard", FRAME),
+    "scripts and little else": ("Help", f"{FRAME}<script>var page = '{'x' * 600_000}';</script>"),
+    "an application with little text": ("Help", f'<div id="__next">{FRAME}</div><!--{"x" * 60_000}-->'),
+}
+
+
+@pytest.mark.parametrize(("title", "body"), DOUBTFUL.values(), ids=DOUBTFUL)
+def test_frames_without_their_content_ask_for_a_browser(title: str, body: str) -> None:
+    head = f"<title>{title}</title>"
+    assert extract(page(body, head), "text/html").needs_browser
+    full = body.replace("</ul>", f"</ul><main><h1>{title}</h1><p>{WORDS * 12}</p></main>")
+    assert not extract(page(full, head), "text/html").needs_browser
+
+
 def test_pages_with_text_do_not_ask_for_a_browser() -> None:
     assert not extract(
         page(f'<div id="root"><p>{WORDS}</p></div><script src="/a.js"></script>'), "text/html"
@@ -109,6 +128,8 @@ HOSTILE = {
     "unclosed": "<table><tr><td><a href=" * 5_000,
     "nulls": "<p>a\0b</p>" * 1_000,
     "noscript": "<noscript>" + "<b>" * 100_000,
+    "script-heavy": "<script>" * 50_000,
+    "titles": "<meta property=og:title " * 20_000,
     "surrogates": "<p>&#xD800;&#x110000;&#0;</p>",
 }
 
