@@ -244,13 +244,14 @@ async def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         node(folder / "node", house.url, "--allow-private", *sites.hosts, "--batch", "50") as running,
     ):
         house.seed(sites.urls(options.fetches))
-        home, steps, children = running.home, [], set()
+        await until(lambda: running.status.get("role"), 60)
+        home, steps, children = running.home, [(0, _own_mb(running.pid))], set()
         begun, tenth = cpu_s(running.pid), max(1, options.fetches // 10)
         deadline = time.monotonic() + options.soak_s
         while (done := running.count("receipts")) < options.fetches and time.monotonic() < deadline:
             _decide(house)
             children.update(each.pid for each in tree(running.pid)[1:2])
-            if done >= tenth * (len(steps) + 1):
+            if done >= tenth * len(steps):
                 steps.append((done, _own_mb(running.pid)))
             await asyncio.sleep(0.5)
         steps.append((done, _own_mb(running.pid)))

@@ -212,6 +212,7 @@ class CrawlEngine:
     async def _work(self, child: CrawlProcess) -> None:
         """Feed and hear one child until it is worn out, idle, silent or dead."""
         listening = asyncio.create_task(self._listen(child))
+        idle_at_s = _loop_s() + self._settings.child_idle_s
         try:
             while not listening.done():
                 await self._feed(child)
@@ -219,18 +220,19 @@ class CrawlEngine:
                 if not busy and child.sent >= self._settings.child_pages_max:
                     return
                 silent_s_max = CHILD_SILENT_S_MAX if self._spoke else CHILD_START_S_MAX
-                patience_s = silent_s_max if busy else self._settings.child_idle_s
+                patience_s = silent_s_max if busy else max(0.0, idle_at_s - _loop_s())
                 waking = asyncio.create_task(self._wake.wait())
                 await asyncio.wait({listening, waking}, timeout=patience_s, return_when="FIRST_COMPLETED")
-                woken = waking.done()
                 waking.cancel()
                 self._wake.clear()
+                if busy:
+                    idle_at_s = _loop_s() + self._settings.child_idle_s
                 if busy and _loop_s() - self._heard_s > silent_s_max:
                     log.warning("the crawl child fell silent", extra={"child_pid": child.pid})
                     child.kill()
                     self._give_up_parsing()
-                elif not busy and not woken and not self._waiting.due(self._now_ms()):
-                    return
+                elif not busy and _loop_s() >= idle_at_s and not self._waiting.due(self._now_ms()):
+                    return  # however often there was news of no work
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)

@@ -158,6 +158,21 @@ async def test_there_is_no_child_before_work_and_none_long_after(open_engine: Op
     assert site.hits.count("/robots.txt") == 1  # the next child reads the cache
 
 
+async def test_news_of_no_work_keeps_no_child(open_engine: Opening) -> None:
+    """A node asks for work more often than its child's patience lasts; each empty answer is news to the engine."""
+    async with serve(prose) as site, open_engine(site, child_idle_s=0.4) as engine:
+        assert [r.outcome async for r in engine.crawl([lease(f"{site.base}/1")])] == [Outcome.FETCHED]
+
+        async def ask_for_ever() -> None:
+            while True:
+                engine.pause({})
+                await asyncio.sleep(0.05)
+
+        asking = asyncio.create_task(ask_for_ever())
+        await until(lambda: engine.child_pid is None)
+        asking.cancel()
+
+
 async def test_a_batch_left_early_is_given_up(open_engine: Opening) -> None:
     async with serve(prose) as site, open_engine(site) as engine:
         leases = [lease(f"{site.base}/{n}") for n in range(30)]
