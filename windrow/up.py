@@ -9,6 +9,8 @@ Does not: define doors, stages or operations; it wires them. Usage: `asyncio.run
 from __future__ import annotations
 
 import asyncio
+import gc
+import resource
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -50,6 +52,7 @@ FAILURE_WAIT_S = 2.0
 
 async def run_house(settings: HouseSettings, *, die_with_parent: bool = False) -> None:
     """Run the house until SIGTERM, SIGINT or, when asked, its parent's end. Raises WindrowError if it cannot start."""
+    _open_as_many_files_as_allowed()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -63,6 +66,12 @@ async def run_house(settings: HouseSettings, *, die_with_parent: bool = False) -
             await require_free(settings.host, settings.port)
             await chain.start()
             await _serve(settings, home, chain, stop)
+
+
+def _open_as_many_files_as_allowed() -> None:
+    """Raise the soft limit to the hard one: every connected node holds a descriptor, and 1,024 is a usual default."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop: asyncio.Event) -> None:
@@ -81,6 +90,8 @@ async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop
     Thread(
         target=warm_up, daemon=True
     ).start()  # before the first judgement needs it; nobody waits for its end
+    gc.collect()
+    gc.freeze()  # what was loaded to start stays: collecting it again and again is an eighth of ingest's time
     print(f"windrow ready {public.url} network {settings.network} chain {chain.rpc_url}", flush=True)
     try:
         await stop.wait()

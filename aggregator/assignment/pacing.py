@@ -125,7 +125,7 @@ def after_report(pace: HostPace, heard: Heard, now_ms: int) -> HostPace:
         return pace
     pace = _with_crawl_delay(pace, heard)
     if heard.outcome not in _FAILURES:
-        return replace(pace, failures=0)
+        return replace(pace, failures=0) if pace.failures else pace
     pace = replace(pace, failures=min(pace.failures + 1, _DOUBLINGS_MAX))
     if heard.http_status not in _RETRY_AFTER_STATUS or not heard.retry_after_ms:
         return pace
@@ -135,7 +135,9 @@ def after_report(pace: HostPace, heard: Heard, now_ms: int) -> HostPace:
 
 def _with_crawl_delay(pace: HostPace, heard: Heard) -> HostPace:
     said_ms = min(heard.crawl_delay_ms, CRAWL_DELAY_S_MAX * 1000)
-    if said_ms > pace.crawl_delay_ms or said_ms == pace.crawl_delay_ms:
+    if said_ms == pace.crawl_delay_ms and not pace.doubts:
+        return pace
+    if said_ms >= pace.crawl_delay_ms:
         return replace(pace, crawl_delay_ms=said_ms, doubts=0)
     if not said_ms and heard.outcome not in _READ_ROBOTS:
         return pace

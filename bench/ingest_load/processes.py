@@ -27,6 +27,7 @@ from windrow.settings import HouseSettings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _READY_WAIT_S = 120.0
+_IDLE_CPU_S = 0.1  # of a second
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -61,7 +62,17 @@ def house(settings: HouseSettings, log: Path) -> Iterator[Server]:
     environment = {f"WINDROW_{name.upper()}": str(value) for name, value in named.items()}
     command = [sys.executable, "-m", "windrow.cli", "up", "--die-with-parent"]
     with _running(command, log, environment, r"windrow ready (http://\S+)") as server:
+        _wait_until_idle(server)
         yield server
+
+
+def _wait_until_idle(server: Server) -> None:
+    """Wait until nothing but its polling is left: a house compiles for a while after it is ready."""
+    before_s, used_s = 0.0, _IDLE_CPU_S + 1
+    while used_s > _IDLE_CPU_S:
+        before_s = server.cpu_s()
+        time.sleep(1.0)
+        used_s = server.cpu_s() - before_s
 
 
 @contextlib.contextmanager
