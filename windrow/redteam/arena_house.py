@@ -42,6 +42,8 @@ CANARY_NETWORKS = range(70, 76)
 # What follows from a network's size is as small as the arena's web.
 CANARY_PAGES_A_DAY = 2  # of each control site
 DOMAIN_BYTES = 60_000  # of novelty an epoch; an honest host gives a third of that
+# A play is to show what many lies earn: who is suspected gets as many leases as it can answer, and not a few a day.
+SUSPECTED_LEASES_A_DAY = 1_000
 
 
 class ArenaClock:
@@ -73,7 +75,10 @@ class ArenaHouse:
         self._ranked = RankedDomains.parse(known_domains)
         self._clock = clock
         self._rules = msgspec.structs.replace(
-            rules, canary_pages_a_day=CANARY_PAGES_A_DAY, domain_novelty_bytes_max=DOMAIN_BYTES
+            rules,
+            canary_pages_a_day=CANARY_PAGES_A_DAY,
+            domain_novelty_bytes_max=DOMAIN_BYTES,
+            suspected_leases_per_day=SUSPECTED_LEASES_A_DAY,
         )
         self._network = network
         self._open: OpenHome
