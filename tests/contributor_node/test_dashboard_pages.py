@@ -87,7 +87,7 @@ async def test_money_is_explained_page_by_page_and_checked(tmp_path: Path) -> No
             assert words.count("Fee for a page that was fetched as leased 0.05") == PAGES - 1
             assert words.count("The text differs from what validators fetched 0 ") == 1
             assert f"Earned in all {(PAGES - 1) * (0.05 + 0.01234):g}" in words
-            assert "13 of 13 still to pass" in words
+            assert "20 of 20 still to pass" in words
             assert re.search(r"All of it (about \d|no date yet)", words)
 
 
