@@ -2,8 +2,7 @@
 
 Rules: pure. A page without text is reported as `not_found`, because there is nothing to give; a block, a challenge or
 a log-in that stands in place of the page (`windrow_protocol.block_pages`) as `blocked`, because the page it is not
-would be held against the node. A page that is empty without a browser is reported as `needs_browser`: the coordinator
-leases it to a node that has one. What the protocol bounds is cut here, so that one odd page cannot have a whole batch
+would be held against the node. What the protocol bounds is cut here, so that one odd page cannot have a whole batch
 refused.
 
 Does not: send or keep. Usage: `record = submission_for(result, node_id)`.
@@ -30,8 +29,6 @@ def submission_for(result: CrawlResult, node_id: str) -> Submission:
     """Return the record for one lease's result."""
     if result.outcome is not Outcome.FETCHED:
         return _report(result, result.outcome, result.detail)
-    if result.needs_browser:
-        return _report(result, Outcome.NEEDS_BROWSER, "its text comes from its scripts")
     text = _bounded(result.text)
     if not text:
         return _report(result, Outcome.NOT_FOUND, "the page has no text")

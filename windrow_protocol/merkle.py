@@ -28,12 +28,9 @@ from windrow_protocol.errors import WindrowError
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 PROOF_HASHES_MAX = 64
 UINT256_MAX = 2**256 - 1
-_LETTERS: Final = bytes(
-    0x20 if 0x61 <= code <= 0x66 else 0 for code in range(256)
-)  # where case is to be chosen
-_CAPITALS: Final = bytes(
-    0x20 if chr(code) in "89abcdef" else 0 for code in range(256)
-)  # by a hex digit of the hash
+# For each character: the bit that makes it small, where it is a letter; where it is a hex digit of 8 or more.
+_LETTERS: Final = bytes(0x20 if 0x61 <= code <= 0x66 else 0 for code in range(256))
+_CAPITALS: Final = bytes(0x20 if chr(code) in "89abcdef" else 0 for code in range(256))
 
 
 def keccak256(data: bytes) -> bytes:

@@ -64,7 +64,6 @@ class Outcome(StrEnum):
     TIMEOUT = "timeout"
     TOO_LARGE = "too_large"
     UNSAFE_ADDRESS = "unsafe_address"
-    NEEDS_BROWSER = "needs_browser"  # of a plain lease: its text is not in its bytes
     BUDGET_EXHAUSTED = "budget_exhausted"
     EXPIRED = "expired"
 

@@ -108,9 +108,8 @@ def whatwg_href(url: str) -> str:
         raise _refuse("unparsable", f"not an absolute URL: {url[:80]!r}") from None
 
 
-@functools.lru_cache(
-    maxsize=1_024
-)  # one address is taken apart for its host's key, its pace and its frontier row
+# One address is taken apart for its host's key, its pace and its row of the frontier.
+@functools.lru_cache(maxsize=1_024)
 def split_http_url(url: str) -> HttpUrl:
     """Return the parts of an http or https URL in WHATWG form.
 

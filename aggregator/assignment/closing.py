@@ -47,19 +47,15 @@ def close_leases(connection: sa.Connection, closings: Sequence[Closing], now_ms:
         if each.lease.audit_of is not None:
             truth_requests.answered(connection, each.lease, each.outcome)
     work = [each for each in closings if each.lease.kind == "work"]
-    retried = {each.lease.url_id for each in work if each.outcome in frontier.REOPENING}
-    empty = {each.lease.url_id for each in work if each.outcome is Outcome.NEEDS_BROWSER}
+    retried = {each.lease.url_id for each in work if each.outcome in frontier.TRANSIENT}
     attempts = frontier.attempts_of(connection, retried)
-    shells = frontier.shells_of(connection, empty)
-    frontier.advance_all(connection, [_event(each, attempts, shells) for each in work])
-
-
-def _event(each: Closing, attempts: Mapping[str, int], shells: Mapping[str, int]) -> tuple[str, str]:
-    url_id = each.lease.url_id
-    event = frontier.event_for(
-        each.outcome, attempts.get(url_id, 0), each.lease.render, shells.get(url_id, 0)
+    frontier.advance_all(
+        connection,
+        [
+            (each.lease.url_id, frontier.event_for(each.outcome, attempts.get(each.lease.url_id, 0)))
+            for each in work
+        ],
     )
-    return url_id, event
 
 
 def _row(each: Closing, now_ms: int) -> dict[str, object]:

@@ -1,8 +1,7 @@
 """The frontier: every URL the network knows, and what may happen to it next.
 
 Rules: one row for each canonical URL; its life is the table `STEPS` and nothing else. A transient failure opens the URL
-again for another node, up to `LEASE_ATTEMPTS_MAX`; a refusal by the site is final for this crawl. A page that two nodes
-call empty without a browser is leased to those that have one: one alone cannot send a page there, where it costs more.
+again for another node, up to `LEASE_ATTEMPTS_MAX`; a refusal by the site is final for this crawl.
 
 Does not: choose pages for nodes (`placement`), sign leases, or fetch.
 
@@ -13,14 +12,14 @@ Usage::
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import sqlalchemy as sa
 
 from aggregator.assignment.placement import host_place
 from storage.state import insert_once
-from storage.tables import frontier, frontier_hosts, leases
+from storage.tables import frontier, frontier_hosts
 from windrow_protocol.limits import LEASE_ATTEMPTS_MAX
 from windrow_protocol.messages import Outcome
 from windrow_protocol.urls import canonical_url, host_key, url_sha256
@@ -31,7 +30,6 @@ STEPS: dict[tuple[str, str], str] = {
     ("leased", "answered"): "done",
     ("leased", "retry"): "open",
     ("leased", "exhausted"): "given_up",
-    ("leased", "shell"): "open",  # and from then on for browsers
     ("done", "not_accepted"): "open",
     ("done", "exhausted"): "given_up",
 }
@@ -47,8 +45,6 @@ _ATTEMPTS = sa.select(frontier.c.url_id, frontier.c.attempts).where(
 TRANSIENT: Final = frozenset(
     {Outcome.TIMEOUT, Outcome.SERVER_ERROR, Outcome.BUDGET_EXHAUSTED, Outcome.EXPIRED}
 )
-REOPENING: Final = TRANSIENT | {Outcome.NEEDS_BROWSER}
-_SHELLS_SEEN: Final = 2
 
 
 def add_urls(connection: sa.Connection, urls: Iterable[tuple[str, str]], now_ms: int) -> tuple[int, int]:
@@ -76,15 +72,10 @@ def add_urls(connection: sa.Connection, urls: Iterable[tuple[str, str]], now_ms:
     return added, len(rows) - added
 
 
-def event_for(outcome: Outcome, attempts: int, render: str = "http", shells: int = 0) -> str:
-    """Return the event that a lease's outcome means for its URL.
-
-    `render` is how the lease asked for the page, `shells` how many leases of it ended as `needs_browser`, this one too.
-    """
-    if outcome not in REOPENING or (outcome is Outcome.NEEDS_BROWSER and render == "browser"):
+def event_for(outcome: Outcome, attempts: int) -> str:
+    """Return the event that a lease's outcome means for its URL."""
+    if outcome not in TRANSIENT:
         return "answered"
-    if outcome is Outcome.NEEDS_BROWSER and shells >= _SHELLS_SEEN:
-        return "shell"
     return "retry" if attempts < LEASE_ATTEMPTS_MAX else "exhausted"
 
 
@@ -93,7 +84,7 @@ def advance(connection: sa.Connection, url_id: str, event: str) -> None:
     advance_all(connection, [(url_id, event)])
 
 
-def advance_all(connection: sa.Connection, events: Sequence[tuple[str, str]]) -> None:
+def advance_all(connection: sa.Connection, events: Iterable[tuple[str, str]]) -> None:
     """Move URLs along `STEPS`, one event after the other."""
     moves = [
         {"of_url": url_id, "before": state, "after": following, "added": int(event == "lease")}
@@ -103,28 +94,12 @@ def advance_all(connection: sa.Connection, events: Sequence[tuple[str, str]]) ->
     ]
     if moves:
         connection.execute(_MOVE, moves)
-    shells = [url_id for url_id, event in events if event == "shell"]
-    if shells:
-        connection.execute(sa.update(frontier).where(frontier.c.url_id.in_(shells)).values(render="browser"))
 
 
 def attempts_of(connection: sa.Connection, url_ids: Collection[str]) -> dict[str, int]:
     """Return how often each URL was leased."""
     rows = connection.execute(_ATTEMPTS, {"urls": list(url_ids)}) if url_ids else ()
     return {row.url_id: row.attempts for row in rows}
-
-
-def shells_of(connection: sa.Connection, url_ids: Collection[str]) -> dict[str, int]:
-    """Return how many nodes have called each URL empty without a browser."""
-    if not url_ids:
-        return {}
-    told = leases.c.outcome == Outcome.NEEDS_BROWSER.value
-    statement = (
-        sa.select(leases.c.url_id, sa.func.count(sa.distinct(leases.c.node_id)).label("nodes"))
-        .where(leases.c.url_id.in_(url_ids), leases.c.kind == "work", told)
-        .group_by(leases.c.url_id)
-    )
-    return {row.url_id: row.nodes for row in connection.execute(statement)}
 
 
 def reopen(connection: sa.Connection, url_id: str) -> None:

@@ -53,13 +53,7 @@ _FAILURES: Final = frozenset({Outcome.BLOCKED, Outcome.SERVER_ERROR, Outcome.TIM
 _SILENT: Final = frozenset({Outcome.EXPIRED, Outcome.BUDGET_EXHAUSTED, Outcome.UNSAFE_ADDRESS})
 # For these robots.txt must have been read, so that no crawl-delay in the report means that there is none.
 _READ_ROBOTS: Final = frozenset(
-    {
-        Outcome.FETCHED,
-        Outcome.OPTOUT_DENIED,
-        Outcome.NOT_FOUND,
-        Outcome.UNCHANGED,
-        Outcome.NEEDS_BROWSER,
-    }
+    {Outcome.FETCHED, Outcome.OPTOUT_DENIED, Outcome.NOT_FOUND, Outcome.UNCHANGED}
 )
 
 

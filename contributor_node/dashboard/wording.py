@@ -39,7 +39,6 @@ _OUTCOMES = {
     "timeout": "too slow",
     "too_large": "too large",
     "unsafe_address": "at an address that is never reached",
-    "needs_browser": "empty without a browser",
     "budget_exhausted": "given up at a cap",
     "expired": "out of time",
 }

@@ -264,6 +264,25 @@ async def test_a_stale_copy_earns_nothing(tmp_path: Path) -> None:
     assert verdict_of(world, copier) == [("no_evidence", "perhaps_stale")]
 
 
+async def test_invented_text_for_a_page_that_is_empty_without_a_browser_is_rejected(tmp_path: Path) -> None:
+    """Such a page is what its bytes say, to validators too: its frame. Nobody is free to fill it."""
+    world = World(tmp_path, operators=3)
+    await world.validators_ready()
+    world.seed(2)
+    inventor, reader = await world.node(), await world.node()
+    (filled,) = await world.take(inventor, 1)
+    await inventor.submit(world.doors.submissions, [inventor.contribution(filled, words_of(7))])
+    (read,) = await world.take(reader, 1)
+    frames = {
+        lease.url: f"{words_of(seed, 12)} Menu Basket Imprint Delivery Contact"
+        for seed, lease in ((1, filled), (2, read))
+    }
+    await reader.submit(world.doors.submissions, [reader.contribution(read, frames[read.url])])
+    await world.settle(frames)
+    assert verdict_of(world, inventor) == [("rejected", "differs_from_truth")]
+    assert [verdict for verdict, _ in verdict_of(world, reader)] == ["accepted"]
+
+
 async def test_refusing_everything_is_seen_and_the_pages_are_not_lost(tmp_path: Path) -> None:
     world = World(tmp_path, operators=3)
     await world.validators_ready()

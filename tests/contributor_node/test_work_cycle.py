@@ -59,12 +59,6 @@ def test_a_page_without_text_is_reported_as_not_found(text: str) -> None:
     assert (record.outcome, record.detail) == (Outcome.NOT_FOUND, "the page has no text")
 
 
-def test_a_page_that_is_empty_without_a_browser_is_reported_and_its_frame_not_handed_in() -> None:
-    record = submission_for(result(text="Menu Basket Imprint", needs_browser=True), NODE_ID)
-    assert isinstance(record, Report)
-    assert record.outcome is Outcome.NEEDS_BROWSER
-
-
 @pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.FETCHED])
 def test_what_was_not_fetched_is_reported_as_it_is_and_carries_no_text(outcome: Outcome) -> None:
     record = submission_for(result(outcome=outcome, detail="d" * 999), NODE_ID)

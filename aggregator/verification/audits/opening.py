@@ -3,7 +3,7 @@
     outcome of the lease                                            audited as
     fetched                                                         a contribution
     robots_denied, optout_denied, blocked, not_found, too_large,
-    unsafe_address, needs_browser                                   a refusal, so that nobody keeps only the easy leases
+    unsafe_address                                                  a refusal, so that nobody keeps only the easy leases
     anything else (a timeout, no budget, …)                         not at all: the page goes to another node anyway
 
 Rules: the rate is fixed here, before anybody can draw: from what the node has at stake and what the text may be worth

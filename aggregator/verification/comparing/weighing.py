@@ -38,7 +38,6 @@ REFUSALS: Final = frozenset(
         Outcome.NOT_FOUND,
         Outcome.TOO_LARGE,
         Outcome.UNSAFE_ADDRESS,
-        Outcome.NEEDS_BROWSER,
     }
 )
 # What a site, or the way to it, may well answer to one address and not to another.
