@@ -32,7 +32,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
 import sqlalchemy as sa
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -42,6 +41,7 @@ from crawl_sites import lease, wall_ms  # noqa: E402
 from dashboard_world import Visitor  # noqa: E402
 from node_world import Coordinator, coordinator, node  # noqa: E402
 
+from bench.process_tree import MB, cpu_s, memory_mb, own_mb, tree  # noqa: E402
 from contributor_node import control  # noqa: E402
 from contributor_node.budget import Budget, Caps, OwnerRules, read_usage  # noqa: E402
 from contributor_node.crawl import CrawlEngine, CrawlSettings  # noqa: E402
@@ -52,48 +52,9 @@ from windrow_protocol.addresses import parse_allowed  # noqa: E402
 from windrow_protocol.trust_rules import TrustRules  # noqa: E402
 
 LEASES_AT_ONCE: Final = 400
-MB: Final = 1_000_000
 GENEROUS: Final = TrustRules(
     off=("lease_limits", "probation", "sybil_limits", "canaries")
 )  # a node long known
-
-
-# --- reading processes from outside ----------------------------------------------------------------------------
-
-
-def tree(pid: int) -> list[psutil.Process]:
-    """Return a process and all below it."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
-    return []
-
-
-def memory_mb(pid: int) -> dict[str, float]:
-    """Return proportional, private and resident memory of a process tree."""
-    sums = {"Pss": 0, "Private_Clean": 0, "Private_Dirty": 0, "Rss": 0}
-    for process in tree(pid):
-        with contextlib.suppress(OSError, ValueError):
-            for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()[1:]:
-                name, _, value = line.partition(":")
-                if name in sums:
-                    sums[name] += int(value.split()[0]) * 1024
-    private = sums["Private_Clean"] + sums["Private_Dirty"]
-    return {
-        "pss_mb": round(sums["Pss"] / MB, 1),
-        "uss_mb": round(private / MB, 1),
-        "rss_mb": round(sums["Rss"] / MB, 1),
-    }
-
-
-def cpu_s(pid: int) -> float:
-    """Return the CPU time of a process, its ended children and its living tree."""
-    found = tree(pid)
-    if not found:
-        return 0.0
-    own = found[0].cpu_times()
-    below = sum(sum(each.cpu_times()[:2]) for each in found[1:] if each.is_running())
-    return float(own.user + own.system + own.children_user + own.children_system + below)
 
 
 async def until(true: Callable[[], Any], wait_s: float) -> None:
@@ -245,16 +206,16 @@ async def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     ):
         house.seed(sites.urls(options.fetches))
         await until(lambda: running.status.get("role"), 60)
-        home, steps, children = running.home, [(0, _own_mb(running.pid))], set()
+        home, steps, children = running.home, [(0, own_mb(running.pid))], set()
         begun, tenth = cpu_s(running.pid), max(1, options.fetches // 10)
         deadline = time.monotonic() + options.soak_s
         while (done := running.count("receipts")) < options.fetches and time.monotonic() < deadline:
             _decide(house)
             children.update(each.pid for each in tree(running.pid)[1:2])
             if done >= tenth * len(steps):
-                steps.append((done, _own_mb(running.pid)))
+                steps.append((done, own_mb(running.pid)))
             await asyncio.sleep(0.5)
-        steps.append((done, _own_mb(running.pid)))
+        steps.append((done, own_mb(running.pid)))
         spent_s = cpu_s(running.pid) - begun
         await until(lambda: len(tree(running.pid)) == 1, 120)  # its idle child leaves
         counters = await sites.counters()
@@ -282,10 +243,6 @@ def _decide(house: Coordinator) -> None:
     """Close the audits: no validator works here, and a node with 200 answers undecided is given no lease."""
     with house.house.state.write() as connection:
         connection.execute(sa.update(audits).values(state="decided"))
-
-
-def _own_mb(pid: int) -> float:
-    return round(psutil.Process(pid).memory_full_info().uss / MB, 1)
 
 
 async def caps(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
