@@ -72,7 +72,8 @@ async def test_a_child_killed_in_mid_batch_is_replaced_and_every_lease_answered_
 
     async def deadly_at_the_fifth(request: web.Request) -> web.StreamResponse:
         if len(site.hits) - site.hits.count("/robots.txt") > 4 and not pids:
-            pids.append(engine.child_pid)  # by the site: the test may see no result before the batch has ended
+            # By the site: the test may see no result before the batch has ended.
+            pids.append(engine.child_pid)
             os.kill(engine.child_pid or 0, signal.SIGKILL)
         return await prose(request)
 

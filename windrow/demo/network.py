@@ -32,7 +32,7 @@ HONEST = ("hazel", "rowan")
 VALIDATORS = ("aspen", "birch", "cedar")  # each of an operator of its own
 CHEAT = "cheat"
 BUYERS = ("ada", "grace")
-READY_WAIT_S = 90.0
+READY_WAIT_S = 180.0
 _ADDRESSES = {
     name: f"127.0.{number}.1" for number, name in enumerate((*HONEST, CHEAT, *VALIDATORS), start=30)
 }

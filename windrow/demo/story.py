@@ -32,7 +32,7 @@ from windrow.demo.network import (
     start_node,
     start_site,
 )
-from windrow.demo.supervisor import Supervisor, windrow_command
+from windrow.demo.supervisor import PASSING_REASONS, PATIENCE_TRIES, Supervisor, windrow_command
 from windrow.demo.telling import Telling
 from windrow.operator_socket import ask_running
 from windrow_protocol.errors import WindrowError
@@ -234,13 +234,13 @@ async def _ask(network: DemoNetwork, telling: Telling) -> list[tuple[str, str, s
 
 async def _asked(network: DemoNetwork, name: str, arguments: dict[str, Any]) -> Any:
     """Ask the running house; wait for it where it is just being started again."""
-    for attempt in range(60):
+    for attempt in range(PATIENCE_TRIES):
         try:
             return await ask_running(network.settings, name, arguments)
         except WindrowError as error:
             if error.code == "nothing_to_settle" and attempt:
                 return {}  # the answer to the first call was lost, its work was not
-            if error.code not in ("not_running", "chain_unreachable", "chain_pending") or attempt == 59:
+            if error.code not in PASSING_REASONS or attempt == PATIENCE_TRIES - 1:
                 raise
         await asyncio.sleep(0.5)
     raise AssertionError("unreachable")
