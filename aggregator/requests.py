@@ -10,6 +10,7 @@ Usage: `caller = authenticate(house, request, "submit")`, then `spend(connection
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -21,6 +22,12 @@ from storage.tables import nonces
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CLOCK_SKEW_MS_MAX, NONCE_CHARS_MAX
 from windrow_protocol.signing import SIGNATURE_HEADER, Statement, verify_request
+
+# Made once: building a statement costs more than SQLite takes to run it.
+_SPENT = sa.select(nonces.c.node_id, nonces.c.nonce).where(
+    nonces.c.node_id.in_(sa.bindparam("ids", expanding=True)),
+    nonces.c.nonce.in_(sa.bindparam("said", expanding=True)),
+)
 
 
 @dataclass(frozen=True)
@@ -47,12 +54,23 @@ def authenticate(house: House, request: Request, purpose: str) -> Caller:
 
 def spend(connection: sa.Connection, caller: Caller) -> None:
     """Use up the request's nonce. Raises WindrowError `replayed`."""
-    statement = caller.statement
-    kept_until_ms = statement.expires_at_ms + CLOCK_SKEW_MS_MAX
-    if not insert_once(
-        connection, nonces, node_id=caller.node_id, nonce=statement.nonce, expires_at_ms=kept_until_ms
-    ):
+    row = {"node_id": caller.node_id, "nonce": caller.statement.nonce}
+    if not insert_once(connection, nonces, **row, expires_at_ms=nonce_kept_until_ms(caller)):
         raise WindrowError("replayed")
+
+
+def nonce_kept_until_ms(caller: Caller) -> int:
+    """Return until when a request's nonce is remembered."""
+    return caller.statement.expires_at_ms + CLOCK_SKEW_MS_MAX
+
+
+def spent_before(connection: sa.Connection, callers: Sequence[Caller]) -> set[tuple[str, str]]:
+    """Return which nonces of some callers are used up, each with its node."""
+    named = {
+        "ids": [each.node_id for each in callers],
+        "said": [each.statement.nonce for each in callers],
+    }
+    return {(row.node_id, row.nonce) for row in connection.execute(_SPENT, named)}
 
 
 def forget_nonces(connection: sa.Connection, now_ms: int) -> None:

@@ -32,7 +32,7 @@ from storage.state import insert_once
 from storage.tables import nodes, verdicts
 from storage.trust_tables import consequences, standings
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import NODE_SILENT_MS, NODES_QUEUED_PER_PREFIX_MAX
+from windrow_protocol.limits import NODE_SEEN_STEP_MS, NODE_SILENT_MS, NODES_QUEUED_PER_PREFIX_MAX
 from windrow_protocol.merkle import checksum_address
 from windrow_protocol.messages import Registration
 from windrow_protocol.trust_rules import trust_label
@@ -109,7 +109,11 @@ def register(
 
 def known_member(connection: sa.Connection, node_id: str) -> Any:
     """Return a node's row. Raises WindrowError `unknown_node`, or `node_left` when it left or was revoked."""
-    row = _row_of(connection, node_id)
+    return check_not_gone(node_id, _row_of(connection, node_id))
+
+
+def check_not_gone(node_id: str, row: Any) -> Any:
+    """Return a node's row as `known_member` does, given what was found of it."""
     if row is None:
         raise WindrowError("unknown_node", node_id[:16])
     if row.state in GONE:
@@ -119,11 +123,20 @@ def known_member(connection: sa.Connection, node_id: str) -> Any:
 
 def check_not_suspended(house: House, connection: sa.Connection, node_id: str) -> None:
     """Refuse work to a suspended node. Raises WindrowError `node_suspended`."""
-    if not house.rules.on("suspension"):
-        return
     row = sa.select(standings.c.suspended).where(standings.c.node_id == node_id)
-    if connection.execute(row).scalar():
+    check_suspended(house, node_id, bool(connection.execute(row).scalar()))
+
+
+def check_suspended(house: House, node_id: str, suspended: bool) -> None:
+    """Refuse work to a node as `check_not_suspended` does, given what was found of it."""
+    if suspended and house.rules.on("suspension"):
         raise WindrowError("node_suspended", node_id[:16])
+
+
+def stays_where_it_was(member: Any, peer: str, now_ms: int) -> bool:
+    """Say whether `admit` would change nothing but when a node was heard, and that it was heard lately."""
+    lately = now_ms - member.seen_at_ms < NODE_SEEN_STEP_MS
+    return lately and member.state in ("active", "leaving") and member.prefix == address_prefix(peer)
 
 
 def admit(house: House, connection: sa.Connection, member: Any, peer: str) -> tuple[Any, Admission]:

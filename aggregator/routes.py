@@ -13,16 +13,16 @@ from typing import Any
 
 import msgspec
 
-from aggregator.assignment.leases import issue_leases, pauses_for
 from aggregator.assignment.pacing import PaceRules
 from aggregator.assignment.placement import day_of, day_seed, seed_commitment
 from aggregator.delegations import accept_delegation
 from aggregator.ingest import Ingest
+from aggregator.lease_requests import Asked, LeaseDesk
 from aggregator.openapi import describe
 from aggregator.personal import Personal
 from aggregator.request_counts import RequestCounts
 from aggregator.requests import Caller, authenticate, spend
-from aggregator.roster import admit, check_not_suspended, known_member, register, trust_of
+from aggregator.roster import known_member, register, trust_of
 from aggregator.shared_commit import SharedCommit
 from storage.env import Request, Response, Route, json_response
 from storage.house import House
@@ -58,11 +58,11 @@ class Doors:
     ) -> None:
         """Make the doors; `validators` are `node_id` or `node_id@operator`. Raises WindrowError `bad_config`."""
         self._house = house
-        self._shared_commit = SharedCommit(ingest)
+        self._batches = SharedCommit(ingest.accept_together, limits.BATCHES_PER_COMMIT_MAX)
+        lease_desk = LeaseDesk(house, lease_life_ms, pace)
+        self._lease_requests = SharedCommit(lease_desk.answer_together, limits.LEASE_REQUESTS_PER_COMMIT_MAX)
         self._personal = personal
         self._validators = parse_validators(validators)
-        self._lease_life_ms = lease_life_ms
-        self._pace = pace
         self._counts = RequestCounts(limits.REQUESTS_PER_MINUTE_MAX)
         self._wallet_counts = RequestCounts(limits.DELEGATIONS_PER_MINUTE_MAX)
         self._chain_facts = chain_facts
@@ -158,24 +158,8 @@ class Doors:
         """Answer with signed leases, perhaps none for now, and with the hosts that all nodes are to leave alone."""
         caller = self._caller(request, "lease_request")
         wish = decode_json(request.body, LeaseRequest)
-        with self._house.state.write() as connection:
-            member = known_member(connection, caller.node_id)
-            spend(connection, caller)
-            check_not_suspended(self._house, connection, caller.node_id)
-            member, admitted = admit(self._house, connection, member, request.peer)
-            tokens = []
-            if member.state == "active":
-                tokens = issue_leases(self._house, connection, member, wish, self._lease_life_ms, self._pace)
-            paused = pauses_for(connection, caller.node_id, self._house.now_ms())
-        return json_response(
-            {
-                "leases": tokens,
-                "state": member.state,
-                "position": admitted.position,
-                "paused": paused,
-                "server_time_ms": self._house.now_ms(),
-            }
-        )
+        offer = await self._lease_requests.ask(Asked(caller, wish, request.peer))
+        return json_response({**offer.as_dict(), "server_time_ms": self._house.now_ms()})
 
     async def delegations(self, request: Request) -> Response:
         """Do what a wallet allows about one of its nodes."""
@@ -188,7 +172,7 @@ class Doors:
     async def submissions(self, request: Request) -> Response:
         """Answer each record of a batch with its receipt or its reason."""
         caller = self._known_caller(request, "submit")
-        results = await self._shared_commit.accept(caller, request.body)
+        results = await self._batches.ask((caller, request.body))
         return json_response({"results": results, "server_time_ms": self._house.now_ms()})
 
     async def personal(self, request: Request) -> Response:

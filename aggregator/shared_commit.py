@@ -1,59 +1,60 @@
-"""Lets submissions that arrive together share one commit.
+"""Lets requests that arrive together share one commit.
 
-Rules: the first to arrive lets the event loop hand over whoever else is already waiting, then commits for all of
-them; nobody waits for a timer, so a lone submission is as quick as before. At most `BATCHES_PER_COMMIT_MAX` share
-one, which bounds what is held in memory. An answer is given only after the commit.
+Rules: the first to arrive lets the event loop hand over whoever else is already waiting, then acts for all of them;
+nobody waits for a timer, so a lone request is as quick as before. At most `most` share one turn, which bounds what is
+held in memory. An answer is given only after the commit.
 
-Does not: check, write, or answer for a batch (see `ingest`); nor survive the end of its event loop.
+Does not: check, write, or answer (see `ingest` and `lease_requests`); nor survive the end of its event loop.
 
-Usage: `answers = await shared.accept(caller, body)`.
+Usage: `shared = SharedCommit(ingest.accept_together, BATCHES_PER_COMMIT_MAX)`, `answers = await shared.ask(batch)`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
-from aggregator.ingest import Answers, Ingest
-from aggregator.requests import Caller
-from windrow_protocol.limits import BATCHES_PER_COMMIT_MAX
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
 
 _TURNS = 3  # of the event loop: data arrives, a request's body is read, its handler runs
 
-_Waiting = tuple[Caller, bytes, asyncio.Future[Answers]]
 
+class SharedCommit(Generic[Asked, Answer]):
+    """The queue before one function that acts for several at once; used from one event loop."""
 
-class SharedCommit:
-    """The queue before one `Ingest`; used from one event loop."""
+    def __init__(self, act: Callable[[Sequence[Asked]], Sequence[Answer | Exception]], most: int) -> None:
+        """Take what acts: it returns an answer or an exception for each, or raises what holds for all of them."""
+        self._act = act
+        self._most = most
+        self._waiting: deque[tuple[Asked, asyncio.Future[Answer]]] = deque()
 
-    def __init__(self, ingest: Ingest) -> None:
-        self._ingest = ingest
-        self._waiting: deque[_Waiting] = deque()
-
-    async def accept(self, caller: Caller, body: bytes) -> Answers:
-        """Return the answers to a batch once it is durable. Raises what `Ingest.accept` raises."""
-        future: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
-        self._waiting.append((caller, body, future))
+    async def ask(self, asked: Asked) -> Answer:
+        """Return the answer once what it says is durable. Raises what was returned or raised instead of it."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((asked, future))
         if len(self._waiting) == 1:
             try:
                 for _ in range(_TURNS):
                     await asyncio.sleep(0)
             finally:  # also when this caller goes away: others have come to rely on it
-                self._commit_all()
+                self._act_for_all()
         return await future
 
-    def _commit_all(self) -> None:
+    def _act_for_all(self) -> None:
         while self._waiting:
-            count = min(len(self._waiting), BATCHES_PER_COMMIT_MAX)
-            self._commit([self._waiting.popleft() for _ in range(count)])
+            count = min(len(self._waiting), self._most)
+            self._act_for([self._waiting.popleft() for _ in range(count)])
 
-    def _commit(self, group: list[_Waiting]) -> None:
+    def _act_for(self, group: list[tuple[Asked, asyncio.Future[Answer]]]) -> None:
         try:
-            results = self._ingest.accept_together([(caller, body) for caller, body, _ in group])
+            results = self._act([asked for asked, _ in group])
         except Exception as error:  # nothing was committed: every one of them is told so
             results = [error] * len(group)
-        for (_, _, future), result in zip(group, results, strict=True):
-            if future.done():  # its caller is gone; the receipt waits for the retry
+        for (_, future), result in zip(group, results, strict=True):
+            if future.done():  # its caller is gone; what it asked for waits for the retry
                 continue
             if isinstance(result, Exception):
                 future.set_exception(result)

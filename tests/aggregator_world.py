@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,12 +108,18 @@ class World:
             for number in range(operators)
         ]
         self.validator = self.validators[0]
-        self.doors = Doors(
+        self._lease_life_ms = lease_life_ms
+        self._personal = Personal(self.house, open_segments(self.house, "personal"))
+        self.doors = self.doors_anew()
+
+    def doors_anew(self) -> Doors:
+        """Doors as a house makes them at its start: they remember nothing."""
+        return Doors(
             self.house,
             Ingest(self.house, self.segments),
-            Personal(self.house, open_segments(self.house, "personal")),
+            self._personal,
             validators=[f"{each.node_id}@{each.operator}" for each in self.validators],
-            lease_life_ms=lease_life_ms,
+            lease_life_ms=self._lease_life_ms,
         )
 
     async def node(self) -> Node:
@@ -179,3 +186,18 @@ def _honest(truth: Truth) -> Answer:
         return validator.report(lease, Outcome.SERVER_ERROR)
 
     return answer
+
+
+@contextmanager
+def commits_of(world: World) -> Iterator[list[int]]:
+    """Count what is committed while the block runs."""
+    counted = [0]
+
+    def count(_connection: sa.Connection) -> None:
+        counted[0] += 1
+
+    sa.event.listen(world.house.state._writer, "commit", count)
+    try:
+        yield counted
+    finally:
+        sa.event.remove(world.house.state._writer, "commit", count)

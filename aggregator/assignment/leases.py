@@ -14,7 +14,8 @@ Usage: `tokens = issue_leases(house, connection, node_row, LeaseRequest(count=20
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ from aggregator.assignment import frontier
 from aggregator.assignment.allowance import Answered, lease_allowance
 from aggregator.assignment.closing import Closing, close_leases
 from aggregator.assignment.lottery import note_given, young_left
-from aggregator.assignment.pacing import PaceRules, Slots, pace_key, paused_hosts
+from aggregator.assignment.pacing import PaceRules, Slots, pace_key, paused_among
 from aggregator.assignment.placement import candidates
 from aggregator.assignment.unranked import is_unranked, unknown_last, unranked_room_left
 from aggregator.roster import is_young
@@ -55,6 +56,12 @@ from windrow_protocol.urls import url_sha256
 # A slot lies at most this part of a lease's life away.
 WORK_HORIZON_PART = 3
 TRUTH_HORIZON_PART = 2
+# Made once: building a statement costs more than SQLite takes to run it.
+_PAGE_OPEN = sa.select(sa.exists().where(urls.c.state == "open"))
+_TRUTH_WANTED = sa.select(truth_requests.any_wanted())
+_HELD = sa.select(leases.c.node_id, leases.c.url).where(
+    leases.c.node_id.in_(sa.bindparam("ids", expanding=True)), leases.c.state == "leased"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,15 @@ def issue_leases(
     return tokens
 
 
+def any_open() -> sa.ColumnElement[bool]:
+    """Say in SQL whether any page at all is open."""
+    return sa.exists().where(urls.c.state == "open")
+
+
+def _is_anything_wanted(connection: sa.Connection, is_validator: bool) -> bool:
+    return bool(connection.execute(_TRUTH_WANTED if is_validator else _PAGE_OPEN).scalar())
+
+
 def _choices(
     house: House, connection: sa.Connection, member: Any, renders: list[str], count: int
 ) -> Iterable[Choice]:
@@ -117,11 +133,6 @@ def _choices(
     pages = candidates(house, connection, member, renders, now)
     room = unranked_room_left(house, connection, now)
     return (Choice(*page) for page in unknown_last(house, pages, room))
-
-
-def _is_anything_wanted(connection: sa.Connection, is_validator: bool) -> bool:
-    wanted = truth_requests.any_wanted() if is_validator else sa.exists().where(urls.c.state == "open")
-    return bool(connection.execute(sa.select(wanted)).scalar())
 
 
 def _control_page(
@@ -140,14 +151,19 @@ def _control_page(
     return Choice(url_sha256(url), url, instead_of[0].render, control=True), slot_ms
 
 
-def pauses_for(connection: sa.Connection, node_id: str, now_ms: int) -> dict[str, int]:
-    """Return which hosts of a node's open leases all nodes are to leave alone, and until when."""
-    paused = paused_hosts(connection, now_ms)
-    if not paused:
+def pauses_for(connection: sa.Connection, node_ids: Sequence[str], now_ms: int) -> dict[str, dict[str, int]]:
+    """Return which hosts of some nodes' open leases all nodes are to leave alone, and until when, by node."""
+    held = connection.execute(_HELD, {"ids": list(node_ids)})
+    hosts_of: dict[str, set[str]] = defaultdict(set)
+    for node_id, url in held:
+        hosts_of[node_id].add(pace_key(url))
+    if not hosts_of:  # most nodes that ask hold nothing
         return {}
-    held = sa.select(leases.c.url).where(leases.c.node_id == node_id, leases.c.state == "leased")
-    own = {pace_key(url) for url in connection.execute(held).scalars()}
-    return {host: until_ms for host, until_ms in paused.items() if host in own}
+    paused = paused_among(connection, set().union(*hosts_of.values()), now_ms)
+    return {
+        node_id: {host: paused[host] for host in hosts if host in paused}
+        for node_id, hosts in hosts_of.items()
+    }
 
 
 def _with_slots(slots: Slots, choices: Iterable[Choice], life_ms: int) -> Iterator[tuple[Choice, int]]:

@@ -56,6 +56,12 @@ _READ_ROBOTS: Final = frozenset(
     {Outcome.FETCHED, Outcome.OPTOUT_DENIED, Outcome.NOT_FOUND, Outcome.UNCHANGED}
 )
 
+# Made once: building a statement costs more than SQLite takes to run it.
+_PAUSED = sa.select(host_paces.c.host, host_paces.c.paused_until_ms).where(
+    host_paces.c.host.in_(sa.bindparam("hosts", expanding=True)),
+    host_paces.c.paused_until_ms > sa.bindparam("now_ms"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class PaceRules:
@@ -187,12 +193,10 @@ def note_reports(connection: sa.Connection, reports: Sequence[tuple[str, Heard]]
     )
 
 
-def paused_hosts(connection: sa.Connection, now_ms: int) -> dict[str, int]:
-    """Return the hosts that are paused, named by `pace_key`, and until when."""
-    rows = sa.select(host_paces.c.host, host_paces.c.paused_until_ms).where(
-        host_paces.c.paused_until_ms > now_ms
-    )
-    return {row.host: row.paused_until_ms for row in connection.execute(rows)}
+def paused_among(connection: sa.Connection, hosts: Collection[str], now_ms: int) -> dict[str, int]:
+    """Return which of these hosts, named by `pace_key`, are paused, and until when."""
+    rows = connection.execute(_PAUSED, {"hosts": list(hosts), "now_ms": now_ms})
+    return {row.host: row.paused_until_ms for row in rows}
 
 
 def _paces_of(connection: sa.Connection, keys: Collection[str]) -> dict[str, HostPace]:

@@ -5,7 +5,7 @@ to the one before has come. With `--rate` batches leave by the clock instead, ea
 what is measured begins when it was due. `--idle` nodes are connected besides, each over a connection of its own from an
 address of its own; they stay open, and `--polls` times a second one of them asks for work, as idle nodes do.
 
-Does not: judge. Usage: `python -m bench.ingest_load.clients URL '{"first": 0, …}' --clients 8` prints one JSON line.
+Does not: judge. Usage: `python -m bench.ingest_load.clients URL '{"first": 0, …}' --watch PID --clients 8` prints one JSON line.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import msgspec
 from bench.ingest_load import people
 from bench.ingest_load.homes import Case
 from bench.ingest_load.pages import Pages
+from bench.ingest_load.processes import cpu_s
 from windrow_protocol.messages import LeaseRequest
 from windrow_protocol.signing import SIGNATURE_HEADER, sign_request
 
@@ -166,7 +167,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
             )
             for n in range(asked)
         ]
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+    usage, server_before_s = resource.getrusage(resource.RUSAGE_SELF), cpu_s(options.watch)
     if options.rate:
         measured, seconds = await keep_pace(lines, requests, options.rate, polls, options.polls or 1.0)
     else:
@@ -179,6 +180,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         "seconds": seconds,
         "waits_s": sorted(measured.waits_s),
         "client_cpu_s": after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime,
+        "server_cpu_s": cpu_s(options.watch) - server_before_s,
         "polls": len(polls),
     }
 
@@ -193,6 +195,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
     parser.add_argument("case", help="JSON of `Case`")
+    parser.add_argument(
+        "--watch", type=int, required=True, help="process of the server, for its processor time"
+    )
     parser.add_argument("--clients", type=int, default=1)
     parser.add_argument("--rate", type=float, default=0.0, help="batches a second")
     parser.add_argument("--idle", type=int, default=0, help="connected nodes; with --rate they submit too")

@@ -3,7 +3,7 @@
 Rules: whoever is started here is stopped here, by its process. Processor time is that of the process alone, read from
 the kernel; the house's devnet is a child of its own and not counted.
 
-Does not: fill homes. Usage: `with house(settings, log) as server: say = load(server.url, case, clients=8)`.
+Does not: fill homes. Usage: `with house(settings, log) as server: say = load(server, case, clients=8)`.
 """
 
 from __future__ import annotations
@@ -40,13 +40,18 @@ class Server:
 
     def cpu_s(self) -> float:
         """Return the processor seconds it has used."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+        return cpu_s(self.process.pid)
 
     def rss_mb(self) -> int:
         """Return what it holds in memory now."""
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmRSS"))
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor seconds that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
 @contextlib.contextmanager
@@ -113,10 +118,18 @@ def _said(process: subprocess.Popen[bytes], log: Path, pattern: str) -> str:
     raise SystemExit(f"{' '.join(process.args)} did not start:\n{log.read_text()}")  # type: ignore[arg-type]
 
 
-def load(url: str, case: Case, **options: float) -> dict[str, Any]:
-    """Run the load program on one case and return what it says."""
+def load(server: Server, case: Case, **options: float) -> dict[str, Any]:
+    """Run the load program on one case against a server and return what it says."""
+    options["watch"] = server.process.pid
     flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "bench.ingest_load.clients", url, json.dumps(asdict(case)), *flags]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.ingest_load.clients",
+        server.url,
+        json.dumps(asdict(case)),
+        *flags,
+    ]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, check=True
     )

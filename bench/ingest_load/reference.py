@@ -4,12 +4,15 @@ For each request: aiohttp reads the body, Ed25519 over it is verified, zstd unpa
 fsynced, one SQLite transaction (`synchronous=FULL`) indexes them, and the answer is signed: one receipt for
 each record as the protocol has it, or with `--receipts batch` one for all of them.
 
+It ends with its standard input, so that it does not outlive a bench that was killed.
+
 Usage: `python -m bench.ingest_load.reference FOLDER [--receipts each]` prints where it runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import base64
 import hashlib
 import json
@@ -21,6 +24,8 @@ import msgspec
 import zstandard
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from contributor_node.parent_watch import stop_with_parent
 
 _BODY_BYTES_MAX = 8_000_000
 
@@ -73,16 +78,29 @@ def _decoded(part: str) -> bytes:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
+async def serve(folder: Path, receipts: str) -> None:
+    """Serve until killed, or until standard input ends."""
+    app = web.Application(client_max_size=_BODY_BYTES_MAX)
+    app.router.add_post("/v1/submissions", Reference(folder, receipts).submissions)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0]
+    print(f"Running on http://{host}:{port}", flush=True)
+    stop = asyncio.Event()
+    stop_with_parent(stop)
+    await stop.wait()
+    await runner.cleanup()
+
+
 def main() -> None:
-    """Serve until killed."""
+    """Make the folder and serve."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--receipts", choices=("each", "batch"), default="each")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    app = web.Application(client_max_size=_BODY_BYTES_MAX)
-    app.router.add_post("/v1/submissions", Reference(options.folder, options.receipts).submissions)
-    web.run_app(app, host="127.0.0.1", port=0, access_log=None, print=lambda said: print(said, flush=True))
+    asyncio.run(serve(options.folder, options.receipts))
 
 
 if __name__ == "__main__":

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import sqlalchemy as sa
-from aggregator_world import World
+from aggregator_world import World, commits_of
 from real_house import Node, words_of
 
-from aggregator import shared_commit
 from aggregator.assignment.frontier import add_urls
+from aggregator.shared_commit import SharedCommit
 from storage.env import Request
-from storage.tables import submissions
+from storage.tables import leases, submissions
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import BATCHES_PER_COMMIT_MAX
 from windrow_protocol.messages import encode_batch
 from windrow_protocol.trust_rules import TrustRules
 
@@ -41,21 +41,6 @@ async def requests_of(world: World, count: int) -> list[tuple[Node, Request]]:
         body = encode_batch([node.contribution(lease, words_of(number))])
         signed.append((node, node.request("submit", body)))
     return signed
-
-
-@contextmanager
-def commits_of(world: World) -> Iterator[list[int]]:
-    """Count what is committed while the block runs."""
-    counted = [0]
-
-    def count(_connection: sa.Connection) -> None:
-        counted[0] += 1
-
-    sa.event.listen(world.house.state._writer, "commit", count)
-    try:
-        yield counted
-    finally:
-        sa.event.remove(world.house.state._writer, "commit", count)
 
 
 async def answers_to(world: World, requests: list[Request]) -> list[Any]:
@@ -88,9 +73,20 @@ async def test_one_alone_does_not_wait_for_others(world: World) -> None:
     assert commits == [1]
 
 
-async def test_no_commit_holds_more_than_the_bound(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_commit, "BATCHES_PER_COMMIT_MAX", 4)
-    requests = [request for _, request in await requests_of(world, 5)]
+async def test_no_turn_holds_more_than_the_bound() -> None:
+    def doubled(numbers: Sequence[int]) -> list[int | Exception]:
+        turns.append(len(numbers))
+        return [number * 2 for number in numbers]
+
+    turns: list[int] = []
+    shared = SharedCommit(doubled, 4)
+    assert await asyncio.gather(*map(shared.ask, range(9))) == [number * 2 for number in range(9)]
+    assert turns == [4, 4, 1]
+
+
+async def test_the_house_bounds_what_shares_a_commit(world: World) -> None:
+    count = BATCHES_PER_COMMIT_MAX + 1
+    requests = [request for _, request in await requests_of(world, count)]
     with commits_of(world) as commits:
         answers = await answers_to(world, requests)
     assert all(answer["ok"] for answer in answers)
@@ -109,6 +105,33 @@ async def test_a_batch_that_fails_costs_the_others_nothing(world: World) -> None
         False,
     ]
     assert logged(world) == 3
+
+
+async def test_a_batch_that_breaks_the_transaction_costs_the_others_nothing(world: World) -> None:
+    (_, first), (poisoner, _), (_, last) = await requests_of(world, 3)
+    poison = await poisoned(world, poisoner)
+    with commits_of(world) as commits:
+        answers = await answers_to(world, [first, poison, last])
+    said = [answer.code if isinstance(answer, WindrowError) else answer["ok"] for answer in answers]
+    assert said == [True, "bad_url", True]
+    assert commits == [2], "the two that can be written, each alone"
+    with world.house.state.read() as connection:
+        assert connection.execute(sa.select(submissions.c.seq)).scalars().all() == [1, 2]
+    (again,) = await answers_to(world, [poison])
+    assert again.code == "bad_url", "its nonce was not spent"
+
+
+async def poisoned(world: World, node: Node) -> Request:
+    """Return a batch that is admitted and cannot be entered: the host of its lease, a damaged row, has no pace."""
+    pages = [("http://poison.example/", "http")]
+    with world.house.state.write() as connection:
+        add_urls(connection, pages, world.house.now_ms())
+    (lease,) = await world.take(node, 1)
+    lease = msgspec.structs.replace(lease, url="http://")
+    with world.house.state.write() as connection:
+        damaged = sa.update(leases).where(leases.c.lease_id == lease.lease_id).values(url=lease.url)
+        connection.execute(damaged)
+    return node.request("submit", encode_batch([node.contribution(lease, words_of(9))]))
 
 
 async def test_the_same_record_twice_at_once_has_one_receipt_and_another_none(world: World) -> None:
