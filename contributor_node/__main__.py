@@ -19,6 +19,7 @@ import msgspec
 
 from contributor_node import control
 from contributor_node.budget import Budget, rules_of
+from contributor_node.carrier import Carrier
 from contributor_node.coordinator_client import CoordinatorClient
 from contributor_node.crawl import CrawlEngine, CrawlSettings
 from contributor_node.dashboard.facts import NodeParts
@@ -131,7 +132,9 @@ async def _run(
     if not budget.decision().allowed:
         print(f"{AGENT} waits: {budget.decision().sentence}", flush=True)
     cycle = WorkCycle(settings, client, engine, outbox, budget, _now_ms)
-    dashboard = Dashboard(NodeParts(read_again, client, cycle, engine, budget), _now_ms, crawl.user_agent)
+    carrier = Carrier(home, client, _now_ms)
+    parts = NodeParts(read_again, client, cycle, engine, budget, key, carrier)
+    dashboard = Dashboard(parts, _now_ms, crawl.user_agent)
     watching = asyncio.create_task(
         watch(budget, sensors, home / SETTINGS_FILE, lambda: read_again().values, follow)
     )

@@ -47,7 +47,7 @@ LIMITS_OF_WITHDRAWAL: Final = (
     "removed. Copies already sold cannot be called back; their buyers are bound to apply the list of removals."
 )
 
-Source = Literal["browser_page"]
+Source = Literal["browser_page", "browser_history"]
 Field = Literal["url", "title", "text", "captured_at_ms"]
 Purpose = Literal["model_training"]
 Days = Annotated[int, Meta(ge=1, le=CONSENT_RETENTION_DAYS_MAX)]
@@ -176,20 +176,22 @@ def _converted(receipt: Mapping[str, Any]) -> Consent:
 
 _NOTICE: Final = {
     "en": (
-        "You give this page to Windrow: {fields}. It is used for one purpose: {purpose}. "
+        "You give {item} to Windrow: {fields}. It is used for one purpose: {purpose}. "
         "It is kept for {days} days at most, then deleted. You are paid a share of what it is sold for, never per "
-        "byte. You can withdraw at any time: future use stops at once and the page is dropped from the next version "
-        "of each dataset. Copies already sold cannot be called back."
+        "byte. You can withdraw at any time: future use stops at once and it is dropped from the next version of "
+        "each dataset. Copies already sold cannot be called back."
     ),
     "de": (
-        "Sie geben diese Seite an Windrow: {fields}. Sie wird nur für einen Zweck verwendet: {purpose}. "
-        "Sie wird höchstens {days} Tage aufbewahrt und dann gelöscht. Bezahlt wird ein Anteil am Verkauf, nie je Byte. "
-        "Sie können jederzeit widerrufen: Die künftige Verwendung endet sofort, und die Seite fehlt in der nächsten "
+        "Sie geben {item} an Windrow: {fields}. Das wird nur für einen Zweck verwendet: {purpose}. "
+        "Es wird höchstens {days} Tage aufbewahrt und dann gelöscht. Bezahlt wird ein Anteil am Verkauf, nie je Byte. "
+        "Sie können jederzeit widerrufen: Die künftige Verwendung endet sofort, und es fehlt in der nächsten "
         "Fassung jedes Datensatzes. Schon verkaufte Kopien lassen sich nicht zurückholen."
     ),
 }
 _WORDS: Final = {
     "en": {
+        "browser_page": "this page",
+        "browser_history": "this visit of your history",
         "url": "its address",
         "title": "its title",
         "text": "the text shown above",
@@ -197,6 +199,8 @@ _WORDS: Final = {
         "model_training": "training and testing AI models",
     },
     "de": {
+        "browser_page": "diese Seite",
+        "browser_history": "diesen Besuch aus Ihrem Verlauf",
         "url": "ihre Adresse",
         "title": "ihren Titel",
         "text": "den oben gezeigten Text",
@@ -210,4 +214,6 @@ def consent_notice(terms: ConsentTerms, language: Literal["en", "de"] = "en") ->
     """Return the words a person agrees to; the receipt carries their digest."""
     words = _WORDS[language]
     fields = ", ".join(words[field] for field in ALL_FIELDS if field in terms.scope)
-    return _NOTICE[language].format(fields=fields, purpose=words[terms.purpose], days=terms.retention_days)
+    return _NOTICE[language].format(
+        item=words[terms.source], fields=fields, purpose=words[terms.purpose], days=terms.retention_days
+    )

@@ -19,6 +19,7 @@ import secrets
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from http.client import HTTPException, HTTPMessage
 from ipaddress import ip_address
 from typing import IO, Any, Final
@@ -26,7 +27,7 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from extension_bridge.outbox import Outbox
+from extension_bridge.outbox import Kept, Outbox
 from windrow_protocol.errors import REASONS, WindrowError
 from windrow_protocol.limits import BRIDGE_ANSWER_WAIT_S, REQUEST_BYTES_MAX
 from windrow_protocol.signing import SIGNATURE_HEADER, public_id, sign_request, verify
@@ -37,6 +38,47 @@ RECEIPT_PURPOSE: Final = "personal_receipt"
 NOT_YET: Final = frozenset(
     {"unknown_node", "clock_skew", "signature_expired", "replayed", "too_many_requests", "busy"}
 )
+
+
+def is_final(error: WindrowError) -> bool:
+    """Say whether a refusal of a donation stays one, however often it is tried again."""
+    return error.reason.http_status < 500 and error.code not in NOT_YET
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Between whom a receipt holds: on which network, signed by which coordinator, for which node."""
+
+    network: str
+    coordinator_id: str
+    node_id: str
+
+
+def checked_receipt(
+    token: object, kept: Kept, parties: Parties, *, now_ms: int, purpose: str = RECEIPT_PURPOSE
+) -> str:
+    """Return a receipt that the coordinator signed for exactly this donation.
+
+    Raises WindrowError `not_running` for anything else: who signs nothing has taken nothing.
+    """
+    if not isinstance(token, str):
+        raise WindrowError("not_running", "the answer carries no receipt")
+    try:
+        statement = verify(
+            token,
+            signer=parties.coordinator_id,
+            network=parties.network,
+            purpose=purpose,
+            now_ms=now_ms,
+            subject=parties.node_id,
+        )
+    except WindrowError as error:
+        raise WindrowError("not_running", f"its receipt does not hold: {error.reason.sentence}") from error
+    content = statement.content or {}
+    named = content.get("contribution_id"), content.get("consent_receipt_id")
+    if named != (kept.contribution_id, kept.consent_receipt_id):
+        raise WindrowError("not_running", "its receipt is for something else")
+    return token
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -89,7 +131,7 @@ class Courier:
             try:
                 self._deliver(contribution_id, body)
             except WindrowError as error:
-                if error.reason.http_status < 500 and error.code not in NOT_YET:
+                if is_final(error):
                     self._outbox.refusal(contribution_id, error)
                     continue
                 self._outbox.note(contribution_id, error)
@@ -108,29 +150,10 @@ class Courier:
         )
         self._outbox.sending(contribution_id)
         answer = self._ask("/v1/personal", body, {SIGNATURE_HEADER: signature})
-        receipt = answer.get("receipt")
-        if not isinstance(receipt, str):
-            raise WindrowError("not_running", "the answer carries no receipt")
-        try:
-            statement = verify(
-                receipt,
-                signer=coordinator_id,
-                network=network,
-                purpose=RECEIPT_PURPOSE,
-                now_ms=now_ms,
-                subject=public_id(self._key),
-            )
-        except WindrowError as error:
-            raise WindrowError(
-                "not_running", f"its receipt does not hold: {error.reason.sentence}"
-            ) from error
-        content = statement.content or {}
-        kept = self._outbox.get(contribution_id)
-        if (content.get("contribution_id"), content.get("consent_receipt_id")) != (
-            contribution_id,
-            kept.consent_receipt_id,
-        ):
-            raise WindrowError("not_running", "its receipt is for something else")
+        parties = Parties(network, coordinator_id, public_id(self._key))
+        receipt = checked_receipt(
+            answer.get("receipt"), self._outbox.get(contribution_id), parties, now_ms=now_ms
+        )
         self._outbox.receipt(contribution_id, receipt)
 
     def _ask(self, path: str, body: bytes | None, headers: dict[str, str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -42,6 +42,8 @@ from windrow_protocol.messages import (
     personal_contribution_id_for,
 )
 from windrow_protocol.signing import public_id, sign
+
+WITHOUT_TEXT: Final[frozenset[str]] = frozenset({"browser_history"})  # an address and a title are the item
 
 
 class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,7 +79,7 @@ def page_record(page: Page, terms: ConsentTerms) -> PersonalRecord:
     body = redact(normalise_text(page.text)) if "text" in terms.scope else None
     text = body.text if body else ""
     counts.update(body.findings if body else {})
-    if not text:
+    if not text and not (terms.source in WITHOUT_TEXT and (url or title)):
         raise WindrowError("empty_text", "nothing of this page is left to give")
     captured_at_ms = page.captured_at_ms if "captured_at_ms" in terms.scope else 0
     digest = text_sha256(text)
@@ -177,6 +179,8 @@ def _check_record(record: PersonalRecord, consent: Consent) -> None:
     item_id = item_id_for(consent.source, record.url, record.title, record.text_sha256, record.captured_at_ms)
     if record.text_sha256 != text_sha256(record.text) or record.item_id != item_id:
         raise WindrowError("wrong_digest", "`text_sha256` or `item_id` is not that of the content")
+    if not record.text and not (consent.source in WITHOUT_TEXT and (record.url or record.title)):
+        raise WindrowError("empty_text", record.item_id)
     left = {*check_redacted(record.text), *check_redacted(record.title), *check_url(record.url)}
     if left or record.text != normalise_text(record.text):
         raise WindrowError("not_redacted", ", ".join(sorted(left)) or "the text is not in normal form")

@@ -47,12 +47,12 @@ from extension_bridge.settings import (
     read_node_key,
     read_settings,
 )
+from extension_bridge.withdrawal import sign_withdrawal
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.personal_patterns import KINDS
-from windrow_protocol.signing import public_id, sign
+from windrow_protocol.signing import public_id
 
 PROTOCOL: Final = 1
-WITHDRAWAL_PURPOSE: Final = "withdrawal"
 _DELIVERIES_PER_MESSAGE: Final = 8
 
 
@@ -128,19 +128,7 @@ class Host:
     @answer.register
     def _(self, message: Withdraw) -> dict[str, Any]:
         kept = self._outbox.get(message.contribution_id)
-        now_ms = self._clock_ms()
-        token = sign(
-            self._key,
-            network=self._outbox.fact("network"),
-            purpose=WITHDRAWAL_PURPOSE,
-            subject=public_id(self._key),
-            now_ms=now_ms,
-            content={
-                "contribution_id": kept.contribution_id,
-                "consent_receipt_id": kept.consent_receipt_id,
-                "withdrawn_at_ms": now_ms,
-            },
-        )
+        token = sign_withdrawal(self._key, kept, self._outbox.fact("network"), self._clock_ms())
         return {"type": "withdraw", **asdict(self._outbox.withdrawal(kept.contribution_id, token))}
 
 

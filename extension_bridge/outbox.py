@@ -15,16 +15,16 @@ Usage::
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from extension_bridge.bridge_file import BridgeFile, open_bridge_file
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import BRIDGE_PENDING_MAX
 from windrow_protocol.messages import PersonalContribution
@@ -35,37 +35,22 @@ STEPS: Final[dict[str, dict[str, str]]] = {
     "sent": {"receipt": "delivered", "refusal": "refused", "withdrawal": "withdrawing"},
     "delivered": {"receipt": "delivered", "withdrawal": "withdrawing"},
     "refused": {},
-    "withdrawing": {"receipt": "withdrawing", "refusal": "withdrawn"},
+    "withdrawing": {"receipt": "withdrawing", "refusal": "withdrawn", "removal": "withdrawn"},
     "withdrawn": {},
 }
 
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS donations (
-    contribution_id TEXT PRIMARY KEY,
-    consent_receipt_id TEXT NOT NULL,
-    consent_jws TEXT NOT NULL,
-    url TEXT NOT NULL,
-    title TEXT NOT NULL,
-    text_sha256 TEXT NOT NULL,
-    given_at_ms INTEGER NOT NULL,
-    state TEXT NOT NULL,
-    body BLOB,
-    receipt TEXT NOT NULL DEFAULT '',
-    withdrawal_jws TEXT NOT NULL DEFAULT '',
-    reason TEXT NOT NULL DEFAULT '',
-    sentence TEXT NOT NULL DEFAULT ''
-) STRICT;
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-"""
 _SHOWN: Final = (
-    "contribution_id, consent_receipt_id, url, title, given_at_ms, state, receipt, reason, sentence"
+    "contribution_id, consent_receipt_id, url, title, given_at_ms, state, receipt, reason, sentence,"
+    " withdrawal_receipt"
 )
-_LOCK_WAIT_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One donation as a person may see it. `receipt` is the coordinator's signature, empty until it came."""
+    """One donation as a person may see it.
+
+    `receipt` and `withdrawal_receipt` are the coordinator's signatures, empty until they came.
+    """
 
     contribution_id: str
     consent_receipt_id: str
@@ -76,61 +61,64 @@ class Kept:
     receipt: str
     reason: str
     sentence: str
+    withdrawal_receipt: str
+
+
+def keep_within(connection: sqlite3.Connection, donation: PersonalContribution, given_at_ms: int) -> str:
+    """Insert a donation within a caller's transaction and return its id, or that of the same one held already.
+
+    Raises WindrowError `busy` when too many wait.
+    """
+    record = donation.records[0]
+    text = record.text_sha256 if record.text else ""  # two visits of one page without a text are two
+    same = connection.execute(
+        "SELECT contribution_id FROM donations WHERE contribution_id = ?"
+        " OR (text_sha256 != '' AND url = ? AND text_sha256 = ? AND state IN ('pending', 'sent', 'delivered'))",
+        (donation.contribution_id, record.url, text),
+    ).fetchone()
+    if same:
+        return str(same[0])
+    waiting = connection.execute("SELECT count(*) FROM donations WHERE body IS NOT NULL").fetchone()
+    if waiting[0] >= BRIDGE_PENDING_MAX:
+        raise WindrowError("busy", f"{waiting[0]} donations wait for the coordinator")
+    connection.execute(
+        "INSERT INTO donations (contribution_id, consent_receipt_id, consent_jws, url, title, text_sha256,"
+        " given_at_ms, state, body) VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?)",
+        (
+            donation.contribution_id,
+            donation.consent_receipt_id,
+            donation.consent_jws,
+            record.url,
+            record.title,
+            text,
+            given_at_ms,
+            msgspec.json.encode(donation),
+        ),
+    )
+    return donation.contribution_id
 
 
 class Outbox:
-    """The one writer of a home's `bridge.db`; several host processes may hold one each."""
+    """What was given, in the file of one home; several host processes may hold one each."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, file: BridgeFile) -> None:
+        self.file = file
 
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> Iterator[Outbox]:
         """Open (and create, readable by its owner only) the outbox. Raises WindrowError `home_unwritable`."""
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            connection = sqlite3.connect(path, timeout=_LOCK_WAIT_S, isolation_level=None)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA secure_delete=ON")  # a text that is dropped leaves no bytes behind
-            connection.executescript(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise WindrowError("home_unwritable", f"{path.parent}: {error}") from error
-        try:
-            yield cls(connection)
-        finally:
-            connection.close()
-
-    @contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
-        """Hold one durable transaction."""
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise WindrowError("home_unwritable", str(error)) from error
-
-    def _rows(self, query: str, *values: object) -> list[Any]:
-        try:
-            return self._connection.execute(query, values).fetchall()
-        except sqlite3.Error as error:
-            raise WindrowError("home_unwritable", str(error)) from error
+        with open_bridge_file(path) as file:
+            yield cls(file)
 
     def fact(self, name: str) -> str:
         """Return a remembered fact (`network`, `coordinator_id`), empty when there is none."""
-        rows = self._rows("SELECT value FROM facts WHERE name = ?", name)
+        rows = self.file.rows("SELECT value FROM facts WHERE name = ?", name)
         return str(rows[0][0]) if rows else ""
 
     def remember(self, facts: dict[str, str]) -> None:
         """Keep facts that are not known yet; a known fact is never changed."""
-        with self._change() as connection:
+        with self.file.change() as connection:
             connection.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?)", facts.items())
 
     def keep(self, donation: PersonalContribution, given_at_ms: int) -> Kept:
@@ -138,38 +126,13 @@ class Outbox:
 
         Raises WindrowError `busy` when too many wait, `home_unwritable` when the disk refuses.
         """
-        record = donation.records[0]
-        with self._change() as connection:
-            same = connection.execute(
-                f"SELECT {_SHOWN} FROM donations WHERE contribution_id = ?"
-                " OR (url = ? AND text_sha256 = ? AND state IN ('pending', 'sent', 'delivered'))",
-                (donation.contribution_id, record.url, record.text_sha256),
-            ).fetchone()
-            if same:
-                return Kept(*same)
-            waiting = connection.execute("SELECT count(*) FROM donations WHERE body IS NOT NULL").fetchone()
-            if waiting[0] >= BRIDGE_PENDING_MAX:
-                raise WindrowError("busy", f"{waiting[0]} donations wait for the coordinator")
-            connection.execute(
-                "INSERT INTO donations (contribution_id, consent_receipt_id, consent_jws, url, title, text_sha256,"
-                " given_at_ms, state, body) VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?)",
-                (
-                    donation.contribution_id,
-                    donation.consent_receipt_id,
-                    donation.consent_jws,
-                    record.url,
-                    record.title,
-                    record.text_sha256,
-                    given_at_ms,
-                    msgspec.json.encode(donation),
-                ),
-            )
-        return self.get(donation.contribution_id)
+        with self.file.change() as connection:
+            return self.get(keep_within(connection, donation, given_at_ms))
 
     def get(self, contribution_id: str) -> Kept:
         """Return one donation. Raises WindrowError `not_found`."""
         query = f"SELECT {_SHOWN} FROM donations WHERE contribution_id = ?"
-        rows = self._rows(query, contribution_id)
+        rows = self.file.rows(query, contribution_id)
         if not rows:
             raise WindrowError("not_found", f"no donation {contribution_id[:32]}")
         return Kept(*rows[0])
@@ -177,11 +140,11 @@ class Outbox:
     def all(self, count_max: int) -> list[Kept]:
         """Return the newest donations."""
         query = f"SELECT {_SHOWN} FROM donations ORDER BY given_at_ms DESC, contribution_id LIMIT ?"
-        return [Kept(*row) for row in self._rows(query, count_max)]
+        return [Kept(*row) for row in self.file.rows(query, count_max)]
 
     def counts(self) -> dict[str, int]:
         """Return how many donations are in each state, zeros included."""
-        found = dict(self._rows("SELECT state, count(*) FROM donations GROUP BY state"))
+        found = dict(self.file.rows("SELECT state, count(*) FROM donations GROUP BY state"))
         return {state: found.get(state, 0) for state in STEPS}
 
     def waiting(self, count_max: int) -> list[tuple[str, bytes]]:
@@ -190,11 +153,11 @@ class Outbox:
             "SELECT contribution_id, body FROM donations WHERE state IN ('pending', 'sent')"
             " ORDER BY given_at_ms, contribution_id LIMIT ?"
         )
-        return [(str(name), bytes(body)) for name, body in self._rows(query, count_max)]
+        return [(str(name), bytes(body)) for name, body in self.file.rows(query, count_max)]
 
     def sending(self, contribution_id: str) -> None:
         """Note, before the first byte leaves, that the coordinator may from now on know of a donation."""
-        with self._change() as connection:
+        with self.file.change() as connection:
             connection.execute(
                 "UPDATE donations SET state = 'sent' WHERE contribution_id = ? AND state = 'pending'",
                 (contribution_id,),
@@ -202,7 +165,7 @@ class Outbox:
 
     def note(self, contribution_id: str, error: WindrowError) -> None:
         """Keep why the last attempt to deliver a donation failed."""
-        with self._change() as connection:
+        with self.file.change() as connection:
             connection.execute(
                 "UPDATE donations SET reason = ?, sentence = ? WHERE contribution_id = ?",
                 (error.code, str(error), contribution_id),
@@ -220,8 +183,29 @@ class Outbox:
         """Record a signed withdrawal. Raises WindrowError `not_found`, or `nothing_to_withdraw` when none is due."""
         return self._step(contribution_id, "withdrawal", "withdrawal_jws = ?", (token,))
 
+    def withdrawals(self, count_max: int) -> list[tuple[str, str]]:
+        """Return (contribution_id, signed withdrawal) of what the coordinator has still to take out."""
+        query = (
+            "SELECT contribution_id, withdrawal_jws FROM donations WHERE state = 'withdrawing'"
+            " ORDER BY given_at_ms, contribution_id LIMIT ?"
+        )
+        return [(str(name), str(token)) for name, token in self.file.rows(query, count_max)]
+
+    def removal(self, contribution_id: str, receipt: str) -> Kept:
+        """Record that the coordinator has taken a donation out, with its receipt for that."""
+        change = "withdrawal_receipt = ?, reason = '', sentence = ''"
+        return self._step(contribution_id, "removal", change, (receipt,))
+
+    def consents(self, count_max: int) -> list[tuple[str, str, str, str]]:
+        """Return (consent_receipt_id, consent_jws, contribution_id, state), the newest first."""
+        query = (
+            "SELECT consent_receipt_id, consent_jws, contribution_id, state FROM donations"
+            " ORDER BY given_at_ms DESC, contribution_id LIMIT ?"
+        )
+        return [(str(a), str(b), str(c), str(d)) for a, b, c, d in self.file.rows(query, count_max)]
+
     def _step(self, contribution_id: str, event: str, change: str, values: tuple[str, ...]) -> Kept:
-        with self._change() as connection:
+        with self.file.change() as connection:
             before = self.get(contribution_id)
             after = STEPS[before.state].get(event)
             if after is None and event == "withdrawal":
@@ -232,5 +216,5 @@ class Outbox:
                 f"UPDATE donations SET state = ?, body = NULL, {change} WHERE contribution_id = ?",
                 (after, *values, contribution_id),
             )
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the text is gone from the log as well
+        self.file.forget_log()
         return self.get(contribution_id)

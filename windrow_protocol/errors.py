@@ -187,6 +187,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("not_redacted", "The text still holds personal data that redaction removes", "use a current bridge, or remove the kinds named from the text", 422),
     Reason("wrong_origin", "This program is not allowed to speak to the bridge", "use the Windrow extension, and run `windrow bridge install` again", 403, 2),
     Reason("not_agreed", "There is no consent yet", "tick the consent box after reading what would leave", 403),
+    Reason("not_open", "The item was changed or sent meanwhile", "look at it again in the review, then send", 409),
     Reason("nothing_to_withdraw", "There is nothing left to withdraw", "see the donation's state with `status`", 409),
     Reason("no_node_key", "This home has no node key", "start the node once with `windrow node run`, or set WINDROW_NODE_HOME", 409, 2),
     # --- money ---------------------------------------------------------------------------------------------------------

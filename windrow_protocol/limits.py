@@ -157,6 +157,10 @@ CONSENT_ITEMS_MAX: Final = 100
 CONSENT_RETENTION_DAYS_MAX: Final = 3_650
 BRIDGE_PENDING_MAX: Final = 1_000
 BRIDGE_ANSWER_WAIT_S: Final = 10
+DRAFTS_MAX: Final = 5_000  # items put aside on a person's disk to be looked through
+DRAFT_TEXT_CHARS_MAX: Final = 200_000  # of one of them
+MASK_WORD_CHARS_MAX: Final = 200
+UNDO_S_MAX: Final = 86_400  # how long what was sent may wait for a change of mind
 
 # --- storage
 SEGMENT_BYTES_MAX: Final = 256_000_000
@@ -212,6 +216,11 @@ DASHBOARD_LINKS_MAX: Final = 1_000  # used links that are remembered
 DASHBOARD_SESSIONS_MAX: Final = 16  # browsers let in at a time; the longest known leaves first
 DASHBOARD_CONNECTIONS_MAX: Final = 32
 DASHBOARD_BODY_BYTES_MAX: Final = 4_096
+DASHBOARD_TEXT_BYTES_MAX: Final = (
+    2_000_000  # of a form with an edited text in it, from a browser with a session
+)
+DASHBOARD_DRAFTS_SHOWN: Final = 50  # items of one page of the review
+CARRIER_WAIT_S: Final = 30  # before the node looks again whether a donation or a withdrawal waits
 DASHBOARD_READ_S_MAX: Final = 5  # for a whole request
 DASHBOARD_WRITE_S_MAX: Final = 30  # for a reader to take one piece of the answer
 DASHBOARD_LOG_ROWS_MAX: Final = 200

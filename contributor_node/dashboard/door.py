@@ -4,7 +4,9 @@ Rules: listens on 127.0.0.1 alone. A request has bounds on its head, its body an
 of connections and the time a reader may take. Every answer carries the headers that keep a browser from doing anything
 but showing it: a strict Content-Security-Policy, no framing, no sniffing, no caching.
 
-Does not: know pages or who may see them (see `site`). Usage: `door = Door(site.answer); await door.open(0)`.
+Does not: know pages or who may see them (see `site`).
+
+Usage: `door = Door(site.answer, site.body_bytes_max); await door.open(0)`.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 import h11
@@ -20,7 +22,6 @@ import h11
 from contributor_node.egress_relay import HttpPeer
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import (
-    DASHBOARD_BODY_BYTES_MAX,
     DASHBOARD_CONNECTIONS_MAX,
     DASHBOARD_READ_S_MAX,
     DASHBOARD_WRITE_S_MAX,
@@ -69,8 +70,11 @@ class Answer:
 class Door:
     """A listening socket and the one function that answers."""
 
-    def __init__(self, answer: Callable[[Ask], Awaitable[Answer]]) -> None:
-        self._answer = answer
+    def __init__(
+        self, answer: Callable[[Ask], Awaitable[Answer]], body_bytes_max: Callable[[Ask], int]
+    ) -> None:
+        """Make a door. `body_bytes_max` says from a request's head how long its body may be."""
+        self._answer, self._body_bytes_max = answer, body_bytes_max
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
 
@@ -108,7 +112,7 @@ class Door:
     async def _serve(self, peer: HttpPeer) -> None:
         try:
             async with asyncio.timeout(DASHBOARD_READ_S_MAX):
-                ask = await _read(peer)
+                ask = await _read(peer, self._body_bytes_max)
         except h11.RemoteProtocolError as error:
             return await _send(peer, Answer(b"", status=error.error_status_hint))
         except WindrowError as error:
@@ -125,21 +129,22 @@ class Door:
             return Answer(b"The dashboard could not answer; see the node's log.", status=500)
 
 
-async def _read(peer: HttpPeer) -> Ask | None:
+async def _read(peer: HttpPeer, body_bytes_max: Callable[[Ask], int]) -> Ask | None:
     """Return a whole request, or None where nobody spoke. Raises WindrowError `too_large`."""
     head = await peer.next_event()
     if not isinstance(head, h11.Request):
         return None
-    body = b""
-    while isinstance(event := await peer.next_event(), h11.Data):
-        body += bytes(event.data)
-        if len(body) > DASHBOARD_BODY_BYTES_MAX:
-            raise WindrowError("too_large", f"more than {DASHBOARD_BODY_BYTES_MAX} bytes")
     headers: dict[str, str] = {}
     for name, value in head.headers:
         known, text = bytes(name).decode("ascii"), bytes(value).decode("latin-1")
         headers[known] = f"{headers[known]}, {text}" if known in headers else text
-    return Ask(head.method.decode("ascii"), head.target.decode("latin-1"), headers, body)
+    ask = Ask(head.method.decode("ascii"), head.target.decode("latin-1"), headers)
+    bound, body = body_bytes_max(ask), bytearray()
+    while isinstance(event := await peer.next_event(), h11.Data):
+        body += event.data
+        if len(body) > bound:
+            raise WindrowError("too_large", f"more than {bound} bytes")
+    return replace(ask, body=bytes(body))
 
 
 async def _send(peer: HttpPeer, answer: Answer) -> None:

@@ -13,7 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from contributor_node.budget import Budget
+from contributor_node.carrier import Carrier
 from contributor_node.coordinator_client import CoordinatorClient
 from contributor_node.crawl import CrawlEngine
 from contributor_node.dashboard.log_tail import LogTail
@@ -48,6 +51,8 @@ class NodeParts:
     cycle: WorkCycle
     engine: CrawlEngine
     budget: Budget
+    key: Ed25519PrivateKey
+    carrier: Carrier
 
 
 def live_facts(parts: NodeParts, tail: LogTail, money: Looked, now_ms: int, slots: int) -> dict[str, Any]:

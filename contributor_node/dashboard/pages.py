@@ -24,7 +24,14 @@ from windrow_protocol.errors import Reason
 from windrow_protocol.limits import HOST_PACE_S_MIN
 
 _FOLDER = Path(__file__).parent
-NAV = (("", "Now"), ("log", "Log"), ("data", "Data"), ("money", "Money"), ("questions", "Questions"))
+NAV = (
+    ("", "Now"),
+    ("log", "Log"),
+    ("data", "Data"),
+    ("money", "Money"),
+    ("give", "Give"),
+    ("questions", "Questions"),
+)
 _NAV_ITEM = '<li><a href="{path}{name}"{current}>{words}</a></li>'
 _HOST = "<li><span>{host}</span><span>{stage}</span></li>"
 _COLUMNS = ("Time", "What", "Address", "Answer", "Bytes")

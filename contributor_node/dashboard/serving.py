@@ -14,6 +14,7 @@ Usage::
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from contributor_node.dashboard.facts import NodeParts
 from contributor_node.dashboard.link_file import DashboardPlace, forget_place, write_place
 from contributor_node.dashboard.site import Site
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import DASHBOARD_BODY_BYTES_MAX
 
 
 class Dashboard:
@@ -31,8 +33,9 @@ class Dashboard:
     def __init__(self, parts: NodeParts, now_ms: Callable[[], int], agent: str) -> None:
         self._parts, self._now_ms, self._agent = parts, now_ms, agent
         self._home = Path(parts.read_settings().values.home)
-        self._door = Door(self._answer)
+        self._door = Door(self._answer, self._body_bytes_max)
         self._site: Site | None = None
+        self._carrying: asyncio.Task[None] | None = None
 
     async def open(self, port: int) -> DashboardPlace:
         """Serve it, on any free port for 0. Raises WindrowError `port_taken` or `home_unwritable`."""
@@ -40,11 +43,15 @@ class Dashboard:
         place = DashboardPlace(port, f"/{secrets.token_hex(16)}/", secrets.token_hex(32))
         self._site = Site(self._parts, place, self._now_ms, self._agent)
         write_place(self._home, place)
+        self._carrying = asyncio.create_task(self._parts.carrier.run())
         return place
 
     async def close(self) -> None:
         """Stop serving, and take the file away."""
         await self._door.close()
+        if self._carrying is not None:
+            self._carrying.cancel()
+            await asyncio.gather(self._carrying, return_exceptions=True)
         if self._site is not None:
             forget_place(self._home)
             await self._site.close()
@@ -53,3 +60,6 @@ class Dashboard:
         if self._site is None:
             raise WindrowError("no_dashboard", "it is just being started")
         return await self._site.answer(ask)
+
+    def _body_bytes_max(self, ask: Ask) -> int:
+        return DASHBOARD_BODY_BYTES_MAX if self._site is None else self._site.body_bytes_max(ask)

@@ -25,6 +25,7 @@ from contributor_node.dashboard.admission import COOKIE, Gate
 from contributor_node.dashboard.day_plot import day_plot
 from contributor_node.dashboard.door import Answer, Ask
 from contributor_node.dashboard.facts import LOG_SLOTS, NOW_SLOTS, NodeParts, live_facts
+from contributor_node.dashboard.give_desk import GiveDesk
 from contributor_node.dashboard.limits_form import limits_form, typed_limits
 from contributor_node.dashboard.link_file import DashboardPlace
 from contributor_node.dashboard.log_tail import DAY_MS, DaySums, DayTraffic, LogTail
@@ -47,7 +48,12 @@ from contributor_node.evidence import Who, write_evidence
 from contributor_node.line_log import log_files
 from contributor_node.settings_file import change_settings
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import DASHBOARD_ACCOUNT_WAIT_S
+from windrow_protocol.limits import (
+    DASHBOARD_ACCOUNT_WAIT_S,
+    DASHBOARD_BODY_BYTES_MAX,
+    DASHBOARD_DRAFTS_SHOWN,
+    DASHBOARD_TEXT_BYTES_MAX,
+)
 
 _ASSETS = {
     "style.css": "text/css; charset=utf-8",
@@ -55,6 +61,7 @@ _ASSETS = {
     "icon.svg": "image/svg+xml",
 }
 _FORM = "application/x-www-form-urlencoded"
+_FIELDS_MAX = 8
 DAYS_SHOWN = 30
 HOUR_MS = 3_600_000
 CHUNK_BYTES = 65_536
@@ -77,6 +84,7 @@ class Site:
         self._log_path, self._tail, self._sums = log_path, LogTail(log_path), DaySums(log_path)
         self._summing = asyncio.Lock()
         self._money = MoneyBoard(parts.client, self._settings.payout, now_ms)
+        desk = GiveDesk(self._home, parts.key, lambda: parts.client.pin, parts.carrier.wake, now_ms)
         self._pages: dict[str, Page] = {
             "": self._now,
             "log": self._log,
@@ -85,9 +93,20 @@ class Site:
             "data": self._data,
             "money": self._money_page,
             "questions": self._questions,
+            "give": desk.page,
             "live.json": self._live,
         }
-        self._acts: dict[str, Act] = {"control": self._control, "limits": self._limits}
+        self._acts: dict[str, Act] = {"control": self._control, "limits": self._limits, "give": desk.act}
+
+    def body_bytes_max(self, ask: Ask) -> int:
+        """Return how long a request's body may be, from its head: an edited text only from who was let in."""
+        if ask.target != f"{self._place.path}give":
+            return DASHBOARD_BODY_BYTES_MAX
+        try:
+            self._gate.form_token(ask.headers)
+        except WindrowError:
+            return DASHBOARD_BODY_BYTES_MAX
+        return DASHBOARD_TEXT_BYTES_MAX
 
     async def close(self) -> None:
         """Give up what is being asked, and let the log go."""
@@ -115,9 +134,10 @@ class Site:
             _require_method(ask, "GET")
             return self._enter(query)
         view = self._view(ask)
-        if inner in self._acts:
-            _require_method(ask, "POST")
+        if ask.method == "POST" and inner in self._acts:
             return await self._act(ask, view, inner)
+        if inner in self._acts.keys() - self._pages.keys():
+            _require_method(ask, "POST")
         if inner not in self._pages:
             raise WindrowError("not_found", "no such page")
         _require_method(ask, "GET")
@@ -135,7 +155,7 @@ class Site:
     async def _act(self, ask: Ask, view: View, name: str) -> Answer:
         if ask.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
             raise WindrowError("wrong_schema", f"the body is not {_FORM}")
-        fields = _fields(ask.body.decode("ascii", "replace"))
+        fields = _fields(ask.body.decode("ascii", "replace"), _FIELDS_MAX + DASHBOARD_DRAFTS_SHOWN)
         self._gate.require_form(ask.headers, fields.get("form", ""))
         return await self._acts[name](view, fields)
 
@@ -236,12 +256,12 @@ def _see_other(path: str, *fields: tuple[str, str]) -> Answer:
     return Answer(status=303, headers=(("Location", path), *fields))
 
 
-def _fields(text: str) -> Query:
+def _fields(text: str, count_max: int = _FIELDS_MAX) -> Query:
     """Return a query's or a form's fields, the first of each name. Raises WindrowError `wrong_schema`."""
     try:
         return {
             name: values[0]
-            for name, values in parse_qs(text, keep_blank_values=True, max_num_fields=8).items()
+            for name, values in parse_qs(text, keep_blank_values=True, max_num_fields=count_max).items()
         }
     except ValueError as error:
         raise WindrowError("wrong_schema", "too many fields") from error

@@ -25,7 +25,7 @@ pytest.importorskip("playwright", reason="playwright is not installed (extra `br
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-NAMES = ("", "log", "data", "money", "questions")
+NAMES = ("", "log", "data", "money", "give", "questions")
 PAGES = 5
 CONTRAST_MIN = 4.5  # WCAG 2.2, 1.4.3, for text of any size
 NON_TEXT_CONTRAST_MIN = 3.0  # WCAG 2.2, 1.4.11
@@ -240,9 +240,9 @@ async def test_everything_can_be_reached_and_done_by_keyboard(world: World) -> N
         assert at["style"] == "solid", at
         assert at["outline"] >= 2
         assert contrast(at["colour"], at["ground"]) >= NON_TEXT_CONTRAST_MIN
-    wanted = ["Windrow", "Now", "Log", "Data", "Money", "Questions", "Pause for 1 hour", "Pause"]
-    assert names[:8] == wanted
-    assert names[8] == "Finish and stop…"
+    wanted = ["Windrow", "Now", "Log", "Data", "Money", "Give", "Questions", "Pause for 1 hour", "Pause"]
+    assert names[:9] == wanted
+    assert names[9] == "Finish and stop…"
     await page.get_by_role("button", name="Pause", exact=True).focus()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Paused")

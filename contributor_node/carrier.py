@@ -1,0 +1,117 @@
+"""Brings away what its owner gave and had time to take back: from the review, over the outbox, to the coordinator.
+
+Rules: an item leaves only when its time has come; each request stands in the line log first, like every request of the
+node; only a receipt that verifies counts. An outage is waited out, any other refusal is final and shown. A home in
+which nothing was ever given costs one look at the disk now and then.
+
+Does not: ask for consent, sign donations, or look into them.
+
+Usage::
+
+    carrier = Carrier(home, client, now_ms)
+    task = asyncio.create_task(carrier.run())
+    carrier.wake()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from contributor_node.coordinator_client import CoordinatorClient
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import CARRIER_WAIT_S
+from windrow_protocol.messages import PersonalContribution
+
+if TYPE_CHECKING:
+    from extension_bridge.delivery import Parties
+    from extension_bridge.outbox import Outbox
+
+log = logging.getLogger(__name__)
+FILE = "bridge.db"
+AT_ONCE = 16
+
+
+class _Taken(msgspec.Struct, frozen=True):
+    """The answer of POST /v1/personal."""
+
+    receipt: str
+
+
+class Carrier:
+    """The one of a running node that takes donations out of its home."""
+
+    def __init__(self, home: Path, client: CoordinatorClient, now_ms: Callable[[], int]) -> None:
+        self._path, self._client, self._now_ms = home / FILE, client, now_ms
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look again now."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Carry until cancelled."""
+        while True:
+            self._woken.clear()
+            wait_s = float(CARRIER_WAIT_S)
+            try:
+                wait_s = await self.carry()
+            except WindrowError as error:
+                log.warning("donations wait", extra={"reason": error.code, "detail": error.detail})
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    async def carry(self) -> float:
+        """Take away what is due and return after how many seconds to look again. Raises WindrowError."""
+        if not self._path.exists():
+            return CARRIER_WAIT_S
+        from extension_bridge.drafts import Drafts  # only who gives pays for these in memory
+        from extension_bridge.outbox import Outbox
+
+        with Outbox.open(self._path) as outbox:
+            drafts = Drafts(outbox.file)
+            drafts.leave(self._now_ms(), AT_ONCE)
+            handed = await self._deliver(outbox)
+            next_ms = drafts.next_leaves_at_ms()
+        if handed == AT_ONCE:
+            return 0
+        left_s = CARRIER_WAIT_S if next_ms is None else (next_ms - self._now_ms()) / 1_000
+        return max(0.0, min(left_s, CARRIER_WAIT_S))
+
+    async def _deliver(self, outbox: Outbox) -> int:
+        """Hand in the oldest waiting donations; return how many were answered, stopping at an outage."""
+        from extension_bridge.delivery import PURPOSE, checked_receipt, is_final
+
+        waiting = outbox.waiting(AT_ONCE)
+        for place, (contribution_id, body) in enumerate(waiting):
+            try:
+                donation = msgspec.json.decode(body, type=PersonalContribution)
+                parties = self._parties()
+                outbox.sending(contribution_id)
+                answer = await self._client.ask("/v1/personal", PURPOSE, donation, _Taken)
+                kept = outbox.get(contribution_id)
+                outbox.receipt(
+                    contribution_id, checked_receipt(answer.receipt, kept, parties, now_ms=self._now_ms())
+                )
+            except WindrowError as error:
+                if not is_final(error):
+                    outbox.note(contribution_id, error)
+                    return place
+                outbox.refusal(contribution_id, error)
+        return len(waiting)
+
+    def _parties(self) -> Parties:
+        from extension_bridge.delivery import Parties
+
+        pin = self._client.pin
+        if pin is None:
+            raise WindrowError("not_running", "no coordinator has been met yet")
+        return Parties(pin.network, pin.coordinator_id, self._client.node_id)

@@ -1,0 +1,260 @@
+"""The pages on which a person looks through what they may give: rows, the agreement, what will leave, what was given.
+
+Rules: facts in, markup out; every text is shown whole and escaped, and what was taken out of it is marked. What an item
+would earn is said as the rule, with no sum that nobody can promise.
+
+Does not: read or change drafts (see `give_desk`). Usage: `page = render_give(view, shown, told)`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from contributor_node.dashboard.markup import Markup, fill, joined, visible
+from contributor_node.dashboard.pages import View, frame, template
+from contributor_node.dashboard.wording import counted, moment_text
+from windrow_protocol.limits import (
+    DASHBOARD_DRAFTS_SHOWN,
+    DRAFT_TEXT_CHARS_MAX,
+    MASK_WORD_CHARS_MAX,
+    TITLE_CHARS_MAX,
+)
+
+if TYPE_CHECKING:
+    from extension_bridge.drafts import Draft
+    from extension_bridge.outbox import Kept
+
+DAYS = {30: "30 days", 90: "90 days", 365: "1 year", 1095: "3 years"}
+WAITS = {60: "1 minute", 600: "10 minutes", 3_600: "1 hour", 86_400: "1 day"}
+_SOURCES = {"browser_page": "a page", "browser_history": "a visit of your history"}
+# kind → one, many, why it does not leave
+_KINDS = {
+    "email": ("e-mail address", "e-mail addresses", "somebody can be reached there"),
+    "phone": ("telephone number", "telephone numbers", "somebody can be reached there"),
+    "card": ("card number", "card numbers", "it can be paid with"),
+    "iban": ("bank account", "bank accounts", "money can be taken from it"),
+    "ip": ("internet address", "internet addresses", "it leads to a household"),
+    "mac": ("device address", "device addresses", "it names one device"),
+    "wallet": ("wallet address", "wallet addresses", "all its payments are public"),
+    "secret": ("key or password", "keys or passwords", "it opens something"),
+    "national_id": ("identity number", "identity numbers", "it names one person for life"),
+    "masked": ("word you took out", "words you took out", "you said so"),
+}
+_STATES = {
+    "pending": "waits to be sent",
+    "sent": "waits for the coordinator’s receipt",
+    "delivered": "delivered, receipt signed",
+    "refused": "not accepted, nothing was kept",
+    "withdrawing": "being taken back",
+    "withdrawn": "taken back",
+}
+_MARKS = re.compile(r"(\[[A-Z_]{2,24}\])")
+_OPTION = '<option value="{value}"{selected}>{words}</option>'
+_GIVEN = (
+    '<li><div class="work-head"><span>{title}</span><strong>{state}</strong></div>'
+    '<p class="quiet">{url}</p><p class="quiet">{detail}</p>{form}</li>'
+)
+_TAKE_BACK = (
+    '<form method="post" action="{path}give"><input type="hidden" name="form" value="{form}">'
+    '<input type="hidden" name="contribution" value="{contribution_id}">'
+    '<button name="do" value="withdraw" aria-label="Take “{title}” back">Take back</button></form>'
+)
+EARNS = "Nothing for arriving. A share of each sale of a dataset that holds it: 0 WIND until then."
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one look at the desk found: a page of open items, what will leave, what was given."""
+
+    items: Sequence[Draft]
+    skip: int
+    count: int
+    is_all: bool
+    leaving: Sequence[Draft]
+    leaving_count: int
+    given: Sequence[Kept]
+
+
+def render_give(view: View, shown: Shown, told: Markup) -> bytes:
+    """Everything at a glance: what will leave, what is open, what was given."""
+    body = fill(
+        template("give"),
+        notice=told,
+        leaving=_leaving(view, shown),
+        count=f"{shown.count:,}",
+        mask=_mask(view) if shown.count else Markup(),
+        items=_items(view, shown) if shown.count else _nothing(),
+        given=_given(view, shown.given),
+    )
+    return frame(view, "Give", body, here="give")
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What is agreed to: the words of consent, one for each source, for how long, and a digest of the items shown."""
+
+    notices: Sequence[str]
+    limits: str
+    days: int
+    seen: str
+
+
+def render_confirm(view: View, items: Sequence[Draft], agreement: Agreement) -> bytes:
+    """The agreement for chosen items."""
+    body = fill(
+        template("give_confirm"),
+        path=view.path,
+        form=view.form,
+        count=counted(len(items), "row"),
+        seen=agreement.seen,
+        chosen=joined(
+            fill('<input type="hidden" name="item.{id}" value="on">', id=each.draft_id) for each in items
+        ),
+        days=agreement.days,
+        waits=_options(WAITS, 600),
+        words=joined(fill("<p>{words}</p>", words=words) for words in agreement.notices),
+        limits=agreement.limits,
+    )
+    return frame(view, "Agree, then send", body, here="give")
+
+
+def _options(choices: Mapping[int, str], chosen: int) -> Markup:
+    return joined(
+        fill(_OPTION, value=value, words=words, selected=Markup(" selected" if value == chosen else ""))
+        for value, words in choices.items()
+    )
+
+
+def _nothing() -> Markup:
+    return Markup(
+        '<p class="quiet">Nothing is put aside. In the browser, the Windrow extension puts pages and visits here.</p>'
+    )
+
+
+def _leaving(view: View, shown: Shown) -> Markup:
+    if not shown.leaving:
+        return Markup()
+    return fill(
+        template("give_leaving"),
+        path=view.path,
+        form=view.form,
+        count=counted(shown.leaving_count, "row"),
+        time=moment_text(shown.leaving[0].leaves_at_ms),
+    )
+
+
+def _mask(view: View) -> Markup:
+    return fill(template("give_mask"), path=view.path, form=view.form, word_chars=MASK_WORD_CHARS_MAX)
+
+
+def _items(view: View, shown: Shown) -> Markup:
+    last = shown.skip + len(shown.items)
+    return fill(
+        template("give_items"),
+        path=view.path,
+        form=view.form,
+        range=f"Rows {shown.skip + 1:,} to {last:,} of {shown.count:,}"
+        if shown.count > last - shown.skip
+        else "",
+        skip=shown.skip,
+        other_all="no" if shown.is_all else "yes",
+        other_words="Choose none" if shown.is_all else "Choose all rows shown",
+        pager=_pager(view, shown),
+        days=_options(DAYS, 365),
+        rows=joined(_item(view, draft, is_chosen=shown.is_all) for draft in shown.items),
+    )
+
+
+def _pager(view: View, shown: Shown) -> Markup:
+    places = [
+        ("earlier rows", shown.skip - DASHBOARD_DRAFTS_SHOWN),
+        ("further rows", shown.skip + DASHBOARD_DRAFTS_SHOWN),
+    ]
+    links = [
+        fill(' · <a href="{path}give?skip={skip}">{words}</a>', path=view.path, skip=skip, words=words)
+        for words, skip in places
+        if 0 <= skip < shown.count
+    ]
+    return joined(links)
+
+
+def _item(view: View, draft: Draft, *, is_chosen: bool) -> Markup:
+    name = draft.title or draft.url
+    text = (
+        fill('<pre class="leaves" tabindex="0">{text}</pre>', text=_marked(draft.text))
+        if draft.text
+        else Markup()
+    )
+    return fill(
+        template("give_item"),
+        path=view.path,
+        form=view.form,
+        draft_id=draft.draft_id,
+        checked=Markup(" checked" if is_chosen else ""),
+        name=visible(name),
+        short=visible(name[:60]),
+        title=_marked(name),
+        url=visible(draft.url),
+        when=_when(draft),
+        text=text,
+        title_value=draft.title,
+        text_value=draft.text,
+        title_chars=TITLE_CHARS_MAX,
+        text_chars=DRAFT_TEXT_CHARS_MAX,
+        findings=_findings(draft.redactions),
+        earns=EARNS,
+    )
+
+
+def _when(draft: Draft) -> str:
+    words = _SOURCES.get(draft.source, draft.source.replace("_", " "))
+    at = f", {moment_text(draft.captured_at_ms)}" if draft.captured_at_ms else ""
+    return f"{words[0].upper()}{words[1:]}{at}"
+
+
+def _marked(text: str) -> Markup:
+    """Return a text with what stands for something taken out set off from the rest."""
+    parts = _MARKS.split("\n".join(visible(line) for line in text.split("\n")))
+    return joined(
+        fill("<mark>{part}</mark>" if place % 2 else "{part}", part=part) for place, part in enumerate(parts)
+    )
+
+
+def _findings(redactions: Mapping[str, int]) -> Markup:
+    if not redactions:
+        return Markup(
+            '<span class="quiet">Nothing that looks personal was found. Names are not recognised.</span>'
+        )
+    rows = []
+    for kind, count in redactions.items():
+        plain = kind.replace("_", " ")
+        one, many, why = _KINDS.get(kind, (plain, plain, "it points at a person"))
+        rows.append(fill("<li>{what}: {why}</li>", what=counted(count, one, many), why=why))
+    return fill('<ul class="findings">{rows}</ul>', rows=joined(rows))
+
+
+def _given(view: View, given: Sequence[Kept]) -> Markup:
+    if not given:
+        return Markup('<p class="quiet">Nothing yet.</p>')
+    return fill('<ul class="works">{rows}</ul>', rows=joined(_given_row(view, kept) for kept in given))
+
+
+def _given_row(view: View, kept: Kept) -> Markup:
+    title = visible(kept.title or kept.url)
+    form = Markup()
+    if kept.state in ("pending", "sent", "delivered"):
+        form = fill(
+            _TAKE_BACK, path=view.path, form=view.form, contribution_id=kept.contribution_id, title=title
+        )
+    earned = " · earned 0 WIND: it was not sold yet" if kept.state == "delivered" else ""
+    return fill(
+        _GIVEN,
+        title=title,
+        state=_STATES[kept.state],
+        url=visible(kept.url),
+        detail=visible(kept.sentence) or f"Agreed {moment_text(kept.given_at_ms)}{earned}",
+        form=form,
+    )

@@ -1,0 +1,228 @@
+"""Looking through what would leave, in a real Chromium: edit, mask, delete, agree, undo, send and take back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import pytest_asyncio
+import sqlalchemy as sa
+from crawl_sites import wall_ms
+from node_world import Coordinator, NodeProcess, coordinator, node, until
+
+from contributor_node.chromium import find_chromium
+from contributor_node.dashboard.link_file import new_link
+from extension_bridge.donation import Page as GivenPage
+from extension_bridge.drafts import Drafts
+from extension_bridge.outbox import Outbox
+from storage.tables import consents
+from windrow_protocol.errors import WindrowError
+
+pytest.importorskip("playwright", reason="playwright is not installed (extra `browser`)")
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+HOSTILE = "<script>document.title='hit'</script> \u202egnp.exe"
+TEXTS = [
+    "Marta wrote to ana@example.org about the hay. MARTA called +49 30 1234567.\n\nThe rake stands behind the barn.",
+    "A second page, about rain. Martaban is a town.",
+    f"A page that must not leave. {HOSTILE}",
+]
+
+
+@dataclass
+class World:
+    house: Coordinator
+    node: NodeProcess
+    browser: Browser
+
+    async def open(self, scheme: Literal["light", "dark"] = "light", width: int = 1200) -> Page:
+        """Return the page of a browser that was let in."""
+        context = await self.browser.new_context(
+            color_scheme=scheme, viewport={"width": width, "height": 900}
+        )
+        page = await context.new_page()
+        await page.goto(new_link(self.node.home, wall_ms()))
+        await page.get_by_role("link", name="Give", exact=True).click()
+        return page
+
+    def received(self) -> int:
+        with self.house.house.state.read() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(consents)).scalar_one())
+
+    def states(self) -> list[str]:
+        with Outbox.open(self.node.home / "bridge.db") as outbox:
+            return [kept.state for kept in outbox.all(100)]
+
+
+def put_aside(home: Path, texts: list[str], first: int = 0) -> None:
+    pages = [
+        GivenPage(f"https://farm.example/marta/{n}?q=secret", f"Note {n}", text, 1_700_000_000_000 + n)
+        for n, text in enumerate(texts, first)
+    ]
+    with Outbox.open(home / "bridge.db") as outbox:
+        added, refused = Drafts(outbox.file).put(pages, "browser_page")
+    assert (added, refused) == (len(texts), [])
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    try:
+        path = find_chromium("", os.environ)
+    except WindrowError as error:
+        pytest.skip(str(error))
+    folder = tmp_path_factory.mktemp("give")
+    async with (
+        coordinator(folder / "house") as house,
+        node(folder / "node", house.url, "--poll-s", "3600") as running,
+        async_playwright() as playwright,
+    ):
+        await until(lambda: (running.home / "coordinator.json").exists(), "the first contact")
+        await until(lambda: (running.home / "dashboard.json").exists(), "the dashboard")
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = await playwright.chromium.launch(executable_path=path, headless=True, args=sandbox)
+        yield World(house, running, browser)
+        await browser.close()
+
+
+async def look(page: Page, folder: Path, name: str) -> None:
+    """Check, wide and narrow, that nothing has to be scrolled sideways; take pictures for who asks for them."""
+    for width in (1200, 360):
+        await page.set_viewport_size({"width": width, "height": 900})
+        if "WINDROW_SCREENSHOTS" in os.environ:
+            await page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
+        wide = await page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert wide == 0, f"{name} at {width}"
+    await page.set_viewport_size({"width": 1200, "height": 900})
+
+
+async def test_what_is_put_aside_is_looked_through_edited_and_sent(world: World, tmp_path: Path) -> None:
+    put_aside(world.node.home, TEXTS)
+    page = await world.open()
+    rows = page.locator(".review tbody tr")
+    await expect(rows).to_have_count(3)
+    await expect(rows.nth(0)).to_contain_text("[EMAIL]")
+    await expect(rows.nth(0)).to_contain_text("1 e-mail address: somebody can be reached there")
+    await expect(rows.nth(0)).to_contain_text("0 WIND until then")
+    await expect(rows.nth(0)).not_to_contain_text("secret")
+    assert "hit" not in await page.title()
+    await look(page, tmp_path, "rows")
+
+    await page.get_by_label("Take out a word").fill("marta")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("status")).to_contain_text("Taken out 5 times")
+    await expect(rows.nth(0).locator("pre")).to_contain_text("[MASKED] wrote")
+    await expect(rows.nth(0)).to_contain_text("farm.example/[MASKED]/0")
+    await expect(rows.nth(1).locator("pre")).to_contain_text("Martaban is a town")
+
+    await rows.nth(0).get_by_text("Edit or delete").click()
+    await rows.nth(0).get_by_label("Text").fill("I edited this. My brother is bo@example.org.")
+    await rows.nth(0).get_by_role("button", name="Save").click()
+    await expect(rows.nth(0).locator("pre")).to_have_text("I edited this. My brother is [EMAIL].")
+    await rows.nth(2).get_by_text("Edit or delete").click()
+    await rows.nth(2).get_by_role("button", name="Delete this row").click()
+    await expect(rows).to_have_count(2)
+
+    await page.get_by_role("button", name="Give the chosen rows").click()
+    await expect(page.get_by_role("status")).to_contain_text("no row was chosen")
+    await page.get_by_role("link", name="Choose all rows shown").click()
+    await page.get_by_label("Keep for").select_option("90")
+    await page.get_by_role("button", name="Give the chosen rows").click()
+    await expect(page.get_by_text("kept for 90 days at most")).to_be_visible()
+    await look(page, tmp_path, "agree")
+    await page.get_by_label("I have read what would leave").check()
+    await page.get_by_label("Time to change your mind").select_option("86400")
+    await page.get_by_role("button", name="Send", exact=True).click()
+    await expect(page.get_by_role("heading", name="2 rows will leave")).to_be_visible()
+    await look(page, tmp_path, "leaving")
+    assert (world.received(), world.states()) == (0, [])
+
+    await page.get_by_role("button", name="Undo").click()
+    await expect(rows).to_have_count(2)
+    assert (world.received(), world.states()) == (0, [])
+
+    await page.get_by_label("Give “Note 0”").check()
+    await page.get_by_role("button", name="Give the chosen rows").click()
+    await page.get_by_label("I have read what would leave").check()
+    await page.get_by_role("button", name="Send", exact=True).click()
+    await page.get_by_role("button", name="Send now").click()
+    await until(lambda: world.states() == ["delivered"], "the receipt")
+    assert world.received() == 1
+    await page.goto(page.url)
+    given = page.locator(".works > li")
+    await expect(given).to_contain_text("delivered, receipt signed")
+    await look(page, tmp_path, "given")
+    await given.get_by_role("button", name="Take “Note 0” back").click()
+    await expect(given).to_contain_text(
+        "taken back" if world.states() == ["withdrawn"] else "being taken back"
+    )
+    await page.context.close()
+
+
+async def test_a_row_changed_meanwhile_is_not_sent(world: World) -> None:
+    put_aside(world.node.home, ["As it was shown."], first=70)
+    page = await world.open()
+    await page.get_by_label("Give “Note 70”").check()
+    await page.get_by_role("button", name="Give the chosen rows").click()
+    with Outbox.open(world.node.home / "bridge.db") as outbox:
+        drafts = Drafts(outbox.file)
+        (item,) = [each for each in drafts.open_items(50) if each.title == "Note 70"]
+        drafts.edit(item.draft_id, item.title, "As it is now.")
+    await page.get_by_label("I have read what would leave").check()
+    await page.get_by_role("button", name="Send", exact=True).click()
+    await expect(page.get_by_role("status").first).to_contain_text("changed since it was looked at")
+    with Outbox.open(world.node.home / "bridge.db") as outbox:
+        assert Drafts(outbox.file).counts()["leaving"] == 0
+    await page.context.close()
+
+
+async def test_it_all_works_from_the_keyboard_and_in_the_dark(world: World, tmp_path: Path) -> None:
+    put_aside(world.node.home, ["By keyboard only."], first=80)
+    page = await world.open("dark")
+    box = page.get_by_label("Give “Note 80”")
+    await box.focus()
+    await page.keyboard.press("Space")
+    await expect(box).to_be_checked()
+    nameless = await page.evaluate(
+        "[...document.querySelectorAll('input:not([type=hidden]), textarea, select, button')]"
+        ".filter((e) => !(e.labels?.[0] ?? e).textContent.trim()).map((e) => e.outerHTML)"
+    )
+    assert nameless == []
+    await page.get_by_role("button", name="Give the chosen rows").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Agree, then send")
+    await look(page, tmp_path, "agree-dark")
+    await page.get_by_label("I have read what would leave").focus()
+    await page.keyboard.press("Space")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="1 row will leave")).to_be_visible()
+    await look(page, tmp_path, "leaving-dark")
+    await page.get_by_role("button", name="Undo").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="1 row will leave")).to_have_count(0)
+    await page.context.close()
+
+
+async def test_a_long_text_is_taken_from_a_session_only(world: World) -> None:
+    put_aside(world.node.home, ["Short."], first=90)
+    page = await world.open()
+    long_text = "The hay lay in windrows. " * 4_000
+    row = page.locator(".review tbody tr", has_text="Note 90").first
+    await row.get_by_text("Edit or delete").click()
+    await row.get_by_label("Text").fill(long_text)
+    await row.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("status").first).to_contain_text("Saved")
+    stranger = await world.browser.new_context()
+    answer = await stranger.request.post(
+        page.url.partition("?")[0], form={"do": "edit", "text": long_text}, max_redirects=0
+    )
+    assert answer.status == 413
+    await stranger.close()
+    await page.context.close()
