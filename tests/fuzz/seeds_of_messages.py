@@ -145,77 +145,96 @@ def frames() -> list[bytes]:
     ]
 
 
+WORD = "0x" + HEX64
+PERSONAL: dict[str, Any] = {
+    "contribution_id": "p" + "2" * 31,
+    "node_id": KEY_ID,
+    "source": "browser",
+    "consent_receipt_id": HEX64,
+    "consent_jws": "a.b.c",
+    "records": [
+        {
+            "item_id": HEX64,
+            "url": "http://site.example/",
+            "title": "t",
+            "text": "x",
+            "text_sha256": HEX64,
+            "captured_at_ms": 1,
+        }
+    ],
+}
+ORDER: dict[str, Any] = {
+    "network": NETWORK,
+    "export_id": WORD,
+    "tx_hash": WORD,
+    "buyer": PAYOUT,
+    "nonce": WORD,
+    "expires_at_s": 9,
+}
+MANIFEST: dict[str, Any] = {
+    "format": "windrow-export-1",
+    "network": NETWORK,
+    "coordinator_id": KEY_ID,
+    "dataset": "web_text",
+    "version": "0.1.0",
+    "export_id": WORD,
+    "title": "t",
+    "summary": "s",
+    "licence": "l",
+    "created_at_ms": 1,
+    "content_sha256": HEX64,
+    "columns": [],
+    "rows": 0,
+    "tokens": 0,
+    "text_bytes": 0,
+    "languages": {},
+    "top_hosts": {},
+    "licences_detected": {},
+    "price": "5",
+    "asset": "x",
+    "files": [{"path": "data/train-0.parquet", "bytes": 1, "sha256": HEX64, "rows": 1}],
+}
+DELEGATION: dict[str, Any] = {
+    "network": NETWORK,
+    "node_id": KEY_ID,
+    "payout_address": PAYOUT,
+    "scopes": ["work", "revoke"],
+    "expires_at_ms": NOW_MS,
+    "nonce": "n",
+    "signature": "",
+}
+
+
 def messages() -> list[bytes]:
     """JSON messages, one of each type, and hostile ones."""
-    personal = {
-        "contribution_id": "p" + "2" * 31,
-        "node_id": KEY_ID,
-        "source": "browser",
-        "consent_receipt_id": HEX64,
-        "consent_jws": "a.b.c",
-        "records": [
-            {
-                "item_id": HEX64,
-                "url": "http://site.example/",
-                "title": "t",
-                "text": "x",
-                "text_sha256": HEX64,
-                "captured_at_ms": 1,
-            }
-        ],
-    }
-    word = "0x" + HEX64
-    order = {
-        "network": NETWORK,
-        "export_id": word,
-        "tx_hash": word,
-        "buyer": PAYOUT,
-        "nonce": word,
-        "expires_at_s": 9,
-    }
-    tree = MerkleTree.from_amounts({PAYOUT: 5}).dump()
-    manifest = {
-        "format": "windrow-export-1",
-        "network": NETWORK,
-        "coordinator_id": KEY_ID,
-        "dataset": "web_text",
-        "version": "0.1.0",
-        "export_id": word,
-        "title": "t",
-        "summary": "s",
-        "licence": "l",
-        "created_at_ms": 1,
-        "content_sha256": HEX64,
-        "columns": [],
-        "rows": 0,
-        "tokens": 0,
-        "text_bytes": 0,
-        "languages": {},
-        "top_hosts": {},
-        "licences_detected": {},
-        "price": "5",
-        "asset": "x",
-        "files": [{"path": "data/train-0.parquet", "bytes": 1, "sha256": HEX64, "rows": 1}],
-    }
-    delegation = {
-        "network": NETWORK,
-        "node_id": KEY_ID,
-        "payout_address": PAYOUT,
-        "scopes": ["work", "revoke"],
-        "expires_at_ms": NOW_MS,
-        "nonce": "n",
-        "signature": "",
-    }
     wallet = Account.from_key(hashlib.sha256(b"windrow fuzz wallet").digest())
-    agreed = sign_delegation(wallet, msgspec.convert(delegation, Delegation))
-    ordered = sign_order(wallet, OrderDomain(1, PAYOUT), msgspec.convert(order, Order))
+    ordered = sign_order(wallet, OrderDomain(1, PAYOUT), msgspec.convert(ORDER, Order))
+    each = _one_of_each(ordered, sign_delegation(wallet, msgspec.convert(DELEGATION, Delegation)))
+    good = [bytes([at]) + _json(message) for at, message in enumerate(each)]
+    hostile = [
+        bytes([at]) + body
+        for at in range(len(each))
+        for body in (b"[" * 3_000, b'{"' + b"n" * 2_000 + b'":0}', b"\xff")
+    ]
+    hostile += [
+        b"\0",
+        b'\0{"\\ud800":1}',
+        bytes([14]) + b'{"after":"\\n"}',
+        bytes([6]) + _json({**DELEGATION, "node_id": HEX64 + "\n"}),
+    ]
+    hostile.append(bytes([5]) + _json({**ORDER, "tx_hash": WORD + "\n", "signature": ordered.signature}))
+    return good + hostile
+
+
+def _one_of_each(ordered: Order, agreed: Delegation) -> list[Any]:
+    """One message of each type, at the place that its type has in `parsers_of_messages`."""
     seen = {"last_seq": 5, "head": HEX64, "log_sha256": HEX64}
     entry = {"seq": 5, "lease_id": LEASE_ID, "content_sha256": HEX64, "share_ppm": 30_000, "epoch_id": 1}
-    each: list[Any] = [
+    return [
         {"payout_address": PAYOUT},
         {"count": 5},
         CONTRIBUTION,
-        personal,
+        PERSONAL,
         {"account": PAYOUT},
         ordered,
         agreed,
@@ -227,23 +246,9 @@ def messages() -> list[bytes]:
         {},
         {"contribution_id": "c" + "1" * 31},
         {"after": "1-2-3-4"},
-        manifest,
-        tree,
+        MANIFEST,
+        MerkleTree.from_amounts({PAYOUT: 5}).dump(),
     ]
-    good = [bytes([at]) + _json(message) for at, message in enumerate(each)]
-    hostile = [
-        bytes([at]) + body
-        for at in range(len(each))
-        for body in (b"[" * 3_000, b'{"' + b"n" * 2_000 + b'":0}', b"\xff")
-    ]
-    hostile += [
-        b"\0",
-        b'\0{"\\ud800":1}',
-        bytes([14]) + b'{"after":"\\n"}',
-        bytes([6]) + _json({**delegation, "node_id": HEX64 + "\n"}),
-    ]
-    hostile.append(bytes([5]) + _json({**order, "tx_hash": word + "\n", "signature": ordered.signature}))
-    return good + hostile
 
 
 def native() -> list[bytes]:
