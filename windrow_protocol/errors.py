@@ -169,6 +169,9 @@ REASONS: dict[str, Reason] = _table(
     ),
     Reason("bad_url", "The URL cannot be used", "give an absolute http or https URL", 400),
     Reason("not_found", "There is nothing of this name", "check the name", 404),
+    Reason("unknown_export", "There is no export here that can be read", "`windrow bridge import --list` says which exports can be, and where to get them", 400, 2),
+    Reason("export_damaged", "The export cannot be read", "ask the service for it again; if it opens with other programs, unpack it and give the folder", 400),
+    Reason("export_refused", "The export goes beyond what is safe to unpack", "if it is really yours, unpack it with another program and give the folder", 413),
     # --- data -----------------------------------------------------------------------------------------------------------
     Reason("unknown_dataset", "There is no dataset of this name", "see the names with GET /market/datasets or in `datasets/`", 404),
     Reason("sql_refused", "The statement is not allowed here", "write exactly one SELECT over the documented views", 400),

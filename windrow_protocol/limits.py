@@ -230,3 +230,20 @@ DASHBOARD_ACCOUNT_WAIT_S: Final = 3  # a page waits so long for that answer
 DASHBOARD_RECEIPTS_MAX: Final = (
     20_000  # of the newest, searched for the pages that an account's rows are about
 )
+
+# --- exports that a person imports
+IMPORT_MEMBERS_MAX: Final = 200_000  # files looked at in one archive or folder
+IMPORT_DIRECTORY_BYTES_MAX: Final = 64_000_000  # the list of contents of a ZIP archive
+IMPORT_DEPTH_MAX: Final = 32  # folders within folders
+IMPORT_MEMBER_BYTES_MAX: Final = 4_000_000_000  # of one file, unpacked
+IMPORT_TOTAL_BYTES_MAX: Final = 16_000_000_000  # of everything that is read of one export, unpacked
+IMPORT_RATIO_MAX: Final = 200  # unpacked to packed; real exports stay below 40
+IMPORT_RATIO_FLOOR_BYTES: Final = 32_000_000  # below this unpacked size no ratio makes a bomb
+IMPORT_ITEMS_MAX: Final = 5_000_000
+IMPORT_HEAD_BYTES: Final = 65_536  # what a format is recognised by
+IMPORT_RECORD_BYTES_MAX: Final = 16_000_000  # of one token, row or cell
+IMPORT_RECORD_NODES_MAX: Final = 200_000  # values in one JSON record
+IMPORT_JSON_DEPTH_MAX: Final = 64
+IMPORT_NAME_CHARS_MAX: Final = 256
+IMPORT_REPEATS_REMEMBERED: Final = 4_096  # ids of the last items, to number those that are equal
+IMPORT_DATABASE_STEPS_MAX: Final = 20_000_000_000  # of SQLite's machine for one database

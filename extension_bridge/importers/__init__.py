@@ -1,0 +1,1 @@
+"""Reads the exports that people get from services, browsers and banks; `registry` is the way in."""

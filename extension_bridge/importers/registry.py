@@ -1,0 +1,146 @@
+"""Every importer, in one table, and the way to read an export with it.
+
+Rules: an importer is a name and its formats; which file of an export has which format is found by looking into it; a
+reading streams, never fails over what is inside, and says at its end what it skipped and why.
+
+Does not: send, redact or keep anything.
+
+Usage::
+
+    for importer in importers_of(path):
+        with importer.reads(path) as reading:
+            for item in reading: ...
+        print(reading.report)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from extension_bridge.importers import takeout_html, takeout_json
+from extension_bridge.importers.archives import Member, open_archive
+from extension_bridge.importers.formats import Format
+from extension_bridge.importers.items import ImportedItem, ImportReport, Tally
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import IMPORT_ITEMS_MAX
+
+_SIDE_FILES: Final = ("-wal", "-shm", "-journal")  # parts of a database, read with it or not at all
+
+_REASONS: Final = {"export_refused": "file_too_large", "export_damaged": "damaged_file"}
+
+
+class Reading(Iterator[ImportedItem]):
+    """The items of one export, one after the other; `report` says what was read so far, at the end of all."""
+
+    def __init__(self, path: Path, source: str, formats: tuple[Format, ...]) -> None:
+        self._tally = Tally(source)
+        self._items = _items(path, self._tally, formats)
+
+    @property
+    def report(self) -> ImportReport:
+        """What was parsed and skipped so far."""
+        return self._tally.report()
+
+    def __next__(self) -> ImportedItem:
+        return next(self._items)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._items.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """One source of exports. `files` says for people which files it takes, `whence` where to get them."""
+
+    name: str
+    title: str
+    files: str
+    whence: str
+    formats: tuple[Format, ...]
+
+    def detects(self, path: Path) -> bool:
+        """Say whether an export has a file for this importer. Raises WindrowError as `open_archive` does."""
+        with open_archive(path, lambda reason: None) as archive:
+            return any(self._format_of(member) for member in archive.members())
+
+    def reads(self, path: Path) -> Reading:
+        """Return the items of an export; the first step raises WindrowError as `open_archive` does."""
+        return Reading(path, self.name, self.formats)
+
+    def _format_of(self, member: Member) -> Format | None:
+        return _format_of(member, self.formats)
+
+
+def _format_of(member: Member, formats: tuple[Format, ...]) -> Format | None:
+    return next((each for each in formats if each.recognises(member)), None)
+
+
+def _items(path: Path, tally: Tally, formats: tuple[Format, ...]) -> Generator[ImportedItem, None, None]:
+    with open_archive(path, tally.skip) as archive:
+        for member in archive.members():
+            if member.name.endswith(_SIDE_FILES):
+                continue
+            found = _format_of(member, formats)
+            if found is None:
+                looked_at = any(member.suffix in each.suffixes for each in formats)
+                tally.skip(_REASONS[member.failure] if looked_at and member.failure else "other_file")
+                continue
+            yield from _of_member(member, found, tally)
+            if tally.parsed >= IMPORT_ITEMS_MAX:
+                tally.skip("too_many_items")
+                return
+
+
+def _of_member(member: Member, found: Format, tally: Tally) -> Iterator[ImportedItem]:
+    tally.begin_member()
+    try:
+        for draft in found.reads(member, tally):
+            item = tally.item(draft, member.name)
+            if item is not None:
+                yield item
+            if tally.parsed >= IMPORT_ITEMS_MAX:
+                return
+    except WindrowError as error:
+        if error.code not in _REASONS:
+            raise
+        tally.skip(_REASONS[error.code])
+
+
+IMPORTERS: Final[tuple[Importer, ...]] = (
+    Importer(
+        "google_takeout",
+        "Google Takeout",
+        "My Activity, YouTube and Chrome history, as JSON or HTML",
+        "takeout.google.com",
+        (*takeout_json.FORMATS, *takeout_html.FORMATS),
+    ),
+)
+
+
+def importer_named(name: str) -> Importer:
+    """Return the importer of a name. Raises WindrowError `not_found`."""
+    found = next((each for each in IMPORTERS if each.name == name), None)
+    if found is None:
+        raise WindrowError("not_found", f"no importer is called {name}")
+    return found
+
+
+def importers_of(path: Path) -> list[Importer]:
+    """Return the importers that find something in an export. Raises WindrowError as `open_archive` does."""
+    with open_archive(path, lambda reason: None) as archive:
+        found = {
+            importer.name
+            for member in archive.members()
+            for importer in IMPORTERS
+            if _format_of(member, importer.formats)
+        }
+    return [importer for importer in IMPORTERS if importer.name in found]
