@@ -71,6 +71,8 @@ class Export:
     state: Literal["published", "unchanged", "dry_run"]
     failures: tuple[CheckFailure, ...] = ()
     dropped: Dropped = field(default_factory=Dropped)  # of a dry run: what the recipe's filters drop
+    splits: dict[str, int] = field(default_factory=dict)  # of a dry run: rows by split
+    shards: int = 0  # of a dry run: files of the data
 
 
 def export_folder(house: House, dataset: str, version: str) -> Path:
@@ -162,6 +164,8 @@ def _dry(house: House, recipe: Recipe, built: BuiltFolder, failures: list[CheckF
         state="dry_run",
         failures=tuple(failures),
         dropped=built.facts.dropped,
+        splits={"train": built.facts.rows},
+        shards=len(built.shards),
     )
 
 

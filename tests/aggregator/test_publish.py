@@ -309,3 +309,27 @@ def test_removed_ids_is_an_empty_signed_list(world: PublishedWorld) -> None:
     )
     assert removed["ids"] == []
     assert statement.content == {"count": 0, "ids_sha256": hashlib.sha256(b"").hexdigest()}
+
+
+def test_adding_a_dataset_is_adding_a_folder(world: PublishedWorld, tmp_path: Path) -> None:
+    """A folder with a recipe is all it takes: it is found, tried and published, and no other dataset changes."""
+    recipes = copied_recipes(tmp_path / "recipes")
+    with pytest.raises(WindrowError) as refusal:
+        publish(world.house, recipes, "long_manuals")
+    assert refusal.value.code == "unknown_dataset"
+    shutil.copytree(recipes / "web_text", recipes / "long_manuals")
+    settings = recipes / "long_manuals" / "recipe.toml"
+    settings.write_text(settings.read_text().replace("text_chars_min = 200", "text_chars_min = 5_000"))
+    dry = publish(world.house, recipes, "long_manuals", dry_run=True)
+    assert (dry.splits, dry.shards, dry.failures) == ({"train": dry.rows}, 1, ())
+    export = publish(world.house, recipes, "long_manuals")
+    assert (export.rows, export.price) == (dry.rows, dry.price)
+    assert 0 < export.rows < publish(world.house, recipes, "web_text").rows
+    assert all(len(str(row["text"])) >= 4_900 for row in rows_of(export))
+
+
+def test_a_dry_run_of_code_says_what_it_would_cost(world: PublishedWorld) -> None:
+    dry = publish(world.house, RECIPES, "docs_and_code", dry_run=True)
+    assert (dry.state, dry.failures, dry.path) == ("dry_run", (), None)
+    assert 0 < dry.rows == dry.splits["train"]
+    assert dry.price == max(10**18, dry.tokens * 30 * 10**18 // 1_000_000)

@@ -103,7 +103,10 @@ def publish(
 
 
 def _show_dry_run(result: dict[str, Any]) -> None:
-    """Say what the filters of a recipe drop, each by itself, and which checks fail."""
+    """Say what would be sold for how much, what the filters drop, each by itself, and which checks fail."""
+    splits = ", ".join(f"{name} {rows}" for name, rows in result["splits"].items())
+    print(f"splits: {splits} rows, in {result['shards']} files")
+    print(f"price: {result['price_wei']} wei of {result['asset']}")
     if result["dropped"]:
         print(f"filters drop {result['dropped_rows']} rows:")
         print(f"  {'filter':<32} {'rows':>9} {'alone':>9}")
@@ -111,6 +114,8 @@ def _show_dry_run(result: dict[str, Any]) -> None:
             print(f"  {each['filter']:<32} {each['rows']:>9} {each['alone']:>9}")
     for failure in result["failures"]:
         print(f"check failed: {failure}")
+    if not result["failures"]:
+        print("every check passes" if result["rows"] else "no row, so nothing would be published")
 
 
 def epoch_close(home: Home = None, as_json: AsJson = False) -> None:
