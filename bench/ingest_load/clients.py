@@ -5,7 +5,9 @@ to the one before has come. With `--rate` batches leave by the clock instead, ea
 what is measured begins when it was due. `--idle` nodes are connected besides, each over a connection of its own from an
 address of its own; they stay open, and `--polls` times a second one of them asks for work, as idle nodes do.
 
-Does not: judge. Usage: `python -m bench.ingest_load.clients URL '{"first": 0, …}' --watch PID --clients 8` prints one JSON line.
+Does not: judge.
+
+Usage: `python -m bench.ingest_load.clients URL '{"first": 0, …}' --watch PID --clients 8` prints one JSON line.
 """
 
 from __future__ import annotations
