@@ -23,13 +23,17 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPMessage
 from ipaddress import ip_address
 from typing import IO, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from extension_bridge.outbox import Kept, Outbox
 from windrow_protocol.errors import REASONS, WindrowError
-from windrow_protocol.limits import BRIDGE_ANSWER_WAIT_S, REQUEST_BYTES_MAX
+from windrow_protocol.limits import (
+    ACCOUNT_ENTRIES_MAX,
+    BRIDGE_ANSWER_WAIT_S,
+    REQUEST_BYTES_MAX,
+)
 from windrow_protocol.signing import SIGNATURE_HEADER, public_id, sign_request, verify
 
 PURPOSE: Final = "personal"
@@ -125,6 +129,12 @@ class Courier:
         self._outbox.remember({"network": network, "coordinator_id": coordinator_id})
         return self._outbox.fact("network"), self._outbox.fact("coordinator_id")
 
+    def account(self, payout: str) -> dict[str, Any]:
+        """Return what the coordinator says that a payout address earned. Raises WindrowError when it does not."""
+        return self._ask(
+            f"/v1/accounts/{quote(payout, safe='')}/entries?limit={ACCOUNT_ENTRIES_MAX}", None, {}
+        )
+
     def deliver_waiting(self, count_max: int) -> None:
         """Try to deliver the oldest waiting donations; stop at the first sign that the coordinator is away."""
         for contribution_id, body in self._outbox.waiting(count_max):
@@ -156,7 +166,13 @@ class Courier:
         )
         self._outbox.receipt(contribution_id, receipt)
 
-    def _ask(self, path: str, body: bytes | None, headers: dict[str, str]) -> dict[str, Any]:
+    def _ask(
+        self,
+        path: str,
+        body: bytes | None,
+        headers: dict[str, str],
+        answer_bytes_max: int = REQUEST_BYTES_MAX,
+    ) -> dict[str, Any]:
         request = urllib.request.Request(
             self._url + path, data=body, headers={"Accept": "application/json", **headers}
         )
@@ -164,7 +180,7 @@ class Courier:
             request.add_header("Content-Type", "application/json")
         try:
             with self._opener.open(request, timeout=BRIDGE_ANSWER_WAIT_S) as response:
-                return _object(response.read(REQUEST_BYTES_MAX))
+                return _object(response.read(answer_bytes_max))
         except urllib.error.HTTPError as error:
             with error:
                 raise _refusal(error.code, error.read(REQUEST_BYTES_MAX)) from error

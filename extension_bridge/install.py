@@ -28,6 +28,7 @@ from extension_bridge.settings import CHROMIUM_ORIGIN, FIREFOX_EXTENSION_ID, HOM
 from windrow_protocol.errors import WindrowError
 
 HOST_NAME: Final = "org.windrow.bridge"
+PROGRAM: Final = "contributor_node.bridge_host"  # the host of this room with the machine's node behind it
 _DESCRIPTION: Final = "Windrow bridge: review and donate what you picked"
 
 # platform → browser → folder of host manifests, under the user's home
@@ -103,10 +104,10 @@ def host_manifest(browser: str, launcher: str) -> dict[str, object]:
 
 def _launcher(platform: str, node_home: PurePath, python: str) -> Planned:
     if platform == "win32":
-        lines = f'@echo off\r\nset "{HOME_VARIABLE}={node_home}"\r\n"{python}" -m extension_bridge.native_host %*\r\n'
+        lines = f'@echo off\r\nset "{HOME_VARIABLE}={node_home}"\r\n"{python}" -m {PROGRAM} %*\r\n'
         return Planned("launcher", node_home / "bridge_host.bat", lines, 0o700)
     home, program = shlex.quote(str(node_home)), shlex.quote(python)
-    lines = f'#!/bin/sh\n{HOME_VARIABLE}={home} exec {program} -m extension_bridge.native_host "$@"\n'
+    lines = f'#!/bin/sh\n{HOME_VARIABLE}={home} exec {program} -m {PROGRAM} "$@"\n'
     return Planned("launcher", node_home / "bridge_host", lines, 0o700)
 
 

@@ -21,25 +21,32 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import singledispatchmethod
+from pathlib import Path
 from typing import IO, Any, Final
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from extension_bridge.consent import ConsentTerms, consent_notice
 from extension_bridge.delivery import Courier
 from extension_bridge.donation import build_donation, page_record
+from extension_bridge.drafts import Drafts
 from extension_bridge.native_frames import encode_frame, frames
 from extension_bridge.native_messages import (
+    Dashboard,
     Donate,
     Hello,
     NativeMessage,
+    Node,
     Preview,
+    PutAside,
     Status,
     Withdraw,
     message_id,
     read_message,
 )
 from extension_bridge.outbox import Outbox
+from extension_bridge.remote import NodeRemote
 from extension_bridge.settings import (
     ALLOWED_ORIGINS,
     OUTBOX_FILE,
@@ -54,14 +61,22 @@ from windrow_protocol.signing import public_id
 
 PROTOCOL: Final = 1
 _DELIVERIES_PER_MESSAGE: Final = 8
+HOUR_MS: Final = 3_600_000
+RemoteOf = Callable[[Path], NodeRemote]
 
 
 class Host:
     """Answers messages over one open outbox. `courier` brings donations away; `clock_ms` gives the time."""
 
     def __init__(
-        self, key: Ed25519PrivateKey, outbox: Outbox, courier: Courier, clock_ms: Callable[[], int]
+        self,
+        key: Ed25519PrivateKey,
+        outbox: Outbox,
+        courier: Courier,
+        clock_ms: Callable[[], int],
+        remote: NodeRemote | None = None,
     ) -> None:
+        self._remote = remote
         self._key = key
         self._outbox = outbox
         self._courier = courier
@@ -121,15 +136,75 @@ class Host:
 
     @answer.register
     def _(self, message: Status) -> dict[str, Any]:
+        Drafts(self._outbox.file).leave(self._clock_ms(), _DELIVERIES_PER_MESSAGE)
         self._courier.deliver_waiting(_DELIVERIES_PER_MESSAGE)
-        donations = [asdict(kept) for kept in self._outbox.all(message.count_max)]
-        return {"type": "status", "counts": self._outbox.counts(), "donations": donations}
+        earned = self._earned()
+        donations = [
+            {
+                **asdict(kept),
+                "earned_wei": None if earned is None else str(earned.get(kept.contribution_id, 0)),
+            }
+            for kept in self._outbox.all(message.count_max)
+        ]
+        return {"type": "status", "counts": self._outbox.counts(), "donations": donations, **self._waiting()}
 
     @answer.register
     def _(self, message: Withdraw) -> dict[str, Any]:
         kept = self._outbox.get(message.contribution_id)
         token = sign_withdrawal(self._key, kept, self._outbox.fact("network"), self._clock_ms())
         return {"type": "withdraw", **asdict(self._outbox.withdrawal(kept.contribution_id, token))}
+
+    @answer.register
+    def _(self, message: PutAside) -> dict[str, Any]:
+        drafts = Drafts(self._outbox.file)
+        added, refused = drafts.put(message.pages, message.source)
+        why = sorted({error.reason.sentence for error in refused})
+        return {
+            "type": "put_aside",
+            "added": added,
+            "left_out": len(refused),
+            "why": why,
+            "waiting": drafts.counts()["open"],
+        }
+
+    @answer.register
+    def _(self, message: Node) -> dict[str, Any]:
+        node = self._node()
+        if message.do == "resume":
+            node.resume()
+        elif message.do != "look":
+            node.pause(self._clock_ms() + HOUR_MS if message.do == "pause_hour" else None)
+        return {"type": "node", **msgspec.structs.asdict(node.state(self._account(node.payout())))}
+
+    @answer.register
+    def _(self, message: Dashboard) -> dict[str, Any]:
+        return {"type": "dashboard", "link": self._node().dashboard_link(message.page)}
+
+    def _waiting(self) -> dict[str, int]:
+        waiting = Drafts(self._outbox.file).counts()
+        return {"put_aside": waiting["open"], "leaving": waiting["leaving"]}
+
+    def _earned(self) -> dict[str, int] | None:
+        """Return what the account's newest rows name each cause to have earned, in wei; None when nobody says."""
+        account = self._account(self._remote.payout()) if self._remote else None
+        if account is None:
+            return None
+        earned: dict[str, int] = {}
+        for row in account.get("entries", []):
+            earned[row["cause"]] = earned.get(row["cause"], 0) + int(row["earned_wei"])
+        return earned
+
+    def _node(self) -> NodeRemote:
+        if self._remote is None:
+            raise WindrowError("node_not_running", "this bridge was started without a node")
+        return self._remote
+
+    def _account(self, payout: str) -> dict[str, Any] | None:
+        """Return what the coordinator says of an account, None when it does not answer."""
+        try:
+            return self._courier.account(payout) if payout else None
+        except WindrowError:
+            return None
 
 
 def converse(
@@ -171,7 +246,9 @@ def _refuse_all(error: WindrowError) -> Callable[[NativeMessage], dict[str, Any]
     return refuse
 
 
-def _serve(arguments: argparse.Namespace, source: IO[bytes], sink: IO[bytes]) -> None:
+def _serve(
+    arguments: argparse.Namespace, source: IO[bytes], sink: IO[bytes], remote_of: RemoteOf | None
+) -> None:
     def clock_ms() -> int:
         return time.time_ns() // 1_000_000
 
@@ -181,13 +258,17 @@ def _serve(arguments: argparse.Namespace, source: IO[bytes], sink: IO[bytes]) ->
         key = read_node_key(home)
         with Outbox.open(home / OUTBOX_FILE) as outbox:
             courier = Courier(outbox, key, settings.coordinator_url, clock_ms)
-            converse(Host(key, outbox, courier, clock_ms).answer, source, sink, once=arguments.once)
+            host = Host(key, outbox, courier, clock_ms, remote_of(home) if remote_of else None)
+            converse(host.answer, source, sink, once=arguments.once)
     except WindrowError as error:
         converse(_refuse_all(error), source, sink, once=arguments.once)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the host on stdin and stdout and return its exit code: 0, or 2 when the caller may not speak to it."""
+def main(argv: Sequence[str] | None = None, remote_of: RemoteOf | None = None) -> int:
+    """Run the host on stdin and stdout and return its exit code: 0, or 2 when the caller may not speak to it.
+
+    `remote_of` gives the node of a home, where the program has one.
+    """
     parser = argparse.ArgumentParser(prog="python -m extension_bridge.native_host", description=__doc__)
     parser.add_argument("--home", help="the node's home (else WINDROW_NODE_HOME)")
     parser.add_argument("--coordinator", metavar="URL", help="the coordinator (else bridge.json in the home)")
@@ -204,7 +285,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _write(sink, {"ok": False, **WindrowError("wrong_origin").as_dict()})
         return WindrowError("wrong_origin").reason.exit_code
     try:
-        _serve(arguments, sys.stdin.buffer, sink)
+        _serve(arguments, sys.stdin.buffer, sink, remote_of)
     except (BrokenPipeError, KeyboardInterrupt):
         return 0
     return 0

@@ -17,9 +17,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from extension_bridge.consent import ConsentTerms
+from extension_bridge.consent import ConsentTerms, Source
 from extension_bridge.donation import Page
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import CONSENT_ITEMS_MAX
 from windrow_protocol.messages import Identifier, decode_json
 
 Language = Literal["en", "de"]
@@ -71,7 +72,29 @@ class Withdraw(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     id: MessageId = ""
 
 
-NativeMessage = Hello | Preview | Donate | Status | Withdraw
+class PutAside(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="put_aside"):
+    """Keep these on this computer, to be looked through in the dashboard before anything leaves."""
+
+    source: Source
+    pages: Annotated[list[Page], Meta(min_length=1, max_length=CONSENT_ITEMS_MAX)]
+    id: MessageId = ""
+
+
+class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="node"):
+    """How is the node? Or: do this with it, and say how it is then."""
+
+    do: Literal["look", "pause", "pause_hour", "resume"] = "look"
+    id: MessageId = ""
+
+
+class Dashboard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="dashboard"):
+    """A link into the node's dashboard."""
+
+    page: Literal["", "give", "money"] = ""
+    id: MessageId = ""
+
+
+NativeMessage = Hello | Preview | Donate | Status | Withdraw | PutAside | Node | Dashboard
 
 
 def read_message(frame: bytes) -> NativeMessage:

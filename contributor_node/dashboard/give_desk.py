@@ -110,7 +110,7 @@ class GiveDesk:
             case "confirm":
                 return _confirm(view, _chosen(drafts, fields), _choice(fields, "days", DAYS))
             case "send":
-                return self._send(drafts, fields)
+                return self._send(outbox, fields)
             case "undo":
                 return f"{counted(drafts.undo(), 'row')} taken back. Nothing of it has left."
             case "hurry":
@@ -120,10 +120,11 @@ class GiveDesk:
                 return "Taken back. The coordinator is told now, or as soon as it answers."
         raise WindrowError("wrong_schema")
 
-    def _send(self, drafts: Drafts, fields: Fields) -> str:
+    def _send(self, outbox: Outbox, fields: Fields) -> str:
         from extension_bridge.consent import ConsentTerms
-        from extension_bridge.drafts import content_digest
+        from extension_bridge.drafts import Drafts, content_digest
 
+        drafts = Drafts(outbox.file)
         items = _chosen(drafts, fields)
         if fields.get("agreed") != "yes":
             raise WindrowError("not_agreed")
@@ -131,17 +132,20 @@ class GiveDesk:
             raise WindrowError("not_open", "a row was changed since it was looked at")
         days, wait_s = _choice(fields, "days", DAYS), _choice(fields, "wait", WAITS)
         now_ms = self._now_ms()
-        terms = ConsentTerms(retention_days=days)
+        terms, sign = ConsentTerms(retention_days=days), self._signer(outbox, now_ms)
         leaves_at_ms = now_ms + wait_s * 1_000
-        drafts.send(items, self._signer(now_ms), terms, now_ms=now_ms, leaves_at_ms=leaves_at_ms)
+        drafts.send(items, sign, terms, now_ms=now_ms, leaves_at_ms=leaves_at_ms)
         return f"{counted(len(items), 'row')} will leave in {WAITS[wait_s]}. Undo takes it back."
 
-    def _signer(self, now_ms: int) -> Callable[[PersonalRecord, ConsentTerms], PersonalContribution]:
+    def _signer(
+        self, outbox: Outbox, now_ms: int
+    ) -> Callable[[PersonalRecord, ConsentTerms], PersonalContribution]:
         from extension_bridge.donation import build_donation
 
         pin = self._pin()
         if pin is None:
             raise WindrowError("not_running", "the node has met no coordinator yet")
+        outbox.remember({"network": pin.network, "coordinator_id": pin.coordinator_id})
 
         def sign(record: PersonalRecord, terms: ConsentTerms) -> PersonalContribution:
             return build_donation(
@@ -158,9 +162,9 @@ class GiveDesk:
     def _withdraw(self, outbox: Outbox, contribution_id: str) -> None:
         from extension_bridge.withdrawal import sign_withdrawal
 
-        pin, kept = self._pin(), outbox.get(contribution_id)
-        network = pin.network if pin else outbox.fact("network")
-        outbox.withdrawal(contribution_id, sign_withdrawal(self._key, kept, network, self._now_ms()))
+        kept = outbox.get(contribution_id)
+        token = sign_withdrawal(self._key, kept, outbox.fact("network"), self._now_ms())
+        outbox.withdrawal(contribution_id, token)
 
 
 def _chosen_ids(fields: Fields) -> list[str]:

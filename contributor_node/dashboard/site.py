@@ -146,7 +146,8 @@ class Site:
     def _enter(self, query: Query) -> Answer:
         session_id = self._gate.enter(query.get("token", ""), self._now_ms())
         cookie = f"{COOKIE}={session_id}; Path={self._place.path}; HttpOnly; SameSite=Strict"
-        return _see_other(self._place.path, ("Set-Cookie", cookie))
+        to = query.get("to", "") if query.get("to") in self._pages else ""
+        return _see_other(self._place.path + to, ("Set-Cookie", cookie))
 
     def _view(self, ask: Ask) -> View:
         form = self._gate.form_token(ask.headers)
@@ -155,7 +156,8 @@ class Site:
     async def _act(self, ask: Ask, view: View, name: str) -> Answer:
         if ask.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
             raise WindrowError("wrong_schema", f"the body is not {_FORM}")
-        fields = _fields(ask.body.decode("ascii", "replace"), _FIELDS_MAX + DASHBOARD_DRAFTS_SHOWN)
+        more = DASHBOARD_DRAFTS_SHOWN if name == "give" else 0
+        fields = _fields(ask.body.decode("ascii", "replace"), _FIELDS_MAX + more)
         self._gate.require_form(ask.headers, fields.get("form", ""))
         return await self._acts[name](view, fields)
 

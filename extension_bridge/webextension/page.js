@@ -11,6 +11,11 @@ function readPage(charsMax) {
   return { url: location.href, title: document.title, text: text.slice(0, charsMax) };
 }
 
+/** Returns whether the page in front may be read after a click, asking for it where the browser wants that. */
+export function mayReadPage() {
+  return api.permissions.request({ permissions: ["scripting"] }); // at once: Firefox forgets the click at the first await
+}
+
 /** Returns {url, title, text, captured_at_ms} of the tab in front. Throws a Refusal. */
 export async function currentPage() {
   const refusal = new Refusal(api.i18n.getMessage("noPage"), api.i18n.getMessage("noPageRemedy"));

@@ -1,7 +1,9 @@
-// The popup: shows what would leave, lets the person edit it, asks for consent, sends, lists and withdraws.
+// The popup: the node, a page or visits to give, what would leave, consent, what was given, and taking it back.
 
-import { api, ask } from "./bridge.js";
-import { currentPage } from "./page.js";
+import { api, ask, Refusal } from "./bridge.js";
+import { mayReadHistory, visits } from "./history.js";
+import { showNode, tokens } from "./node.js";
+import { currentPage, mayReadPage } from "./page.js";
 
 const element = (id) => document.getElementById(id);
 const words = (name, ...parts) => api.i18n.getMessage(name, parts);
@@ -10,6 +12,7 @@ const language = words("language"); // so that the notice speaks as the rest of 
 
 let page = null; // as read from the tab, with the time of the reading
 let noticeSha256 = "";
+let found = []; // the visits shown
 
 function translate() {
   document.documentElement.lang = language;
@@ -71,17 +74,79 @@ async function keepDraft() {
   await api.storage.session.set({ draft: { page: edited(), retention: element("retention").value } });
 }
 
-async function start() {
+/** Does what a person asked for; a refusal is said, and what it rested on is checked again. */
+function act(work) {
+  return (event) => {
+    event?.preventDefault();
+    return work(event).catch(complain);
+  };
+}
+
+async function openPage() {
+  if (!(await mayReadPage())) throw new Refusal(words("noScripting"), words("noScriptingRemedy"));
+  tell("reading");
   page = await currentPage();
   const { draft } = await api.storage.session.get("draft");
-  const resumed = draft && draft.page.url === page.url;
-  if (resumed) {
+  if (draft && draft.page.url === page.url) {
     page = draft.page;
     element("retention").value = draft.retention;
   }
   await preview(page, true);
+  element("history").hidden = true;
   element("donation").hidden = false;
+  element("title").focus();
   tell("");
+}
+
+async function openHistory() {
+  if (!(await mayReadHistory())) throw new Refusal(words("noHistory"), words("noHistoryRemedy"));
+  element("donation").hidden = true;
+  element("history").hidden = false;
+  await showVisits();
+  element("search").focus();
+  tell("");
+}
+
+async function showVisits() {
+  found = await visits(element("search").value.trim());
+  element("visits").replaceChildren(...found.map(visitRow));
+  element("visits-nothing").hidden = found.length > 0;
+  countTicks();
+}
+
+function visitRow(visit, place) {
+  const item = document.createElement("li");
+  const box = document.createElement("input");
+  box.type = "checkbox";
+  box.id = `visit-${place}`;
+  box.value = String(place);
+  const label = document.createElement("label");
+  label.htmlFor = box.id;
+  label.textContent = visit.title || visit.url;
+  label.title = visit.url;
+  const day = document.createElement("span");
+  day.className = "state";
+  day.textContent = new Date(visit.captured_at_ms).toLocaleDateString(language);
+  item.append(box, label, day);
+  return item;
+}
+
+const ticked = () => [...element("visits").querySelectorAll("input:checked")].map((box) => found[Number(box.value)]);
+const countTicks = () => (element("put-visits-aside").disabled = ticked().length === 0);
+
+async function putAside(source, pages) {
+  const answer = await ask({ type: "put_aside", source, pages });
+  tell("");
+  const left = answer.left_out ? ` ${words("putAsideLeftOut", String(answer.left_out), answer.why.join("; "))}` : "";
+  element("news").textContent = words("putAsideDone", String(answer.added)) + left;
+  element("donation").hidden = element("history").hidden = true;
+  await api.storage.session.remove("draft");
+  await list();
+}
+
+async function lookThrough() {
+  const { link } = await ask({ type: "dashboard", page: "give" });
+  await api.tabs.create({ url: link });
 }
 
 async function send(event) {
@@ -119,7 +184,8 @@ function row(donation) {
   const state = document.createElement("span");
   state.className = "state";
   const day = new Date(donation.given_at_ms).toLocaleDateString(language);
-  state.textContent = `${day} · ${words(camel("state", donation.state))}`;
+  const earned = donation.earned_wei === null ? "" : ` · ${words("earned", tokens(donation.earned_wei))}`;
+  state.textContent = `${day} · ${words(camel("state", donation.state))}${earned}`;
   if (donation.sentence) state.title = donation.sentence;
   item.append(name, state);
   if (["pending", "sent", "delivered"].includes(donation.state)) {
@@ -134,7 +200,11 @@ function row(donation) {
 }
 
 async function list() {
-  const { donations } = await ask({ type: "status" });
+  const { donations, put_aside: waiting, leaving } = await ask({ type: "status" });
+  element("look-through").textContent = words("lookThrough", String(waiting));
+  element("look-through-row").hidden = waiting + leaving === 0;
+  element("leaving").textContent = words("leaving", String(leaving));
+  element("leaving").hidden = leaving === 0;
   element("given").replaceChildren(...donations.map(row));
   element("given-nothing").hidden = donations.length > 0;
   element("given-section").hidden = false;
@@ -160,4 +230,16 @@ element("retention").addEventListener("change", () => {
   element("send").disabled = true;
   preview(edited(), false).catch(complain);
 });
-start().catch(complain).finally(() => list().catch(complain));
+element("open-page").addEventListener("click", act(openPage));
+element("open-history").addEventListener("click", act(openHistory));
+element("search").addEventListener("change", act(showVisits));
+element("visits").addEventListener("change", countTicks);
+element("history").addEventListener("submit", act(() => putAside("browser_history", ticked())));
+element("put-page-aside").addEventListener("click", act(() => putAside("browser_page", [edited()])));
+element("look-through").addEventListener("click", act(lookThrough));
+element("pause").addEventListener("click", act(() => showNode("pause")));
+element("pause-hour").addEventListener("click", act(() => showNode("pause_hour")));
+element("resume").addEventListener("click", act(() => showNode("resume")));
+list()
+  .then(() => showNode())
+  .catch(complain);

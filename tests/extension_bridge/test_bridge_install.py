@@ -78,7 +78,10 @@ def test_the_extensions_id_follows_from_its_key() -> None:
 def test_the_extension_asks_for_little_and_runs_nothing_remote() -> None:
     manifest = json.loads((EXTENSION / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["manifest_version"] == 3
-    assert sorted(manifest["permissions"]) == ["activeTab", "nativeMessaging", "scripting", "storage"]
+    assert sorted(manifest["permissions"]) == ["activeTab", "nativeMessaging", "storage"]
+    assert sorted(manifest["optional_permissions"]) == ["history", "scripting"], (
+        "asked for when they are used"
+    )
     assert not {"host_permissions", "content_scripts", "background", "web_accessible_resources"} & set(
         manifest
     )
