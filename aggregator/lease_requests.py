@@ -21,7 +21,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from aggregator.assignment.leases import any_open, issue_leases, pauses_for
+from aggregator.assignment.leases import Issued, any_open, issue_leases, pauses_for
 from aggregator.assignment.pacing import PaceRules
 from aggregator.heard_nonces import HeardNonces
 from aggregator.requests import Caller, spend, spent_before
@@ -67,12 +67,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a node is told: signed leases, whether it works or queues, and which of its hosts to leave alone."""
+    """What a node is told: signed leases, whether it works or queues, which of its hosts to leave alone, its standing.
+
+    `standing` is why it has none: empty when it has, None when nobody looked.
+    """
 
     leases: list[str]
     state: str
     position: int
     paused: dict[str, int] = field(default_factory=dict)
+    standing: tuple[str, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as it goes over the wire."""
@@ -81,6 +85,7 @@ class Offer:
             "state": self.state,
             "position": self.position,
             "paused": self.paused,
+            "standing": self.standing,
         }
 
 
@@ -155,10 +160,10 @@ class LeaseDesk:
         except WindrowError as error:
             return error
         member, admitted = admit(self._house, connection, member, each.peer)
-        tokens = []
+        issued = Issued([])
         if member.state == "active":
-            tokens = issue_leases(self._house, connection, member, each.wish, self._lease_life_ms, self._pace)
-        return Offer(tokens, member.state, admitted.position)
+            issued = issue_leases(self._house, connection, member, each.wish, self._lease_life_ms, self._pace)
+        return Offer(issued.tokens, member.state, admitted.position, standing=issued.lacks)
 
 
 class _Before:

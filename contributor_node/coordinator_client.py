@@ -18,7 +18,7 @@ import http.client
 import logging
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -43,6 +43,7 @@ from windrow_protocol.signing import SIGNATURE_HEADER, public_id, sign_request, 
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+Reasons = Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspec.Meta(max_length=8)]
 _RETRY = frozenset({429, 500, 502, 503, 504})
 WAIT_S_MAX = 30.0
 
@@ -76,7 +77,8 @@ class RecordAnswer(msgspec.Struct, frozen=True):
 class LeasesAnswer(msgspec.Struct, frozen=True):
     """Leases as they came, unchecked, the node's state and place in the queue, and until when hosts are paused.
 
-    `paused` is by the coordinator's clock, hosts named as `egress_grants.pace_key` does.
+    `standing` is why it has none, empty when it has, None when nobody looked. `paused` is by the
+    coordinator's clock, hosts named as `egress_grants.pace_key` does.
     """
 
     leases: list[str]
@@ -84,6 +86,7 @@ class LeasesAnswer(msgspec.Struct, frozen=True):
     state: str = "active"
     position: int = 0
     paused: dict[str, int] = {}
+    standing: Reasons | None = None
 
 
 class Offer(NamedTuple):
@@ -93,6 +96,7 @@ class Offer(NamedTuple):
     state: str
     position: int
     pauses_ms: dict[str, int]
+    lacks: list[str] | None
 
 
 class _Results(msgspec.Struct, frozen=True):
@@ -148,7 +152,7 @@ class CoordinatorClient:
         opened = (self._open_lease(token) for token in answer.leases[:count])
         known = {lease.lease_id: lease for lease in opened if lease is not None}
         pauses_ms = {host: until_ms - answer.server_time_ms for host, until_ms in answer.paused.items()}
-        return Offer(list(known.values()), answer.state, answer.position, pauses_ms)
+        return Offer(list(known.values()), answer.state, answer.position, pauses_ms, answer.standing)
 
     async def submit(self, records: Sequence[Submission]) -> list[RecordAnswer]:
         """Submit a batch and return the answer to each record, receipts not yet checked."""

@@ -36,6 +36,10 @@ from windrow_protocol.release import RELEASE, is_newer
 State4 = Literal["passed", "failed", "limited", "not checked"]
 DISK_FREE_BYTES_MIN: Final = 500_000_000
 STATUS_AGE_MS_MAX: Final = 600_000
+_WITHOUT_STANDING: Final = {
+    "activity_low": "it lets too many of its leases go unanswered, and gets few for a day",
+    "egress_crowded": "its fetches come from another address range than its messages, where three nodes work already",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,8 @@ def check_place(settings: NodeSettings, _desk: FactsDesk) -> Iterator[Finding]:
         yield Finding("place", "failed", f"its address range is full: three nodes of it work, {place}.")
     else:
         yield Finding("place", "passed", f"the network has this node as {told['state']}")
+        for code in told.get("standing_lacks", ()):
+            yield Finding("standing", "limited", _WITHOUT_STANDING.get(code, f"no standing: {code}"[:80]))
 
 
 def check_chromium(settings: NodeSettings, _desk: FactsDesk) -> Iterator[Finding]:

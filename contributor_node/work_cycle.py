@@ -74,6 +74,7 @@ class WorkCycle:
         self._newer = ""
         self.role = ""
         self.state, self.position = "", 0
+        self.lacks: list[str] = []
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set or the owner's `finish` is carried out, which sets it.
@@ -188,6 +189,7 @@ class WorkCycle:
         self._outbox.forget_expired(self._now_ms())
         offer = await self._client.leases(room, self._renders())
         self.state, self.position = offer.state, offer.position
+        self.lacks = self.lacks if offer.lacks is None else offer.lacks
         self._engine.pause(offer.pauses_ms)
         fresh = self._outbox.take(offer.leases)
         self._ask_at_s = 0.0 if fresh else now_s + self._settings.poll_s
@@ -272,6 +274,7 @@ class WorkCycle:
             "role": self.role,
             "state": self.state,
             "queue_position": self.position,
+            "standing_lacks": self.lacks,
             "payout": self._settings.payout,
             "may_work": decision.reason or "yes",
             "why": decision.sentence,

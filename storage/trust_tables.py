@@ -194,6 +194,18 @@ departures = sa.Table(
     _time("settle_by_ms"),
     _time("bond_due_at_ms"),
 )
+# What control hosts saw of leased control pages: one row for each that anybody asked for while its lease was open.
+egress_challenges = sa.Table(
+    "egress_challenges",
+    metadata,
+    sa.Column("lease_id", sa.Text, primary_key=True),
+    sa.Column("node_id", sa.Text, nullable=False),
+    sa.Column("seen", sa.Text, nullable=False),  # here | other_family | elsewhere
+    sa.Column("seen_from", sa.Text, nullable=False),  # the /24 or /48 that asked
+    _time("seen_at_ms"),
+    sa.Index("egress_of_node", "node_id", "seen_at_ms"),
+    sa.Index("egress_of_place", "seen_from", "seen_at_ms"),
+)
 # What is looked at once more, by truths fetched for it alone: appealed verdicts, and what a departing node has pending.
 second_looks = sa.Table(
     "second_looks",

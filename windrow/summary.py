@@ -27,20 +27,21 @@ from storage.tables import (
     verdicts,
 )
 from storage.told import is_told
-from storage.trust_tables import audits
+from storage.trust_tables import audits, egress_challenges
 from windrow_protocol.messages import Outcome
 
 _NAMED = ("robots_denied", "optout_denied", "unsafe_address")
 
 
 def summarise(connection: sa.Connection) -> dict[str, Any]:
-    """Return pages, contributions, duplicates, personal donations, nodes and what is still under way."""
+    """Return pages, contributions, duplicates, donations, nodes, egress challenges and what is still under way."""
     return {
         "pages": _pages(connection),
         "contributions": _contributions(connection),
         "dedup": _by(connection, duplicates.c.kind, ("exact", "near", "unique", "hard")),
         "personal": _personal(connection),
         "nodes": _nodes(connection),
+        "egress": _by(connection, egress_challenges.c.seen, ("here", "other_family", "elsewhere")),
         "under_way": under_way(connection),
         "log_seq": connection.execute(sa.select(sa.func.max(submissions.c.seq))).scalar() or 0,
     }

@@ -37,6 +37,7 @@ DEFENCES: Final = frozenset(
         "placement",  # no page again to the same node, prefix or owner
         "lease_limits",  # outstanding work follows what a node has answered
         "sybil_limits",  # nodes of a prefix, leases of young identities, rejoining after suspension
+        "earned_standing",  # who lets leases go, or fetches where others have the place, counts as young
         "suspension",  # the suspension of nodes whose mismatches cannot be chance
         "refusal_audits",  # refusals are drawn like contributions
     }
@@ -90,6 +91,10 @@ class TrustRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     young_leases_per_day: int = 500
     young_lease_share_ppm: int = 40_000
     prefix_quarantine_ms: int = 30 * DAY_MS
+    activity_ppm_min: int = 500_000  # of the leases of a day that are over: answered, or there is no standing
+    egress_window_ms: int = 7 * DAY_MS  # so long an egress challenge counts
+    egress_told_after_ms: int = DAY_MS  # at once, it would say which lease was of a control page
+    egress_elsewhere_min: int = 2  # challenges that came from elsewhere, before that means anything
     # pay
     domain_novelty_bytes_max: int = 50_000_000  # of one registrable domain in one epoch
     prefix_novelty_bytes_max: int = 100_000_000  # of one hosting /24 or /48 in one epoch

@@ -2,14 +2,14 @@
 
 Rules: how a lease ends says `closing`. A node never chooses its URLs (`placement`), holds no more leases than its
 pace so far allows (`allowance`), and with its undecided answers at most `LEASES_OUTSTANDING_MAX`; young identities
-share a part of the day's leases (`lottery`), and a node whose mismatches cannot be chance gets a few a day. Each lease
-has a slot of its host (`pacing`): work at most a third of its life away, truths half, so that verification is never
-crowded out. A validator's lease looks exactly like work: only the coordinator's tables know which contribution it is
-about.
+and nodes without standing (`earned_standing`) share a part of the day's leases (`lottery`), and a node whose mismatches
+cannot be chance gets a few a day. Each lease has a slot of its host (`pacing`): work at most a third of its life away,
+truths half, so that verification is never crowded out. A validator's lease looks exactly like work: only the
+coordinator's tables know which contribution it is about.
 
 Does not: register or admit nodes (`roster`), accept answers (see `ingest`), or fetch.
 
-Usage: `tokens = issue_leases(house, connection, node_row, LeaseRequest(count=20))`.
+Usage: `tokens, lacks = issue_leases(house, connection, node_row, LeaseRequest(count=20))`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -25,6 +25,7 @@ import sqlalchemy as sa
 from aggregator.assignment import frontier
 from aggregator.assignment.allowance import Answered, lease_allowance
 from aggregator.assignment.closing import Closing, close_leases
+from aggregator.assignment.earned_standing import lacking
 from aggregator.assignment.lottery import note_given, young_left
 from aggregator.assignment.pacing import PaceRules, Slots, pace_key, paused_among
 from aggregator.assignment.placement import candidates
@@ -80,6 +81,13 @@ class Choice:
         return "canary" if self.control else "work" if self.truth is None else "audit"
 
 
+class Issued(NamedTuple):
+    """Signed leases (JWS), and why the node has no standing: empty when it has, None when nobody looked."""
+
+    tokens: list[str]
+    lacks: tuple[str, ...] | None = None
+
+
 def issue_leases(
     house: House,
     connection: sa.Connection,
@@ -87,17 +95,19 @@ def issue_leases(
     request: LeaseRequest,
     life_ms: int = LEASE_LIFE_MS,
     pace: PaceRules = PaceRules(),  # noqa: B008 (frozen)
-) -> list[str]:
-    """Return signed leases (JWS, purpose `lease`) for a node (a row of `nodes`): truths for a validator, else work."""
+) -> Issued:
+    """Return signed leases (purpose `lease`) for a node (a row of `nodes`): truths for a validator, else work."""
     now, is_validator = house.now_ms(), member.role == "validator"
     if not _is_anything_wanted(connection, is_validator):  # most of what idle nodes ask
-        return []
-    count = min(request.count, _room(house, connection, member, now))
-    young = not is_validator and is_young(house, connection, member.node_id)
+        return Issued([])
+    answered = Answered() if is_validator else _answered(connection, member.node_id, now)
+    lacks = () if is_validator else lacking(house, connection, member, answered)
+    count = min(request.count, _room(house, connection, member, answered))
+    young = not is_validator and (bool(lacks) or is_young(house, connection, member.node_id))
     if young and house.rules.on("sybil_limits") and count > 0:
         count = min(count, young_left(house, connection, member.prefix, now))
     if count <= 0:
-        return []
+        return Issued([], lacks)
     chosen = _choices(house, connection, member, list(request.render), count)
     slots, tokens, unranked = Slots(connection, pace, now), [], 0
     control_ppm = 0 if is_validator else canary_rate_ppm(house, connection, member.node_id)
@@ -111,7 +121,7 @@ def issue_leases(
     slots.keep()
     if not is_validator:
         note_given(connection, now, member.prefix, len(tokens), young=young, unranked=unranked)
-    return tokens
+    return Issued(tokens, lacks)
 
 
 def any_open() -> sa.ColumnElement[bool]:
@@ -181,7 +191,7 @@ def _with_slots(slots: Slots, choices: Iterable[Choice], life_ms: int) -> Iterat
             yield choice, slot_ms
 
 
-def _room(house: House, connection: sa.Connection, member: Any, now_ms: int) -> int:
+def _room(house: House, connection: sa.Connection, member: Any, answered: Answered) -> int:
     """Return how many more leases a node may hold."""
     of_node = leases.c.node_id == member.node_id
     held = _count(connection, of_node, leases.c.state == "leased")
@@ -195,12 +205,12 @@ def _room(house: House, connection: sa.Connection, member: Any, now_ms: int) -> 
     if member.role == "validator":
         return room
     if is_suspected(house.rules, standing_of(connection, member.node_id)):
-        of_day = leases.c.issued_at_ms > now_ms - LEASE_MEMORY_MS
+        of_day = leases.c.issued_at_ms > house.now_ms() - LEASE_MEMORY_MS
         given = _count(connection, leases.c.node_id == member.node_id, of_day)
         room = min(room, house.rules.suspected_leases_per_day - given)
     if not house.rules.on("lease_limits"):
         return room
-    return min(room, lease_allowance(_answered(connection, member.node_id, now_ms)) - held)
+    return min(room, lease_allowance(answered) - held)
 
 
 def _answered(connection: sa.Connection, node_id: str, now_ms: int) -> Answered:

@@ -39,6 +39,7 @@ def collect(
             "contributions": summary["contributions"],
             "dedup": summary["dedup"],
             "personal": summary["personal"],
+            "egress": summary["egress"],
             "export": _export(connection, receipts[0], verified),
             "ledger": ledger_totals(connection),
             "epoch": _epoch(connection, chain),

@@ -13,7 +13,8 @@ key and clock say what was to be seen.
 An answer costs the house little whatever it says: of the minutes that come into question those nearest to when the
 node says it fetched are looked at first, the rest only where they do not match, and a text too long to match never.
 
-Does not: choose hosts (the operator's `canary_hosts`), say when pages change (`canary_site`), or pay.
+Does not: choose hosts (the operator's `canary_hosts`), say when pages change (`canary_site`) or what it means
+from where they are asked for (`egress_challenges`), or pay.
 
 Usage: `serve(canary_routes(house, origin), host=…, port=…)`; `url = canary_url(house, connection)`;
 `judge_canary(house, lease, text, AnsweredAt(fetched_at_ms, received_at_ms))`.
@@ -30,6 +31,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from aggregator.assignment.placement import in_same_hands
+from aggregator.verification.audits.egress_challenges import note_fetch
 from aggregator.verification.audits.verdict_log import Ruling
 from aggregator.verification.comparing.alignment import share_in_order
 from aggregator.verification.comparing.canary_site import ControlSite
@@ -127,6 +129,8 @@ def canary_routes(house: House, origin: str) -> list[Route]:
     async def answer(request: Request) -> Response:
         minute = house.now_ms() // _MINUTE_MS
         found = _shown(house, site, request.path, minute)
+        if site.page_at(request.path, minute) is not None:
+            note_fetch(house, _plain(origin) + request.path, request.peer)
         if found is None:
             return Response(404, b"<!doctype html><title>Not found</title><h1>Not found</h1>\n", "text/html")
         return Response(200, found.encode(), "text/html; charset=utf-8")
