@@ -23,6 +23,7 @@ from chain.bound import BoundContract
 from chain.deploy import Deployment, DeployTerms, deploy
 from chain.distributor import DistributorOps
 from chain.market import MarketOps
+from chain.market_orders import OrderOps
 from chain.rpc import connect
 from chain.sender import Outgoing, Sender, TxDone
 from chain.token import TokenOps
@@ -39,7 +40,7 @@ class ChainClient:
         self.w3 = w3
         self.chain_id = chain_id
         self.sender = Sender(w3)
-        self._bound: tuple[TokenOps, DistributorOps, MarketOps, Deployment] | None = None
+        self._bound: tuple[TokenOps, DistributorOps, MarketOps, OrderOps, Deployment] | None = None
 
     @classmethod
     def connect(
@@ -71,10 +72,12 @@ class ChainClient:
         for contract in (token, distributor, market):
             contract.check()
         token_ops = TokenOps(token, self.chain_id)
+        market_ops = MarketOps(market, token_ops, deployment.block)
         self._bound = (
             token_ops,
             DistributorOps(distributor, token, self.time_s),
-            MarketOps(market, token_ops, deployment.block),
+            market_ops,
+            OrderOps(market, token_ops, market_ops, deployment.block),
             deployment,
         )
 
@@ -94,9 +97,14 @@ class ChainClient:
         return self._contracts()[2]
 
     @property
+    def orders(self) -> OrderOps:
+        """The market's orders under terms. Raises WindrowError `bad_config` before `bind` or `deploy`."""
+        return self._contracts()[3]
+
+    @property
     def deployment(self) -> Deployment:
         """Where the contracts lie. Raises WindrowError `bad_config` before `bind` or `deploy`."""
-        return self._contracts()[3]
+        return self._contracts()[4]
 
     def time_s(self) -> int:
         """Chain time: that of the next block where the node says it, else of the newest."""
@@ -117,7 +125,7 @@ class ChainClient:
         """Send the chain's own coin, so that another address can pay for gas."""
         return self.sender.send(key, Outgoing(to, value_wei=amount_wei))
 
-    def _contracts(self) -> tuple[TokenOps, DistributorOps, MarketOps, Deployment]:
+    def _contracts(self) -> tuple[TokenOps, DistributorOps, MarketOps, OrderOps, Deployment]:
         if self._bound is None:
             raise WindrowError(
                 "bad_config", "no contracts are configured; deploy them or give their addresses"

@@ -18,6 +18,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from eth_abi.abi import encode
 from eth_typing import HexStr
 from web3 import Web3
 from web3.exceptions import TransactionNotFound
@@ -114,9 +115,9 @@ class MarketOps:
         """
         self._contract.sender.wait_idle(buyer_key.address)
         if not again:
-            had = self.purchases(self._created_in_block, export_id=export_id, buyer=buyer_key.address)
-            if had:
-                return had[-1]
+            had = self.purchase_of(buyer_key.address, export_id)
+            if had is not None:
+                return had
         offered = self.listing(export_id)
         if offered is not None and self._token.allowance(buyer_key.address, self.address) < offered.price_wei:
             self._token.approve(buyer_key, self.address, offered.price_wei)
@@ -174,6 +175,39 @@ class MarketOps:
         )
         return self._bought(done)
 
+    def buy_with_transfer(
+        self, settler_key: LocalAccount, export_id: str, payment: Authorization, signature: bytes
+    ) -> Purchase:
+        """Bring in a signed transfer to this market (EIP-3009, as x402 makes it) as the sale of an export.
+
+        The sale of a payment that was brought in before is found. Raises WindrowError `unknown_payment` when its nonce
+        was used for something else, or `chain_rejected`: ERC3009InvalidSignature, ERC3009InvalidAuthorizationTime,
+        ERC20InsufficientBalance, NotListed, ListingClosed, NotSettler.
+        """
+        self._contract.sender.wait_idle(settler_key.address)
+        payer = Web3.to_checksum_address(payment.payer)
+        key = Web3.keccak(encode(["address", "bytes32"], [payer, payment.nonce]))
+        number = int(self._contract.read("saleOf", key))
+        head = int(self._contract.w3.eth.block_number)
+        if number:
+            event = next(self._contract.events("Purchased", self._created_in_block, head, {"saleId": number}))
+            return _purchase(event)
+        if self._token.authorization_used(payer, payment.nonce) and not self._token.transferred(
+            payment, self._created_in_block, head
+        ):
+            raise WindrowError("unknown_payment", "the authorization was used or cancelled elsewhere")
+        done = self._contract.write(
+            settler_key,
+            "buyWithTransfer",
+            payer,
+            _key(export_id),
+            payment.valid_after_s,
+            payment.valid_before_s,
+            payment.nonce,
+            signature,
+        )
+        return self._bought(done)
+
     def purchases(
         self,
         from_block: int,
@@ -191,9 +225,14 @@ class MarketOps:
         last = int(self._contract.w3.eth.block_number) if to_block is None else to_block
         return [_purchase(one) for one in self._contract.events("Purchased", from_block, last, filters)]
 
+    def purchase_of(self, buyer: str, export_id: str) -> Purchase | None:
+        """The newest sale by which somebody has an export."""
+        had = self.purchases(self._created_in_block, export_id=export_id, buyer=buyer)
+        return had[-1] if had else None
+
     def purchases_in(self, tx: str) -> list[Purchase]:
         """The sales of one transaction; none when it failed, is unknown, or bought nothing here."""
-        if not _is_hash(tx):
+        if not is_hash(tx):
             return []
         try:
             receipt = self._contract.w3.eth.get_transaction_receipt(HexStr(tx))
@@ -222,7 +261,8 @@ def _key(export_id: str) -> bytes:
     return bytes.fromhex(export_sha256(export_id))
 
 
-def _is_hash(text: str) -> bool:
+def is_hash(text: str) -> bool:
+    """Whether a text is the hash of a transaction, with or without 0x."""
     digits = text.removeprefix("0x")
     return len(digits) == 64 and all(one in "0123456789abcdefABCDEF" for one in digits)
 

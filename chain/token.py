@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eth_typing import HexStr
 from web3 import Web3
 
 from chain.bound import BoundContract
@@ -137,3 +138,13 @@ class TokenOps:
         for event in self._contract.events("AuthorizationUsed", from_block, to_block, filters):
             return "0x" + bytes(event["transactionHash"]).hex()
         return None
+
+    def transferred(self, authorization: Authorization, from_block: int, to_block: int) -> bool:
+        """Whether the transaction that used an authorization moved exactly its value from payer to payee."""
+        tx = self.payment_tx(authorization.payer, authorization.nonce, from_block, to_block)
+        if tx is None:
+            return False
+        receipt = self._contract.w3.eth.get_transaction_receipt(HexStr(tx))
+        wanted = (authorization.payer.lower(), authorization.payee.lower(), authorization.value_wei)
+        moved = (event["args"] for event in self._contract.events_in("Transfer", receipt))
+        return any((one["from"].lower(), one["to"].lower(), one["value"]) == wanted for one in moved)

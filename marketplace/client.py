@@ -17,14 +17,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from marketplace.answers import Judged, Quote, Receipt
 from marketplace.orders import Order, OrderDomain, sign_order
 from marketplace.resuming import HttpClient
+from marketplace.terms import Terms, terms_sha256
 from storage.env import Env
 from storage.real_env import real_env
 from windrow_protocol.errors import WindrowError
@@ -43,70 +45,14 @@ if TYPE_CHECKING:
 
     from chain.client import ChainClient
 
+__all__ = ["MarketClient", "Quote", "Receipt"]
+
 PURCHASE_NAME: Final = "purchase.json"
 PROOFS_FOLDER: Final = "proofs"
 EPOCH_FILES: Final = ("tree.json", "ledger.ndjson", "epoch.json", "epoch.jws")
 _SMALL_BYTES_MAX: Final = 16_000_000
 _EPOCH_BYTES_MAX: Final = 4_000_000_000
 Progress = Callable[[str, int, int], None]
-
-
-class ChainFacts(msgspec.Struct, frozen=True):
-    """Where payments go: chain, contracts, and the block events are read from."""
-
-    token: str
-    distributor: str
-    market: str
-    chain_id: int
-    block: int
-
-
-class Quote(msgspec.Struct, frozen=True):
-    """What is offered and for how much; `price` is a decimal string of wei."""
-
-    dataset: str
-    version: str
-    title: str
-    network: str
-    coordinator_id: str
-    export_id: str
-    manifest_sha256: str
-    price: str
-    asset: str
-    listed: bool
-    rows: int
-    tokens: int
-    bytes: int
-    languages: dict[str, int]
-    chain: ChainFacts | None
-
-    @property
-    def price_wei(self) -> int:
-        """The price in wei."""
-        return int(self.price)
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What the buyer holds afterwards; also written to `purchase.json`. Amounts are decimal strings of wei."""
-
-    dataset: str
-    version: str
-    network: str
-    coordinator_id: str
-    export_id: str
-    manifest_sha256: str
-    buyer: str
-    asset: str
-    price: str
-    royalties: str
-    fees: str
-    chain_id: int
-    market: str
-    tx_hash: str
-    sale_id: str
-    files: int
-    bytes: int
 
 
 class MarketClient:
@@ -144,13 +90,16 @@ class MarketClient:
         out_dir: Path,
         *,
         price_wei_max: int,
+        terms: Terms | None = None,
         progress: Progress | None = None,
     ) -> Receipt:
         """Pay if this buyer has not paid yet, download what is missing and check all of it.
 
+        Under `terms` the price waits on chain until the market has judged them, and comes back when they do not hold.
+
         `progress(path, bytes_done, bytes_all)` is called while files arrive. Calling again after any failure goes on
         and pays nothing twice. Raises WindrowError `price_changed`, `chain_unreachable`, `wrong_chain`,
-        `chain_rejected`, `unknown_payment`, `export_corrupt` or `not_running`.
+        `chain_rejected`, `unknown_payment`, `terms_not_met`, `too_many_tries`, `export_corrupt` or `not_running`.
         """
         from chain.client import ChainClient
         from chain.deploy import Deployment
@@ -160,6 +109,8 @@ class MarketClient:
         deployment = Deployment(**msgspec.structs.asdict(quote.chain))
         chain = ChainClient.connect(rpc_url, quote.chain.chain_id, deployment)
         _check_listing(chain, quote, price_wei_max)
+        if terms is not None:
+            self._order_under(terms, chain, key, quote)
         purchase = chain.market.buy(key, quote.export_id)
         if purchase.manifest_sha256 != quote.manifest_sha256:
             raise WindrowError("export_corrupt", "the chain sold another manifest than was quoted")
@@ -181,6 +132,7 @@ class MarketClient:
             market=quote.chain.market,
             tx_hash=purchase.tx,
             sale_id=str(ticket["sale_id"]),
+            receipt_jws=str(ticket["receipt"]),
             files=len(manifest.files),
             bytes=sum(file.bytes for file in manifest.files),
         )
@@ -203,6 +155,20 @@ class MarketClient:
             url = f"/v1/epochs/{folder.name}/{name}"
             self._http.save(url, folder / name, bytes_max=_EPOCH_BYTES_MAX)
         return folder
+
+    def _order_under(self, terms: Terms, chain: ChainClient, key: LocalAccount, quote: Quote) -> None:
+        """Order under terms and have them judged, unless this buyer has the export already."""
+        if chain.market.purchase_of(key.address, quote.export_id) is not None:
+            return
+        held = chain.orders.order(key, quote.export_id, terms_sha256(terms))
+        body = msgspec.json.encode({"tx_hash": held.tx, "terms": terms})
+        judged = _decoded(self._http.post("/market/judgements", body, _SMALL_BYTES_MAX), Judged)
+        if not judged.accepted:
+            failed = [
+                f"{f.assertion}: wanted {f.wanted}, found {f.found}" for f in judged.findings if not f.holds
+            ]
+            code = judged.reason if judged.reason == "too_many_tries" else "terms_not_met"
+            raise WindrowError(code, "; ".join(failed), refund_tx=judged.tx_hash)
 
     def _json(self, path: str) -> Any:
         return _decoded(self._http.get(path, _SMALL_BYTES_MAX), Any)

@@ -32,16 +32,18 @@ if TYPE_CHECKING:
     from chain.client import ChainClient
 
 DOWNLOAD_PURPOSE = "download"
+SALE_PURPOSE = "sale"
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """What a good order gives: a token for downloads until it expires, and the sale it rests on."""
+    """What a good order gives: a token for downloads until it expires, the sale it rests on, and its signed receipt."""
 
     token: str
     expires_at_ms: int
     sale_id: str
     offer: Offer
+    receipt: str
 
 
 class Delivery:
@@ -70,7 +72,7 @@ class Delivery:
         if sale.buyer.lower() != order.buyer.lower():
             raise WindrowError("not_the_payer", f"paid by {sale.buyer}")
         self._spend(order)
-        return self._ticket(sale)
+        return self.ticket(sale)
 
     def file(self, token: str, path: str) -> Path:
         """Return the file that a token and a listed path name. Raises WindrowError as `verify`, or `not_found`."""
@@ -111,8 +113,25 @@ class Delivery:
             if not insert_once(connection, nonces, **used):
                 raise WindrowError("replayed", "an order's nonce is used once")
 
-    def _ticket(self, sale: Any) -> Ticket:
+    def ticket(self, sale: Any) -> Ticket:
+        """Return a download token and the receipt of a sale (a row of `sales`); whose it is was checked before."""
         offer = self._catalogue.offer_of(sale.export_id)
         content = {"export_id": sale.export_id, "sale_id": sale.sale_id}
         token = self._house.sign(DOWNLOAD_PURPOSE, sale.buyer, content, life_ms=DOWNLOAD_TOKEN_LIFE_MS)
-        return Ticket(token, self._house.now_ms() + DOWNLOAD_TOKEN_LIFE_MS, sale.sale_id, offer)
+        receipt = self._house.sign(SALE_PURPOSE, sale.sale_id, _receipt(sale, offer))
+        ends_at_ms = self._house.now_ms() + DOWNLOAD_TOKEN_LIFE_MS
+        return Ticket(token, ends_at_ms, sale.sale_id, offer, receipt)
+
+
+def _receipt(sale: Any, offer: Offer) -> dict[str, Any]:
+    """Return what a receipt of sale says; the transaction says the same on chain."""
+    amounts = {name: str(getattr(sale, name)) for name in ("price", "royalties", "fees")}
+    return {
+        "export_id": sale.export_id,
+        "manifest_sha256": offer.manifest_sha256,
+        "buyer": sale.buyer,
+        "asset": sale.asset,
+        **amounts,
+        "tx_hash": sale.tx_hash,
+        "sold_at_ms": sale.sold_at_ms,
+    }

@@ -24,7 +24,7 @@ import structlog
 
 from marketplace.catalogue import Catalogue
 from storage.house import House
-from storage.state import get_cursor, insert_once, set_cursor
+from storage.state import get_cursor, get_meta, insert_once, set_cursor, set_meta
 from storage.tables import exports, sales
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from chain.market import Purchase
 
 log = structlog.get_logger(__name__)
+LISTED_ON: Final = "market/listed_on"
 ROYALTY_BPS: Final = 8_000  # of 10,000: what the owners of the rows get of each sale
 
 
@@ -66,10 +67,15 @@ def list_on_chain(
 ) -> list[str]:
     """Offer on chain every published version that is not marked as listed; again is the same as once.
 
-    A kill between publishing, offering and marking is mended by the next call. Returns the export ids listed now.
+    A kill between publishing, offering and marking is mended by the next call; on another market than the last one
+    everything is offered again. Returns the export ids listed now.
     Raises WindrowError `chain_rejected` (offered with other terms), `export_corrupt` or `chain_unreachable`.
     """
-    with house.state.read() as connection:
+    market = f"{chain.chain_id}/{chain.market.address.lower()}"
+    with house.state.write() as connection:
+        if get_meta(connection, LISTED_ON) != market:  # a new market lists nothing yet
+            connection.execute(sa.update(exports).values(listed=False))
+        set_meta(connection, LISTED_ON, market)
         waiting = sa.select(exports.c.export_id).where(sa.not_(exports.c.listed))
         export_ids = connection.execute(waiting.order_by(exports.c.created_at_ms)).scalars().all()
     catalogue = Catalogue(house)
@@ -90,7 +96,7 @@ def record_purchases(house: House, chain: ChainClient, *, depth_blocks: int = 0)
     cursor = f"market/{deployment.chain_id}/{deployment.market.lower()}"
     with house.state.read() as connection:
         first = max(get_cursor(connection, cursor) + 1, deployment.block)
-        known = _exports_on_chain(connection)
+        known = exports_on_chain(connection)
     last = chain.head() - depth_blocks
     if last < first:
         return []
@@ -105,10 +111,18 @@ def record_purchases(house: House, chain: ChainClient, *, depth_blocks: int = 0)
     return new
 
 
-def _exports_on_chain(connection: sa.Connection) -> dict[str, Any]:
+def exports_on_chain(connection: sa.Connection) -> dict[str, Any]:
+    """Return the rows of `exports` by the name they have on chain."""
     from chain.market import export_sha256
 
     return {export_sha256(row.export_id): row for row in connection.execute(sa.select(exports))}
+
+
+def sale_of_buyer(house: House, export_id: str, buyer: str) -> Any | None:
+    """Return the row of `sales` by which somebody has an export, None when there is none."""
+    with house.state.read() as connection:
+        rows = connection.execute(sa.select(sales).where(sales.c.export_id == export_id)).all()
+    return next((row for row in rows if row.buyer.lower() == buyer.lower()), None)
 
 
 def _block_times(chain: ChainClient) -> Callable[[int], int]:

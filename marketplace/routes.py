@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from marketplace.buying_routes import buying_routes, ticket_answer
 from marketplace.catalogue import Catalogue, Offer, sample_rows
 from marketplace.delivery import Delivery
 from marketplace.orders import Order
@@ -28,6 +29,8 @@ from windrow_protocol.exports import MANIFEST_JWS_NAME, MANIFEST_NAME, SAMPLE_NA
 from windrow_protocol.messages import decode_json
 
 if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
     from chain.client import ChainClient
 
 ChainGetter = Callable[[], Awaitable["ChainClient"]]
@@ -98,17 +101,7 @@ class MarketDoors:
         order = decode_json(request.body, Order)
         chain = await self._chain_getter()
         ticket = await asyncio.to_thread(self._delivery.order, order, chain)
-        return json_response(
-            {
-                "token": ticket.token,
-                "expires_at_ms": ticket.expires_at_ms,
-                "sale_id": ticket.sale_id,
-                "dataset": ticket.offer.manifest.dataset,
-                "version": ticket.offer.manifest.version,
-                "manifest_sha256": ticket.offer.manifest_sha256,
-                "download": f"/market/download/{ticket.token}/",
-            }
-        )
+        return json_response(ticket_answer(ticket))
 
     async def download(self, request: Request) -> Response:
         """GET and HEAD /market/download/{token}/{path}, with byte ranges."""
@@ -143,8 +136,12 @@ def _file(offer: Offer, name: str, content_type: str) -> Response:
     return Response(file=offer.folder / name, content_type=content_type, headers=headers)
 
 
-def routes(house: House, chain_getter: ChainGetter) -> list[Route]:
-    """Return the market's doors. `chain_getter` is awaited for each quote and order, so the chain may come later."""
+def routes(house: House, chain_getter: ChainGetter, settler_key: LocalAccount | None = None) -> list[Route]:
+    """Return the market's doors. `chain_getter` is awaited for each quote and order, so the chain may come later.
+
+    `settler_key` is the key that the market contract lets judge orders and bring in signed payments; without it those
+    two doors are closed.
+    """
     doors = MarketDoors(house, chain_getter)
     one = "/market/datasets/{dataset}/{version}"
     return [
@@ -153,6 +150,7 @@ def routes(house: House, chain_getter: ChainGetter) -> list[Route]:
         Route("GET", "/market/datasets/{dataset}", doors.dataset, "All versions of a dataset"),
         Route("GET", one, doors.version, "One version (or `latest`): the quote, schema, counts and files"),
         Route("GET", one + "/sample", doors.sample, "Ten real rows, free: `?format=json` or `parquet`"),
+        *buying_routes(house, chain_getter, settler_key),
         Route("GET", one + "/{name}", doors.free_file, "Manifest, its signature, Croissant or card, free"),
         Route(
             "POST",

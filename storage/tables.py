@@ -328,3 +328,16 @@ sales = sa.Table(
     sa.Column("block", sa.BigInteger, nullable=False),
     _time("sold_at_ms"),
 )
+judgements = sa.Table(
+    "judgements",
+    metadata,
+    sa.Column("order_key", sa.Text, primary_key=True),  # chain, market and the market's own number
+    sa.Column("order_id", sa.BigInteger, nullable=False),
+    sa.Column("buyer", sa.Text, nullable=False, index=True),
+    sa.Column("export_sha256", sa.Text, nullable=False),
+    sa.Column("accepted", sa.Boolean, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),  # terms_met | terms_not_met | too_many_tries
+    sa.Column("findings", sa.Text, nullable=False),  # JSON: each assertion, what was wanted and found
+    sa.Column("tx_hash", sa.Text, nullable=False),  # empty until the chain was told
+    _time("judged_at_ms"),
+)

@@ -43,7 +43,7 @@ else
 fi
 
 echo "setup: installing Python packages into $venv (a few minutes the first time)"
-install -c constraints.txt -e '.[node,browser,server,dev]'
+install -c constraints.txt -e '.[node,browser,server,agents,dev]'
 
 chromium() {
     if [ -n "${WINDROW_CHROMIUM:-}" ] && [ -x "$WINDROW_CHROMIUM" ]; then return 0; fi

@@ -30,6 +30,7 @@ from aggregator.publish.export import publish
 from aggregator.roster import trust_of
 from aggregator.verification.drawing.audit_epochs import end_epoch, end_if_due
 from aggregator.verification.epochs.audit_closing import close_epochs
+from marketplace.acceptance import finish_orders
 from marketplace.payment import list_on_chain, record_purchases
 from rewards.accountant import run_accountant
 from rewards.epoch import Signers, close_epoch
@@ -160,6 +161,7 @@ class Operations:
         client = await self._chain.client()
         async with self._busy:
             await self._settle_logs()
+            await asyncio.to_thread(finish_orders, house, client, self._chain.operator)
             recorded = await asyncio.to_thread(record_purchases, house, client)
             await asyncio.to_thread(run_royalties, house)
             await asyncio.to_thread(reconcile_claims, house, client)

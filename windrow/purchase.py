@@ -13,6 +13,7 @@ from typing import Any
 
 from chain.keys import load_key
 from marketplace.client import MarketClient
+from marketplace.terms import Terms, parse_terms
 from windrow.coordinator_http import get_json
 from windrow_protocol.errors import WindrowError
 
@@ -24,13 +25,15 @@ def purchase(
     coordinator: str,
     rpc_url: str,
     confirm: Callable[[str], bool] | None,
+    terms_file: Path | None = None,
 ) -> dict[str, Any]:
     """Buy a dataset (`name` or `name/version`) into a folder and return the receipt's facts.
 
-    Raises WindrowError as `MarketClient.buy` does, `bad_config` for a key file that is none, or `not_confirmed`
-    when the person says no.
+    Raises WindrowError as `MarketClient.buy` does, `bad_config` for a key file that is none, `bad_terms` or `not_found`
+    for a file of terms, or `not_confirmed` when the person says no.
     """
     key = load_key(key_file)
+    terms = None if terms_file is None else _read_terms(terms_file)
     name, _, version = dataset.partition("/")
     client = MarketClient(coordinator)
     quote = client.quote(name, version or "latest")
@@ -43,7 +46,7 @@ def purchase(
         raise WindrowError("not_confirmed", "nothing was paid")
     folder = out / f"{quote.dataset}-{quote.version}"
     folder.mkdir(parents=True, exist_ok=True)
-    receipt = client.buy(rpc_url, key, quote, folder, price_wei_max=quote.price_wei)
+    receipt = client.buy(rpc_url, key, quote, folder, price_wei_max=quote.price_wei, terms=terms)
     proofs = client.fetch_proofs(folder)
     return {
         "dataset": receipt.dataset,
@@ -56,3 +59,10 @@ def purchase(
         "path": str(folder),
         "proofs": str(proofs or ""),
     }
+
+
+def _read_terms(path: Path) -> Terms:
+    try:
+        return parse_terms(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise WindrowError("not_found", f"{path}: {error}") from error

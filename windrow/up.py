@@ -129,7 +129,7 @@ def house_routes(
         *AuditDoors(home.house).routes(),
         *TrustDoors(home.house).routes(),
         *reward_routes.routes(home.house, chain.connected, chain.claims_relayer),
-        *market_routes.routes(home.house, chain.client),
+        *market_routes.routes(home.house, chain.client, chain.operator),
         *front_page_routes(settings, operations),
     ]
     return [*routes, openapi_route(routes), Route("*", "/{path:.*}", _no_such_door, "Anything else")]

@@ -215,6 +215,12 @@ REASONS: dict[str, Reason] = _table(
     Reason("bad_proof", "The proof does not lead to the root", "fetch the epoch's tree again; report it if it stays wrong", 409),
     Reason("not_the_payer", "The order is not signed by the account that paid", "sign the order with the key of the paying account", 403),
     Reason("price_changed", "The price is higher than the limit given", "look at the quote and raise the limit, or do not buy", 409),
+    Reason("bad_terms", "The terms are not of the vocabulary, or not those of the order", "see docs/market.md for what can be asserted", 400),
+    Reason("terms_not_met", "The export does not meet the terms, so all of the price was given back", "see what was found; order under other terms, or buy without", 409),
+    Reason("too_many_tries", "This buyer's terms failed too often today, so the order was given back unjudged", "order again tomorrow, or buy without terms", 429),
+    Reason("payment_refused", "The signed payment does not pay for this", "sign exactly what PAYMENT-REQUIRED asks for", 402),
+    Reason("spend_limit", "This would be above the limit set for the agent", "buy less, or let the owner of the key raise the limit", 403),
+    Reason("agent_stopped", "The owner of the key has stopped this agent's buying", "only the owner can allow it again, by removing the file named", 403),
     Reason("unknown_payment", "There is no such payment for this export", "pay first; give the transaction's hash", 402),
 )
 # fmt: on

@@ -142,6 +142,11 @@ ORDER_LIFE_S_MAX: Final = 600  # a buyer's signed order may be used for so long
 DOWNLOAD_TOKEN_LIFE_MS: Final = (
     3_600_000  # a download may go on for so long before a new (free) order is needed
 )
+TERMS_BYTES_MAX: Final = 16_000  # what a buyer asserts of an export
+TERMS_ENTRIES_MAX: Final = 64  # languages, columns or licences named there
+JUDGEMENTS_PER_DAY_MAX: Final = 3  # orders of one buyer that may fail their terms
+PAYMENT_HEADER_CHARS_MAX: Final = 8_000  # an x402 payment in a header
+PAYMENT_LIFE_S_MAX: Final = 600  # an x402 payment may be valid for so long
 
 # --- SQL from people ------------------------------------------------------------------------------
 SQL_CHARS_MAX: Final = 20_000

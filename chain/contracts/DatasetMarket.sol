@@ -5,8 +5,20 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {TwoStepOwned} from "./TwoStepOwned.sol";
 
-/// @notice The one call of WIND that the market needs beyond ERC-20.
-interface IReceiveWithAuthorization {
+/// @notice What the market needs of a token beyond ERC-20 (EIP-3009, signatures as bytes).
+interface IAuthorizedToken {
+    function authorizationState(address authorizer, bytes32 nonce) external view returns (bool);
+
+    function transferWithAuthorization(
+        address from,
+        address to,
+        uint256 value,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        bytes calldata signature
+    ) external;
+
     function receiveWithAuthorization(
         address from,
         address to,
@@ -20,7 +32,7 @@ interface IReceiveWithAuthorization {
 
 /// @title Sells versions of exports; each sale leaves a public row naming the manifest that was bought
 /// @notice price = royalties + fees exactly: royalties are rounded down, fees are the rest. Royalties go straight to the
-///         reward distributor, fees to the treasury. The market keeps nothing.
+///         reward distributor, fees to the treasury. The market keeps nothing but what waits in an order under terms.
 /// @dev What is listed never changes: manifest, price and share are fixed for the life of an export version, so a
 ///      buyer cannot be given other terms than those seen. A listing can be closed and opened again.
 contract DatasetMarket is TwoStepOwned {
@@ -33,7 +45,17 @@ contract DatasetMarket is TwoStepOwned {
         bool open;
     }
 
+    /// @dev A price paid under terms: released as a sale, or given back whole.
+    struct Order {
+        address buyer;
+        uint64 refundableAt; // from then on anyone may have it given back
+        bytes32 exportId;
+        bytes32 terms; // SHA-256 of what the buyer asserts of the export
+        uint256 price;
+    }
+
     uint16 public constant BPS = 10_000;
+    uint64 public constant HOLD_S = 1 days;
     bytes32 private constant _PAYMENT = keccak256("Windrow export payment");
 
     IERC20 public immutable token;
@@ -41,12 +63,32 @@ contract DatasetMarket is TwoStepOwned {
     uint256 public immutable createdInBlock = block.number;
 
     address public treasury;
+    /// @notice Who judges orders and brings signed transfers in; may take nothing for itself.
+    address public settler;
     uint256 public saleCount;
+    uint256 public orderCount;
+    /// @notice The sum of all orders under way.
+    uint256 public heldTotal;
+    mapping(uint256 orderId => Order) public orders;
+    /// @notice The sale that a signed transfer paid for, by keccak256(buyer, nonce); 0 when there is none.
+    mapping(bytes32 payment => uint256 saleId) public saleOf;
     mapping(bytes32 exportId => Listing) public listings;
 
     event Listed(bytes32 indexed exportId, bytes32 manifestHash, uint256 price, uint16 royaltyBps);
     event ListingChanged(bytes32 indexed exportId, bool open);
     event TreasuryChanged(address indexed previous, address indexed current);
+    event SettlerChanged(address indexed previous, address indexed current);
+    event Ordered(
+        uint256 indexed orderId,
+        address indexed buyer,
+        bytes32 indexed exportId,
+        bytes32 manifestHash,
+        uint256 price,
+        bytes32 terms,
+        uint64 refundableAt
+    );
+    event Settled(uint256 indexed orderId, uint256 indexed saleId);
+    event Refunded(uint256 indexed orderId, address indexed buyer, uint256 price);
     event Purchased(
         uint256 indexed saleId,
         address indexed buyer,
@@ -62,6 +104,11 @@ contract DatasetMarket is TwoStepOwned {
     error ListingClosed(bytes32 exportId);
     error BadListing();
     error BadAddress();
+    error NotSettler(address caller);
+    error NoOrder(uint256 orderId);
+    error TooLate(uint256 orderId, uint64 refundableAt);
+    error TooEarly(uint256 orderId, uint64 refundableAt);
+    error PaymentUsed(uint256 saleId);
     error WrongAmountReceived(uint256 expected, uint256 received);
 
     constructor(IERC20 token_, address distributor_, address treasury_, address owner_) TwoStepOwned(owner_) {
@@ -69,6 +116,12 @@ contract DatasetMarket is TwoStepOwned {
         token = token_;
         distributor = distributor_;
         _setTreasury(treasury_);
+        _setSettler(owner_);
+    }
+
+    modifier onlySettler() {
+        if (msg.sender != settler) revert NotSettler(msg.sender);
+        _;
     }
 
     /// @notice Offer an export version. Its terms are final.
@@ -91,6 +144,11 @@ contract DatasetMarket is TwoStepOwned {
     /// @notice Send fees somewhere else from now on.
     function setTreasury(address treasury_) external onlyOwner {
         _setTreasury(treasury_);
+    }
+
+    /// @notice Name another settler; the zero address stops orders from being settled, and all are given back.
+    function setSettler(address settler_) external onlyOwner {
+        _setSettler(settler_);
     }
 
     /// @notice Buy with an allowance given to this contract before.
@@ -118,13 +176,74 @@ contract DatasetMarket is TwoStepOwned {
         uint256 fees;
         (saleId, royalties, fees) = _record(exportId, buyer);
         bytes32 nonce = paymentNonce(exportId, salt);
-        IReceiveWithAuthorization(address(token)).receiveWithAuthorization(
+        IAuthorizedToken(address(token)).receiveWithAuthorization(
             buyer, address(this), royalties + fees, validAfter, validBefore, nonce, signature
         );
-        uint256 before = token.balanceOf(distributor);
-        token.safeTransfer(distributor, royalties);
-        _requireRoyalties(before, royalties);
-        token.safeTransfer(treasury, fees);
+        _payOut(royalties, fees);
+    }
+
+    /// @notice Turn a signed EIP-3009 transfer to this market, as x402 clients make it, into a sale.
+    /// @dev Its nonce names no export, so only the settler may say what it was for. Whoever brought the transfer in
+    ///      before changes nothing: the money is here, and the sale is made of it once. The settler has to know then
+    ///      that it was this transfer and not a cancelled one; the balance is checked either way.
+    function buyWithTransfer(
+        address buyer,
+        bytes32 exportId,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        bytes calldata signature
+    ) external onlySettler returns (uint256 saleId) {
+        uint256 royalties;
+        uint256 fees;
+        (saleId, royalties, fees) = _record(exportId, buyer);
+        bytes32 payment = keccak256(abi.encode(buyer, nonce));
+        if (saleOf[payment] != 0) revert PaymentUsed(saleOf[payment]);
+        saleOf[payment] = saleId;
+        uint256 price = royalties + fees;
+        if (!IAuthorizedToken(address(token)).authorizationState(buyer, nonce)) {
+            IAuthorizedToken(address(token)).transferWithAuthorization(
+                buyer, address(this), price, validAfter, validBefore, nonce, signature
+            );
+        }
+        uint256 free = token.balanceOf(address(this)) - heldTotal;
+        if (free < price) revert WrongAmountReceived(price, free);
+        _payOut(royalties, fees);
+    }
+
+    /// @notice Pay under terms, with an allowance given before: the price waits here until the order is settled.
+    /// @param terms SHA-256 of what the buyer asserts of the export.
+    function order(bytes32 exportId, bytes32 terms) external returns (uint256 orderId) {
+        Listing memory listing = _openListing(exportId);
+        uint64 refundableAt = uint64(block.timestamp) + HOLD_S;
+        orderId = ++orderCount;
+        orders[orderId] = Order(msg.sender, refundableAt, exportId, terms, listing.price);
+        heldTotal += listing.price;
+        emit Ordered(orderId, msg.sender, exportId, listing.manifestHash, listing.price, terms, refundableAt);
+        uint256 before = token.balanceOf(address(this));
+        token.safeTransferFrom(msg.sender, address(this), listing.price);
+        uint256 received = token.balanceOf(address(this)) - before;
+        if (received != listing.price) revert WrongAmountReceived(listing.price, received);
+    }
+
+    /// @notice The terms hold: the order becomes a sale. The buyer may waive the terms.
+    function settle(uint256 orderId) external returns (uint256 saleId) {
+        Order memory held = _takeOrder(orderId);
+        if (msg.sender != settler && msg.sender != held.buyer) revert NotSettler(msg.sender);
+        if (block.timestamp >= held.refundableAt) revert TooLate(orderId, held.refundableAt);
+        uint256 royalties;
+        uint256 fees;
+        (saleId, royalties, fees) = _record(held.exportId, held.buyer);
+        emit Settled(orderId, saleId);
+        _payOut(royalties, fees);
+    }
+
+    /// @notice The terms do not hold, or nobody judged them for a day: all of the price goes back.
+    function refund(uint256 orderId) external {
+        Order memory held = _takeOrder(orderId);
+        if (msg.sender != settler && block.timestamp < held.refundableAt) revert TooEarly(orderId, held.refundableAt);
+        emit Refunded(orderId, held.buyer, held.price);
+        token.safeTransfer(held.buyer, held.price);
     }
 
     /// @notice The EIP-3009 nonce that pays for this export, of this manifest, in this market and chain.
@@ -149,11 +268,35 @@ contract DatasetMarket is TwoStepOwned {
         treasury = treasury_;
     }
 
-    /// @dev Writes the sale down before any money moves.
-    function _record(bytes32 exportId, address buyer) private returns (uint256 saleId, uint256 royalties, uint256 fees) {
-        Listing memory listing = listings[exportId];
+    function _setSettler(address settler_) private {
+        emit SettlerChanged(settler, settler_);
+        settler = settler_;
+    }
+
+    function _openListing(bytes32 exportId) private view returns (Listing memory listing) {
+        listing = listings[exportId];
         if (listing.manifestHash == bytes32(0)) revert NotListed(exportId);
         if (!listing.open) revert ListingClosed(exportId);
+    }
+
+    /// @dev An order ends once: it is forgotten before any money moves.
+    function _takeOrder(uint256 orderId) private returns (Order memory held) {
+        held = orders[orderId];
+        if (held.buyer == address(0)) revert NoOrder(orderId);
+        delete orders[orderId];
+        heldTotal -= held.price;
+    }
+
+    function _payOut(uint256 royalties, uint256 fees) private {
+        uint256 before = token.balanceOf(distributor);
+        token.safeTransfer(distributor, royalties);
+        _requireRoyalties(before, royalties);
+        token.safeTransfer(treasury, fees);
+    }
+
+    /// @dev Writes the sale down before any money moves.
+    function _record(bytes32 exportId, address buyer) private returns (uint256 saleId, uint256 royalties, uint256 fees) {
+        Listing memory listing = _openListing(exportId);
         saleId = ++saleCount;
         (royalties, fees) = _split(listing);
         emit Purchased(saleId, buyer, exportId, listing.manifestHash, listing.price, royalties, fees);

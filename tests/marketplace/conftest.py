@@ -74,7 +74,7 @@ def market(rpc_url: str, servers: ServerThread, tmp_path_factory: pytest.TempPat
         return chain
 
     doors = [
-        *routes(world.house, chain_getter),
+        *routes(world.house, chain_getter, OPERATOR),
         *reward_routes(world.house, lambda: chain, lambda: Relayer(chain, OPERATOR)),
     ]
     server: Server = servers.run(world.house.env.network.serve(doors, host="127.0.0.1", port=0))

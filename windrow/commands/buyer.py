@@ -30,13 +30,18 @@ def buy(
     rpc_url: Annotated[
         str, typer.Option(help="JSON-RPC of the chain (default: what the network names)")
     ] = "",
+    terms: Annotated[
+        Path | None,
+        typer.Option(help="TOML file with what must hold, or the price comes back (docs/market.md)"),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="pay without asking")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Pay for an export on chain, download it and check every file."""
     from windrow.purchase import purchase
 
-    receipt = purchase(dataset, key_file, out, coordinator, rpc_url, confirm=None if yes else typer.confirm)
+    confirm = None if yes else typer.confirm
+    receipt = purchase(dataset, key_file, out, coordinator, rpc_url, confirm, terms)
     if as_json:
         print(json.dumps(receipt))
         return

@@ -1,0 +1,244 @@
+"""Acceptance: an order's terms are held against the export while its price waits, and it becomes a sale or goes back.
+
+Rules: judged before any download token exists, by statements of this module alone. A verdict is written down before
+the chain is told, so that a kill in between is mended by `finish_orders`; it is never judged twice. A buyer has
+`JUDGEMENTS_PER_DAY_MAX` failures a day: more orders are given back unjudged, because each failure tells a little of the
+data. Nobody is asked: refunds need no human, and after a day the contract gives back what nobody judged.
+
+Does not: take payments, deliver, or judge after the sale (then only the manifest's digests count).
+
+Usage: `judgement = judge_order(house, chain, settler_key, JudgementRequest(tx_hash, terms))`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import duckdb
+import msgspec
+import pyarrow.dataset as pads
+import sqlalchemy as sa
+from msgspec import Meta
+
+from marketplace.catalogue import Catalogue, Offer
+from marketplace.orders import Bytes32
+from marketplace.payment import exports_on_chain
+from marketplace.terms import Terms, terms_sha256
+from storage.house import House
+from storage.state import insert_once
+from storage.tables import judgements
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import JUDGEMENTS_PER_DAY_MAX
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from chain.client import ChainClient
+    from chain.market_orders import HeldOrder
+
+DAY_MS: Final = 86_400_000
+_ENDING: Final = threading.Lock()  # one thread at a time tells the chain, or it would be told twice
+_DUPLICATE_COLUMNS: Final = ("content_sha256", "dup_cluster_id")
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One assertion: what was wanted, what is so, whether it holds."""
+
+    assertion: str
+    wanted: str
+    found: str
+    holds: bool
+
+
+class JudgementRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """POST /market/judgements: the transaction that placed the order, and the text of its terms."""
+
+    tx_hash: Bytes32
+    terms: Terms
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """How an order ended. `reason` is `terms_met`, `terms_not_met` or `too_many_tries`."""
+
+    order_id: Annotated[int, Meta(ge=1)]
+    accepted: bool
+    reason: str
+    findings: list[Finding]
+    tx_hash: str
+
+
+def examine(offer: Offer, terms: Terms, now_ms: int) -> list[Finding]:
+    """Hold terms against an export's own Parquet. Raises WindrowError `export_corrupt`."""
+    shards = [str(offer.folder / file.path) for file in offer.manifest.files if file.path.startswith("data/")]
+    columns = {column.name: column.type for column in offer.manifest.columns}
+    with duckdb.connect() as engine:
+        engine.execute("SET enable_external_access = false")
+        if shards:
+            engine.register("export", pads.dataset([Path(shard) for shard in shards], format="parquet"))
+        try:
+            return [
+                *_amounts(offer, terms),
+                *_schema(terms, columns),
+                *(_measured(engine, terms, columns, now_ms) if shards else ()),
+            ]
+        except (duckdb.Error, OSError) as error:
+            raise WindrowError("export_corrupt", f"{offer.manifest.subject}: {error}"[:200]) from error
+
+
+def _amounts(offer: Offer, terms: Terms) -> Iterator[Finding]:
+    for name, count in (("rows", offer.manifest.rows), ("tokens", offer.manifest.tokens)):
+        least, most = getattr(terms, f"{name}_min"), getattr(terms, f"{name}_max")
+        if least is not None:
+            yield Finding(f"{name}_min", str(least), str(count), count >= least)
+        if most is not None:
+            yield Finding(f"{name}_max", str(most), str(count), count <= most)
+
+
+def _schema(terms: Terms, columns: dict[str, str]) -> Iterator[Finding]:
+    for name, kind in sorted(terms.columns.items()):
+        found = columns.get(name, "no such column")
+        yield Finding(f"columns.{name}", kind, found, found == kind)
+
+
+def _measured(
+    engine: duckdb.DuckDBPyConnection, terms: Terms, columns: dict[str, str], now_ms: int
+) -> Iterator[Finding]:
+    def one(needs: str, expression: str) -> Any:
+        if needs not in columns:
+            return None
+        return (engine.execute(f"SELECT {expression} FROM export").fetchone() or (None,))[0]
+
+    if terms.duplicate_rate_max is not None:
+        rates = [one(each, f"1 - count(DISTINCT {each}) / count(*)") for each in _DUPLICATE_COLUMNS]
+        known = [rate for rate in rates if rate is not None]
+        yield _share("duplicate_rate_max", terms.duplicate_rate_max, max(known, default=None), most=True)
+    if terms.language_shares_min:
+        counted = dict(engine.execute("SELECT language, count(*) FROM export GROUP BY language").fetchall())
+        rows = sum(counted.values())
+        for code, least in sorted(terms.language_shares_min.items()):
+            yield _share(f"language_shares_min.{code}", least, counted.get(code, 0) / rows, most=False)
+    if terms.age_days_max is not None:
+        oldest = one("fetched_at", "epoch_ms(min(fetched_at))")
+        days = None if oldest is None else (now_ms - oldest) / DAY_MS
+        yield _share("age_days_max", terms.age_days_max, days, most=True)
+    if terms.licences_only:
+        found = one("license_detected", "list(DISTINCT coalesce(license_detected, 'unknown'))")
+        other = None if found is None else sorted(set(found) - set(terms.licences_only))
+        said = "no such column" if other is None else ", ".join(other[:5]) or "nothing else"
+        yield Finding("licences_only", ", ".join(terms.licences_only), said, other == [])
+    if terms.no_optouts:
+        signals = one("optout_signals", "count(*) FILTER (len(coalesce(optout_signals, [])) > 0)")
+        denied = one("robots_state", "count(*) FILTER (robots_state NOT IN ('allowed', 'no_robots'))")
+        known = signals is not None and denied is not None
+        said = f"{signals + denied} rows" if known else "no such column"
+        yield Finding("no_optouts", "0 rows", said, known and signals + denied == 0)
+
+
+def _share(name: str, bound: float, found: float | None, *, most: bool) -> Finding:
+    holds = found is not None and (found <= bound if most else found >= bound)
+    return Finding(name, f"{bound:g}", "no such column" if found is None else f"{found:.6g}", holds)
+
+
+def judge_order(
+    house: House, chain: ChainClient, settler_key: LocalAccount, request: JudgementRequest
+) -> Judgement:
+    """Judge an order once and end it on chain; asked again, return how it ended. Blocking.
+
+    Raises WindrowError `unknown_payment`, `bad_terms` (not the ones that were paid under), `export_corrupt`,
+    `chain_rejected` or `chain_unreachable`.
+    """
+    held = chain.orders.ordered_in(request.tx_hash)
+    if held is None:
+        raise WindrowError("unknown_payment", f"{request.tx_hash} places no order here")
+    if terms_sha256(request.terms) != held.terms_sha256:
+        raise WindrowError("bad_terms", "the order was placed under other terms")
+    key = _key(chain, held)
+    with house.state.read() as connection:
+        known = connection.execute(sa.select(judgements).where(judgements.c.order_key == key)).one_or_none()
+    if known is None:
+        _write_verdict(house, key, held, *_verdict(house, held, request.terms))
+    finish_orders(house, chain, settler_key)
+    with house.state.read() as connection:
+        row = connection.execute(sa.select(judgements).where(judgements.c.order_key == key)).one()
+    findings = msgspec.json.decode(row.findings, type=list[Finding])
+    return Judgement(row.order_id, row.accepted, row.reason, findings, row.tx_hash)
+
+
+def _verdict(house: House, held: HeldOrder, terms: Terms) -> tuple[str, list[Finding]]:
+    since = house.now_ms() - DAY_MS
+    tries = sa.select(sa.func.count()).where(
+        judgements.c.buyer == held.buyer,
+        judgements.c.reason == "terms_not_met",
+        judgements.c.judged_at_ms > since,
+    )
+    with house.state.read() as connection:
+        failed = connection.execute(tries).scalar() or 0
+        row = exports_on_chain(connection).get(held.export_sha256)
+    if failed >= JUDGEMENTS_PER_DAY_MAX:
+        return "too_many_tries", []
+    if row is None or row.manifest_sha256 != held.manifest_sha256:
+        return "terms_not_met", [Finding("export", "an export of this house", "another manifest", False)]
+    findings = examine(Catalogue(house).offer_of(row.export_id), terms, house.now_ms())
+    met = bool(findings) and all(finding.holds for finding in findings)
+    return ("terms_met" if met else "terms_not_met"), findings
+
+
+def _write_verdict(house: House, key: str, held: HeldOrder, reason: str, findings: list[Finding]) -> None:
+    row = {
+        "order_key": key,
+        "order_id": held.order_id,
+        "buyer": held.buyer,
+        "export_sha256": held.export_sha256,
+        "accepted": reason == "terms_met",
+        "reason": reason,
+        "findings": msgspec.json.encode(findings).decode(),
+        "tx_hash": "",
+        "judged_at_ms": house.now_ms(),
+    }
+    with house.state.write() as connection:
+        insert_once(connection, judgements, **row)
+
+
+def finish_orders(house: House, chain: ChainClient, settler_key: LocalAccount) -> int:
+    """Tell the chain every verdict that it was not told yet; return how many.
+
+    An order that the chain no longer lets be settled (a day went by, or its listing was closed) is given back. Raises
+    WindrowError `chain_unreachable` or `chain_pending`.
+    """
+    mine = f"{chain.chain_id}/{chain.market.address.lower()}/"
+    waiting = sa.select(judgements).where(
+        judgements.c.tx_hash == "", judgements.c.order_key.startswith(mine, autoescape=True)
+    )
+    with _ENDING:
+        with house.state.read() as connection:
+            rows = connection.execute(waiting.order_by(judgements.c.order_id)).all()
+        for row in rows:
+            ended = _end(chain, settler_key, row)
+            with house.state.write() as connection:
+                changed = sa.update(judgements).where(judgements.c.order_key == row.order_key)
+                connection.execute(changed.values(**ended))
+    return len(rows)
+
+
+def _end(chain: ChainClient, settler_key: LocalAccount, row: Any) -> dict[str, Any]:
+    if row.accepted:
+        try:
+            return {"tx_hash": chain.orders.settle(settler_key, row.order_id).tx}
+        except WindrowError as error:
+            if error.code != "chain_rejected":
+                raise
+    try:
+        tx = chain.orders.refund(settler_key, row.order_id)
+    except WindrowError as error:
+        if error.code != "chain_rejected" or row.accepted:
+            raise
+        # The buyer waived the terms meanwhile: there is a sale, and nothing left to give back.
+        return {"tx_hash": chain.orders.settle(settler_key, row.order_id).tx, "accepted": True}
+    return {"tx_hash": tx, "accepted": False}
+
+
+def _key(chain: ChainClient, held: HeldOrder) -> str:
+    return f"{chain.chain_id}/{chain.market.address.lower()}/{held.order_id}"
