@@ -132,9 +132,9 @@ def _measured(
     if terms.no_optouts:
         signals = one("optout_signals", "count(*) FILTER (len(coalesce(optout_signals, [])) > 0)")
         denied = one("robots_state", "count(*) FILTER (robots_state NOT IN ('allowed', 'no_robots'))")
-        known = signals is not None and denied is not None
-        said = f"{signals + denied} rows" if known else "no such column"
-        yield Finding("no_optouts", "0 rows", said, known and signals + denied == 0)
+        against = None if signals is None or denied is None else signals + denied
+        said = "no such column" if against is None else f"{against} rows"
+        yield Finding("no_optouts", "0 rows", said, against == 0)
 
 
 def _share(name: str, bound: float, found: float | None, *, most: bool) -> Finding:
