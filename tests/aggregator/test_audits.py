@@ -18,6 +18,7 @@ from aggregator.verification.comparing.comparison import decide
 from storage.lake import Lake
 from storage.tables import contributions, duplicates, frontier, leases, nodes, verdicts
 from storage.trust_tables import audits, host_standings, truth_requests
+from windrow_protocol.limits import TRUTH_ATTEMPTS_MAX
 from windrow_protocol.messages import Lease, Outcome, Registration, Submission
 from windrow_protocol.trust_rules import PPM, TrustRules
 
@@ -193,6 +194,29 @@ async def test_a_hundred_outages_of_a_validator_cost_nobody_anything(tmp_path: P
     assert next(outages) >= 30, "the outages did happen"
     for node in crowd:
         assert verdict_of(world, node) == [("accepted", "matches_truth")] * 20
+
+
+async def test_one_operator_that_fails_again_and_again_does_not_end_an_audit(tmp_path: Path) -> None:
+    """A friend of a cheat could otherwise turn what was drawn into no evidence, while the others are slow to come."""
+    world = World(tmp_path, rules=TrustRules(doubled_ppm=0), operators=3)
+    await world.validators_ready()
+    world.seed(1)
+    node = await world.node()
+    await work(world, node, 1)
+    everybody, failures = world.validators, list[str]()
+    world.validators = everybody[:1]
+
+    def fail(validator: Validator, lease: Lease) -> Submission:
+        failures.append(lease.lease_id)
+        return validator.report(lease, Outcome.TIMEOUT)
+
+    while len(failures) < TRUTH_ATTEMPTS_MAX:
+        await world.settle(fail)
+        world.clock.ahead_ms += 10 * world.house.rules.draw_wait_ms
+    assert verdict_of(world, node) == [], "two operators were not heard"
+    world.validators = everybody
+    await world.settle(honest)
+    assert verdict_of(world, node) == [("accepted", "matches_truth")]
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ class Run:
         self.loop = loop
         self.randomness = Random(setting.seed)
         self.kills: Plan = setting.kills or KillSometimes(
-            Random(self.randomness.random()), self.randomness.uniform(0.005, 0.05), setting.crashes_max
+            Random(self.randomness.random()), self.randomness.uniform(0.01, 0.1), setting.crashes_max
         )
         weather = self._weather() if setting.storm else CALM
         self.network = SimulatedNetwork(Random(self.randomness.random()), weather)

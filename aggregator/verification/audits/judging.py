@@ -2,9 +2,10 @@
 
 Rules: a contribution is decided by `comparison` and `weighing` over the truths that are pages at all, a refusal by
 `weigh_refusal`. What the verifier could not check is *no evidence*, never a fault of the node: validators that fail are
-replaced by others, and after `TRUTH_ATTEMPTS_MAX` failures it is `truth_unavailable`. Where a mismatch is certain, the
-truth that agrees best with the others takes the contribution's place (`replaces`); every other page of which no text
-was kept goes back to the frontier for somebody else.
+replaced by others, and after `TRUTH_ATTEMPTS_MAX` failures of as many operators it is `truth_unavailable`: one that
+fails again and again ends nothing while others have not spoken. Where a mismatch is certain, the truth that agrees best
+with the others takes the contribution's place (`replaces`); every other page of which no text was kept goes back to the
+frontier for somebody else.
 
 Does not: draw (`settling`), fetch, or say what a mismatch costs (`consequences`).
 
@@ -34,7 +35,12 @@ from storage.house import House
 from storage.segments import Segments
 from storage.tables import leases
 from storage.trust_tables import audits
-from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTH_ATTEMPTS_MAX, TRUTHS_PER_AUDIT_MAX
+from windrow_protocol.limits import (
+    MATCH_SIMILARITY_MIN,
+    TRUTH_ATTEMPTS_MAX,
+    TRUTH_ATTEMPTS_WHERE_FEW_FAIL_MAX,
+    TRUTHS_PER_AUDIT_MAX,
+)
 from windrow_protocol.messages import Outcome
 from windrow_protocol.trust_rules import PPM
 from windrow_protocol.urls import host_key
@@ -82,11 +88,17 @@ def _weigh(house: House, connection: sa.Connection, segments: Segments, audit: A
         case = _weigh_text(house, connection, segments, audit, lease, answers, network)
     else:
         case = _weigh_refused(audit, lease, answers, network)
-    failures = len(answers) - len(case.truths)
-    if case.decision.kind == "need_truth" and failures >= TRUTH_ATTEMPTS_MAX:
+    failed = [answer.operator for answer in answers if answer not in case.truths]
+    if case.decision.kind == "need_truth" and _is_given_up(failed, network):
         unavailable = replace(case.decision, kind="no_evidence", reason_code="truth_unavailable")
         return replace(case, decision=unavailable)
     return case
+
+
+def _is_given_up(failed: Sequence[str], network: int) -> bool:
+    """Say whether enough was tried, from the operators of the failures: no single one of several can end an audit."""
+    heard = len(set(failed)) >= min(network, TRUTH_ATTEMPTS_MAX)
+    return len(failed) >= (TRUTH_ATTEMPTS_MAX if heard else TRUTH_ATTEMPTS_WHERE_FEW_FAIL_MAX)
 
 
 def _weigh_text(
