@@ -1,7 +1,8 @@
 """Names of persons, where the words around them say that they are names: a title, a greeting, an introduction.
 
-Rules: no list of names, so a name from anywhere counts as much as one from here; without such a word nothing is found,
-which is why names are measured apart from everything else.
+Rules: no list of names, so a name from anywhere counts as much as one from here; a name of two words or more that was
+given away once is found wherever else it stands in the same text; a name that nothing gives away is not found, which
+is why names are measured apart from everything else.
 
 Does not: find a name that stands alone, or tell two people of one name apart. Whoever knows the names that matter (the
 authors in a chat) masks those.
@@ -96,11 +97,39 @@ _NO_NAMES: Final = frozenset(
     }
     | {"Please", "From", "To", "Director", "Your"}
 )
+_NAMES_MAX: Final = 300  # of one text
+_PART_CHARS_MIN: Final = 3  # a shorter part of a name is not looked for elsewhere
 
 
 def person_names_in(text: str) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of each name that a word beside it gives away, in order and without overlap."""
+    """Yield (start, end) of each name that a word beside it gives away, and of the same name elsewhere in the text."""
+    cued: list[tuple[int, int]] = []
+    given: dict[str, None] = {}  # in the order of the text
     for cue in _CUES.finditer(text):
-        name = cue.lastgroup or ""
-        if cue[name].split(" ")[0] not in _NO_NAMES:
-            yield cue.span(name)
+        sort = cue.lastgroup or ""
+        words = cue[sort].split(" ")
+        if words[0] in _NO_NAMES:
+            continue
+        cued.append(cue.span(sort))
+        if (
+            len(words) > 1 and len(given) < _NAMES_MAX
+        ):  # one word alone may be a word of the language, as Black
+            given[cue[sort]] = None
+            if sort in ("titled", "introduced"):
+                given.update(dict.fromkeys(word for word in words if len(word) >= _PART_CHARS_MIN))
+    yield from _apart(sorted({*cued, *_again(text, given)}))
+
+
+def _again(text: str, given: dict[str, None]) -> Iterator[tuple[int, int]]:
+    if given:
+        longest_first = "|".join(map(re.escape, sorted(given, key=lambda name: (-len(name), name))))
+        for again in re.finditer(rf"(?<!\w)(?:{longest_first})(?!\w)", text):
+            yield again.span()
+
+
+def _apart(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    last = 0
+    for start, end in spans:
+        if start >= last:
+            yield start, end
+            last = end

@@ -75,6 +75,7 @@ def test_what_only_looks_like_an_address_stays(text: str) -> None:
         ("Frau Müller ist da. Me llamo José.", ["Müller", "José"]),
         ("Dear Sir, dear all. Hello World! Mr [NAME]", []),
         ("The Rye Bread of London", []),
+        ("Dr. Ana Silva came. Ana sat; Silva's bread, Anabel.", ["Ana Silva", "Ana", "Silva"]),
     ],
 )
 def test_names_are_found_where_a_word_says_so(text: str, found: list[str]) -> None:
