@@ -34,7 +34,7 @@ sys.path[:1] = [str(ROOT)]
 
 import pyarrow.parquet as pq  # noqa: E402
 
-from windrow_protocol.personal_patterns import KINDS, find_personal  # noqa: E402
+from windrow_protocol.personal_patterns import DEVICE_DETECTORS, KINDS, find_personal  # noqa: E402
 
 # What others call our kinds. A name that maps to itself is ours.
 OURS: Final = {
@@ -112,9 +112,12 @@ def cases_of(path: Path) -> list[tuple[str, list[Span]]]:
 
 def by_windrow(texts: list[str]) -> Answer:
     """Search with the pattern set that node, bridge and curation share."""
-    find_personal("warm up")
+    find_personal("warm up", DEVICE_DETECTORS)
     begun_s = time.process_time()
-    found = [[(each.kind, each.start, each.end) for each in find_personal(text)] for text in texts]
+    found = [
+        [(each.kind, each.start, each.end) for each in find_personal(text, DEVICE_DETECTORS)]
+        for text in texts
+    ]
     return Answer("windrow", "", "shape and checksum", time.process_time() - begun_s, found)
 
 

@@ -4,7 +4,7 @@ Rules: every finding is replaced by a mark of its kind, `[EMAIL]`; a replacement
 text is searched again until nothing is left; the same functions check on receipt what was done on the device. Of an
 address on the web only scheme, host and path leave: user, query and fragment carry sessions and searches.
 
-Does not: remove names or postal addresses (the person edits those), nor keep what it removed.
+Does not: remove a name that nothing around it gives away (the person masks those), nor keep what it removed.
 
 Usage::
 
@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import REDACTION_PASSES_MAX, URL_CHARS_MAX
-from windrow_protocol.personal_patterns import find_personal
+from windrow_protocol.personal_patterns import DEVICE_DETECTORS, find_personal
 
 HIDDEN_HOST: Final = "redacted.invalid"  # stands for a host that is a bare address (RFC 2606)
 _ENCODINGS_MAX: Final = 4
@@ -49,7 +49,7 @@ def redact(text: str) -> Redacted:
     """
     counts: Counter[str] = Counter()
     for _ in range(REDACTION_PASSES_MAX):
-        findings = find_personal(text)
+        findings = find_personal(text, DEVICE_DETECTORS)
         if not findings:
             return Redacted(text, dict(sorted(counts.items())))
         pieces, last = [], 0
@@ -63,7 +63,7 @@ def redact(text: str) -> Redacted:
 
 def check_redacted(text: str) -> list[str]:
     """Return the kinds still to be found in a text, each once; an empty list when it is redacted."""
-    return sorted({finding.kind for finding in find_personal(text)})
+    return sorted({finding.kind for finding in find_personal(text, DEVICE_DETECTORS)})
 
 
 def redact_url(url: str) -> Redacted:

@@ -253,3 +253,18 @@ IMPORT_JSON_DEPTH_MAX: Final = 64
 IMPORT_NAME_CHARS_MAX: Final = 256
 IMPORT_REPEATS_REMEMBERED: Final = 4_096  # ids of the last items, to number those that are equal
 IMPORT_DATABASE_STEPS_MAX: Final = 20_000_000_000  # of SQLite's machine for one database
+
+# --- whether a month of somebody's history was made up, or given before (ADR 0045)
+HISTORY_ITEMS_MIN: Final = 200  # in a month that is judged
+HISTORY_BURSTINESS_MIN: Final = 0.2
+HISTORY_SAME_GAP_SHARE_MAX: Final = 0.10
+HISTORY_NIGHT_SHARE_MAX: Final = (
+    0.12  # of a month's items in its quietest five hours; spread evenly it is 0.21
+)
+HISTORY_ROUND_SHARE_MAX: Final = 0.20
+HISTORY_NEW_HOSTS_SHARE_MAX: Final = 0.80  # different hosts to visits
+HISTORY_HOST_EVENNESS_MAX: Final = 0.95
+HISTORY_RUN_ITEMS: Final = 6
+HISTORY_COPIED_SHARE_MAX: Final = 0.30
+HISTORY_SHINGLE_ITEMS: Final = 3  # different addresses in a row that make one digest
+HISTORY_KNOWN_SHARE_MAX: Final = 0.20

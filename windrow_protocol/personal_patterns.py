@@ -4,7 +4,10 @@ Rules: deterministic, never overlapping, linear in the text; where a checksum ex
 alone says too little a word beside it must. Unicode digits, full-width forms, odd blanks and zero-width characters
 cannot hide a finding. Kinds are a closed vocabulary (`KINDS`).
 
-Does not: find names or postal addresses, change the text (see `extension_bridge.redaction`), or keep what it found.
+Postal addresses and names are looked for only where that is asked for (`DEVICE_DETECTORS`): in what a person gives, not
+in public pages, where most of them are nobody's secret.
+
+Does not: change the text (see `extension_bridge.redaction`), or keep what it found.
 
 Usage::
 
@@ -23,6 +26,7 @@ from typing import Final
 
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TEXT_BYTES_MAX
+from windrow_protocol.personal_addresses import postal_addresses_in
 from windrow_protocol.personal_checksums import (
     IBAN_CHARS,
     base58_address,
@@ -31,6 +35,7 @@ from windrow_protocol.personal_checksums import (
     iban,
     luhn,
 )
+from windrow_protocol.personal_names import person_names_in
 from windrow_protocol.personal_national_ids import ids_in
 from windrow_protocol.personal_network import addresses_in, emails_in
 from windrow_protocol.personal_phones import phones_in
@@ -38,11 +43,28 @@ from windrow_protocol.personal_secrets import secrets_in
 
 # What looks for findings, each by signs of its own; see `find_personal`.
 DETECTORS: Final = ("secret", "email", "network", "evm", "base58", "bech32", "number")
-KINDS: Final = ("email", "phone", "card", "iban", "ip", "mac", "wallet", "secret", "national_id")
+DEVICE_DETECTORS: Final = (*DETECTORS, "address", "name")
+KINDS: Final = (
+    *("email", "phone", "card", "iban", "ip", "mac", "wallet", "secret", "national_id"),
+    *("address", "name"),
+)
 
 # When two findings overlap, the one that says more wins. A number that a word calls a telephone beats a national id
 # that nothing names, because eleven digits with a right check digit are often an accident.
-_SECRET, _EMAIL, _IBAN, _WALLET, _CARD, _NAMED_ID, _NETWORK, _CUED_PHONE, _BARE_ID, _PHONE = range(10)
+(
+    _SECRET,
+    _EMAIL,
+    _IBAN,
+    _WALLET,
+    _CARD,
+    _NAMED_ID,
+    _NETWORK,
+    _CUED_PHONE,
+    _ADDRESS,
+    _BARE_ID,
+    _PHONE,
+    _PERSON,
+) = range(12)
 
 _CLUSTER: Final = re.compile(r"[0-9](?:[^0-9\n]{0,6}[0-9]){5,}")
 _CLUSTER_BEFORE: Final = 12
@@ -101,7 +123,9 @@ def find_personal(text: str, detectors: Collection[str] = DETECTORS) -> list[Fin
     taken = bytearray(len(plain))
     chosen: list[Finding] = []
     for _, kind, start, end in sorted(_spans(plain, detectors), key=lambda s: (s[0], s[2], -s[3])):
-        if not any(taken[start:end]):
+        if kind == "address":  # it takes in what follows, so a number there may be somebody's telephone
+            end = max(start, (taken.find(1, start, end) + 1 or end + 1) - 1)
+        if end > start and not any(taken[start:end]):
             taken[start:end] = b"\x01" * (end - start)
             first, last = (places[start], places[end - 1] + 1) if places else (start, end)
             chosen.append(Finding(kind, first, last, text[first:last]))
@@ -118,6 +142,10 @@ def _spans(text: str, detectors: Collection[str]) -> Iterator[_Span]:
     for detector, shape, check in _WALLETS:
         if detector in detectors:
             yield from _checked(text, shape, check)
+    if "address" in detectors:
+        yield from ((_ADDRESS, "address", *span) for span in postal_addresses_in(text))
+    if "name" in detectors:
+        yield from ((_PERSON, "name", *span) for span in person_names_in(text))
     for cluster in _CLUSTER.finditer(text) if "number" in detectors else ():
         start = max(0, cluster.start() - _CLUSTER_BEFORE)
         tail = _CLUSTER_TAIL.match(text, cluster.end())

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from extension_bridge.importers.archives import Member
 from extension_bridge.importers.items import Draft, Tally
-from extension_bridge.importers.json_records import Place, records_of, shape_of
+from extension_bridge.importers.json_records import Place, is_seen, records_of, shape_of
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import IMPORT_RECORD_BYTES_MAX
 
@@ -54,7 +54,7 @@ def _shape(head: bytes) -> frozenset[Place]:
 def has_shape(member: Member, needs: tuple[tuple[Place, ...], ...]) -> bool:
     """Say whether every place of one of the alternatives is seen in the head of a JSON file."""
     shape = _shape(member.head)
-    return any(all(place in shape for place in alternative) for alternative in needs)
+    return any(all(is_seen(shape, place) for place in alternative) for alternative in needs)
 
 
 def json_format(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import ijson
@@ -27,12 +27,13 @@ from windrow_protocol.limits import (
     IMPORT_RECORD_NODES_MAX,
 )
 
-ITEM: Final = "*"  # in a place: each entry of a list, or each value of an object
-Place = tuple[str, ...]
+ITEM: Final = None  # in a place: each entry of a list, or each value of an object
+Place = tuple[str | None, ...]
 Event = tuple[str, Any]
 
 _PIECE_BYTES: Final = 65_536
 _SHAPE_DEPTH_MAX: Final = 8
+_SHAPE_PLACES_MAX: Final = 2_000
 # A mark of byte order, and the name that a script gives the value.
 _BEFORE_JSON: Final = re.compile(
     rb"(?:\xef\xbb\xbf)?(?:\s*(?:var |let |const )?[A-Za-z_$][\w$.]{0,80}\s*=\s*)?"
@@ -85,20 +86,31 @@ def records_of(
     `("chats", ITEM)` names the entries of the list, or the values of the object, that the root holds as `chats`; the
     empty place names each root value. Raises WindrowError `export_damaged` or `export_refused`.
     """
+    for _, key, record in records_at(stream, (place,), on_too_large):
+        yield key, record
+
+
+def records_at(
+    stream: io.BufferedReader, places: tuple[Place, ...], on_too_large: Callable[[], None]
+) -> Iterator[tuple[Place, str, Any]]:
+    """Yield (place, key, record) of every value at one of several places, in the order of the file.
+
+    No place may lie within another. Raises as `records_of`.
+    """
     events = _events(stream)
-    path: list[str] = []  # the key in each open container; ITEM in a list
-    key = ""
+    path: list[str | None] = []  # the key in each open container; ITEM in a list
     for event, value in events:
         if event == "map_key":
-            key = path[-1] = value
+            path[-1] = value
             continue
         if event in _CLOSINGS:
             path.pop()
             continue
-        if len(path) == len(place) and _fits(path, place):
+        place = next((each for each in places if _fits(path, each)), None)
+        if place is not None:
             record, whole = _assembled(events, event, value)
             if whole:
-                yield ("" if not path or path[-1] == ITEM else key), record
+                yield place, (path[-1] or "") if path else "", record
             else:
                 on_too_large()
         elif event in _OPENINGS:
@@ -106,8 +118,10 @@ def records_of(
             _check_depth(len(path))
 
 
-def _fits(path: list[str], place: Place) -> bool:
-    return all(wanted in (ITEM, step) for step, wanted in zip(path, place, strict=True))
+def _fits(path: Sequence[str | None], place: Place) -> bool:
+    return len(path) == len(place) and all(
+        wanted is ITEM or wanted == step for step, wanted in zip(path, place, strict=True)
+    )
 
 
 def _check_depth(depth: int) -> None:
@@ -159,7 +173,7 @@ def shape_of(head: bytes) -> frozenset[Place]:
     A list's entries are ITEM; so `[{"time": 1}]` has the shape `(ITEM,)`, `(ITEM, "time")`.
     """
     seen: set[Place] = set()
-    path: list[str] = []
+    path: list[str | None] = []
     try:
         for event, value in _events(io.BufferedReader(io.BytesIO(head))):
             if event == "map_key":
@@ -172,9 +186,16 @@ def shape_of(head: bytes) -> frozenset[Place]:
                 _check_depth(len(path))
                 if event == "start_array":
                     seen.add(tuple(path[:_SHAPE_DEPTH_MAX]))
+            if len(seen) >= _SHAPE_PLACES_MAX:
+                break
     except WindrowError:
         pass  # a head ends early as a rule
     return frozenset(seen)
+
+
+def is_seen(shape: frozenset[Place], place: Place) -> bool:
+    """Say whether a shape has a place, in which ITEM stands for any step."""
+    return place in shape or any(_fits(seen, place) for seen in shape)
 
 
 # --- what a record says, whatever it holds -----------------------------------------------------------------------

@@ -21,7 +21,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from extension_bridge.importers import takeout_html, takeout_json
+from extension_bridge.importers import (
+    bank_csv,
+    bank_ofx,
+    browser_databases,
+    chat_texts,
+    chatgpt,
+    listening,
+    meta_services,
+    plain_lists,
+    social,
+    takeout_html,
+    takeout_json,
+    telegram,
+)
 from extension_bridge.importers.archives import Member, open_archive
 from extension_bridge.importers.formats import Format
 from extension_bridge.importers.items import ImportedItem, ImportReport, Tally
@@ -122,6 +135,90 @@ IMPORTERS: Final[tuple[Importer, ...]] = (
         "My Activity, YouTube and Chrome history, as JSON or HTML",
         "takeout.google.com",
         (*takeout_json.FORMATS, *takeout_html.FORMATS),
+    ),
+    Importer(
+        "browser_history",
+        "Browser history",
+        "the history database of Chrome, Chromium, Edge, Brave, Vivaldi, Firefox, Safari or qutebrowser",
+        "the browser's profile folder: History, places.sqlite or History.db",
+        browser_databases.FORMATS,
+    ),
+    Importer(
+        "chatgpt",
+        "ChatGPT and Claude conversations",
+        "conversations.json, or the archive it comes in",
+        "Settings, Data controls, Export data",
+        chatgpt.FORMATS,
+    ),
+    Importer(
+        "bank_statement",
+        "Bank and card statements",
+        "OFX, QFX, or CSV with a date, a description and an amount",
+        "your bank's download page",
+        (*bank_ofx.FORMATS, *bank_csv.FORMATS),
+    ),
+    Importer(
+        "x",
+        "X (Twitter)",
+        "tweets.js, note-tweet.js, like.js, direct-messages.js",
+        "Settings, Your account, Download an archive",
+        social.FORMATS_X,
+    ),
+    Importer(
+        "reddit",
+        "Reddit",
+        "posts.csv, comments.csv, messages.csv, chat_history.csv, votes and saved",
+        "reddit.com/settings/data-request",
+        social.FORMATS_REDDIT,
+    ),
+    Importer(
+        "spotify",
+        "Spotify",
+        "StreamingHistory*.json, Streaming_History_Audio_*.json, SearchQueries.json",
+        "Account, Privacy, Download your data",
+        listening.FORMATS_SPOTIFY,
+    ),
+    Importer(
+        "netflix",
+        "Netflix",
+        "NetflixViewingHistory.csv, ViewingActivity.csv, SearchHistory.csv",
+        "Account, Profile, Viewing activity, Download all",
+        listening.FORMATS_NETFLIX,
+    ),
+    Importer(
+        "instagram",
+        "Instagram and Facebook",
+        "messages, posts, comments, likes, saved and searches as JSON",
+        "Accounts Center, Download your information, JSON",
+        meta_services.FORMATS,
+    ),
+    Importer(
+        "whatsapp",
+        "WhatsApp",
+        "a chat exported as text (_chat.txt)",
+        "the chat's menu, Export chat",
+        chat_texts.FORMATS_WHATSAPP,
+    ),
+    Importer(
+        "telegram",
+        "Telegram",
+        "result.json of one chat or of the account",
+        "Telegram Desktop, Settings, Advanced, Export data, JSON",
+        telegram.FORMATS,
+    ),
+    Importer(
+        "signal",
+        "Signal",
+        "a chat exported as text",
+        "a program that exports Signal's chats, as there is no export of its own",
+        chat_texts.FORMATS_SIGNAL,
+    ),
+    Importer(
+        "plain_lists",
+        "Lists of other programs",
+        "visits, searches, saved pages or stars as a JSON list",
+        "the program that wrote them",
+        plain_lists.FORMATS,
     ),
 )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from typing import Final
 
@@ -74,7 +74,7 @@ def wall_moment(text: str, *, day_first: bool | None = None) -> Moment:
         return UNKNOWN
     plain = _plain_digits(unicodedata.normalize("NFKC", text)).replace("\u200e", "").replace("\u200f", "")
     time = _TIME.search(plain)
-    rest = plain[: time.start()] + " " + plain[time.end() :] if time else plain
+    rest = f"{plain[: time.start()]} {_OFFSET.sub('', plain[time.end() :])}" if time else plain
     day = _date_in(rest, day_first)
     if not time and day:
         dotted = [
@@ -91,6 +91,32 @@ def wall_moment(text: str, *, day_first: bool | None = None) -> Moment:
     return from_parts(*day[:3], hour, int(time[2]), int(time[3] or 0), milli, offset)
 
 
+def day_stands_first(texts: Iterable[str]) -> bool:
+    """Return whether the day stands before the month in these all-numeric dates; where both fit, as in most places.
+
+    A file's dates come in order as a rule, so where both fit, the reading with fewer steps back wins.
+    """
+    readable = {True: 0, False: 0}
+    steps_back = {True: 0, False: 0}
+    before = {True: 0, False: 0}
+    rising = {True: 0, False: 0}
+    for text in texts:
+        numbers = [int(each) for each in _NUMBER.findall(_plain_digits(text))[:3] if len(each) <= 4]
+        if len(numbers) < 3 or numbers[0] > 31:
+            continue
+        for first, (day, month) in ((True, numbers[:2]), (False, numbers[1::-1])):
+            if month <= 12 and day <= 31:
+                at = (_year(numbers[2]) * 100 + month) * 100 + day
+                readable[first] += 1
+                steps_back[first] += at < before[first]
+                rising[first] += at > before[first] > 0
+                before[first] = at
+    if readable[True] != readable[False]:
+        return readable[True] > readable[False]
+    disorder = {first: min(steps_back[first], rising[first]) for first in (True, False)}
+    return disorder[True] <= disorder[False]
+
+
 def _plain_digits(text: str) -> str:
     if text.isascii():
         return text
@@ -103,7 +129,7 @@ def _date_in(text: str, day_first: bool | None) -> tuple[int, int, int, int] | N
     numbers = [int(each.group()) for each in found if len(each.group()) <= 4]
     if len(numbers) < 2:
         return None
-    month = _month_in(text)
+    month = _month_in(text) if len(numbers) == 2 else 0
     end = found[-1].end()
     if month:
         year, day = sorted(numbers[:2], reverse=True)

@@ -1,4 +1,4 @@
-"""Commands of a contributor: `node run`, `bridge install`, `bridge uninstall` (and those of the `node_*` modules).
+"""Commands of a contributor: `node run`, `bridge install`, `bridge uninstall` (and those of other modules).
 
 Rules: the node runs in a process that has shed the command line, so that it stays small while it idles.
 
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from windrow.commands import node_control, node_log, node_service, node_setup, node_trust, node_wallet
+from windrow.commands.bridge_import import bridge_import
 
 if TYPE_CHECKING:
     from extension_bridge.install import Planned
@@ -89,4 +90,5 @@ def register(app: typer.Typer) -> None:
     bridge = typer.Typer(help="The browser extension's way to this machine.", no_args_is_help=True)
     bridge.command("install")(bridge_install)
     bridge.command("uninstall")(bridge_uninstall)
+    bridge.command("import")(bridge_import)
     app.add_typer(bridge, name="bridge")

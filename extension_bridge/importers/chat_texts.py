@@ -1,0 +1,122 @@
+"""Chats as text: WhatsApp's export and Signal's, one message a line, more lines where a message has them.
+
+Rules: the form of the dates is found out from the whole file (`day_stands_first`); a line that does not begin with
+a date belongs to the message before; what the service says itself, and media without words, are counted.
+
+Does not: know the chat's name other than by its file, or the sender's zone: times are local.
+
+Usage: `FORMATS_WHATSAPP` and `FORMATS_SIGNAL` of the registry.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Final
+
+from extension_bridge.importers.archives import Member
+from extension_bridge.importers.clocks import Moment
+from extension_bridge.importers.formats import Answer, Format, answered, encoding_of, lines_of, text_of_head
+from extension_bridge.importers.items import Draft, Tally
+from extension_bridge.importers.wall_times import day_stands_first, wall_moment
+from windrow_protocol.limits import TEXT_BYTES_MAX
+
+_DAY: Final = r"\d{1,4}[./\-]\s?\d{1,2}[./\-]\s?\d{1,4}\.?"
+_TIME: Final = r"\d{1,2}[:.]\d\d(?:[:.]\d\d)?(?:[\s\u202f]?[^\W\d]\.?[\s\u202f]?[^\W\d]{0,10}\.?)?"
+_BEFORE_TIME: Final = r"(?:[^\W\d]{1,6}\s?)?"  # the half of the day, in languages that say it first
+_HEADER: Final = re.compile(
+    rf"^\u200e?(?:\[({_DAY}),?\s({_BEFORE_TIME}{_TIME})\]\s?|({_DAY}),?\s({_BEFORE_TIME}{_TIME})\s[-–]\s)(.*)$"
+)
+_SIGNAL_HEADER: Final = re.compile(r"^\[\d{4}-\d\d-\d\d, \d\d:\d\d\] ")
+_AUTHOR: Final = re.compile(r"^([^:\n\"“”„]{1,80}): (.*)$", re.S)
+_MARK: Final = "\u200e"  # WhatsApp sets it before its own words
+_EDITED: Final = re.compile(r"\s*\u200e?<[^<>:]{3,60}>$")
+_ATTACHED: Final = re.compile(
+    r"\u200e?<[^<>]{2,30}: ?[^<>]+>|^<[^<>\n]{3,60}>$|^[\w\-. ]+\.\w{2,5} \([^()\n]{3,40}\)$"
+)
+_OMITTED: Final = re.compile(r"\b(?:omitted|weggelassen|omitid[oa]|omess[oa]|absente?|weggelaten)\b", re.I)
+_DELETED: Final = re.compile(
+    r"^(?:this message was deleted|you deleted this message|diese nachricht wurde gelöscht|du hast diese nachricht"
+    r" gelöscht|(?:se )?eliminó este mensaje|eliminaste este mensaje|ce message a été supprimé|vous avez supprimé ce"
+    r" message|questo messaggio è stato eliminato|mensagem apagada|dit bericht is verwijderd)",
+    re.I,
+)
+_MESSAGE_LINES_MAX: Final = 20_000
+_HEAD_LINES: Final = 40
+
+
+def _headed(line: str) -> tuple[str, str] | None:
+    """Return (date and time, the rest) of a line that begins a message."""
+    match = _HEADER.match(line)
+    if not match:
+        return None
+    day, time = (match[1], match[2]) if match[1] else (match[3], match[4])
+    return f"{day} {time}", match[5]
+
+
+def _said(at: Moment, rest: str, thread: str) -> Answer:
+    author = _AUTHOR.match(rest)
+    if author is None:
+        return "service_notice"
+    name, words = author[1].strip(), author[2]
+    own_words = words.startswith(_MARK)
+    bare = words.strip(f"{_MARK}\u200f \n")
+    if not bare:
+        return "no_content"
+    if _DELETED.match(bare):
+        return "deleted"
+    if _ATTACHED.search(words) or (own_words and _OMITTED.search(bare)):
+        return "attachment"
+    if own_words and "\n" not in bare and "http" not in bare:
+        return (
+            "service_notice"  # a call, or that the chat is encrypted; polls have lines and places an address
+        )
+    if not at[0]:
+        return "no_date"
+    text = _EDITED.sub("", words).replace(_MARK, "")
+    return Draft("message", at[0], at[1], text=text, author=name, thread=thread)
+
+
+def _messages(member: Member) -> Iterator[tuple[str, str]]:
+    """Yield (date and time, the rest with all its lines) of each message."""
+    when, held, size = "", list[str](), 0
+    with member.open() as stream:
+        for line in lines_of(stream, encoding_of(member.head)):
+            found = _headed(line)
+            if found:
+                if when:
+                    yield when, "\n".join(held)
+                when, held, size = found[0], [found[1]], len(line)
+            elif when and len(held) < _MESSAGE_LINES_MAX and size <= TEXT_BYTES_MAX:
+                held.append(line)
+                size += len(line)
+    if when:
+        yield when, "\n".join(held)
+
+
+def _reads(member: Member, tally: Tally) -> Iterator[Draft]:
+    day_first = day_stands_first(when for when, _ in _messages(member))
+    thread = PurePosixPath(member.name).stem
+    for when, rest in _messages(member):
+        yield from answered(_said(wall_moment(when, day_first=day_first), rest, thread), tally)
+
+
+def _headers(member: Member) -> list[str]:
+    return [line for line in text_of_head(member).splitlines()[:_HEAD_LINES] if _headed(line)]
+
+
+def _is_signal(member: Member) -> bool:
+    headers = _headers(member)
+    return bool(headers) and all(_SIGNAL_HEADER.match(line) for line in headers)
+
+
+FORMATS_WHATSAPP: Final = (
+    Format(
+        "whatsapp",
+        frozenset({".txt"}),
+        lambda member: bool(_headers(member)) and not _is_signal(member),
+        _reads,
+    ),
+)
+FORMATS_SIGNAL: Final = (Format("signal", frozenset({".txt", ".md"}), _is_signal, _reads),)

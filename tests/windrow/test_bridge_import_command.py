@@ -1,0 +1,68 @@
+"""The command shows what an export holds without what identifies a person, and says what it left out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from windrow.cli import app
+from windrow_protocol.errors import WindrowError
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["bridge", "import", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    entries = [
+        {
+            "header": "Search",
+            "title": f"Searched for ana{i}@example.org and bread",
+            "titleUrl": f"https://www.google.com/search?q=ana{i}%40example.org",
+            "time": "2024-01-02T03:04:05Z",
+            "products": ["Search"],
+        }
+        for i in range(9)
+    ]
+    path = tmp_path / "MyActivity.json"
+    path.write_text(json.dumps([*entries, {"title": "x", "products": []}]))
+    return path
+
+
+def test_it_shows_counts_first_rows_and_what_was_skipped(export: Path) -> None:
+    shown = run(str(export))
+    assert "Google Takeout: 9 items from 1 files (9 search)" in shown
+    assert shown.count("[EMAIL]") == 5
+    assert "example.org" not in shown
+    assert "I skipped 1 entry because nothing says when it was." in shown
+
+
+def test_it_answers_programs_too(export: Path) -> None:
+    told = json.loads(run(str(export), "--json", "--rows", "1", "--source", "google_takeout"))
+    assert (told["parsed"], told["kinds"], told["skipped"]) == (9, {"search": 9}, {"no_date": 1})
+    assert told["first"][0]["url"] == "https://www.google.com/search"
+
+
+def test_it_lists_what_can_be_read() -> None:
+    assert {json.loads(line)["name"] for line in run("--list", "--json").splitlines()} >= {
+        *("google_takeout", "browser_history", "chatgpt", "bank_statement", "x", "reddit", "spotify"),
+        *("netflix", "instagram", "whatsapp", "telegram", "signal"),
+    }
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path, export: Path) -> None:
+    (tmp_path / "a.txt").write_text("nothing")
+    for arguments, code in (
+        ([str(tmp_path / "a.txt")], "unknown_export"),
+        ([str(tmp_path / "absent.zip")], "unknown_export"),
+        ([str(export), "--source", "none"], "not_found"),
+        ([], "bad_usage"),
+    ):
+        with pytest.raises(WindrowError, match=code):
+            run(*arguments)

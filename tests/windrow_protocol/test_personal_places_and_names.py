@@ -1,0 +1,125 @@
+"""Postal addresses and names: found where something says so, in labelled and in real texts, in linear time."""
+
+from __future__ import annotations
+
+import json
+import time
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from real_data import real_data
+
+from windrow_protocol.personal_addresses import postal_addresses_in
+from windrow_protocol.personal_names import person_names_in
+from windrow_protocol.personal_patterns import find_personal
+
+
+def addresses(text: str) -> list[str]:
+    return [text[start:end] for start, end in postal_addresses_in(text)]
+
+
+def names(text: str) -> list[str]:
+    return [text[start:end] for start, end in person_names_in(text)]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "12 Bread Street, London EC4M 9BE",
+        "1600 Long Meadow Blvd Apt. 5, Springfield, IL 62704",
+        "Hauptstraße 12, 10115 Berlin",
+        "Rosenweg 3a",
+        "Villacher Strasse 89",
+        "12 rue de la Paix",
+        "Calle Mayor 5, 28013 Madrid",
+        "Via Roma 131",
+        "ul. Miodowa 53, 00-246 Warszawa",
+        "Kungsgatan 44\n111 35 Stockholm",
+        "Mannerheimintie 5",
+        "Rua Augusta 1200 Apt. 11\nLisboa\nPortugal",
+        "PO Box 15310, Albany, NY 12212",
+        "PSC 3294, Box 9168\nAPO AA 61487",
+        "6750 Koskikatu 25 Apt. 864\nArtilleros\n, CO\n Uruguay 64677",
+    ],
+)
+def test_addresses_of_several_countries_are_covered_whole(address: str) -> None:
+    assert addresses(f"Please send it to {address} today.") == [address]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "In 2018 Appalachian Trail hikers met.",
+        "Windows 10 Version 1809, Windows Server 2019",
+        "Open Gate 7K 30p",
+        "The 5 Best Road-Running Shoes",
+        "an equally apt 51-point AF system",
+        "spinning the room 180°",
+        "On 3 March 2020 Anna Smith had 12 apples and 5 pears.",
+        "[ADDRESS] and [NAME], 12 [ADDRESS]",
+    ],
+)
+def test_what_only_looks_like_an_address_stays(text: str) -> None:
+    assert addresses(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("My name is Zoë van Dyk and I bake.", ["Zoë van Dyk"]),
+        ("Dear Ana,\nit is bread.\nKind regards,\nBo O'Neill", ["Ana", "Bo O'Neill"]),
+        ("according to Dr. Kathleen McGinn, it rises", ["Kathleen McGinn"]),
+        ("From: Jan Kowalski\nTo: Team", ["Jan Kowalski"]),
+        ("Frau Müller ist da. Me llamo José.", ["Müller", "José"]),
+        ("Dear Sir, dear all. Hello World! Mr [NAME]", []),
+        ("The Rye Bread of London", []),
+        ("Dr. Ana Silva came. Ana sat; Silva's bread, Anabel.", ["Ana Silva", "Ana", "Silva"]),
+    ],
+)
+def test_names_are_found_where_a_word_says_so(text: str, found: list[str]) -> None:
+    assert names(text) == found
+
+
+def test_public_pages_keep_their_addresses_and_names() -> None:
+    assert find_personal("Dear Ana, 12 Bread Street, London EC4M 9BE") == []
+
+
+@given(st.text(alphabet="123 aAbB.,\n-:StreetApt[]Dr", max_size=120))
+def test_findings_lie_in_the_text_in_order_and_apart(text: str) -> None:
+    for spans in (list(postal_addresses_in(text)), list(person_names_in(text))):
+        assert all(0 <= start < end <= len(text) for start, end in spans)
+        assert all(first[1] <= second[0] for first, second in pairwise(spans))
+
+
+@pytest.mark.parametrize(
+    "unit", ["1 A", "12 Street ", "Aaa ", "1 Rua A ", "Dr. ", "\n, ", "9 9 A 9 ", "Apt 1 ", "Straße 1"]
+)
+def test_time_grows_with_the_text_and_no_faster(unit: str) -> None:
+    def cpu_s(size: int) -> float:
+        text = (unit * (size // len(unit) + 1))[:size]
+        begun = time.process_time()
+        list(postal_addresses_in(text))
+        list(person_names_in(text))
+        return time.process_time() - begun
+
+    cpu_s(1_000)
+    small, large = cpu_s(10_000), cpu_s(80_000)
+    assert large < 40 * max(small, 0.005)  # eight times the text; a square would be 64 times
+
+
+def test_labelled_sentences() -> None:
+    lines = (
+        (real_data("pii_presidio_research_synth") / "spans.jsonl").read_text(encoding="utf-8").splitlines()
+    )
+    labelled = covered = found = right = 0
+    for row in map(json.loads, lines):
+        spans = [(s["start"], s["end"]) for s in row["spans"] if s["type"] == "STREET_ADDRESS"]
+        hits = list(postal_addresses_in(row["text"]))
+        labelled += len(spans)
+        covered += sum(any(a <= start and end <= b for a, b in hits) for start, end in spans)
+        found += len(hits)
+        right += sum(any(start < b and a < end for start, end in spans) for a, b in hits)
+    assert right / found >= 0.95
+    assert covered / labelled >= 0.75
