@@ -58,8 +58,14 @@ _UNDERSCORED_SIGNS: Final = (
 )
 _OTHER_SIGNS: Final = (
     *("AKIA", "ASIA", "AROA", "AIDA", "glpat-", "xox", "xapp-", "sk-", "AIza", "ya29.", "GOCSPX-", "pypi-"),
-    *("SG.", ":AA", "SK", "key-", "eyJ"),
+    *("SG.", ":AA", "key-", "eyJ"),
 )
+_HEX_SIGN: Final = "SK"
+# For who looks for many things at once: in each secret but a URL's password is one of these signs, or so many
+# hexadecimal digits in a row, or one of these names, in any case, to which something is assigned.
+SIGNS: Final = (_PEM_BEGIN, "bearer ", *_UNDERSCORED_SIGNS, *_OTHER_SIGNS)
+HEX_CHARS: Final = 32
+ASSIGNED_NAMES: Final = ("key", "keys", "token", "secret", "password", "passwd", "pwd")
 _ASSIGNED_SIGNS: Final = ("key", "token", "secret", "passw", "pwd")
 _ASSIGNMENT: Final = re.compile(r"(?:s|or?d|d)?[\"']?\s{0,2}(?::|=|is)")  # behind one of these signs
 _ASSIGNED: Final = re.compile(
@@ -76,7 +82,7 @@ _USERINFO: Final = re.compile(r"(?<=://)[^\s/@:\"'<>]{1,64}:[^\s/@\"'<>]{1,128}(
 def secrets_in(text: str) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of each key, token or password."""
     yield from _private_keys(text)
-    if any(sign in text for sign in _OTHER_SIGNS) or (
+    if any(sign in text for sign in (_HEX_SIGN, *_OTHER_SIGNS)) or (
         "_" in text and any(sign in text for sign in _UNDERSCORED_SIGNS)
     ):
         yield from (match.span() for match in _ISSUED.finditer(text))

@@ -25,12 +25,13 @@ from aggregator.curation.licences import detect_licence
 from aggregator.curation.personal_findings import count_personal
 from aggregator.curation.quality import Quality, measure_quality
 from aggregator.curation.rights import judge_rights
+from aggregator.curation.signs import signs_of
 from aggregator.curation.tokens import TOKENIZER, count_tokens
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TEXT_BYTES_MAX
 from windrow_protocol.personal_patterns import KINDS
 
-VERSION: Final = 2
+VERSION: Final = 3
 NO_LISTS: Final = HostLists()
 
 
@@ -115,9 +116,16 @@ def annotate_all(documents: Sequence[Fetched], host_lists: HostLists = NO_LISTS)
         raise WindrowError("too_large", f"a text of more than {TEXT_BYTES_MAX} bytes")
     languages = [detect_language(text) for text in texts]
     tokens = [count_tokens(text) for text in texts]
-    licences = [detect_licence(document.text, url=document.url) for document in documents]
-    qualities = [measure_quality(text, each.code) for text, each in zip(texts, languages, strict=True)]
-    personal = [count_personal(text) for text in texts]
+    signs = [signs_of(f"{document.url} {document.text}") for document in documents]
+    licences = [
+        detect_licence(document.text, url=document.url, signs=seen)
+        for document, seen in zip(documents, signs, strict=True)
+    ]
+    qualities = [
+        measure_quality(text, language.code, seen)
+        for text, language, seen in zip(texts, languages, signs, strict=True)
+    ]
+    personal = [count_personal(text, seen) for text, seen in zip(texts, signs, strict=True)]
     judged = zip(documents, languages, tokens, licences, qualities, personal, strict=True)
     return [_annotations(host_lists, *each) for each in judged]
 

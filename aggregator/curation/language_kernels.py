@@ -23,32 +23,48 @@ from aggregator.curation.word_kernels import compiled
 
 
 @compiled
-def _scores(
+def _likeliest(
     text: NDArray[np.uint8],
     moves: NDArray[Any],
     rows: NDArray[Any],
     features: NDArray[np.int32],
     weights: NDArray[np.float32],
     prior: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], int]:
-    """Return the log-posterior of each class, and how many features the text has."""
+    twins: NDArray[np.int64],
+) -> tuple[int, float]:
+    """Return the likeliest class of a text and its probability; `twins` are pairs of classes with the same label."""
     found, state = np.empty(text.size, np.int32), 0
     count = 0
     for byte in text:
         state = moves[(np.int64(rows[state]) << 8) + byte]
-        if features[state] >= 0:
-            found[count] = features[state]
+        feature = features[state]
+        if feature >= 0:
+            found[count] = feature
             count += 1
     found = np.sort(found[:count])
     scores, place = prior.copy(), 0
     while place < count:
-        first = place
-        while place < count and found[place] == found[first]:
+        first, feature = place, found[place]
+        while place < count and found[place] == feature:
             place += 1
         often = np.float32(np.log1p(np.float32(place - first)))
         for label in range(scores.size):
-            scores[label] += often * weights[found[first], label]
-    return scores, count
+            scores[label] += often * weights[feature, label]
+    return _probability(scores, np.float32(1.0 / math.sqrt(max(text.size, 1))) if count else 0.0, twins)
+
+
+@compiled
+def _probability(scores: NDArray[np.float32], sharpness: Any, twins: NDArray[np.int64]) -> tuple[int, float]:
+    """Return the class with the highest score and its share of the softmax, twins counted as one."""
+    highest, total = scores.max(), 0.0
+    for label in range(scores.size):
+        scores[label] = np.exp(np.float32((scores[label] - highest) * sharpness))
+        total += scores[label]
+    for pair in range(twins.shape[0]):
+        scores[twins[pair, 0]] += scores[twins[pair, 1]]
+        scores[twins[pair, 1]] = 0.0
+    best: Any = np.argmax(scores)
+    return best, scores[best] / total
 
 
 class WideModel:
@@ -65,22 +81,14 @@ class WideModel:
         self._weights = np.ascontiguousarray(model.nb_ptc, np.float32)
         self._prior = np.ascontiguousarray(model.nb_pc, np.float32)
         first = {label: place for place, label in reversed(list(enumerate(self._labels)))}
-        self._twins = [
-            (first[label], place) for place, label in enumerate(self._labels) if first[label] != place
-        ]
+        twins = [(first[label], place) for place, label in enumerate(self._labels) if first[label] != place]
+        self._twins = np.array(twins, np.int64).reshape(-1, 2)
 
     def classify(self, text: str) -> tuple[str, float]:
         """Return the likeliest label and its probability. Raises UnicodeEncodeError for a lone surrogate."""
-        text = unicodedata.normalize("NFC", text.lower() if text.isupper() else text)
-        data = np.frombuffer(text.encode(), np.uint8)
-        scores, count = _scores(data, self._moves, self._rows, self._features, self._weights, self._prior)
-        if not count:
-            scores[:] = 0.0
-        scores *= np.float32(1.0 / math.sqrt(data.size or 1))
-        scores = np.exp(scores - scores.max())
-        scores /= scores.sum()
-        for place, twin in self._twins:
-            scores[place] += scores[twin]
-            scores[twin] = 0.0
-        best = int(scores.argmax())
-        return self._labels[best], float(scores[best])
+        text = text.lower() if text.isupper() else text
+        data = np.frombuffer(unicodedata.normalize("NFC", text).encode(), np.uint8)
+        best, probability = _likeliest(
+            data, self._moves, self._rows, self._features, self._weights, self._prior, self._twins
+        )
+        return self._labels[best], probability

@@ -23,6 +23,7 @@ from itertools import islice
 from typing import Final
 
 from aggregator.curation.licence_rules import ANYWHERE, GNU_TITLES, GRANTED, Rule
+from aggregator.curation.signs import may_name_a_licence, signs_of
 
 UNKNOWN: Final = "unknown"
 LICENCES_MAX: Final = 8  # of one text; more is a list of licences, of which the first are named
@@ -52,8 +53,13 @@ _GRANTS: Final = (
 _PLAIN: Final = {"‘": "'", "’": "'", "“": '"', "”": '"', "‐": "-", "–": "-", "—": "-"}
 
 
-def detect_licence(text: str, *, url: str = "") -> str:
-    """Return SPDX identifiers joined with AND, or `unknown`. `url` is where the text was, itself a licence's or not."""
+def detect_licence(text: str, *, url: str = "", signs: int | None = None) -> str:
+    """Return SPDX identifiers joined with AND, or `unknown`. `url` is where the text was, itself a licence's or not.
+
+    `signs` are those of `url`, a blank and the text, where they are known already.
+    """
+    if not may_name_a_licence(signs_of(f"{url} {text}") if signs is None else signs):
+        return UNKNOWN
     found = dict.fromkeys(_found(text, url))
     named = [name for name in found if not _is_doubled(name, found)]
     return " AND ".join(sorted(named[:LICENCES_MAX])) or UNKNOWN
@@ -80,7 +86,7 @@ def _found(text: str, url: str) -> Iterator[str]:
         yield from titled
         return
     for window in islice(_granted(folded), GRANTS_MAX):
-        for rule in GRANTED:
+        for _, rule in GRANTED:
             yield from _names(rule, window)
 
 

@@ -18,14 +18,14 @@ from windrow_protocol.personal_patterns import find_personal
 _UTF8_BYTES_MAX: Final = 4  # of a character
 
 
-def count_personal(text: str) -> dict[str, int]:
+def count_personal(text: str, signs: int | None = None) -> dict[str, int]:
     """Return the number of findings by kind, without zeros and in the order of the alphabet.
 
-    Raises WindrowError `too_large`.
+    `signs` are those of the text, or of more than it, where they are known already. Raises WindrowError `too_large`.
     """
     from aggregator.curation.personal_kernels import detectors_for
 
-    detectors = detectors_for(text)
+    detectors = detectors_for(text, signs)
     if not detectors and len(text) <= TEXT_BYTES_MAX // _UTF8_BYTES_MAX:
         return {}
     return dict(sorted(Counter(finding.kind for finding in find_personal(text, detectors)).items()))

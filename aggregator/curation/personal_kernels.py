@@ -16,12 +16,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from aggregator.curation.signs import SECRETS, signs_of
 from aggregator.curation.word_kernels import Codes, compiled
 from windrow_protocol.personal_patterns import DETECTORS, INVISIBLE, twins
+from windrow_protocol.personal_secrets import HEX_CHARS
 
 TABLE_SIZE: Final = 0x20000
 # In the order of `DETECTORS`.
 _SECRET, _EMAIL, _NETWORK, _EVM, _BASE58, _BECH32, _NUMBER = 1, 2, 4, 8, 16, 32, 64
+_HEXES: Final = 128  # no detector
 
 # The shortest that can be found: a token of its issuer, a value assigned to a name, a wallet, a number.
 _TOKEN_CHARS: Final = 15
@@ -65,7 +68,7 @@ def _kind(char: str) -> int:
 @compiled
 def _signs_of_runs(codes: Codes, read: NDArray[np.uint8], kinds: NDArray[np.uint8]) -> int:
     """Return the detectors that a long run of certain characters is a sign for, as bits."""
-    found, digits, gap = 0, 0, 0
+    found, digits, gap, hexes = 0, 0, 0, 0
     token, value, value_digits, value_letters, base58, dashes = 0, 0, 0, 0, 0, 0
     for code in codes:
         char = np.int64(read[code]) if code < TABLE_SIZE else 0
@@ -78,6 +81,9 @@ def _signs_of_runs(codes: Codes, read: NDArray[np.uint8], kinds: NDArray[np.uint
                 found |= _NUMBER
         else:
             gap += 1 if char != _BREAK else _FAR
+        hexes = hexes + 1 if kind & _HEX else 0
+        if hexes >= HEX_CHARS:
+            found |= _HEXES
         if not kind & (_IN_VALUE | _IN_TOKEN):
             token = value = value_digits = value_letters = base58 = dashes = 0
             continue
@@ -149,9 +155,15 @@ def _signs_of_marks(codes: Codes, read: NDArray[np.uint8], kinds: NDArray[np.uin
     return found | _SECRET * (slashes and found & _EMAIL != 0)
 
 
-def detectors_for(text: str) -> tuple[str, ...]:
-    """Return the names of those detectors of `find_personal` that may find something in a text."""
+def detectors_for(text: str, signs: int | None = None) -> tuple[str, ...]:
+    """Return the names of those detectors of `find_personal` that may find something in a text.
+
+    `signs` are those of the text, or of more than it, where they are known already.
+    """
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     tables = _tables()
-    found = _signs_of_runs(codes, *tables) | _signs_of_marks(codes, *tables)
+    runs, marks = _signs_of_runs(codes, *tables), _signs_of_marks(codes, *tables)
+    if runs & _SECRET and not runs & _HEXES:
+        runs ^= 0 if (signs_of(text) if signs is None else signs) & SECRETS else _SECRET
+    found = runs | marks
     return tuple(name for place, name in enumerate(DETECTORS) if found >> place & 1)

@@ -29,29 +29,13 @@ from numpy.typing import NDArray
 
 from aggregator.curation import counts as at
 from aggregator.curation.characters import character_tables
+from aggregator.curation.phrases import CITATIONS, PHRASES
+from aggregator.curation.signs import PHRASES as PHRASE_SIGNS
+from aggregator.curation.signs import signs_of
 from aggregator.curation.stop_words import STOP_WORDS
 from aggregator.curation.word_lists import WORD_LISTS
 
 _SECRET: Final = np.uint64(int.from_bytes(os.urandom(8), "little") | 1)  # no answer depends on it
-# C4's phrases by group: 0 placeholder texts, 1 scripts that should run, 2 policies.
-_PHRASES: Final = {
-    "lorem ipsum": 0,
-    "javascript": 1,
-    "terms of use": 2,
-    "privacy policy": 2,
-    "cookie policy": 2,
-    "uses cookies": 2,
-    "use of cookies": 2,
-    "use cookies": 2,
-}
-_SIGNS: Final = (
-    "lorem ipsum",
-    "javascript",
-    "terms of use",
-    "privacy policy",
-    "cookie",
-)  # one is in each phrase
-_CITATIONS: Final = ("[edit]", "[citation needed]")
 
 
 class Quality(msgspec.Struct, frozen=True):
@@ -119,14 +103,16 @@ class Quality(msgspec.Struct, frozen=True):
     spam_word_share: float
 
 
-def measure_quality(text: str, language: str = "en") -> Quality:
-    """Return the signals of a text in a language, an ISO 639 code as `language.detect_language` gives it."""
+def measure_quality(text: str, language: str = "en", signs: int | None = None) -> Quality:
+    """Return the signals of a text in a language, an ISO 639 code as `language.detect_language` gives it.
+
+    `signs` are those of the text, or of more than it, where they are known already.
+    """
     k = _kernels()
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     kinds, lower = character_tables()
     phrases, owners, citations = _phrase_tables()
-    folded = text.lower()
-    if not any(sign in folded for sign in _SIGNS):
+    if not (signs_of(text) if signs is None else signs) & PHRASE_SIGNS:
         owners = owners[:0]
     stops = _stop_hashes(language)
     counts = k.measure(codes, kinds, lower, stops, *_listed_words(), phrases, owners, citations, _SECRET)
@@ -169,8 +155,8 @@ def _listed_words() -> tuple[NDArray[Any], NDArray[Any]]:
 
 @cache
 def _phrase_tables() -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    owners = np.array(list(_PHRASES.values()), np.int64)
-    return _padded(tuple(_PHRASES)), owners, _padded(_CITATIONS)
+    owners = np.array(list(PHRASES.values()), np.int64)
+    return _padded(tuple(PHRASES)), owners, _padded(CITATIONS)
 
 
 def _padded(phrases: tuple[str, ...]) -> NDArray[np.uint32]:

@@ -137,12 +137,21 @@ def known_tokens(
 
 
 @compiled
-def remember(codes: Codes, slots: Hashes, counts: Counts, secret: Any, tokens: int) -> bool:
-    """Remember the tokens of one piece and say whether it was new."""
-    value = secret
-    for code in codes:
-        value = joined(value, code)
-    slot = slot_of(slots, value)
-    is_new: bool = slots[slot] == np.uint64(0)
-    slots[slot], counts[slot] = value | np.uint64(1), tokens
-    return is_new
+def remember(
+    codes: Codes,
+    pieces: NDArray[np.int64],
+    tokens: NDArray[np.int64],
+    slots: Hashes,
+    counts: Counts,
+    secret: Any,
+) -> int:
+    """Remember the tokens of pieces, a row of begin and end each, and return how many of them were new."""
+    new = 0
+    for row in range(tokens.size):
+        value = secret
+        for place in range(pieces[row, 0], pieces[row, 1]):
+            value = joined(value, codes[place])
+        slot = slot_of(slots, value)
+        new += slots[slot] == np.uint64(0)
+        slots[slot], counts[slot] = value | np.uint64(1), tokens[row]
+    return new

@@ -50,17 +50,20 @@ class _Memory:
             total, unknown = self._kernels.known_tokens(
                 codes, self._kinds, self._slots, self._counts, _SECRET, self._missing
             )
-            pieces = self._missing[: min(unknown, _NEW_PIECES_MAX)].tolist()
-            found = [int(_tokenizer().count(text[start:end])) for start, end in pieces]
-            if (
-                self._known + len(pieces) > TOKEN_PIECES_MAX
-            ):  # of no use any more to those who fill it on purpose
+            pieces = self._missing[: min(unknown, _NEW_PIECES_MAX)]
+            count = _tokenizer().count
+            found = np.array([count(text[start:end]) for start, end in pieces.tolist()], np.int64)
+            # Emptied whole, it is of no use any more to those who fill it on purpose.
+            if self._known + found.size > TOKEN_PIECES_MAX:
                 self._slots[:] = 0
                 self._known = 0
-            for (start, end), tokens in zip(pieces, found, strict=True):
-                piece = codes[start:end]
-                self._known += self._kernels.remember(piece, self._slots, self._counts, _SECRET, tokens)
-        return total + sum(found) if unknown <= _NEW_PIECES_MAX else int(_tokenizer().count(text))
+            if found.size:
+                self._known += self._kernels.remember(
+                    codes, pieces, found, self._slots, self._counts, _SECRET
+                )
+        if unknown > _NEW_PIECES_MAX:
+            return int(_tokenizer().count(text))
+        return total + int(found.sum())
 
 
 def count_tokens(text: str) -> int:
