@@ -85,8 +85,8 @@ class Operations:
             added, known = add_urls(connection, [(url, render) for url, render in urls], house.now_ms())
         return {"added": added, "known": known}
 
-    async def publish(self, dataset: str, dry_run: bool = False) -> dict[str, Any]:
-        """Publish a dataset's next version and list it for sale on chain.
+    async def publish(self, dataset: str, dry_run: bool = False, since: str = "") -> dict[str, Any]:
+        """Publish a dataset's next version, or what changed since one, and list it for sale on chain.
 
         The audit epoch is closed first: what is sold is told by then, and nothing of an epoch under way can be.
         """
@@ -95,9 +95,8 @@ class Operations:
             await self._close_audit_epoch()
         async with self._busy:
             await self._settle_logs()
-            export = await asyncio.to_thread(
-                publish, house, Path(self._settings.recipes), dataset, dry_run=dry_run
-            )
+            recipes = Path(self._settings.recipes)
+            export = await asyncio.to_thread(publish, house, recipes, dataset, since=since, dry_run=dry_run)
             if not dry_run:
                 client = await self._chain.client()
                 await asyncio.to_thread(

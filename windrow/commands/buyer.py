@@ -15,6 +15,7 @@ import typer
 
 from windrow.commands.house import AsJson
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.exports import changes_name
 
 Coordinator = Annotated[
     str, typer.Option(help="address of the network's house", envvar="WINDROW_COORDINATOR")
@@ -30,6 +31,7 @@ def buy(
     rpc_url: Annotated[
         str, typer.Option(help="JSON-RPC of the chain (default: what the network names)")
     ] = "",
+    since: Annotated[str, typer.Option(help="a version you have: buy only what changed since")] = "",
     terms: Annotated[
         Path | None,
         typer.Option(help="TOML file with what must hold, or the price comes back (docs/market.md)"),
@@ -41,6 +43,8 @@ def buy(
     from windrow.purchase import purchase
 
     confirm = None if yes else typer.confirm
+    if since:
+        dataset = changes_name(dataset, since)
     receipt = purchase(dataset, key_file, out, coordinator, rpc_url, confirm, terms)
     if as_json:
         print(json.dumps(receipt))
