@@ -40,13 +40,14 @@ from storage.lake.checking import checked, lake_stats
 from storage.lake.compaction import Compaction
 from windrow.chain_link import ChainLink, open_chain
 from windrow.home import OpenHome, open_home
+from windrow.ledger_report import verify_books
 from windrow.settings import HouseSettings
 from windrow.summary import public_figures, summarise
 from windrow_protocol.errors import WindrowError
 
 AUDIT_POLL_S = 0.5
 OPERATIONS = (
-    *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain"),
+    *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain", "ledger_verify"),
     *("lake_annotate", "lake_check", "lake_compact", "lake_stats"),
     *("import_documents", "settle", "erase"),
 )
@@ -165,6 +166,13 @@ class Operations:
             await asyncio.to_thread(run_royalties, house)
             await asyncio.to_thread(reconcile_claims, house, client)
         return {"recorded": len(recorded)}
+
+    async def ledger_verify(self) -> dict[str, Any]:
+        """Hold the books against their own rules and the chain; the claims that it shows are recorded first."""
+        await self.sales()
+        client = await self._chain.client()
+        async with self._busy:
+            return await asyncio.to_thread(verify_books, self._home.house, client)
 
     async def chain(self) -> dict[str, Any]:
         """Connect to the chain and say where it and its contracts are."""

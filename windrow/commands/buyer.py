@@ -58,12 +58,16 @@ def verify(
     epochs: Annotated[Path | None, typer.Option(help="folder of published epochs")] = None,
     rpc: Annotated[str, typer.Option(help="also compare the root with the chain at this JSON-RPC")] = "",
     coordinator_id: Annotated[str, typer.Option(help="the coordinator's key, if you know it")] = "",
+    row: Annotated[
+        str, typer.Option(help="tell the way of the row with this id, from its fetch to the chain")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Check an export without asking the seller: signature, shards, and each row to its payout."""
-    from windrow.verification import verify_folder
+    from windrow.verification import verify_folder, verify_row
 
-    result = verify_folder(export, epochs, rpc, coordinator_id)
+    one = verify_row(export, row, epochs, rpc) if row else None
+    result = one or verify_folder(export, epochs, rpc, coordinator_id)
     if as_json:
         print(json.dumps(result))
     else:
