@@ -74,6 +74,10 @@ class MarketClient:
         """Return the newest version of every dataset, as the catalogue's JSON has it."""
         return list(self._json("/market/datasets")["datasets"])
 
+    def describe(self, dataset: str, version: str = "latest") -> dict[str, Any]:
+        """Return everything the catalogue says of a version: schema, counts, rights, files."""
+        return dict(self._json(f"/market/datasets/{dataset}/{version}"))
+
     def quote(self, dataset: str, version: str = "latest") -> Quote:
         """Return what a version costs and what it is. Raises WindrowError `unknown_dataset`, `not_found`."""
         return self._quote(self._http.get(f"/market/datasets/{dataset}/{version}", _SMALL_BYTES_MAX))

@@ -76,6 +76,13 @@ class RowChecks:
         if fault:
             self.faults[kind].add(f"{named}: {fault}")
 
+    def signed_about(self, proof: dict[str, Any]) -> tuple[Receipt, Verdict]:
+        """Return a row's receipt and verdict. Raises WindrowError as `verify`, or `wrong_schema`."""
+        node_id = proof["node_id"]
+        receipt: Receipt = self._content(proof["receipt"], "receipt", node_id, Receipt)
+        verdict: Verdict = self._content(proof["verdict"], "verdict", node_id, Verdict)
+        return receipt, verdict
+
     def _content(self, token: str, purpose: str, node_id: str, kind: type[Any]) -> Any:
         statement = verify(
             token,

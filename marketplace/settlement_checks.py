@@ -98,6 +98,20 @@ class SettlementChecks:
             ("root on chain", self._on_chain),
         ]
 
+    def lines_about(self, cause: str) -> list[Line]:
+        """Return the checked ledger's entries about one contribution. Raises NotChecked."""
+        folder, _ = self._signed()
+        self._followed()
+        with (folder / LEDGER).open("rb") as lines:
+            return [each for data in lines if (each := msgspec.json.decode(data, type=Line)).cause == cause]
+
+    def settled(self) -> tuple[Header, MerkleTree]:
+        """Return the epoch's header and its tree, both checked. Raises NotChecked."""
+        _, header = self._signed()
+        if self._tree is None:
+            raise NotChecked("there is no tree whose root was checked")
+        return header, self._tree
+
     def _signature(self) -> str:
         folder = self._newest()
         signed = self.export.statement(_text(folder / SIGNED).strip(), "epoch", folder.name).content or {}

@@ -40,13 +40,14 @@ from storage.lake.checking import checked, lake_stats
 from storage.lake.compaction import Compaction
 from windrow.chain_link import ChainLink, open_chain
 from windrow.home import OpenHome, open_home
+from windrow.ledger_report import verify_books
 from windrow.settings import HouseSettings
 from windrow.summary import public_figures, summarise
 from windrow_protocol.errors import WindrowError
 
 AUDIT_POLL_S = 0.5
 OPERATIONS = (
-    *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain"),
+    *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain", "ledger_verify"),
     *("lake_annotate", "lake_check", "lake_compact", "lake_stats"),
     *("import_documents", "settle", "erase"),
 )
@@ -85,8 +86,8 @@ class Operations:
             added, known = add_urls(connection, [(url, render) for url, render in urls], house.now_ms())
         return {"added": added, "known": known}
 
-    async def publish(self, dataset: str, dry_run: bool = False) -> dict[str, Any]:
-        """Publish a dataset's next version and list it for sale on chain.
+    async def publish(self, dataset: str, dry_run: bool = False, since: str = "") -> dict[str, Any]:
+        """Publish a dataset's next version, or what changed since one, and list it for sale on chain.
 
         The audit epoch is closed first: what is sold is told by then, and nothing of an epoch under way can be.
         """
@@ -95,9 +96,8 @@ class Operations:
             await self._close_audit_epoch()
         async with self._busy:
             await self._settle_logs()
-            export = await asyncio.to_thread(
-                publish, house, Path(self._settings.recipes), dataset, dry_run=dry_run
-            )
+            recipes = Path(self._settings.recipes)
+            export = await asyncio.to_thread(publish, house, recipes, dataset, since=since, dry_run=dry_run)
             if not dry_run:
                 client = await self._chain.client()
                 await asyncio.to_thread(
@@ -166,6 +166,13 @@ class Operations:
             await asyncio.to_thread(run_royalties, house)
             await asyncio.to_thread(reconcile_claims, house, client)
         return {"recorded": len(recorded)}
+
+    async def ledger_verify(self) -> dict[str, Any]:
+        """Hold the books against their own rules and the chain; the claims that it shows are recorded first."""
+        await self.sales()
+        client = await self._chain.client()
+        async with self._busy:
+            return await asyncio.to_thread(verify_books, self._home.house, client)
 
     async def chain(self) -> dict[str, Any]:
         """Connect to the chain and say where it and its contracts are."""

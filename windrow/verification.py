@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from marketplace.provenance import verify_export
+from marketplace.row_story import tell_row
 from windrow_protocol.errors import WindrowError
 
 
@@ -28,6 +29,21 @@ def verify_folder(export: Path, epochs: Path | None, rpc: str, coordinator_id: s
         root_accepted=(lambda header: _accepted_on_chain(rpc, header)) if rpc else None,
     )
     return result.as_dict()
+
+
+def verify_row(export: Path, row_id: str, epochs: Path | None, rpc: str) -> dict[str, Any]:
+    """Return `{ok, row, checks}` of one row. Raises WindrowError as `verify_folder`."""
+    checks = tell_row(
+        export,
+        row_id,
+        epochs=epochs or _published_beside(export),
+        root_accepted=(lambda header: _accepted_on_chain(rpc, header)) if rpc else None,
+    )
+    return {
+        "ok": all(check.state != "failed" for check in checks),
+        "row": row_id,
+        "checks": [{"name": each.name, "state": each.state, "detail": each.detail} for each in checks],
+    }
 
 
 def _published_beside(export: Path) -> Path | None:

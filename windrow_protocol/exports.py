@@ -114,6 +114,11 @@ def check_dataset_name(dataset: str) -> str:
     return dataset
 
 
+def changes_name(dataset: str, since: str) -> str:
+    """Return the name under which the changes since a version are sold. Raises WindrowError `not_found`."""
+    return f"{dataset}_since_{'_'.join(map(str, version_key(since)))}"
+
+
 def version_key(version: str) -> tuple[int, int, int]:
     """Return a version as comparable numbers. Raises WindrowError `not_found`."""
     match = _VERSION.fullmatch(version)

@@ -12,22 +12,24 @@ Usage: `export = publish(house, Path("datasets"), "web_text")`.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import pyarrow.dataset as pads
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from aggregator.publish.build_folder import BuiltFolder, Progress, build_data, list_file
 from aggregator.publish.card import render_card
+from aggregator.publish.changes import changes_recipe, only_changed, texts_of
 from aggregator.publish.croissant import describe_export
 from aggregator.publish.filters import Dropped
 from aggregator.publish.recipe import Recipe, load_recipe
+from aggregator.publish.removals import removed_ids
 from aggregator.publish.rows import CheckFailure, build_rows, open_engine, read_evidence, run_checks
-from aggregator.publish.sellable import sellable, withdrawn
+from aggregator.publish.sellable import sellable
 from extension_bridge.redaction import redact
 from storage.house import House
 from storage.lake import Lake
@@ -40,14 +42,11 @@ from windrow_protocol.exports import (
     MANIFEST_JWS_NAME,
     MANIFEST_NAME,
     MANIFEST_PURPOSE,
-    PROVENANCE_NAME,
     REMOVED_NAME,
-    REMOVED_PURPOSE,
     Manifest,
     decode_manifest,
     encode_manifest,
     export_id_for,
-    ids_sha256,
     next_version,
     version_key,
 )
@@ -81,19 +80,28 @@ def export_folder(house: House, dataset: str, version: str) -> Path:
 
 
 def publish(
-    house: House, recipes_dir: Path, dataset: str, *, dry_run: bool = False, progress: Progress | None = None
+    house: House,
+    recipes_dir: Path,
+    dataset: str,
+    *,
+    since: str = "",
+    dry_run: bool = False,
+    progress: Progress | None = None,
 ) -> Export:
     """Build, check and keep the next version of a dataset, or return the latest when nothing changed.
 
     `progress(stage, done)` is called with the rows written so far, then with each stage's name. A dry run keeps nothing
-    and returns the failing checks instead of raising. Raises WindrowError `unknown_dataset`, `bad_recipe`,
-    `nothing_to_publish` or `checks_failed`.
+    and returns the failing checks instead of raising. With `since`, only what changed since that version is published,
+    as a dataset of its own. Raises WindrowError `unknown_dataset`, `not_found`, `bad_recipe`, `nothing_to_publish` or
+    `checks_failed`.
     """
-    recipe = load_recipe(recipes_dir, dataset)
-    temporary = house.home / "exports" / f".{dataset}.building"
+    recipe, held = load_recipe(recipes_dir, dataset), {}
+    if since:
+        recipe, held = changes_recipe(recipe, since), texts_of(export_folder(house, dataset, since))
+    temporary = house.home / "exports" / f".{recipe.dataset}.building"
     house.env.disk.remove(temporary)  # one process writes: what is left here is from a crash
     try:
-        built, failures, snapshot = _build(house, recipe, temporary, progress)
+        built, failures, snapshot = _build(house, recipe, held, temporary, progress)
         if dry_run:
             return _dry(house, recipe, built, failures)
         if not built.facts.rows:
@@ -106,17 +114,17 @@ def publish(
 
 
 def _build(
-    house: House, recipe: Recipe, folder: Path, progress: Progress | None
+    house: House, recipe: Recipe, held: Mapping[str, str], folder: Path, progress: Progress | None
 ) -> tuple[BuiltFolder, list[CheckFailure], int]:
-    """Return what was built, which checks it fails, and of which snapshot of the lake."""
-    salt = _salt(house, recipe.dataset)
+    """Return what was built, which checks it fails, and of which snapshot of the lake; rows that are `held` are not."""
+    salt = _salt(house, recipe.family)
     with house.state.read() as connection:
         snapshot = latest_snapshot(connection)
         lake = Lake(house.env, house.home / "lake").dataset(connection)
         may_sell = sellable(connection, house.rules)
         engine = open_engine(recipe, lake=lake, sellable=may_sell)
         batches = build_rows(engine, recipe, lambda ids: read_evidence(connection, ids), salt, redact)
-        built = build_data(folder, recipe, batches, progress)
+        built = build_data(folder, recipe, only_changed(batches, held) if held else batches, progress)
     if progress is not None:
         progress("checks", built.facts.rows)
     shards = [str(folder / shard.path) for shard in built.shards]
@@ -200,7 +208,7 @@ def _write_front(
     croissant = describe_export(
         recipe, version=version, export_id=export_id, created_at_ms=now, shards=built.shards
     )
-    removed = _removed(house, f"{recipe.dataset}/{version}", _sold_and_withdrawn(house, recipe.dataset))
+    removed = removed_ids(house, f"{recipe.dataset}/{version}", recipe.family)
     texts = {
         "README.md": render_card(recipe, facts, version).encode(),
         "croissant.json": _pretty(croissant),
@@ -231,23 +239,6 @@ def _write_front(
         asset=price.asset,
         files=[*built.files, *(list_file(built.folder, name) for name in sorted(texts))],
     )
-
-
-def _sold_and_withdrawn(house: House, dataset: str) -> list[str]:
-    """Return the ids that earlier versions sold and that nobody should go on using."""
-    with house.state.read() as connection:
-        gone = set(withdrawn(connection))
-        versions = connection.execute(sa.select(exports.c.version).where(exports.c.dataset == dataset))
-        folders = [export_folder(house, dataset, version) for version in versions.scalars()]
-    if not gone:
-        return []
-    sold = (pq.read_table(folder / PROVENANCE_NAME, columns=["id"])["id"].to_pylist() for folder in folders)
-    return sorted(gone & set().union(*sold))
-
-
-def _removed(house: House, subject: str, ids: list[str]) -> dict[str, Any]:
-    content = {"count": len(ids), "ids_sha256": ids_sha256(ids)}
-    return {"subject": subject, "ids": ids, "jws": house.sign(REMOVED_PURPOSE, subject, content)}
 
 
 def _pretty(value: Any) -> bytes:

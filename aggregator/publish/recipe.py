@@ -95,7 +95,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe that was read whole; `sha256` names its four files together."""
+    """A recipe that was read whole; `sha256` names its four files together. `whole`: of what it is the changes."""
 
     dataset: str
     settings: Settings
@@ -103,6 +103,12 @@ class Recipe:
     checks: tuple[Check, ...]
     card: str
     sha256: str
+    whole: str = ""
+
+    @property
+    def family(self) -> str:
+        """The dataset whose pseudonyms and removals these are."""
+        return self.whole or self.dataset
 
     @property
     def schema(self) -> pa.Schema:

@@ -25,7 +25,7 @@ from aggregator.sql.containment import contain
 from aggregator.sql.job import Answer, Job, Refusal
 from aggregator.sql.loading import hold_documents, import_arrow, load_sources
 from aggregator.sql.printable import one_sentence
-from aggregator.sql.statements import DOCUMENTS, check_statement
+from aggregator.sql.statements import check_statement
 from windrow_protocol.errors import WindrowError
 
 with suppress(ImportError):
@@ -55,7 +55,7 @@ def run(job: Job) -> Answer:
         hold_documents(job, engine)
     contain(job.memory_bytes_max, job.time_s_max)
     lock(engine, tables)
-    views = {*tables, DOCUMENTS} if with_documents else set(tables)
+    views = {*tables, job.documents} if with_documents else set(tables)
     unknown = sorted(check_statement(engine, job.statement) - views)
     if unknown:
         raise WindrowError(

@@ -23,7 +23,7 @@ class Job(msgspec.Struct, frozen=True):
     """One statement, where its data lies, and its limits."""
 
     store: Literal["sqlite", "postgresql"]
-    address: str  # path of the SQLite file, or URL of the database
+    address: str  # path of the SQLite file, or URL of the database; empty where there is none
     sources: list[Source]  # the views that the statement may read
     known: list[str]  # every view there is, for an error's text
     lake_files: list[str]
@@ -34,6 +34,7 @@ class Job(msgspec.Struct, frozen=True):
     rows_max: int
     memory_bytes_max: int
     answer_bytes_max: int
+    documents: str = "documents"  # the name of the view over the files
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):

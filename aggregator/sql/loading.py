@@ -22,7 +22,6 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from aggregator.sql.job import Job, Source
-from aggregator.sql.statements import DOCUMENTS
 from windrow_protocol.errors import WindrowError
 
 LAST_MOMENT_MS: Final = 253_402_300_799_999  # the end of the year 9999, the last that Python can show
@@ -58,6 +57,8 @@ def load_sources(job: Job) -> tuple[dict[str, Any], int]:
 
     Raises WindrowError `sql_failed` when the state cannot be read or an amount has more than 38 digits.
     """
+    if not job.address:
+        return {}, 0
     with _snapshot(job) as read:
         log_seq = int(read(_LOG_SEQ)[0][0])
         rows = {source.name: read(source.query) for source in job.sources}
@@ -158,7 +159,7 @@ def hold_documents(job: Job, engine: Any) -> None:
         engine.register_filesystem(held)
         columns = ", ".join(f'"{name}"' for name, _ in job.document_columns)
         engine.execute(
-            f"CREATE VIEW {DOCUMENTS} AS SELECT {columns} FROM read_parquet({held.names!r}, union_by_name = true)"
+            f"CREATE VIEW {job.documents} AS SELECT {columns} FROM read_parquet({held.names!r}, union_by_name = true)"
         )
         engine.execute(f"SET allowed_paths = {held.names!r}")
     except (OSError, ValueError, duckdb.Error) as error:

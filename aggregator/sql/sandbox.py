@@ -85,6 +85,39 @@ def run_query(
     return _read(*_run_child(msgspec.json.encode(job), time_s_max), time_s_max)
 
 
+def query_rows(
+    name: str,
+    columns: Sequence[tuple[str, str]],
+    file: Path,
+    statement: str,
+    *,
+    time_s_max: int = SQL_TIME_S_MAX,
+    rows_max: int = SQL_ROWS_MAX,
+) -> Answer:
+    """Return the rows of one SELECT over one Parquet file of ours, which is the only view, called `name`.
+
+    `columns` are names and DuckDB types. Raises WindrowError `sql_refused`, `sql_failed` or `sql_limits`.
+    """
+    if len(statement) > SQL_CHARS_MAX:
+        raise WindrowError("sql_refused", f"{len(statement)} characters, {SQL_CHARS_MAX} allowed")
+    job = Job(
+        store="sqlite",
+        address="",
+        sources=[],
+        known=[name],
+        lake_files=[],
+        document_columns=list(columns),
+        document_schema=file.read_bytes(),
+        statement=statement,
+        time_s_max=time_s_max,
+        rows_max=rows_max,
+        memory_bytes_max=SQL_MEMORY_BYTES_MAX,
+        answer_bytes_max=SQL_ANSWER_BYTES_MAX,
+        documents=name,
+    )
+    return _read(*_run_child(msgspec.json.encode(job), time_s_max), time_s_max)
+
+
 @cache
 def _document_schema() -> bytes:
     """Return a file of the lake without rows, made here because the child has no pyarrow to make it with."""

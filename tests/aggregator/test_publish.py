@@ -328,6 +328,32 @@ def test_adding_a_dataset_is_adding_a_folder(world: PublishedWorld, tmp_path: Pa
     assert all(len(str(row["text"])) >= 4_900 for row in rows_of(export))
 
 
+async def test_changes_since_a_version_hold_its_missing_rows_and_no_other(tmp_path: Path) -> None:
+    """Whoever has the first version and buys the changes has the second, and paid for each row once."""
+    world = await PublishedWorld(tmp_path).open()
+    await world.feed({"http://a.example/": manual("csv"), "http://b.example/": manual("calendar")})
+    first = publish(world.house, RECIPES, "web_text")
+    with pytest.raises(WindrowError) as refusal:
+        publish(world.house, RECIPES, "web_text", since="0.1.0")
+    assert refusal.value.code == "nothing_to_publish"
+    with pytest.raises(WindrowError) as refusal:
+        publish(world.house, RECIPES, "web_text", since="7.0.0")
+    assert refusal.value.code == "not_found"
+    await world.feed({"http://d.example/": manual("functools")})
+    changes = publish(world.house, RECIPES, "web_text", since="0.1.0")
+    second = publish(world.house, RECIPES, "web_text")
+    assert (changes.dataset, changes.version, changes.rows) == ("web_text_since_0_1_0", "0.1.0", 1)
+    old, new, whole = ({row["id"]: row for row in rows_of(export)} for export in (first, changes, second))
+    assert old.keys().isdisjoint(new.keys())
+    assert {**old, **new} == whole  # pseudonyms included
+    assert changes.tokens == second.tokens - first.tokens
+    assert changes.path is not None
+    shares = pq.read_table(changes.path / "shares.parquet").to_pylist()
+    assert [(share["tokens"], share["rows"]) for share in shares] == [(changes.tokens, 1)]
+    again = publish(world.house, RECIPES, "web_text", since="0.1.0")
+    assert (again.state, again.version) == ("unchanged", "0.1.0")
+
+
 def test_a_dry_run_of_code_says_what_it_would_cost(world: PublishedWorld) -> None:
     dry = publish(world.house, RECIPES, "docs_and_code", dry_run=True)
     assert (dry.state, dry.failures, dry.path) == ("dry_run", (), None)

@@ -15,6 +15,7 @@ import typer
 
 from windrow.commands.house import AsJson
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.exports import changes_name
 
 Coordinator = Annotated[
     str, typer.Option(help="address of the network's house", envvar="WINDROW_COORDINATOR")
@@ -30,6 +31,7 @@ def buy(
     rpc_url: Annotated[
         str, typer.Option(help="JSON-RPC of the chain (default: what the network names)")
     ] = "",
+    since: Annotated[str, typer.Option(help="a version you have: buy only what changed since")] = "",
     terms: Annotated[
         Path | None,
         typer.Option(help="TOML file with what must hold, or the price comes back (docs/market.md)"),
@@ -41,6 +43,8 @@ def buy(
     from windrow.purchase import purchase
 
     confirm = None if yes else typer.confirm
+    if since:
+        dataset = changes_name(dataset, since)
     receipt = purchase(dataset, key_file, out, coordinator, rpc_url, confirm, terms)
     if as_json:
         print(json.dumps(receipt))
@@ -54,12 +58,16 @@ def verify(
     epochs: Annotated[Path | None, typer.Option(help="folder of published epochs")] = None,
     rpc: Annotated[str, typer.Option(help="also compare the root with the chain at this JSON-RPC")] = "",
     coordinator_id: Annotated[str, typer.Option(help="the coordinator's key, if you know it")] = "",
+    row: Annotated[
+        str, typer.Option(help="tell the way of the row with this id, from its fetch to the chain")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Check an export without asking the seller: signature, shards, and each row to its payout."""
-    from windrow.verification import verify_folder
+    from windrow.verification import verify_folder, verify_row
 
-    result = verify_folder(export, epochs, rpc, coordinator_id)
+    one = verify_row(export, row, epochs, rpc) if row else None
+    result = one or verify_folder(export, epochs, rpc, coordinator_id)
     if as_json:
         print(json.dumps(result))
     else:

@@ -86,11 +86,16 @@ def _lines(file: Path | None) -> list[str]:
 def publish(
     dataset: Annotated[str, typer.Argument(help="name of a recipe, such as web_text")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="check and count, publish nothing")] = False,
+    since: Annotated[
+        str, typer.Option(help="a version: publish only what changed since, as a dataset of its own")
+    ] = "",
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Build a dataset from its recipe as an immutable version and list it for sale."""
-    result = operation(settings_for(home=home), "publish", {"dataset": dataset, "dry_run": dry_run})
+    result = operation(
+        settings_for(home=home), "publish", {"dataset": dataset, "dry_run": dry_run, "since": since}
+    )
     if as_json:
         print(json.dumps(result))
         return

@@ -1,0 +1,39 @@
+"""The signed list of what earlier versions of a dataset sold and that nobody should go on using.
+
+Rules: a row is on it when its text was replaced or erased after it was sold; buyers' terms oblige them to apply it.
+
+Does not: decide what is withdrawn (`sellable` reads that), or write files.
+
+Usage: `content = removed_ids(house, "web_text/0.2.0", "web_text")`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from aggregator.publish.sellable import withdrawn
+from storage.house import House
+from storage.tables import exports
+from windrow_protocol.exports import PROVENANCE_NAME, REMOVED_PURPOSE, ids_sha256
+
+
+def removed_ids(house: House, subject: str, dataset: str) -> dict[str, Any]:
+    """Return the content of `removed_ids.json` for one version (`subject`), of all that `dataset` ever sold."""
+    ids = _sold_and_withdrawn(house, dataset)
+    content = {"count": len(ids), "ids_sha256": ids_sha256(ids)}
+    return {"subject": subject, "ids": ids, "jws": house.sign(REMOVED_PURPOSE, subject, content)}
+
+
+def _sold_and_withdrawn(house: House, dataset: str) -> list[str]:
+    """Return the ids that earlier versions sold and that nobody should go on using."""
+    with house.state.read() as connection:
+        gone = set(withdrawn(connection))
+        versions = connection.execute(sa.select(exports.c.version).where(exports.c.dataset == dataset))
+        folders = [house.home / "exports" / dataset / version for version in versions.scalars()]
+    if not gone:
+        return []
+    sold = (pq.read_table(folder / PROVENANCE_NAME, columns=["id"])["id"].to_pylist() for folder in folders)
+    return sorted(gone & set().union(*sold))

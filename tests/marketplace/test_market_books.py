@@ -1,0 +1,128 @@
+"""The books in sentences: they agree with the chain after a sale, and say what does not when something is changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+from market_world import Bought, Market
+
+from storage.tables import ledger
+from windrow.ledger_report import recompute_epoch, verify_books
+from windrow.verification import verify_row
+from windrow_protocol.errors import WindrowError
+
+
+def test_after_a_sale_the_books_agree_with_the_chain(market: Market, bought: Bought) -> None:
+    report = verify_books(market.house, market.chain)
+    assert report["ok"], report["checks"]
+    assert {check["state"] for check in report["checks"]} == {"passed"}
+    sums = {name: int(amount) for name, amount in report["assets"]["WIND"].items()}
+    assert sums["given"] == sums["held"] == sum(sums[name] for name in sums if name not in ("given", "held"))
+    assert sums["owed"] + sums["paid"] == market.chain.distributor.total_allocated()
+    assert sums["owed"] > 0 == sums["other"]
+
+
+def test_without_a_chain_that_is_not_checked_and_nothing_else_changes(market: Market, bought: Bought) -> None:
+    report = verify_books(market.house, None)
+    assert report["ok"]
+    assert [check["name"] for check in report["checks"] if check["state"] == "not_checked"] == ["chain"]
+
+
+def test_a_changed_entry_is_named(market: Market, bought: Bought) -> None:
+    change = sa.update(ledger).where(ledger.c.reason == "sale_fees")
+    with market.house.state.write() as connection:
+        before = connection.execute(
+            sa.select(ledger.c.amount).where(ledger.c.reason == "sale_fees")
+        ).scalar_one()
+        connection.execute(change.values(amount=before + 1))
+    try:
+        report = verify_books(market.house, market.chain)
+    finally:
+        with market.house.state.write() as connection:
+            connection.execute(change.values(amount=before))
+    failed = {check["name"]: check["detail"] for check in report["checks"] if check["state"] == "failed"}
+    assert not report["ok"]
+    assert "clearing_is_empty" in failed
+    assert "heads_follow" in failed
+
+
+def test_an_epoch_is_rebuilt_from_its_published_log_alone(bought: Bought, tmp_path: Path) -> None:
+    found = recompute_epoch(bought.folder / "proofs" / "1")
+    header = json.loads((bought.folder / "proofs" / "1" / "epoch.json").read_bytes())
+    assert (found["ok"], found["root"], found["total_wei"]) == (True, header["root"], header["total_wei"])
+    shutil.copytree(bought.folder / "proofs" / "1", tmp_path / "1")
+    (tmp_path / "1" / "epoch.json").write_text(json.dumps({**header, "root": "0x" + "0" * 64}))
+    assert "the header says" in recompute_epoch(tmp_path / "1")["detail"]
+    log = tmp_path / "1" / "ledger.ndjson"
+    log.write_text(log.read_text().replace('"amount":"', '"amount":"1', 1))
+    with pytest.raises(WindrowError) as refusal:
+        recompute_epoch(tmp_path / "1")
+    assert refusal.value.code == "unbalanced"
+    with pytest.raises(WindrowError) as refusal:
+        recompute_epoch(tmp_path)
+    assert refusal.value.code == "not_found"
+
+
+# --- the way of one row -----------------------------------------------------------------------------------------------
+
+STEPS = ["manifest signature", "row", "receipt", "verdict", "ledger entry", "epoch root", "root on chain"]
+
+
+def first_row(folder: Path) -> dict[str, Any]:
+    proofs: list[dict[str, Any]] = pq.read_table(folder / "provenance.parquet").to_pylist()
+    return proofs[0]
+
+
+def said_of(folder: Path, row_id: str, rpc: str = "") -> dict[str, tuple[str, str]]:
+    told = verify_row(folder, row_id, None, rpc)
+    return {check["name"]: (check["state"], check["detail"]) for check in told["checks"]}
+
+
+def test_a_row_is_told_from_its_fetch_to_the_chain(market: Market, bought: Bought) -> None:
+    row = first_row(bought.folder)
+    said = said_of(bought.folder, row["id"], market.rpc_url)
+    assert list(said) == STEPS
+    assert {state for state, _ in said.values()} == {"passed"}
+    assert (
+        f"node {row['node_id'][:16]}… handed this text in for lease {row['lease_id']}" in said["receipt"][1]
+    )
+    assert "accepted" in said["verdict"][1]
+    assert f"to pending:{row['node_id']}" in said["ledger entry"][1]
+    assert f"to posted:{row['payout_address']}" in said["ledger entry"][1]
+    assert row["payout_address"] in said["epoch root"][1]
+    assert said_of(bought.folder, row["id"])["root on chain"] == ("not_checked", "no RPC was given")
+
+
+def test_a_row_that_is_not_there_is_not_told(bought: Bought) -> None:
+    with pytest.raises(WindrowError) as refusal:
+        verify_row(bought.folder, "nobody", None, "")
+    assert refusal.value.code == "not_found"
+
+
+def test_without_epochs_the_pay_of_a_row_is_not_checked(bought: Bought, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(bought.folder, tmp_path / "a" / "b" / "c"))
+    shutil.rmtree(folder / "proofs")
+    said = said_of(folder, first_row(folder)["id"])
+    assert [said[name][0] for name in STEPS[:4]] == ["passed"] * 4
+    assert [said[name][0] for name in STEPS[4:]] == ["not_checked"] * 3
+
+
+def test_a_row_with_another_text_or_owner_fails(bought: Bought, tmp_path: Path) -> None:
+    row = first_row(bought.folder)
+    for column, value in (("row_sha256", "0" * 64), ("verdict", row["receipt"]), ("lease_id", "l0")):
+        folder = Path(shutil.copytree(bought.folder, tmp_path / column))
+        table = pq.read_table(folder / "provenance.parquet")
+        values = [value if i == 0 else held for i, held in enumerate(table[column].to_pylist())]
+        place = table.schema.get_field_index(column)
+        changed = table.set_column(
+            place, table.schema.field(place), pa.array(values, table.schema.field(place).type)
+        )
+        pq.write_table(changed, folder / "provenance.parquet")
+        assert said_of(folder, row["id"])["row"][0] == "failed"

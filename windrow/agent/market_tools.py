@@ -1,0 +1,149 @@
+"""What an agent can do at a market: look for free, and buy within its allowance.
+
+Rules: everything but `buy` only looks. A purchase shows its price to the allowance first, pays exactly that, and lands
+in a folder below the agent's own; no path of an agent's leads outside it. Answers are plain values.
+
+Does not: speak MCP (`windrow.agent.mcp_server` does).
+
+Usage: `tools = MarketTools(AgentSettings(coordinator, folder, limit_wei, key_file)); tools.search("german")`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from chain.keys import load_key
+from marketplace.client import MarketClient
+from marketplace.terms import parse_terms
+from storage.real_env import real_env
+from windrow.agent.allowance import Allowance
+from windrow.agent.sample_sql import ask_sample
+from windrow.coordinator_http import get_json
+from windrow.verification import verify_folder
+from windrow_protocol.errors import WindrowError
+
+_BRIEF: Final = (
+    "dataset",
+    "version",
+    "title",
+    "summary",
+    "price",
+    "asset",
+    "rows",
+    "tokens",
+    "languages",
+    "licence",
+)
+
+
+@dataclass(frozen=True)
+class AgentSettings:
+    """Where the market is, where purchases land, and what may be spent; without a key nothing can be bought."""
+
+    coordinator: str
+    folder: Path
+    limit_wei: int = 0
+    key_file: Path | None = None
+    rpc_url: str = ""
+    coordinator_id: str = ""
+
+
+class MarketTools:
+    """The tools over one market."""
+
+    def __init__(self, settings: AgentSettings) -> None:
+        self._settings = settings
+        self._client = MarketClient(settings.coordinator, coordinator_id=settings.coordinator_id or None)
+        self._allowance = Allowance(settings.folder, settings.limit_wei, real_env().disk)
+
+    def search(self, words: str = "") -> list[dict[str, Any]]:
+        """Return the newest versions whose name, title, summary, languages or hosts hold all of these words."""
+        wanted = words.lower().split()
+        found = []
+        for each in self._client.datasets():
+            said = [each["dataset"], each["title"], each["summary"], *each["languages"], *each["top_hosts"]]
+            if all(word in " ".join(said).lower() for word in wanted):
+                found.append({name: each[name] for name in _BRIEF})
+        return found
+
+    def describe(self, dataset: str, version: str = "latest") -> dict[str, Any]:
+        """Return what the catalogue says of a version: schema, counts, rights, files and price."""
+        return self._client.describe(dataset, version)
+
+    def sample(self, dataset: str, version: str = "latest", rows: int = 3) -> list[dict[str, Any]]:
+        """Return rows of the free sample."""
+        return self._client.sample(dataset, version)[: max(0, rows)]
+
+    def sample_sql(self, dataset: str, statement: str, version: str = "latest") -> dict[str, Any]:
+        """Return the answer to one SELECT over the view `sample`."""
+        described = self._client.describe(dataset, version)
+        answer = ask_sample(described["columns"], self._client.sample(dataset, version), statement)
+        return {"columns": answer.columns, "rows": answer.rows, "truncated": answer.truncated}
+
+    def quote(self, dataset: str, version: str = "latest") -> dict[str, Any]:
+        """Return the price, and what is left of the limit. Nothing is paid."""
+        quote = self._client.quote(dataset, version)
+        left = self._allowance.left_wei()
+        return {
+            "dataset": quote.dataset,
+            "version": quote.version,
+            "rows": quote.rows,
+            "tokens": quote.tokens,
+            "price_wei": quote.price,
+            "asset": quote.asset,
+            "left_wei": str(left),
+            "within_limit": quote.price_wei <= left,
+        }
+
+    def buy(
+        self, dataset: str, price_wei_max: str, version: str = "latest", terms: str = ""
+    ) -> dict[str, Any]:
+        """Buy a version for at most `price_wei_max`, within the limit, and download it.
+
+        Raises WindrowError `spend_limit`, `agent_stopped`, `price_changed`, or as `MarketClient.buy` does.
+        """
+        settings = self._settings
+        if settings.key_file is None:
+            raise WindrowError("spend_limit", "this agent has no key")
+        self._allowance.require_open()
+        wanted = parse_terms(terms) if terms else None
+        quote = self._client.quote(dataset, version)
+        most = _wei(price_wei_max)
+        if quote.price_wei > most:
+            raise WindrowError("price_changed", f"{quote.price_wei} wei, at most {most} allowed")
+        out = self._place(f"{quote.dataset}-{quote.version}")
+        with self._allowance.purchase(quote.export_id, quote.price_wei):
+            out.mkdir(parents=True, exist_ok=True)
+            key, rpc_url = load_key(settings.key_file), settings.rpc_url or self._rpc_url()
+            receipt = self._client.buy(rpc_url, key, quote, out, price_wei_max=quote.price_wei, terms=wanted)
+        self._client.fetch_proofs(out)
+        return {
+            "dataset": receipt.dataset,
+            "version": receipt.version,
+            "paid_wei": receipt.price,
+            "tx": receipt.tx_hash,
+            "folder": out.name,
+            "files": receipt.files,
+            "left_wei": str(self._allowance.left_wei()),
+        }
+
+    def verify(self, folder: str) -> dict[str, Any]:
+        """Check a purchase offline, each row to its payout, in plain sentences."""
+        return verify_folder(self._place(folder), None, "", self._settings.coordinator_id)
+
+    def _place(self, name: str) -> Path:
+        """Return a folder directly below the agent's own. Raises WindrowError `not_found`."""
+        if not name or name.startswith(".") or "/" in name or "\\" in name or "\0" in name:
+            raise WindrowError("not_found", f"no purchase {name!r}"[:120])
+        return self._settings.folder / name
+
+    def _rpc_url(self) -> str:
+        return str(get_json(self._settings.coordinator, "/v1/network")["chain"].get("rpc_url", ""))
+
+
+def _wei(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 78:
+        raise WindrowError("bad_usage", f"{text!r} is no amount of wei"[:120])
+    return int(text)
