@@ -138,6 +138,7 @@ class Host:
     def _(self, message: Status) -> dict[str, Any]:
         Drafts(self._outbox.file).leave(self._clock_ms(), _DELIVERIES_PER_MESSAGE)
         self._courier.deliver_waiting(_DELIVERIES_PER_MESSAGE)
+        self._courier.take_back_waiting(_DELIVERIES_PER_MESSAGE)
         earned = self._earned()
         donations = [
             {
@@ -152,7 +153,9 @@ class Host:
     def _(self, message: Withdraw) -> dict[str, Any]:
         kept = self._outbox.get(message.contribution_id)
         token = sign_withdrawal(self._key, kept, self._outbox.fact("network"), self._clock_ms())
-        return {"type": "withdraw", **asdict(self._outbox.withdrawal(kept.contribution_id, token))}
+        self._outbox.withdrawal(kept.contribution_id, token)
+        self._courier.take_back_waiting(_DELIVERIES_PER_MESSAGE)
+        return {"type": "withdraw", **asdict(self._outbox.get(kept.contribution_id))}
 
     @answer.register
     def _(self, message: PutAside) -> dict[str, Any]:

@@ -188,6 +188,7 @@ CLAIM_GAS_MAX: Final = 400_000
 CLAIM_FEE_WEI_MAX: Final = 10**16  # what a relayer spends on one claim at most
 SUBMISSION_GRACE_MS: Final = 30_000  # after a lease has ended, for an answer already on its way
 PERSONAL_BYTES_MAX: Final = 8_000_000
+FINGERPRINT_MS: Final = 365 * 86_400_000  # for so long nobody else can give what a person took back
 
 # --- rewards --------------------------------------------------------------------------------------
 ACCOUNTING_BATCH_MAX: Final = 200  # contributions priced in one transaction
