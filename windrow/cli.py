@@ -15,7 +15,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from windrow.commands import audit, buyer, house, lake, network, node, operator, redteam
+from windrow.commands import audit, buyer, consent, house, lake, network, node, operator, redteam
 from windrow_protocol.errors import WindrowError
 
 OUR_ROOMS = frozenset(
@@ -31,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for room in (house, node, operator, lake, audit, buyer, network, redteam):
+for room in (house, node, consent, operator, lake, audit, buyer, network, redteam):
     room.register(app)
 
 
