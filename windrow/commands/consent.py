@@ -1,4 +1,4 @@
-"""A person's own hand on what they gave: `consent list`, `show`, `withdraw`, `export`, `copy-open`.
+"""A person's own hand on what they gave: `consent list`, `show`, `withdraw`, `export`, `open-copy`.
 
 Rules: what was given is read from this home; the coordinator is asked only to take something back or to say what it
 holds. A copy is encrypted with age where a recipient or passphrase is given.
@@ -35,6 +35,15 @@ _AT_ONCE = 100
 
 
 @contextmanager
+def _outbox(home: Path | None) -> Iterator[Outbox]:
+    from extension_bridge.outbox import Outbox
+    from extension_bridge.settings import OUTBOX_FILE, bridge_home
+
+    with Outbox.open(bridge_home(str(home) if home else None, os.environ) / OUTBOX_FILE) as outbox:
+        yield outbox
+
+
+@contextmanager
 def _opened(home: Path | None, house: str | None) -> Iterator[tuple[Outbox, Courier, Ed25519PrivateKey]]:
     from extension_bridge.delivery import Courier
     from extension_bridge.outbox import Outbox
@@ -48,7 +57,7 @@ def _opened(home: Path | None, house: str | None) -> Iterator[tuple[Outbox, Cour
 
 def consent_list(home: NodeHome = None, as_json: AsJson = False) -> None:
     """List every consent given from this home, newest first, and what became of it."""
-    with _opened(home, "http://127.0.0.1:8420") as (outbox, _, _key):
+    with _outbox(home) as outbox:
         kept = outbox.all(_LISTED_MAX)
     if as_json:
         names = ("consent_receipt_id", "contribution_id", "state", "given_at_ms", "title", "url")
@@ -68,7 +77,7 @@ def consent_show(
     """Print a consent receipt as JSON-LD, with both sides' signatures."""
     from joserfc.util import urlsafe_b64decode
 
-    with _opened(home, "http://127.0.0.1:8420") as (outbox, _, _key):
+    with _outbox(home) as outbox:
         name, token, contribution_id, state = _found(outbox, receipt)
         kept = outbox.get(contribution_id)
     statement = json.loads(urlsafe_b64decode(token.split(".")[1].encode()))
