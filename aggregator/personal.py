@@ -1,7 +1,8 @@
 """Receives opted-in personal data: checks consent and redaction, keeps it durably, answers with a receipt.
 
-Rules: no record without a consent receipt signed by the same node that names exactly these items; redaction is done
-on the device and checked again here; the same donation again gets the same receipt.
+Rules: a donation is ciphertext before it reaches the disk; what its person took back is not taken again. No record
+without a consent receipt signed by the same node that names exactly these items; redaction is done on the device and
+checked again here; the same donation again gets the same receipt.
 
 Does not: publish, price or read the text further; personal data earns no emission.
 
@@ -14,11 +15,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from aggregator.personal_vault import Vault
 from aggregator.requests import Caller, spend
+from aggregator.withdrawals import Withdrawals
+from extension_bridge.consent import Consent
 from extension_bridge.donation import check_donation
 from storage.house import House
+from storage.personal_tables import personal_fingerprints, withdrawals
 from storage.segments import Segments
 from storage.tables import consents
+from storage.wrapping_keys import WrappingKeys
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import PersonalContribution, decode_json
 
@@ -26,9 +32,12 @@ from windrow_protocol.messages import PersonalContribution, decode_json
 class Personal:
     """The one writer of the personal segments and of the consents log."""
 
-    def __init__(self, house: House, segments: Segments) -> None:
+    def __init__(self, house: House, segments: Segments, keys: WrappingKeys | None = None) -> None:
+        """Open it; `keys` is the operator's key, by default a file in the home. Finishes what a crash cut."""
         self._house = house
-        self._segments = segments
+        self.vault = Vault(house, segments, keys)
+        self.withdrawals = Withdrawals(house, self.vault)
+        self.vault.finish()
 
     def accept(self, caller: Caller, body: bytes) -> dict[str, Any]:
         """Make a donation durable and return `{contribution_id, receipt}`.
@@ -44,42 +53,76 @@ class Personal:
             now_ms=self._house.now_ms(),
             controller_id=self._house.coordinator_id,
         )
+        mark = fingerprint(self._house, donation)
         with self._house.state.read() as connection:
             known = _known_receipt(connection, donation.contribution_id)
+            _require_not_withdrawn(connection, donation, mark)
         if known:
             return {"contribution_id": donation.contribution_id, "receipt": known}
-        place = self._segments.append(body)
-        self._segments.sync()
+        sealed = self.vault.append(donation.contribution_id, body)
         with self._house.state.write() as connection:
             spend(connection, caller)
-            receipt = self._house.sign(
-                "personal_receipt",
-                caller.node_id,
-                {
-                    "contribution_id": donation.contribution_id,
-                    "consent_receipt_id": donation.consent_receipt_id,
-                    "items": len(donation.records),
-                },
-            )
-            connection.execute(
-                sa.insert(consents).values(
-                    consent_receipt_id=donation.consent_receipt_id,
-                    contribution_id=donation.contribution_id,
-                    node_id=caller.node_id,
-                    source=donation.source,
-                    purpose=consent.purpose,
-                    items=len(donation.records),
-                    given_at_ms=consent.given_at_ms,
-                    received_at_ms=self._house.now_ms(),
-                    segment=place.segment,
-                    offset=place.offset,
-                    length=place.length,
-                    consent_jws=donation.consent_jws,
-                    receipt=receipt,
-                )
-            )
-            self._segments.commit(connection)
+            receipt = self._receipt(donation)
+            row = _consent_row(donation, consent, receipt, self._house.now_ms())
+            place = {
+                "segment": sealed.place.segment,
+                "offset": sealed.place.offset,
+                "length": sealed.place.length,
+            }
+            connection.execute(sa.insert(consents).values(**row, **place))
+            bound: dict[str, str | int] = {
+                "contribution_id": donation.contribution_id,
+                "fingerprint": mark,
+                "expires_at_ms": consent.expires_at_ms,
+            }
+            self.vault.vouch(connection, sealed, donation.node_id, bound)
         return {"contribution_id": donation.contribution_id, "receipt": receipt}
+
+    def _receipt(self, donation: PersonalContribution) -> str:
+        return self._house.sign(
+            "personal_receipt",
+            donation.node_id,
+            {
+                "contribution_id": donation.contribution_id,
+                "consent_receipt_id": donation.consent_receipt_id,
+                "items": len(donation.records),
+            },
+        )
+
+
+def fingerprint(house: House, donation: PersonalContribution) -> str:
+    """Return a keyed digest of what a donation says, the same whoever gives it."""
+    said = sorted(
+        f"{each.text_sha256} {'' if each.text else each.url + each.title}" for each in donation.records
+    )
+    return house.keyed("personal_fingerprint", *said).hex()
+
+
+def _consent_row(
+    donation: PersonalContribution, consent: Consent, receipt: str, now_ms: int
+) -> dict[str, Any]:
+    return {
+        "consent_receipt_id": donation.consent_receipt_id,
+        "contribution_id": donation.contribution_id,
+        "node_id": donation.node_id,
+        "source": donation.source,
+        "purpose": consent.purpose,
+        "items": len(donation.records),
+        "given_at_ms": consent.given_at_ms,
+        "received_at_ms": now_ms,
+        "consent_jws": donation.consent_jws,
+        "receipt": receipt,
+    }
+
+
+def _require_not_withdrawn(connection: sa.Connection, donation: PersonalContribution, mark: str) -> None:
+    """Refuse what was taken back: this donation by its id, and the same content from anybody else for a year."""
+    same = sa.select(withdrawals.c.state).where(withdrawals.c.contribution_id == donation.contribution_id)
+    others = sa.select(personal_fingerprints.c.node_id).where(
+        personal_fingerprints.c.fingerprint == mark, personal_fingerprints.c.node_id != donation.node_id
+    )
+    if connection.execute(same).first() or connection.execute(others).first():
+        raise WindrowError("withdrawn", donation.contribution_id)
 
 
 def _known_receipt(connection: sa.Connection, contribution_id: str) -> str:

@@ -20,6 +20,7 @@ from aggregator.ingest import Ingest
 from aggregator.lease_requests import Asked, LeaseDesk
 from aggregator.openapi import describe
 from aggregator.personal import Personal
+from aggregator.personal_routes import PersonalDoors
 from aggregator.request_counts import RequestCounts
 from aggregator.requests import Caller, authenticate, spend
 from aggregator.roster import known_member, register, trust_of
@@ -27,11 +28,10 @@ from aggregator.shared_commit import SharedCommit
 from storage.env import Request, Response, Route, json_response
 from storage.house import House
 from windrow_protocol import limits
-from windrow_protocol.limits import BATCH_WIRE_BYTES_MAX, PERSONAL_BYTES_MAX
+from windrow_protocol.limits import BATCH_WIRE_BYTES_MAX
 from windrow_protocol.messages import (
     Delegation,
     LeaseRequest,
-    PersonalContribution,
     Registration,
     Submission,
     decode_json,
@@ -90,15 +90,7 @@ class Doors:
                 "Say which node works for a wallet (signed by the wallet)",
                 message=Delegation,
             ),
-            Route(
-                "POST",
-                "/v1/personal",
-                self.personal,
-                "Give opted-in personal data",
-                "personal",
-                PERSONAL_BYTES_MAX,
-                PersonalContribution,
-            ),
+            *PersonalDoors(self._personal, self._known_caller).routes(),
         ]
 
     async def network(self, _request: Request) -> Response:
@@ -174,11 +166,6 @@ class Doors:
         caller = self._known_caller(request, "submit")
         results = await self._batches.ask((caller, request.body))
         return json_response({"results": results, "server_time_ms": self._house.now_ms()})
-
-    async def personal(self, request: Request) -> Response:
-        """Answer a donation with its receipt."""
-        caller = self._known_caller(request, "personal")
-        return json_response(self._personal.accept(caller, request.body))
 
     def _known_caller(self, request: Request, purpose: str) -> Caller:
         caller = self._caller(request, purpose)

@@ -10,7 +10,6 @@ Usage: `python -m contributor_node.bridge_host chrome-extension://<id>/`, as `wi
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from contributor_node.dashboard.wording import state_words
 from contributor_node.identity import is_running
 from contributor_node.settings import load_settings
 from contributor_node.status import read_status
-from extension_bridge.native_host import main
+from extension_bridge.native_host import clock_ms, main, open_host
 from extension_bridge.remote import NodeState
 
 DAY_MS = 86_400_000
@@ -34,7 +33,7 @@ class HomeRemote:
 
     def state(self, account: dict[str, Any] | None) -> NodeState:
         """Return how the node is, and what its account says of today (UTC)."""
-        status, now_ms = read_status(self._home), _now_ms()
+        status, now_ms = read_status(self._home), clock_ms()
         told = control.read(self._home).at(now_ms)
         earned = (
             {"earned_today_wei": None, "earned_wei": None} if account is None else _earned(account, now_ms)
@@ -65,7 +64,20 @@ class HomeRemote:
 
     def dashboard_link(self, page: str) -> str:
         """Return a link to a page of the dashboard. Raises WindrowError `no_dashboard`."""
-        return f"{new_link(self._home, _now_ms())}&to={page}"
+        return f"{new_link(self._home, clock_ms())}&to={page}"
+
+
+def serve_loopback(home: Path, coordinator: str | None, port: int) -> None:
+    """Serve paired browsers until the process is ended. Raises WindrowError `port_taken`, or as the host does."""
+    from extension_bridge.loopback import PATH, serve
+    from extension_bridge.pairing import Pairing
+
+    with (
+        open_host(home, coordinator, HomeRemote) as host,
+        serve(host.answer, Pairing(home, clock_ms), port) as server,
+    ):
+        print(f"bridge ready ws://127.0.0.1:{server.socket.getsockname()[1]}{PATH}", flush=True)
+        server.serve_forever()
 
 
 def _earned(account: dict[str, Any], now_ms: int) -> dict[str, str | None]:
@@ -77,10 +89,6 @@ def _earned(account: dict[str, Any], now_ms: int) -> dict[str, str | None]:
         return {"earned_today_wei": None, "earned_wei": total}
     today = sum(int(row["earned_wei"]) for row in entries if row["created_at_ms"] >= today_ms)
     return {"earned_today_wei": str(today), "earned_wei": total}
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 if __name__ == "__main__":

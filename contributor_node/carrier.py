@@ -26,7 +26,7 @@ import msgspec
 from contributor_node.coordinator_client import CoordinatorClient
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CARRIER_WAIT_S
-from windrow_protocol.messages import PersonalContribution
+from windrow_protocol.messages import PersonalContribution, PersonalWithdrawal
 
 if TYPE_CHECKING:
     from extension_bridge.delivery import Parties
@@ -80,6 +80,7 @@ class Carrier:
             drafts = Drafts(outbox.file)
             drafts.leave(self._now_ms(), AT_ONCE)
             handed = await self._deliver(outbox)
+            await self._take_back(outbox)
             next_ms = drafts.next_leaves_at_ms()
         if handed == AT_ONCE:
             return 0
@@ -107,6 +108,24 @@ class Carrier:
                     return place
                 outbox.refusal(contribution_id, error)
         return len(waiting)
+
+    async def _take_back(self, outbox: Outbox) -> None:
+        """Hand in signed withdrawals; what could not be handed in is tried again."""
+        from extension_bridge.delivery import checked_receipt
+        from extension_bridge.withdrawal import RECEIPT_PURPOSE, REQUEST_PURPOSE
+
+        for contribution_id, token in outbox.withdrawals(AT_ONCE):
+            try:
+                wish, parties = PersonalWithdrawal(withdrawal_jws=token), self._parties()
+                answer = await self._client.ask("/v1/personal/withdrawals", REQUEST_PURPOSE, wish, _Taken)
+                kept, now_ms = outbox.get(contribution_id), self._now_ms()
+                receipt = checked_receipt(
+                    answer.receipt, kept, parties, now_ms=now_ms, purpose=RECEIPT_PURPOSE
+                )
+                outbox.removal(contribution_id, receipt)
+            except WindrowError as error:
+                outbox.note(contribution_id, error)
+                return
 
     def _parties(self) -> Parties:
         from extension_bridge.delivery import Parties

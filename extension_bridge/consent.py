@@ -44,7 +44,8 @@ CONTEXT: Final = {
 }
 LIMITS_OF_WITHDRAWAL: Final = (
     "Withdrawal stops every future use, drops the items from the next version of each dataset and lists them as "
-    "removed. Copies already sold cannot be called back; their buyers are bound to apply the list of removals."
+    "removed. Copies already sold cannot be called back; their buyers are bound to apply the list of removals. A keyed "
+    "fingerprint, from which nothing can be read, stays for twelve months so that nobody else can sell the same."
 )
 
 Source = Literal["browser_page", "browser_history"]

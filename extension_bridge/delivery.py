@@ -25,15 +25,19 @@ from ipaddress import ip_address
 from typing import IO, Any, Final
 from urllib.parse import quote, urlsplit
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from extension_bridge.outbox import Kept, Outbox
+from extension_bridge.withdrawal import RECEIPT_PURPOSE as WITHDRAWAL_RECEIPT_PURPOSE
+from extension_bridge.withdrawal import REQUEST_PURPOSE
 from windrow_protocol.errors import REASONS, WindrowError
 from windrow_protocol.limits import (
     ACCOUNT_ENTRIES_MAX,
     BRIDGE_ANSWER_WAIT_S,
     REQUEST_BYTES_MAX,
 )
+from windrow_protocol.messages import PersonalWithdrawal
 from windrow_protocol.signing import SIGNATURE_HEADER, public_id, sign_request, verify
 
 PURPOSE: Final = "personal"
@@ -147,24 +151,42 @@ class Courier:
                 self._outbox.note(contribution_id, error)
                 return
 
-    def _deliver(self, contribution_id: str, body: bytes) -> None:
-        network, coordinator_id = self.network()
-        now_ms = self._clock_ms()
+    def take_back_waiting(self, count_max: int) -> None:
+        """Hand in signed withdrawals, oldest first; stop at the first that is not answered."""
+        for contribution_id, token in self._outbox.withdrawals(count_max):
+            try:
+                body = msgspec.json.encode(PersonalWithdrawal(withdrawal_jws=token))
+                answer = self.post("/v1/personal/withdrawals", REQUEST_PURPOSE, body)
+                receipt = self._checked(answer, contribution_id, WITHDRAWAL_RECEIPT_PURPOSE)
+                self._outbox.removal(contribution_id, receipt)
+            except WindrowError as error:
+                self._outbox.note(contribution_id, error)
+                return
+
+    def post(
+        self, path: str, purpose: str, body: bytes, answer_bytes_max: int = REQUEST_BYTES_MAX
+    ) -> dict[str, Any]:
+        """Send one request signed by the node and return the answer. Raises WindrowError as the coordinator does."""
         signature = sign_request(
             self._key,
-            network=network,
-            purpose=PURPOSE,
+            network=self.network()[0],
+            purpose=purpose,
             body=body,
             nonce=secrets.token_hex(16),
-            now_ms=now_ms,
+            now_ms=self._clock_ms(),
         )
+        return self._ask(path, body, {SIGNATURE_HEADER: signature}, answer_bytes_max)
+
+    def _deliver(self, contribution_id: str, body: bytes) -> None:
+        self.network()  # known before the donation is said to be on its way
         self._outbox.sending(contribution_id)
-        answer = self._ask("/v1/personal", body, {SIGNATURE_HEADER: signature})
-        parties = Parties(network, coordinator_id, public_id(self._key))
-        receipt = checked_receipt(
-            answer.get("receipt"), self._outbox.get(contribution_id), parties, now_ms=now_ms
-        )
-        self._outbox.receipt(contribution_id, receipt)
+        answer = self.post("/v1/personal", PURPOSE, body)
+        self._outbox.receipt(contribution_id, self._checked(answer, contribution_id, RECEIPT_PURPOSE))
+
+    def _checked(self, answer: dict[str, Any], contribution_id: str, purpose: str) -> str:
+        parties = Parties(*self.network(), public_id(self._key))
+        kept, now_ms = self._outbox.get(contribution_id), self._clock_ms()
+        return checked_receipt(answer.get("receipt"), kept, parties, now_ms=now_ms, purpose=purpose)
 
     def _ask(
         self,

@@ -18,7 +18,8 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import singledispatchmethod
 from pathlib import Path
@@ -138,6 +139,7 @@ class Host:
     def _(self, message: Status) -> dict[str, Any]:
         Drafts(self._outbox.file).leave(self._clock_ms(), _DELIVERIES_PER_MESSAGE)
         self._courier.deliver_waiting(_DELIVERIES_PER_MESSAGE)
+        self._courier.take_back_waiting(_DELIVERIES_PER_MESSAGE)
         earned = self._earned()
         donations = [
             {
@@ -152,7 +154,9 @@ class Host:
     def _(self, message: Withdraw) -> dict[str, Any]:
         kept = self._outbox.get(message.contribution_id)
         token = sign_withdrawal(self._key, kept, self._outbox.fact("network"), self._clock_ms())
-        return {"type": "withdraw", **asdict(self._outbox.withdrawal(kept.contribution_id, token))}
+        self._outbox.withdrawal(kept.contribution_id, token)
+        self._courier.take_back_waiting(_DELIVERIES_PER_MESSAGE)
+        return {"type": "withdraw", **asdict(self._outbox.get(kept.contribution_id))}
 
     @answer.register
     def _(self, message: PutAside) -> dict[str, Any]:
@@ -246,19 +250,26 @@ def _refuse_all(error: WindrowError) -> Callable[[NativeMessage], dict[str, Any]
     return refuse
 
 
+@contextmanager
+def open_host(home: Path, coordinator: str | None, remote_of: RemoteOf | None) -> Iterator[Host]:
+    """Open the host of a home until the block ends. Raises WindrowError when it cannot work."""
+    settings, key = read_settings(home, os.environ, coordinator), read_node_key(home)
+    with Outbox.open(home / OUTBOX_FILE) as outbox:
+        courier = Courier(outbox, key, settings.coordinator_url, clock_ms)
+        yield Host(key, outbox, courier, clock_ms, remote_of(home) if remote_of else None)
+
+
+def clock_ms() -> int:
+    """Return the time in ms since the Unix epoch."""
+    return time.time_ns() // 1_000_000
+
+
 def _serve(
     arguments: argparse.Namespace, source: IO[bytes], sink: IO[bytes], remote_of: RemoteOf | None
 ) -> None:
-    def clock_ms() -> int:
-        return time.time_ns() // 1_000_000
-
     home = bridge_home(arguments.home, os.environ)
     try:
-        settings = read_settings(home, os.environ, arguments.coordinator)
-        key = read_node_key(home)
-        with Outbox.open(home / OUTBOX_FILE) as outbox:
-            courier = Courier(outbox, key, settings.coordinator_url, clock_ms)
-            host = Host(key, outbox, courier, clock_ms, remote_of(home) if remote_of else None)
+        with open_host(home, arguments.coordinator, remote_of) as host:
             converse(host.answer, source, sink, once=arguments.once)
     except WindrowError as error:
         converse(_refuse_all(error), source, sink, once=arguments.once)

@@ -17,6 +17,8 @@ from extension_bridge.outbox import Kept
 from windrow_protocol.signing import public_id, sign
 
 PURPOSE: Final = "withdrawal"
+REQUEST_PURPOSE: Final = "personal_withdrawal"
+RECEIPT_PURPOSE: Final = "personal_withdrawal_receipt"
 
 
 def sign_withdrawal(key: Ed25519PrivateKey, kept: Kept, network: str, now_ms: int) -> str:

@@ -24,8 +24,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage.lake_tables import metadata
 from storage.migrations import bring_up_to_date
+from storage.personal_tables import metadata
 from storage.tables import cursors, meta
 from windrow_protocol.errors import WindrowError
 

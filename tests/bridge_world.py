@@ -24,7 +24,7 @@ from aggregator.routes import Doors
 from extension_bridge.settings import CHROMIUM_ORIGIN
 from storage.house import House
 from storage.http_server import HttpNetwork
-from storage.segments import Place
+from storage.personal_tables import personal_bodies
 from storage.tables import consents
 from windrow_protocol.messages import PersonalContribution, Registration
 from windrow_protocol.signing import dump_private_key
@@ -50,7 +50,7 @@ class Coordinator:
     house: House
     doors: Doors
     url: str
-    personal_segments: Any
+    personal: Personal
 
     async def register(self, home: Path) -> str:
         """Register the node whose key lies in a home; return its id."""
@@ -60,10 +60,14 @@ class Coordinator:
         return node.node_id
 
     def received(self) -> list[PersonalContribution]:
-        """Return every donation that the coordinator holds, in the order of its log."""
+        """Return every donation that the coordinator can read, in the order of its log."""
         with self.house.state.read() as connection:
-            rows = connection.execute(sa.select(consents).order_by(consents.c.received_at_ms)).all()
-        bodies = [self.personal_segments.read(Place(r.segment, r.offset, r.length)) for r in rows]
+            ids = connection.execute(
+                sa.select(personal_bodies.c.contribution_id)
+                .join(consents, consents.c.contribution_id == personal_bodies.c.contribution_id)
+                .order_by(consents.c.received_at_ms)
+            ).scalars()
+            bodies = [self.personal.vault.read(each) for each in ids]
         return [msgspec.json.decode(body, type=PersonalContribution) for body in bodies]
 
 
@@ -72,11 +76,11 @@ async def coordinator(folder: Path) -> AsyncIterator[Coordinator]:
     """Run a coordinator until the block ends."""
     folder.mkdir()
     house = open_house(folder)
-    segments = open_segments(house, "personal")
-    doors = Doors(house, Ingest(house, open_segments(house)), Personal(house, segments))
+    personal = Personal(house, open_segments(house, "personal"))
+    doors = Doors(house, Ingest(house, open_segments(house)), personal)
     server = await HttpNetwork().serve(doors.routes(), host="127.0.0.1", port=0)
     try:
-        yield Coordinator(house, doors, server.url, segments)
+        yield Coordinator(house, doors, server.url, personal)
     finally:
         await server.close()
 

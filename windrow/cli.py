@@ -15,7 +15,19 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from windrow.commands import agent, audit, buyer, house, lake, ledger, network, node, operator, redteam
+from windrow.commands import (
+    agent,
+    audit,
+    buyer,
+    consent,
+    house,
+    lake,
+    ledger,
+    network,
+    node,
+    operator,
+    redteam,
+)
 from windrow_protocol.errors import WindrowError
 
 OUR_ROOMS = frozenset(
@@ -31,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for room in (house, node, operator, lake, audit, buyer, agent, ledger, network, redteam):
+for room in (house, node, consent, operator, lake, audit, buyer, agent, ledger, network, redteam):
     room.register(app)
 
 

@@ -24,6 +24,7 @@ from storage.lake import Lake
 from storage.real_env import real_env
 from storage.segments import Segments
 from storage.state import State, sqlite_url
+from storage.wrapping_keys import FileKeys, KeyringKeys, WrappingKeys
 from windrow.settings import HouseSettings, load_ranked_domains, load_trust_rules
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.signing import dump_private_key, load_private_key
@@ -36,6 +37,7 @@ class OpenHome:
     house: House
     contributions: Segments
     personal: Segments
+    personal_keys: WrappingKeys
     lake: Lake
 
 
@@ -68,11 +70,18 @@ def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenH
         with state.read() as connection:
             lake.sweep(connection)
         try:
-            yield OpenHome(house, contributions, personal, lake)
+            yield OpenHome(house, contributions, personal, _personal_keys(settings, house), lake)
         finally:
             contributions.close()
             personal.close()
             state.close()
+
+
+def _personal_keys(settings: HouseSettings, house: House) -> WrappingKeys:
+    tokens = house.env.randomness.token
+    if settings.personal_key_store == "keyring":
+        return KeyringKeys(house.coordinator_id, tokens)
+    return FileKeys(house.home / "keys" / "personal.json", tokens)
 
 
 def database_url(settings: HouseSettings) -> str:

@@ -25,6 +25,7 @@ from aggregator.curation import VERSION
 from aggregator.curation.host_lists import FOLDER, HostLists
 from aggregator.curation.recompute import Recompute
 from aggregator.importing import Document, Importer, Origin
+from aggregator.personal import Personal
 from aggregator.pipeline import Pipeline
 from aggregator.publish.export import publish
 from aggregator.roster import trust_of
@@ -49,7 +50,7 @@ AUDIT_POLL_S = 0.5
 OPERATIONS = (
     *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain", "ledger_verify"),
     *("lake_annotate", "lake_check", "lake_compact", "lake_stats"),
-    *("import_documents", "settle", "erase"),
+    *("import_documents", "settle", "erase", "personal_rotate"),
 )
 
 
@@ -60,6 +61,7 @@ class Operations:
         self._settings = settings
         self._home = home
         self._chain = chain
+        self.personal = Personal(home.house, home.personal, home.personal_keys)
         self.pipeline = Pipeline(home.house, home.contributions, home.lake)
         self._compaction = Compaction(home.house.state, home.lake)
         self.pipeline.eraser.finish()  # what a crash left half done
@@ -227,6 +229,14 @@ class Operations:
         async with self._busy, self._merging:
             self._compaction.stop()  # a merge under way may have the text in its unfinished file
             return await asyncio.to_thread(self.pipeline.eraser.erase, contribution_id, reason, copies)
+
+    async def personal_rotate(self) -> dict[str, int]:
+        """Wrap every contributor's key under a new key of the operator, and destroy the older ones."""
+        return {"keys": await asyncio.to_thread(self.personal.vault.rotate)}
+
+    async def retention(self) -> int:
+        """Take out the personal data whose time is over."""
+        return await asyncio.to_thread(self.personal.withdrawals.expire)
 
     async def settle(self) -> dict[str, int]:
         """Take everything that is stored through the pipeline now."""

@@ -13,7 +13,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -56,6 +56,7 @@ class HouseSettings(msgspec.Struct, frozen=True):
         ""  # path of a list of known domains; all others share a small part of the pay for new text
     )
     lease_life_ms: Annotated[int, Meta(ge=1_000)] = LEASE_LIFE_MS
+    personal_key_store: Literal["file", "keyring"] = "file"  # where the key over personal data is kept
 
 
 def load_settings(flags: Mapping[str, Any] | None = None) -> Resolved[HouseSettings]:

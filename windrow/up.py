@@ -23,7 +23,6 @@ from aggregator.assignment.pacing import PaceRules
 from aggregator.audit_routes import AuditDoors
 from aggregator.dedup import warm_up
 from aggregator.ingest import Ingest
-from aggregator.personal import Personal
 from aggregator.roster import enrol_validators
 from aggregator.routes import Doors, openapi_route
 from aggregator.trust_routes import TrustDoors
@@ -47,6 +46,7 @@ log = structlog.get_logger(__name__)
 IDLE_WAIT_S = 0.5
 SALES_WAIT_S = 3.0
 COMPACTION_WAIT_S = 5.0
+RETENTION_WAIT_S = 3_600.0
 FAILURE_WAIT_S = 2.0
 
 
@@ -86,6 +86,7 @@ async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop
         asyncio.create_task(_repeat("pipeline", operations.work, IDLE_WAIT_S)),
         asyncio.create_task(_repeat("sales", operations.sales, SALES_WAIT_S)),
         asyncio.create_task(_repeat("compaction", operations.compact, COMPACTION_WAIT_S)),
+        asyncio.create_task(_repeat("retention", operations.retention, RETENTION_WAIT_S)),
     ]
     Thread(
         target=warm_up, daemon=True
@@ -118,7 +119,7 @@ def house_routes(
     doors = Doors(
         home.house,
         Ingest(home.house, home.contributions),
-        Personal(home.house, home.personal),
+        operations.personal,
         validators=settings.validators,
         lease_life_ms=settings.lease_life_ms,
         pace=PaceRules(private_ms=round(settings.pace_private_s * 1000)),

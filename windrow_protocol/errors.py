@@ -189,9 +189,12 @@ REASONS: dict[str, Reason] = _table(
     Reason("bad_consent", "The consent receipt does not cover what was sent", "give consent again for exactly these items; nothing was kept", 403),
     Reason("not_redacted", "The text still holds personal data that redaction removes", "use a current bridge, or remove the kinds named from the text", 422),
     Reason("wrong_origin", "This program is not allowed to speak to the bridge", "use the Windrow extension, and run `windrow bridge install` again", 403, 2),
+    Reason("not_paired", "This browser is not paired with the bridge", "run `windrow bridge pair` and type the code into the extension within two minutes", 401),
     Reason("not_agreed", "There is no consent yet", "tick the consent box after reading what would leave", 403),
     Reason("not_open", "The item was changed or sent meanwhile", "look at it again in the review, then send", 409),
     Reason("nothing_to_withdraw", "There is nothing left to withdraw", "see the donation's state with `status`", 409),
+    Reason("withdrawn", "This was taken back, so it is not taken again", "give it anew from the device of the person it belongs to", 410),
+    Reason("key_gone", "The key of this is gone, so nobody can read it", "nothing to do where it was withdrawn; else restore the operator's key", 410),
     Reason("no_node_key", "This home has no node key", "start the node once with `windrow node run`, or set WINDROW_NODE_HOME", 409, 2),
     # --- money ---------------------------------------------------------------------------------------------------------
     Reason("wrong_chain", "The RPC serves another chain than configured", "set WINDROW_RPC_URL and the chain id to the same chain", 400, 2),

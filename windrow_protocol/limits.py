@@ -163,6 +163,11 @@ CONSENT_ITEMS_MAX: Final = 100
 CONSENT_RETENTION_DAYS_MAX: Final = 3_650
 BRIDGE_PENDING_MAX: Final = 1_000
 BRIDGE_ANSWER_WAIT_S: Final = 10
+PAIRING_CODE_MS: Final = 120_000  # a code that was not used by then pairs nothing
+PAIRING_TRIES_MAX: Final = 5  # wrong codes before the right one is void too
+PAIRED_MAX: Final = 16
+LOOPBACK_WAIT_S: Final = 30  # for a connected browser to say who it is
+LOOPBACK_CONNECTIONS_MAX: Final = 16
 DRAFTS_MAX: Final = 5_000  # items put aside on a person's disk to be looked through
 DRAFT_TEXT_CHARS_MAX: Final = 200_000  # of one of them
 MASK_WORD_CHARS_MAX: Final = 200
@@ -197,6 +202,9 @@ CLAIM_GAS_MAX: Final = 400_000
 CLAIM_FEE_WEI_MAX: Final = 10**16  # what a relayer spends on one claim at most
 SUBMISSION_GRACE_MS: Final = 30_000  # after a lease has ended, for an answer already on its way
 PERSONAL_BYTES_MAX: Final = 8_000_000
+PERSONAL_PAGE_BYTES_MAX: Final = 32_000_000  # of one answer to a person who asks what is held on them
+PERSONAL_PAGES_MAX: Final = 10_000
+FINGERPRINT_MS: Final = 365 * 86_400_000  # for so long nobody else can give what a person took back
 
 # --- rewards --------------------------------------------------------------------------------------
 ACCOUNTING_BATCH_MAX: Final = 200  # contributions priced in one transaction

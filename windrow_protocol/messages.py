@@ -29,6 +29,7 @@ from windrow_protocol.limits import (
     BATCH_WIRE_BYTES_MAX,
     DISCLOSURES_MAX,
     DRAW_ENTRIES_MAX,
+    JWS_CHARS_MAX,
     LEASES_PER_REQUEST_MAX,
     OPTOUT_SIGNALS_MAX,
     TEXT_BYTES_MAX,
@@ -169,6 +170,18 @@ class PersonalContribution(Message, frozen=True):
     consent_receipt_id: Hex64
     consent_jws: str
     records: Annotated[list[PersonalRecord], Meta(min_length=1, max_length=BATCH_RECORDS_MAX)]
+
+
+class PersonalWithdrawal(Message, frozen=True):
+    """POST /v1/personal/withdrawals (purpose `personal_withdrawal`): the person's word, signed with `withdrawal`."""
+
+    withdrawal_jws: Annotated[str, Meta(max_length=JWS_CHARS_MAX)]
+
+
+class PersonalExport(Message, frozen=True):
+    """POST /v1/personal/export (purpose `personal_export`): what is held on me, after one of its ids."""
+
+    after: Annotated[str, Meta(max_length=64)] = ""
 
 
 class AuditCommitment(Message, frozen=True):

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from aggregator.verification.standings.standing_rows import nodes_in_doubt
 from storage.lake_tables import erasures
+from storage.personal_tables import withdrawals
 from storage.tables import ledger, verdicts
 from storage.told import is_told
 from storage.trust_tables import consequences
@@ -46,7 +47,7 @@ def sellable(connection: sa.Connection, rules: TrustRules) -> pa.Table:
 
 
 def withdrawn(connection: sa.Connection) -> list[str]:
-    """Return the contributions that were replaced after a good verdict, or erased, in the order of their ids."""
+    """Return the contributions replaced after a good verdict, erased or taken back, in the order of their ids."""
     statement = (
         sa.select(consequences.c.contribution_id)
         .join(verdicts, verdicts.c.contribution_id == consequences.c.contribution_id)
@@ -54,7 +55,14 @@ def withdrawn(connection: sa.Connection) -> list[str]:
         .distinct()
     )
     erased = sa.select(erasures.c.contribution_id)
-    return sorted({*connection.execute(statement).scalars(), *connection.execute(erased).scalars()})
+    taken_back = sa.select(withdrawals.c.contribution_id)
+    return sorted(
+        {
+            *connection.execute(statement).scalars(),
+            *connection.execute(erased).scalars(),
+            *connection.execute(taken_back).scalars(),
+        }
+    )
 
 
 def _is_in_force() -> sa.ColumnElement[bool]:

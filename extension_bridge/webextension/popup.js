@@ -1,6 +1,6 @@
 // The popup: the node, a page or visits to give, what would leave, consent, what was given, and taking it back.
 
-import { api, ask, Refusal } from "./bridge.js";
+import { api, ask, pair, Refusal } from "./bridge.js";
 import { mayReadHistory, visits } from "./history.js";
 import { showNode, tokens } from "./node.js";
 import { currentPage, mayReadPage } from "./page.js";
@@ -29,6 +29,19 @@ function complain(error) {
   element("trouble-sentence").textContent = error.sentence ?? String(error);
   element("trouble-remedy").textContent = error.remedy ? words("remedy", error.remedy) : "";
   element("trouble").hidden = false;
+  if (error.code === "not_paired") element("pairing").hidden = false;
+}
+
+async function pairNow() {
+  await pair(element("code").value);
+  element("pairing").hidden = element("trouble").hidden = true;
+  await begin();
+}
+
+/** Shows what was given and the node. */
+async function begin() {
+  await list();
+  await showNode();
 }
 
 function terms() {
@@ -240,6 +253,5 @@ element("look-through").addEventListener("click", act(lookThrough));
 element("pause").addEventListener("click", act(() => showNode("pause")));
 element("pause-hour").addEventListener("click", act(() => showNode("pause_hour")));
 element("resume").addEventListener("click", act(() => showNode("resume")));
-list()
-  .then(() => showNode())
-  .catch(complain);
+element("pairing").addEventListener("submit", act(pairNow));
+begin().catch(complain);

@@ -89,6 +89,9 @@ def test_the_extension_asks_for_little_and_runs_nothing_remote() -> None:
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert "http" not in policy
+    assert "connect-src ws://127.0.0.1:8431;" in policy, (
+        "the bridge's own port of this machine, and nothing else"
+    )
     for path in EXTENSION.rglob("*"):
         if path.suffix in (".js", ".html", ".css"):
             source = path.read_text(encoding="utf-8")

@@ -341,13 +341,25 @@ async def test_a_final_refusal_is_shown_and_not_repeated(place: Coordinator, hom
     assert len(place.received()) == 1
 
 
-async def test_withdrawal_is_queued_signed_and_only_once(place: Coordinator, home: Path) -> None:
+async def test_withdrawal_is_signed_acknowledged_and_only_once(place: Coordinator, home: Path) -> None:
     async with host(home, "--coordinator", place.url) as bridge:
         hello = await bridge.ask({"type": "hello"})
         given = await bridge.ask(donation())
         message = {"type": "withdraw", "contribution_id": given["contribution_id"]}
-        assert (await bridge.ask(message))["state"] == "withdrawing"
+        taken_back = await bridge.ask(message)
+        assert taken_back["state"] == "withdrawn"
+        receipt = verify(
+            taken_back["withdrawal_receipt"],
+            signer=place.house.coordinator_id,
+            network=place.house.network,
+            purpose="personal_withdrawal_receipt",
+            subject=hello["node_id"],
+            now_ms=place.house.now_ms(),
+        )
+        assert receipt.content
+        assert receipt.content["contribution_id"] == given["contribution_id"]
         assert (await bridge.ask(message))["error"] == "nothing_to_withdraw"
+    assert place.received() == []
     with sqlite3.connect(home / "bridge.db") as connection:
         ((token,),) = connection.execute("SELECT withdrawal_jws FROM donations").fetchall()
     statement = verify(

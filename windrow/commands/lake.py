@@ -141,6 +141,12 @@ def erase(
             print(f"{what}: {each}")
 
 
+def rotate_personal_key(home: Home = None, as_json: AsJson = False) -> None:
+    """Wrap contributors' data keys under a new key of yours and destroy the old: older backups open no more."""
+    result = operation(settings_for(home=home), "personal_rotate", {})
+    print(json.dumps(result) if as_json else f"{result['keys']} contributors' keys wrapped anew")
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     lake = typer.Typer(help="The documents as Parquet files.", no_args_is_help=True)
@@ -152,3 +158,4 @@ def register(app: typer.Typer) -> None:
     app.command("import")(import_file)
     app.command("export")(export_file)
     app.command()(erase)
+    app.command("rotate-personal-key")(rotate_personal_key)

@@ -70,6 +70,27 @@ def bridge_uninstall(node_home: NodeHome = None) -> None:
         print(f"removed {path}")
 
 
+def bridge_pair(node_home: NodeHome = None) -> None:
+    """Print a code of eight digits that lets one browser in over `bridge serve`, once, within two minutes."""
+    from extension_bridge.pairing import Pairing
+    from extension_bridge.settings import bridge_home
+
+    home = bridge_home(str(node_home) if node_home else None, os.environ)
+    print(Pairing(home, lambda: time.time_ns() // 1_000_000).offer())
+
+
+def bridge_serve(
+    node_home: NodeHome = None,
+    coordinator: Annotated[str | None, typer.Option(help="address of the network's house")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="port of 127.0.0.1")] = 8431,
+) -> None:
+    """Serve the extension over a loopback WebSocket, for browsers that may not start programs."""
+    from contributor_node.bridge_host import serve_loopback
+    from extension_bridge.settings import bridge_home
+
+    serve_loopback(bridge_home(str(node_home) if node_home else None, os.environ), coordinator, port)
+
+
 def _bridge_plan(node_home: Path | None) -> tuple[Path, list[Planned]]:
     from extension_bridge.install import install_plan
     from extension_bridge.settings import bridge_home
@@ -91,4 +112,6 @@ def register(app: typer.Typer) -> None:
     bridge.command("install")(bridge_install)
     bridge.command("uninstall")(bridge_uninstall)
     bridge.command("import")(bridge_import)
+    bridge.command("pair")(bridge_pair)
+    bridge.command("serve")(bridge_serve)
     app.add_typer(bridge, name="bridge")

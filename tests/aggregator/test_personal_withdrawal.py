@@ -1,0 +1,270 @@
+"""What a person takes back is gone: keys, bytes, future use, for everybody and after any crash; the rest stays."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from bridge_world import PAGE
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from real_house import NETWORK, Node, closing_what_opens, open_house, open_segments
+
+from aggregator.personal import Personal
+from aggregator.publish.sellable import withdrawn
+from aggregator.requests import authenticate
+from extension_bridge.consent import DAY_MS, ConsentTerms
+from extension_bridge.donation import Page, build_donation, page_record
+from extension_bridge.withdrawal import REQUEST_PURPOSE
+from storage.house import House
+from storage.personal_tables import personal_keys, withdrawals
+from storage.tables import consents
+from storage.wrapping_keys import FileKeys
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.exports import REMOVED_PURPOSE, ids_sha256
+from windrow_protocol.limits import FINGERPRINT_MS
+from windrow_protocol.messages import PersonalContribution, PersonalExport, PersonalWithdrawal
+from windrow_protocol.signing import sign, verify
+
+START_MS = 1_800_000_000_000
+SECRET = "the most recognisable sentence of them all"
+
+
+@dataclass
+class SetClock:
+    at_ms: int = START_MS
+
+    def now_ms(self) -> int:
+        return self.at_ms
+
+    async def sleep(self, wait_s: float) -> None:
+        self.at_ms += round(wait_s * 1_000)
+
+
+@dataclass
+class Place:
+    folder: Path
+    clock: SetClock = field(default_factory=SetClock)
+
+    def __post_init__(self) -> None:
+        self.house: House = open_house(self.folder, clock=self.clock)
+        self.segments = open_segments(self.house, "personal")
+        self.personal = Personal(self.house, self.segments)
+
+    def give(self, node: Node, text: str, days: int = 365) -> str:
+        """Hand a donation in as a node does and return its id."""
+        terms = ConsentTerms(retention_days=days)
+        page = msgspec.convert({**PAGE, "text": text}, Page)
+        donation = build_donation(
+            node.key,
+            page_record(page, terms),
+            terms,
+            network=NETWORK,
+            controller_id=self.house.coordinator_id,
+            now_ms=self.house.now_ms(),
+        )
+        self.ask(node, "personal", donation)
+        return donation.contribution_id
+
+    def ask(self, node: Node, purpose: str, message: msgspec.Struct) -> dict[str, Any]:
+        body = msgspec.json.encode(message)
+        caller = authenticate(self.house, node.request(purpose, body), purpose)
+        match message:
+            case PersonalContribution():
+                return self.personal.accept(caller, body)
+            case PersonalExport():
+                return self.personal.withdrawals.export(caller, body)
+        return self.personal.withdrawals.accept(caller, body)
+
+    def take_back(self, node: Node, contribution_id: str, consent_id: str = "c" * 64) -> dict[str, Any]:
+        content = {"contribution_id": contribution_id, "consent_receipt_id": consent_id}
+        token = sign(
+            node.key,
+            network=NETWORK,
+            purpose="withdrawal",
+            subject=node.node_id,
+            now_ms=self.house.now_ms(),
+            content=content,
+        )
+        return self.ask(node, REQUEST_PURPOSE, PersonalWithdrawal(withdrawal_jws=token))
+
+    def text_of(self, contribution_id: str) -> str:
+        body = self.personal.vault.read(contribution_id)
+        return msgspec.json.decode(body, type=PersonalContribution).records[0].text
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    (tmp_path / "house").mkdir()
+    with closing_what_opens():
+        yield Place(tmp_path / "house")
+
+
+@pytest.fixture
+def ana(place: Place) -> Node:
+    return Node(place.house, Ed25519PrivateKey.generate())
+
+
+def holders(folder: Path, text: str) -> list[str]:
+    return [p.name for p in folder.rglob("*") if p.is_file() and text.encode() in p.read_bytes()]
+
+
+def code_of(work: Any, *values: Any) -> str:
+    with pytest.raises(WindrowError) as refusal:
+        work(*values)
+    return refusal.value.code
+
+
+def test_no_readable_byte_ever_reaches_the_disk_and_the_body_comes_back_whole(
+    place: Place, ana: Node
+) -> None:
+    given = place.give(ana, SECRET)
+    assert place.text_of(given) == SECRET
+    assert holders(place.folder, SECRET) == []
+    assert (place.folder / "keys" / "personal.json").stat().st_mode & 0o077 == 0
+
+
+def test_what_is_taken_back_is_gone_and_the_rest_is_under_a_new_key(place: Place, ana: Node) -> None:
+    gone, kept = place.give(ana, SECRET), place.give(ana, "What stays.")
+    with place.house.state.read() as connection:
+        before = connection.execute(sa.select(personal_keys.c.wrapped)).scalars().all()
+        at = connection.execute(sa.select(consents).where(consents.c.contribution_id == gone)).one()
+    answer = place.take_back(ana, gone)
+    assert code_of(place.text_of, gone) == "not_found"
+    assert place.text_of(kept) == "What stays."
+    with place.house.state.read() as connection:
+        after = connection.execute(sa.select(personal_keys.c.wrapped)).scalars().all()
+        assert connection.execute(sa.select(withdrawals.c.state)).scalars().all() == ["done"]
+    assert set(before).isdisjoint(after), "the contributor's data key was destroyed"
+    assert holders(place.folder, before[0]) == [], "and no file holds what wrapped it"
+    body = (place.folder / "segments" / at.segment).read_bytes()[at.offset : at.offset + at.length]
+    assert body == bytes(at.length), "its bytes are overwritten where they lay"
+    receipt = verify(
+        answer["receipt"],
+        signer=place.house.coordinator_id,
+        network=NETWORK,
+        purpose="personal_withdrawal_receipt",
+        now_ms=place.house.now_ms(),
+        subject=ana.node_id,
+    )
+    assert receipt.content
+    assert receipt.content["contribution_id"] == gone
+    assert place.take_back(ana, gone)["receipt"] == answer["receipt"], "the same word is the same withdrawal"
+
+
+def test_future_versions_and_everybody_are_told(place: Place, ana: Node) -> None:
+    gone = place.give(ana, SECRET)
+    place.take_back(ana, gone)
+    told = place.personal.withdrawals.removals()
+    assert told["ids"] == [gone]
+    statement = verify(
+        told["jws"],
+        signer=place.house.coordinator_id,
+        network=NETWORK,
+        purpose=REMOVED_PURPOSE,
+        now_ms=place.house.now_ms(),
+    )
+    assert statement.content == {"count": 1, "ids_sha256": ids_sha256([gone])}
+    with place.house.state.read() as connection:
+        assert withdrawn(connection) == [gone], "no later version of a dataset holds it"
+
+
+def test_a_backup_from_before_opens_with_nothing_once_the_operators_key_was_rotated(
+    place: Place, ana: Node, tmp_path: Path
+) -> None:
+    gone = place.give(ana, SECRET)
+    kept = place.give(ana, "What stays.")
+    place.house.state.forget_bytes()
+    shutil.copytree(place.folder, tmp_path / "backup", ignore=shutil.ignore_patterns("keys"))
+    place.take_back(ana, gone)
+    assert place.personal.vault.rotate() == 1
+    assert place.text_of(kept) == "What stays.", "who stayed is wrapped under the new key"
+    shutil.copytree(place.folder / "keys", tmp_path / "backup" / "keys")
+    old = Place(tmp_path / "backup", place.clock)
+    assert code_of(old.text_of, gone) == "key_gone"
+
+
+def test_a_crash_between_the_keys_and_the_bytes_is_finished_at_the_next_start(
+    place: Place, ana: Node
+) -> None:
+    gone = place.give(ana, SECRET)
+    with place.house.state.write() as connection:
+        place.personal.withdrawals._take_out(connection, ana.node_id, [gone], "withdrawn", "jws", "receipt")
+    with place.house.state.read() as connection:
+        at = connection.execute(sa.select(consents)).one()
+    path = place.folder / "segments" / at.segment
+    assert path.read_bytes()[at.offset : at.offset + at.length] != bytes(at.length)
+    Personal(place.house, place.segments)
+    assert path.read_bytes()[at.offset : at.offset + at.length] == bytes(at.length)
+
+
+def test_nobody_takes_back_what_is_anothers(place: Place, ana: Node) -> None:
+    given = place.give(ana, SECRET)
+    bo = Node(place.house, Ed25519PrivateKey.generate())
+    assert code_of(place.take_back, bo, given) == "not_found"
+    assert place.text_of(given) == SECRET
+
+
+def test_what_was_taken_back_cannot_be_sold_by_another_for_a_year(place: Place, ana: Node) -> None:
+    given = place.give(ana, SECRET)
+    place.take_back(ana, given)
+    assert code_of(place.give, ana, SECRET) == "withdrawn", "nor does a late retry bring it in again"
+    bo = Node(place.house, Ed25519PrivateKey.generate())
+    assert code_of(place.give, bo, SECRET) == "withdrawn"
+    place.clock.at_ms += FINGERPRINT_MS + 1
+    place.personal.withdrawals.expire()
+    assert place.text_of(place.give(bo, SECRET)) == SECRET
+
+
+def test_what_never_arrived_can_be_taken_back_and_is_refused_later(place: Place, ana: Node) -> None:
+    place.take_back(ana, "p" + "0" * 31)
+    assert place.personal.withdrawals.removals()["ids"] == ["p" + "0" * 31]
+
+
+def test_what_is_past_its_retention_goes_by_itself(place: Place, ana: Node) -> None:
+    short, long = place.give(ana, SECRET, days=30), place.give(ana, "For a year.", days=365)
+    place.clock.at_ms += 31 * DAY_MS
+    assert place.personal.withdrawals.expire() == 1
+    assert code_of(place.text_of, short) == "not_found"
+    assert place.text_of(long) == "For a year."
+
+
+def test_a_person_is_told_everything_held_on_them_and_nothing_of_others(place: Place, ana: Node) -> None:
+    bo = Node(place.house, Ed25519PrivateKey.generate())
+    mine, gone = place.give(ana, "Mine."), place.give(ana, "Gone.")
+    place.give(bo, "Another's.")
+    place.take_back(ana, gone)
+    told = msgspec.json.decode(msgspec.json.encode(place.ask(ana, "personal_export", PersonalExport())))
+    (held,) = told["donations"]
+    assert held["donation"]["contribution_id"] == mine
+    assert held["donation"]["records"][0]["text"] == "Mine."
+    assert held["consent_jws"]
+    assert [each["contribution_id"] for each in told["withdrawals"]] == [gone]
+    assert told["next_after"] == ""
+
+
+def test_another_operators_key_opens_nothing(place: Place, ana: Node, tmp_path: Path) -> None:
+    given = place.give(ana, SECRET)
+    keys = FileKeys(tmp_path / "other.json", place.house.env.randomness.token)
+    keys.rotate()
+    assert code_of(Personal(place.house, place.segments, keys).vault.read, given) == "key_gone"
+
+
+def test_wrapped_secrets_are_bound_to_their_owner_and_to_every_byte(tmp_path: Path, place: Place) -> None:
+    keys = FileKeys(tmp_path / "keys.json", place.house.env.randomness.token)
+    key_id, wrapped = keys.wrap(b"secret", b"ana")
+    assert keys.unwrap(key_id, wrapped, b"ana") == b"secret"
+    assert code_of(keys.unwrap, key_id, wrapped, b"bo") == "key_gone"
+    assert code_of(keys.unwrap, "0" * 16, wrapped, b"ana") == "key_gone"
+    for at in range(len(wrapped)):
+        flipped = wrapped[:at] + bytes([wrapped[at] ^ 1]) + wrapped[at + 1 :]
+        assert code_of(keys.unwrap, key_id, flipped, b"ana") == "key_gone"
+    keys.rotate()
+    assert keys.unwrap(key_id, wrapped, b"ana") == b"secret"
+    assert keys.retire() == [key_id]
+    assert code_of(keys.unwrap, key_id, wrapped, b"ana") == "key_gone"
