@@ -32,6 +32,7 @@ from aggregator.roster import (
     check_suspended,
     known_member,
     stays_where_it_was,
+    tells_news,
 )
 from aggregator.verification.audits.truth_requests import any_wanted
 from storage.house import House
@@ -124,7 +125,7 @@ class LeaseDesk:
             return error
         if not stays_where_it_was(member, each.peer, now_ms) or not self._heard.has_room(now_ms):
             return None
-        if member.state == "active" and _is_anything_wanted(member):
+        if member.state == "active" and (_is_anything_wanted(member) or tells_news(member, each.wish)):
             return None
         self._heard.add(caller)
         return Offer([], member.state, 0, before.pauses(caller.node_id))

@@ -87,6 +87,7 @@ class LogEntries:
         facts = {
             "http_status": record.http_status,
             "bytes_wire": record.bytes_wire,
+            "needs_browser": record.needs_browser is True,
             "detail": "" if isinstance(record, Contribution) else record.detail,
         }
         self._closings.append(Closing(lease, "answer", each.outcome, facts))

@@ -34,7 +34,7 @@ from storage.trust_tables import consequences, standings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import NODE_SEEN_STEP_MS, NODE_SILENT_MS, NODES_QUEUED_PER_PREFIX_MAX
 from windrow_protocol.merkle import checksum_address
-from windrow_protocol.messages import Registration
+from windrow_protocol.messages import LeaseRequest, Registration
 from windrow_protocol.trust_rules import trust_label
 
 GONE: Final = frozenset({"left", "revoked"})
@@ -58,6 +58,28 @@ def operators_at_work(connection: sa.Connection) -> int:
     at_work = (nodes.c.role == "validator", nodes.c.state == "active")
     counted = sa.select(sa.func.count(nodes.c.operator.distinct())).where(*at_work)
     return connection.execute(counted).scalar_one()
+
+
+def every_operator_has_a_browser(connection: sa.Connection) -> bool:
+    """Say whether each operator with a validator at work has one that renders pages."""
+    rendering = sa.func.sum(sa.case((nodes.c.has_browser, 1), else_=0))
+    at_work = (nodes.c.role == "validator", nodes.c.state == "active")
+    found = (
+        connection.execute(sa.select(rendering).where(*at_work).group_by(nodes.c.operator)).scalars().all()
+    )
+    return bool(found) and all(found)
+
+
+def tells_news(member: Any, wish: LeaseRequest) -> bool:
+    """Say whether a request for work tells that a validator (its row) has a browser now, or has none any more."""
+    return bool(member.role == "validator" and member.has_browser != ("browser" in wish.render))
+
+
+def note_browser(connection: sa.Connection, member: Any, wish: LeaseRequest) -> None:
+    """Keep whether a validator renders pages, as its last request for work says."""
+    if tells_news(member, wish):
+        row = nodes.c.node_id == member.node_id
+        connection.execute(sa.update(nodes).where(row).values(has_browser="browser" in wish.render))
 
 
 def trust_of(house: House, connection: sa.Connection) -> str:

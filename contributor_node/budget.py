@@ -1,9 +1,10 @@
 """May this node use the line now: the owner's word, hours, caps and conditions, asked before every request.
 
-Rules: `decide` is pure. What was used is in the operating system's hands after every chunk, so that a killed node
-overshoots by one chunk at most. Days and months are UTC, hours of the schedule local. A speed cap makes both sides
-wait, over any stretch of time. A condition that cannot be known holds nothing back but `idle_only_min`, which asks
-for what must be known.
+Rules: `decide` is pure. What was used is in the operating system's hands after every chunk, and beside it, for each
+connection under way, as much as may have arrived uncounted (`HELD_BYTES`): it counts as used if the node is killed.
+Near a cap connections give way until one is left, so that together they overshoot by one chunk. Days and months are
+UTC, hours of the schedule local. A speed cap makes both sides wait, over any stretch of time. A condition that cannot
+be known holds nothing back but `idle_only_min`, which asks for what must be known.
 
 Does not: ask sensors itself (`tell` hands over what they said), or count what others on this machine use.
 
@@ -26,7 +27,7 @@ from typing import Final, Literal
 import msgspec
 
 from contributor_node.control import ControlWatch, NodeControl
-from contributor_node.egress_relay import Way
+from contributor_node.egress_relay import CHUNK_BYTES, RECEIVE_BYTES_MAX, Way
 from contributor_node.schedule import Schedule
 from contributor_node.sensors import Conditions
 from contributor_node.settings import NodeSettings
@@ -34,7 +35,10 @@ from contributor_node.speed import SpeedCap
 from windrow_protocol.errors import WindrowError
 
 USAGE_FILE = "usage.json"
-_RECORD_BYTES = 128  # one fixed-size write, so that a kill cannot leave half of it behind a shorter one
+HELD_BYTES: Final = (
+    CHUNK_BYTES + 2 * RECEIVE_BYTES_MAX
+)  # ours and the kernel's buffers; it takes twice what is asked
+_RECORD_BYTES = 192  # one fixed-size write, so that a kill cannot leave half of it behind a shorter one
 Why = Literal[
     "", "paused", "out_of_hours", "on_battery", "metered", "in_use", "idle_unknown", "day_cap", "month_cap"
 ]
@@ -89,12 +93,13 @@ def rules_of(settings: NodeSettings) -> OwnerRules:
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """What was used on one day and in one month (UTC, ISO 8601)."""
+    """What was used on one day and in one month (UTC, ISO 8601), and what connections under way may add uncounted."""
 
     day: str
     day_bytes: int
     month: str
     month_bytes: int
+    held_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,8 @@ class Budget:
             self._descriptor = os.open(home / USAGE_FILE, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise WindrowError("home_unwritable", f"{home}: {error.strerror}") from error
-        self._usage = _read(self._descriptor)
+        self._open = 0  # connections
+        self._usage = _with_what_was_held(_read(self._descriptor))
 
     def change(self, rules: OwnerRules) -> None:
         """Go by other rules from now on."""
@@ -182,8 +188,20 @@ class Budget:
         return self._control.control(self._now_ms())
 
     async def before_request(self) -> None:
-        """Raise WindrowError `budget_exhausted` when no request may leave now."""
+        """Hold what a connection may take in uncounted, until `after_request`.
+
+        Raises WindrowError `budget_exhausted` when no request may leave now.
+        """
         self._refuse_unless(self.decision())
+        if self._open:
+            self._refuse_unless(self._room(HELD_BYTES))
+        self._open += 1
+        self._keep()
+
+    def after_request(self) -> None:
+        """Hold nothing for that connection any more."""
+        self._open -= 1
+        self._keep()
 
     async def count(self, bytes_n: int, way: Way) -> None:
         """Count a chunk of a page, and wait as the speed cap says.
@@ -191,9 +209,8 @@ class Budget:
         Raises WindrowError `budget_exhausted` once a cap is exceeded.
         """
         self.add(bytes_n)
-        caps = self.rules.caps
-        if self._usage.day_bytes > caps.day_bytes_max or self._usage.month_bytes > caps.month_bytes_max:
-            self._refuse_unless(self.decision())
+        held_by_the_last = HELD_BYTES if self._open == 1 else 0
+        self._refuse_unless(self._room(-held_by_the_last))
         wait_s = self._speed[way].wait_s(bytes_n, asyncio.get_running_loop().time())
         if wait_s > 0:
             await asyncio.sleep(wait_s)
@@ -202,7 +219,18 @@ class Budget:
         """Count bytes that went over the line, such as those of a talk with the coordinator, which no cap cuts off."""
         now = self.usage
         self._usage = Usage(now.day, now.day_bytes + bytes_n, now.month, now.month_bytes + bytes_n)
-        os.pwrite(self._descriptor, msgspec.json.encode(self._usage).ljust(_RECORD_BYTES), 0)
+        self._keep()
+
+    def _keep(self) -> None:
+        record = msgspec.structs.replace(self._usage, held_bytes=self._open * HELD_BYTES)
+        os.pwrite(self._descriptor, msgspec.json.encode(record).ljust(_RECORD_BYTES), 0)
+
+    def _room(self, more_bytes: int) -> Decision:
+        """Say whether what was used, what is held and so much more stay within the caps."""
+        now, caps, held = self.usage, self.rules.caps, self._open * HELD_BYTES + more_bytes
+        if now.day_bytes + held > caps.day_bytes_max:
+            return Decision(False, "day_cap")
+        return Decision(now.month_bytes + held <= caps.month_bytes_max, "month_cap")
 
     def _refuse_unless(self, decision: Decision) -> None:
         if not decision.allowed:
@@ -226,6 +254,12 @@ def read_usage(home: Path) -> Usage:
 
 def _read(descriptor: int) -> Usage:
     return _decoded(os.pread(descriptor, _RECORD_BYTES, 0))
+
+
+def _with_what_was_held(last: Usage) -> Usage:
+    """Return the usage that a node finds at its start: what connections held when it was killed counts as used."""
+    held = last.held_bytes
+    return Usage(last.day, last.day_bytes + held, last.month, last.month_bytes + held)
 
 
 def _decoded(data: bytes) -> Usage:

@@ -64,6 +64,9 @@ class Meter(Protocol):
     async def before_request(self) -> None:
         """May wait; raises WindrowError `budget_exhausted` when no request may leave now."""
 
+    def after_request(self) -> None:
+        """Called once the connection of a request that was let through has ended."""
+
     async def count(self, bytes_n: int, way: Way) -> None:
         """May wait (a speed cap); raises WindrowError `budget_exhausted` when the cap is reached."""
 
@@ -73,6 +76,9 @@ class NoCaps:
 
     async def before_request(self) -> None:
         """Let every request leave."""
+
+    def after_request(self) -> None:
+        """Know of none."""
 
     async def count(self, bytes_n: int, way: Way) -> None:
         """Let every byte pass."""
@@ -197,7 +203,10 @@ class EgressProxy:
             self.grants.still_open(ask.lease_id, self._now_ms())
             await self._meter.before_request()
             source = self._settings.source_address if pinned.loopback else ""
-            await self._carry(client, request, ask, state, Endpoint(pinned.address, place.port, source))
+            try:
+                await self._carry(client, request, ask, state, Endpoint(pinned.address, place.port, source))
+            finally:
+                self._meter.after_request()
 
     async def _carry(
         self, client: HttpPeer, request: h11.Request, ask: EgressAsk, state: GrantState, endpoint: Endpoint

@@ -1,14 +1,16 @@
 """What a crawl result becomes: a contribution where there is text, else a report.
 
-Rules: pure. A page without text is reported as `not_found`, because there is nothing to give; a block, a challenge or
-a log-in that stands in place of the page (`windrow_protocol.block_pages`) as `blocked`, because the page it is not
-would be held against the node. What the protocol bounds is cut here, so that one odd page cannot have a whole batch
-refused.
+Rules: pure. A page that only a browser would show is marked so beside what its bytes say. One without text is reported
+as `not_found`, because there is nothing to give; a block, a challenge or a log-in that stands in place of the page
+(`windrow_protocol.block_pages`) as `blocked`, because the page it is not would be held against the node. What the
+protocol bounds is cut here, so that one odd page cannot have a whole batch refused.
 
 Does not: send or keep. Usage: `record = submission_for(result, node_id)`.
 """
 
 from __future__ import annotations
+
+from msgspec import UNSET
 
 from contributor_node.crawl_wire import CrawlResult
 from windrow_protocol.block_pages import is_block_page
@@ -31,7 +33,7 @@ def submission_for(result: CrawlResult, node_id: str) -> Submission:
         return _report(result, result.outcome, result.detail)
     text = _bounded(result.text)
     if not text:
-        return _report(result, Outcome.NOT_FOUND, "the page has no text")
+        return _report(result, Outcome.NOT_FOUND, "the page has no text", marked=result.needs_browser)
     if is_block_page(text, result.http_status, result.title):
         return _report(
             result, Outcome.BLOCKED, "a block, a challenge or a log-in stands in place of the page"
@@ -46,7 +48,7 @@ def _bounded(text: str) -> str:
     return normalise_text(text.encode()[:TEXT_BYTES_MAX].decode("utf-8", "ignore"))
 
 
-def _report(result: CrawlResult, outcome: Outcome, detail: str) -> Report:
+def _report(result: CrawlResult, outcome: Outcome, detail: str, *, marked: bool = False) -> Report:
     return Report(
         lease_id=result.lease_id,
         url=result.url,
@@ -57,6 +59,7 @@ def _report(result: CrawlResult, outcome: Outcome, detail: str) -> Report:
         bytes_wire=result.bytes_wire,
         crawl_delay_ms=min(result.crawl_delay_ms, CRAWL_DELAY_S_MAX * 1000),
         retry_after_ms=min(result.retry_after_ms, RETRY_AFTER_S_MAX * 1000),
+        needs_browser=marked or UNSET,
     )
 
 
@@ -76,6 +79,7 @@ def _contribution(result: CrawlResult, node_id: str, text: str) -> Contribution:
         text_sha256=text_sha256(text),
         title=result.title[:TITLE_CHARS_MAX],
         extractor_version=result.extractor_version,
+        needs_browser=result.needs_browser or UNSET,
         bytes_wire=result.bytes_wire,
         crawl_delay_ms=min(result.crawl_delay_ms, CRAWL_DELAY_S_MAX * 1000),
     )

@@ -68,6 +68,7 @@ nodes = sa.Table(
     ),  # active | queued | leaving | left | revoked
     sa.Column("owner", sa.Text, nullable=False, default=""),  # the wallet that delegated to it
     sa.Column("operator", sa.Text, nullable=False, default=""),  # whose validator it is
+    sa.Column("has_browser", sa.Boolean, nullable=False, default=False),  # a validator that renders too
     _time("registered_at_ms"),
     _time("seen_at_ms", default=0),  # when it last registered or asked for leases
     _time("left_at_ms", nullable=True),
@@ -117,6 +118,7 @@ leases = sa.Table(
     _time("not_before_ms", default=0),
     _time("expires_at_ms"),
     sa.Column("outcome", sa.Text),
+    sa.Column("needs_browser", sa.Boolean, nullable=False, default=False),  # as its node says
     sa.Column("http_status", sa.Integer),
     sa.Column("bytes_wire", sa.BigInteger, nullable=False, default=0),
     sa.Column("detail", sa.Text, nullable=False, default=""),

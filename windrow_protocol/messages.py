@@ -20,7 +20,7 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 import zstandard
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import (
@@ -130,6 +130,7 @@ class Contribution(Message, frozen=True, tag="contribution", tag_field="kind"):
     extractor_version: Short = ""
     bytes_wire: Annotated[int, Meta(ge=0, le=2**40)] = 0
     crawl_delay_ms: WaitMs = 0
+    needs_browser: bool | UnsetType = UNSET  # this is what its bytes say; only a browser would show the page
 
 
 class Report(Message, frozen=True, tag="report", tag_field="kind"):
@@ -144,6 +145,7 @@ class Report(Message, frozen=True, tag="report", tag_field="kind"):
     bytes_wire: Annotated[int, Meta(ge=0, le=2**40)] = 0
     crawl_delay_ms: WaitMs = 0
     retry_after_ms: WaitMs = 0
+    needs_browser: bool | UnsetType = UNSET
 
 
 Submission = Contribution | Report

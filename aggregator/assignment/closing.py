@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from aggregator.assignment import frontier
+from aggregator.assignment.shells import shells_among, show_in_browser
 from aggregator.verification.audits import truth_requests
 from storage.tables import leases
 from windrow_protocol.messages import Outcome
@@ -49,13 +50,16 @@ def close_leases(connection: sa.Connection, closings: Sequence[Closing], now_ms:
     work = [each for each in closings if each.lease.kind == "work"]
     retried = {each.lease.url_id for each in work if each.outcome in frontier.TRANSIENT}
     attempts = frontier.attempts_of(connection, retried)
-    frontier.advance_all(
-        connection,
-        [
-            (each.lease.url_id, frontier.event_for(each.outcome, attempts.get(each.lease.url_id, 0)))
-            for each in work
-        ],
+    marked = [each.lease for each in work if each.facts.get("needs_browser")]
+    shells = shells_among(connection, marked, now_ms)
+    show_in_browser(connection, shells)
+    events = (
+        "shell"
+        if each.lease.url_id in shells
+        else frontier.event_for(each.outcome, attempts.get(each.lease.url_id, 0))
+        for each in work
     )
+    frontier.advance_all(connection, zip((each.lease.url_id for each in work), events, strict=True))
 
 
 def _row(each: Closing, now_ms: int) -> dict[str, object]:

@@ -30,6 +30,7 @@ STEPS: dict[tuple[str, str], str] = {
     ("leased", "answered"): "done",
     ("leased", "retry"): "open",
     ("leased", "exhausted"): "given_up",
+    ("leased", "shell"): "open",  # for a browser now
     ("done", "not_accepted"): "open",
     ("done", "exhausted"): "given_up",
 }

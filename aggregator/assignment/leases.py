@@ -30,7 +30,7 @@ from aggregator.assignment.lottery import note_given, young_left
 from aggregator.assignment.pacing import PaceRules, Slots, pace_key, paused_among
 from aggregator.assignment.placement import candidates
 from aggregator.assignment.unranked import is_unranked, unknown_last, unranked_room_left
-from aggregator.roster import is_young
+from aggregator.roster import is_young, note_browser
 from aggregator.verification.audits import truth_requests
 from aggregator.verification.audits.canaries import canary_rate_ppm, canary_url, is_canarys_turn
 from aggregator.verification.audits.truth_requests import WantedTruth
@@ -98,6 +98,7 @@ def issue_leases(
 ) -> Issued:
     """Return signed leases (purpose `lease`) for a node (a row of `nodes`): truths for a validator, else work."""
     now, is_validator = house.now_ms(), member.role == "validator"
+    note_browser(connection, member, request)
     if not _is_anything_wanted(connection, is_validator):  # most of what idle nodes ask
         return Issued([])
     answered = Answered() if is_validator else _answered(connection, member.node_id, now)

@@ -354,6 +354,9 @@ class Cap:
         if self.counted >= self.room:
             raise WindrowError("budget_exhausted")
 
+    def after_request(self) -> None:
+        pass
+
     async def count(self, bytes_n: int, way: str) -> None:
         self.counted += bytes_n
         if self.counted > self.room:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp import web
 from crawl_sites import Site, html, lease, serve, wall_ms
@@ -23,7 +24,7 @@ from contributor_node.line_log import LineLog
 from contributor_node.outcomes import retry_after_ms
 from contributor_node.submission import submission_for
 from windrow_protocol.limits import RETRY_AFTER_S_MAX
-from windrow_protocol.messages import Contribution, Outcome, Report
+from windrow_protocol.messages import Contribution, Outcome, Report, canonical_record
 
 PROSE = "<main>" + "".join(f"<p>Sentence {n} about the rows.</p>" for n in range(40)) + "</main>"
 NODE_ID = "0" * 64
@@ -244,3 +245,26 @@ def test_what_a_record_carries_is_within_the_protocol_s_bounds() -> None:
     record = submission_for(result, NODE_ID)
     assert isinstance(record, Report)
     assert (record.crawl_delay_ms, record.retry_after_ms) == (60_000, RETRY_AFTER_S_MAX * 1000)
+
+
+@pytest.mark.parametrize("text", ["Menu Basket Imprint", ""])
+def test_a_page_that_needs_a_browser_is_marked_and_others_say_nothing_of_it(text: str) -> None:
+    """Nothing at all: a coordinator that does not know the mark takes the record, and old ones keep their digest."""
+    shell = CrawlResult(
+        lease_id="l1",
+        url="http://a.example/",
+        outcome=Outcome.FETCHED,
+        final_url="http://a.example/",
+        fetched_at_ms=1,
+        http_status=200,
+        raw_sha256="0" * 64,
+        text=text,
+        needs_browser=True,
+    )
+    marked, plain = (
+        submission_for(each, NODE_ID) for each in (shell, msgspec.structs.replace(shell, needs_browser=False))
+    )
+    assert marked.needs_browser is True
+    assert isinstance(marked, Contribution if text else Report)
+    assert b"needs_browser" in canonical_record(marked)
+    assert b"needs_browser" not in canonical_record(plain)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import json
 import runpy
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 import zstandard
 from demo_site_size import SITE_DOCUMENTS, SITE_MODULES
+from imported_modules import imported_strangers
 from real_data import ROOT
 
 from contributor_node.extract import extract
@@ -30,13 +30,7 @@ WAIT_S = 120
 
 
 def test_it_uses_nothing_but_the_standard_library_and_ed25519() -> None:
-    imported: set[str] = set()
-    for node in ast.walk(ast.parse(PROGRAM.read_text())):
-        if isinstance(node, ast.Import):
-            imported.update(alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            imported.add((node.module or "").split(".")[0])
-    assert imported - set(sys.stdlib_module_names) == {"cryptography"}
+    assert imported_strangers(PROGRAM) == {"cryptography"}
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import json
 import runpy
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from imported_modules import imported_strangers
 from real_house import NETWORK, PAYOUT, open_house, open_segments
 
 from aggregator.assignment.frontier import add_urls
@@ -137,11 +137,4 @@ def test_no_invention_comes_near_the_page_itself() -> None:
 
 
 def test_the_cheat_uses_nothing_of_windrow() -> None:
-    imported: set[str] = set()
-    for node in ast.walk(ast.parse(PROGRAM.read_text())):
-        if isinstance(node, ast.Import):
-            imported.update(alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            imported.add((node.module or "").split(".")[0])
-    strangers = imported - set(sys.stdlib_module_names)
-    assert strangers == {"aiohttp", "cryptography", "joserfc", "zstandard"}
+    assert imported_strangers(PROGRAM) == {"aiohttp", "cryptography", "joserfc", "zstandard"}

@@ -1,0 +1,156 @@
+"""Pages that are empty without a browser: marked, judged by what their bytes say, and leased once more to a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from aggregator_world import Validator, World
+from real_house import Node, words_of
+
+from storage.tables import frontier, verdicts
+from windrow_protocol.limits import BROWSER_MARKS_PER_DAY_MIN
+from windrow_protocol.messages import Lease, LeaseRequest, Outcome, Submission
+from windrow_protocol.trust_rules import TrustRules
+
+BOTH: list[Any] = ["http", "browser"]
+ROOMY = TrustRules(young_leases_per_day=10_000, probation_documents=1_000, off=("lease_limits",))
+
+
+async def take(world: World, node: Node, count: int, render: list[Any] = BOTH) -> list[Lease]:
+    answer = await node.ask(world.doors.leases, "lease_request", LeaseRequest(count=count, render=render))
+    return node.open_leases(answer["leases"])
+
+
+async def ready(home: Path, operators: int = 3, browsers: int = 3, rules: TrustRules | None = None) -> World:
+    """Return a world whose first `browsers` validators render too."""
+    world = World(home, operators=operators, rules=rules)
+    await world.validators_ready()
+    for number, validator in enumerate(world.validators):
+        assert await take(world, validator, 5, BOTH if number < browsers else ["http"]) == []
+    return world
+
+
+def frame(lease: Lease) -> str:
+    return f"{words_of(int(lease.url.rpartition('p')[2]), 12)} Menu Basket Imprint Delivery Contact"
+
+
+def shown(lease: Lease) -> str:
+    return frame(lease) + " " + words_of(9_000 + int(lease.url.rpartition("p")[2]), 200)
+
+
+def truly(validator: Validator, lease: Lease) -> Submission:
+    """A validator's answer: what it sees with the means that the lease names, and its own mark."""
+    text = shown(lease) if lease.render == "browser" else frame(lease)
+    return validator.contribution(lease, text, needs_browser=lease.render == "http")
+
+
+async def settled(world: World) -> None:
+    """Let validators that render answer what was drawn until nothing is left."""
+    busy = 1
+    while busy:
+        busy = world._draw()
+        for validator in world.validators:
+            for lease in await take(world, validator, 50):
+                await validator.submit(world.doors.submissions, [truly(validator, lease)])
+                busy += 1
+        busy += world.pipeline.step()
+
+
+def verdicts_of(world: World, node: Node) -> list[tuple[str, str]]:
+    with world.house.state.read() as connection:
+        mine = sa.select(verdicts.c.verdict, verdicts.c.reason).where(verdicts.c.node_id == node.node_id)
+        return [(row.verdict, row.reason) for row in connection.execute(mine.order_by(verdicts.c.seq))]
+
+
+def pages(world: World) -> dict[str, tuple[str, str]]:
+    with world.house.state.read() as connection:
+        return {row.url: (row.state, row.render) for row in connection.execute(sa.select(frontier))}
+
+
+# --- attacks ---------------------------------------------------------------------------------------------------
+
+
+async def test_invented_text_is_rejected_with_the_mark_and_without(tmp_path: Path) -> None:
+    """Were the mark an outcome, whoever fills an empty page would never be compared with anything."""
+    world = await ready(tmp_path)
+    world.seed(7)
+    for marked in (False, True):
+        inventor = await world.node()
+        (lease,) = await take(world, inventor, 1, ["http"])
+        filled = inventor.contribution(lease, words_of(77_000 + marked), needs_browser=marked)
+        await inventor.submit(world.doors.submissions, [filled])
+        await settled(world)
+        assert verdicts_of(world, inventor) == [("rejected", "differs_from_truth")]
+
+
+async def test_invented_text_for_the_same_page_in_a_browser_is_rejected_too(tmp_path: Path) -> None:
+    world = await ready(tmp_path)
+    reader, inventor = await world.node(), await world.node()
+    world.seed(2)
+    (lease,) = await take(world, reader, 1, ["http"])
+    await reader.submit(
+        world.doors.submissions, [reader.contribution(lease, frame(lease), needs_browser=True)]
+    )
+    (again,) = [each for each in await take(world, inventor, 5) if each.url == lease.url]
+    assert again.render == "browser"
+    await inventor.submit(world.doors.submissions, [inventor.contribution(again, words_of(78_000))])
+    await settled(world)
+    assert verdicts_of(world, reader) == [("accepted", "matches_truth")]
+    assert verdicts_of(world, inventor) == [("rejected", "differs_from_truth")]
+
+
+async def test_marks_by_the_hundred_move_ten_pages(tmp_path: Path) -> None:
+    world = await ready(tmp_path, rules=ROOMY)
+    liar = await world.node()
+    world.seed(60)
+    for _ in range(3):
+        taken = await take(world, liar, 15, ["http"])
+        marked: list[Submission] = [
+            liar.contribution(each, frame(each), needs_browser=True) for each in taken
+        ]
+        await liar.submit(world.doors.submissions, marked)
+        world.clock.ahead_ms += 60_000
+    moved = [render for _, render in pages(world).values()].count("browser")
+    assert moved <= BROWSER_MARKS_PER_DAY_MIN
+
+
+async def test_where_one_operator_could_not_check_a_browser_there_is_none(tmp_path: Path) -> None:
+    world = await ready(tmp_path, browsers=2)
+    reader = await world.node()
+    world.seed(2)
+    (lease,) = await take(world, reader, 1, ["http"])
+    await reader.submit(
+        world.doors.submissions, [reader.contribution(lease, frame(lease), needs_browser=True)]
+    )
+    assert pages(world)[lease.url] == ("done", "http")
+
+
+# --- what it is for --------------------------------------------------------------------------------------------
+
+
+async def test_a_marked_page_is_leased_once_more_to_other_hands_with_a_browser(tmp_path: Path) -> None:
+    world = await ready(tmp_path)
+    reader, plain, browser = await world.node(), await world.node(), await world.node()
+    world.seed(2)
+    first, empty = await take(world, reader, 2, ["http"])
+    nothing = msgspec.structs.replace(reader.report(empty, Outcome.NOT_FOUND), needs_browser=True)
+    await reader.submit(
+        world.doors.submissions,
+        [reader.contribution(first, frame(first), needs_browser=True), nothing],
+    )
+    assert {pages(world)[each.url] for each in (first, empty)} == {("open", "browser")}
+    assert await take(world, reader, 5) == [], "not to the same hands"
+    assert await take(world, plain, 5, ["http"]) == []
+    rendered = await take(world, browser, 5)
+    assert {(each.url, each.render) for each in rendered} == {
+        (each.url, "browser") for each in (first, empty)
+    }
+    texts = [browser.contribution(each, shown(each), needs_browser=True) for each in rendered]
+    await browser.submit(world.doors.submissions, list(texts))
+    assert {pages(world)[each.url] for each in rendered} == {("done", "browser")}, "and not a third time"
+    await settled(world)
+    assert verdicts_of(world, browser) == [("accepted", "matches_truth")] * 2
+    assert ("accepted", "matches_truth") in verdicts_of(world, reader)
