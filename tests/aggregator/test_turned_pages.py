@@ -249,6 +249,27 @@ def test_only_what_stood_for_long_can_turn() -> None:
     assert not has_turned(RULES, [young], NEW, now), "it was imported too lately"
     assert not has_turned(RULES, [], NEW, now)
     assert not has_turned(RULES, [old], "", now)
+    assert not has_turned(RULES, [Held(old.fetched_at_ms, "")], NEW, now), "it was erased"
     assert not has_turned(RULES, [old, Held(now - DAY_MS, words_of(5))], NEW, now), "it changes all the time"
     half = " ".join(OLD.split()[:60] + NEW.split()[60:])
     assert not has_turned(RULES, [old], half, now)
+
+
+async def test_ingest_looks_imports_up_by_their_index(tmp_path: Path) -> None:
+    """Each answer asks for them: the log of a network must not be read for that."""
+    world = TrustWorld(tmp_path, rules=RULES)
+    imported(world, OLD)
+    asked: list[tuple[str, Any]] = []
+
+    def note(*call: Any) -> None:
+        asked.append((call[2], call[3]))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        await world.hand_in(await world.node(), PAGE, OLD)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    (lookup,) = [call for call in asked if "'import'" in call[0]]
+    with world.house.state.read() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {lookup[0]}", lookup[1]).all()
+    assert any("imports_of_url" in row[-1] for row in plan), plan

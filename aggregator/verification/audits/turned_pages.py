@@ -51,6 +51,7 @@ from windrow_protocol.urls import host_key
 
 KIND: Final = "turned"  # of a lease
 _LOOKED_AT_MAX: Final = 16
+_IMPORT: Final = sa.literal_column("'import'")  # as the index `imports_of_url` has it, or SQLite passes it by
 
 
 class TurnedPages:
@@ -101,7 +102,7 @@ def _imported(connection: sa.Connection, urls: Collection[str]) -> Mapping[str, 
     """Return the first and the last text that was imported of each page, by the time of their fetch."""
     statement = (
         sa.select(contributions.c.url, contributions.c.seq, contributions.c.fetched_at_ms)
-        .where(contributions.c.kind == "import", contributions.c.url.in_(urls))
+        .where(contributions.c.kind == _IMPORT, contributions.c.url.in_(urls))
         .order_by(contributions.c.fetched_at_ms, contributions.c.seq)
     )
     found: dict[str, list[Any]] = {}

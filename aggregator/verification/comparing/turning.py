@@ -31,6 +31,6 @@ def has_turned(rules: TrustRules, held: Sequence[Held], said: str, now_ms: int) 
     if not held or not said or now_ms - held[0].fetched_at_ms < rules.turned_stood_ms:
         return False
     first, last = held[0].text, held[-1].text
-    if similarity(first, last).two_sided < MATCH_SIMILARITY_MIN:
+    if not last or similarity(first, last).two_sided < MATCH_SIMILARITY_MIN:  # an erased text is empty
         return False
     return similarity(said, last).two_sided < MATCH_SIMILARITY_MIN - MISMATCH_MARGIN
