@@ -115,9 +115,9 @@ def issue_leases(
     turned_ppm = house.rules.turned_ppm if may_turn else 0
     for choice, slot_ms in _with_slots(slots, chosen, life_ms):
         if falls_by_lot(house, control_ppm):
-            choice, slot_ms = _control_page(house, connection, member, slots, (choice, slot_ms), life_ms)
+            choice, slot_ms = _led(house, connection, member, slots, (choice, slot_ms), life_ms, "canary")
         elif falls_by_lot(house, turned_ppm):
-            choice, slot_ms = _turned_page(house, connection, member, slots, (choice, slot_ms), life_ms)
+            choice, slot_ms = _led(house, connection, member, slots, (choice, slot_ms), life_ms, "turned")
         unranked += choice.kind == "work" and is_unranked(house, choice.url)
         tokens.append(_issue(house, connection, member, choice, slot_ms, life_ms))
         if len(tokens) == count:
@@ -149,36 +149,25 @@ def _choices(
     return (Choice(*page) for page in unknown_last(house, pages, room))
 
 
-def _control_page(
+def _led(
     house: House,
     connection: sa.Connection,
     member: Any,
     slots: Slots,
     instead_of: tuple[Choice, int],
     life_ms: int,
+    kind: Literal["canary", "turned"],
 ) -> tuple[Choice, int]:
-    """Return a control page in the place of a page and of its slot; that page when no control page is to be had."""
-    url = canary_url(house, connection, member)
+    """Return a control page or a turned one in the place of a page and of its slot; that page when there is none."""
+    render = instead_of[0].render
+    if kind == "canary":
+        url = canary_url(house, connection, member)
+    else:
+        url = turned_pages.turned_url(house, connection, member, render)
     slot_ms = None if url is None else slots.take(url, life_ms // WORK_HORIZON_PART)
     if url is None or slot_ms is None:
         return instead_of
-    return Choice(url_sha256(url), url, instead_of[0].render, led="canary"), slot_ms
-
-
-def _turned_page(
-    house: House,
-    connection: sa.Connection,
-    member: Any,
-    slots: Slots,
-    instead_of: tuple[Choice, int],
-    life_ms: int,
-) -> tuple[Choice, int]:
-    """Return a turned page in the place of a page and of its slot; that page when no turned page is to be had."""
-    page = turned_pages.turned_page(house, connection, member, [instead_of[0].render])
-    slot_ms = None if page is None else slots.take(page.url, life_ms // WORK_HORIZON_PART)
-    if page is None or slot_ms is None:
-        return instead_of
-    return Choice(*page, led="turned"), slot_ms
+    return Choice(url_sha256(url), url, render, led=kind), slot_ms
 
 
 def pauses_for(connection: sa.Connection, node_ids: Sequence[str], now_ms: int) -> dict[str, dict[str, int]]:

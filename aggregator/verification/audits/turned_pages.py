@@ -24,7 +24,7 @@ Usage::
     told = TurnedPages(house, connection, leases, read)
     told.of_work(lease, text, contribution_id, epoch_id)   # notes a page that turned
     told.rate_ppm(lease, text)                             # of the answer to a lease of one
-    page = turned_page(house, connection, node_row, ["http"])
+    url = turned_url(house, connection, node_row, "http")
 
 Source: docs/adr/0038.
 """
@@ -36,7 +36,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from aggregator.assignment.placement import Page, in_same_hands
+from aggregator.assignment.placement import in_same_hands
 from aggregator.verification.comparing.comparison import similarity
 from aggregator.verification.comparing.turning import Held, has_turned
 from aggregator.verification.drawing.audit_epochs import open_epoch
@@ -119,8 +119,8 @@ def any_open(house: House, connection: sa.Connection) -> bool:
     return bool(connection.execute(sa.select(sa.exists().where(of_now))).scalar())
 
 
-def turned_page(house: House, connection: sa.Connection, node: Any, renders: Sequence[str]) -> Page | None:
-    """Return a turned page that a node (its row of `nodes`) may be given, by lot; None when there is none."""
+def turned_url(house: House, connection: sa.Connection, node: Any, render: str) -> str | None:
+    """Return the URL of a turned page that a node (its row of `nodes`) may be given, by lot, if there is one."""
     of_page = leases.c.url_id == turned_pages.c.url_id
     given = sa.select(sa.func.count()).where(of_page, leases.c.kind == KIND).scalar_subquery()
     denied = sa.exists().where(
@@ -128,16 +128,16 @@ def turned_page(house: House, connection: sa.Connection, node: Any, renders: Seq
         verdicts.c.verdict.in_(("rejected", "no_evidence")),
     )
     statement = (
-        sa.select(turned_pages.c.url_id, turned_pages.c.url, turned_pages.c.render)
-        .where(turned_pages.c.epoch_id == open_epoch(connection), turned_pages.c.render.in_(renders))
+        sa.select(turned_pages.c.url)
+        .where(turned_pages.c.epoch_id == open_epoch(connection), turned_pages.c.render == render)
         .where(given < house.rules.turned_leases_max, ~_differs(of_page), ~denied)
         .where(~sa.exists().where(of_page, in_same_hands(node)))
         .order_by(turned_pages.c.contribution_id)
         .limit(_LOOKED_AT_MAX)
     )
-    pages = [Page(*row) for row in connection.execute(statement)]
+    urls = list(connection.execute(statement).scalars())
     lot = int.from_bytes(house.env.randomness.token(8), "big")
-    return pages[lot % len(pages)] if pages else None
+    return urls[lot % len(urls)] if urls else None
 
 
 def _differs(of_page: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
