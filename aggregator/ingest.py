@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -137,7 +138,9 @@ class Ingest:
         results: list[Answers | Exception] = []
         with self._house.state.write() as connection:
             admitted = [each for batch in opened if isinstance(batch, _Batch) for each in batch.admitted]
-            entries = LogEntries(self._house, connection, admitted)
+            entries = LogEntries(
+                self._house, connection, admitted, partial(read_text, connection, self._segments)
+            )
             for batch in opened:
                 if isinstance(batch, WindrowError):
                     results.append(batch)

@@ -7,7 +7,7 @@ Does not: admit (`admission`), bring bodies to the disk (`segments`), or begin a
 
 Usage::
 
-    entries = LogEntries(house, connection, admitted)
+    entries = LogEntries(house, connection, admitted, read)
     receipt = entries.add(each, place)
     entries.write()
 """
@@ -15,7 +15,7 @@ Usage::
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -44,14 +44,20 @@ def next_head(head: str, record_sha256: str) -> str:
 class LogEntries:
     """The entries of one transaction."""
 
-    def __init__(self, house: House, connection: sa.Connection, admitted: Sequence[Admitted]) -> None:
-        """Read where the log ends, and what bears on these records."""
+    def __init__(
+        self,
+        house: House,
+        connection: sa.Connection,
+        admitted: Sequence[Admitted],
+        read: Callable[[int], str],
+    ) -> None:
+        """Read where the log ends, and what bears on these records; `read` gives the text at a place of the log."""
         self._house = house
         self._connection = connection
         self._now_ms = house.now_ms()
         self._seq = get_cursor(connection, "submissions")
         self._head = get_meta(connection, "submissions/head") or GENESIS_HEAD
-        self._opener = AuditOpener(house, connection, [each.lease for each in admitted])
+        self._opener = AuditOpener(house, connection, [each.lease for each in admitted], read)
         self._receipts: dict[str, tuple[str, str]] = {}  # by lease: the record's digest, the receipt
         self._submissions: list[dict[str, Any]] = []
         self._contributions: list[dict[str, Any]] = []

@@ -81,6 +81,7 @@ def settings_of(arguments: argparse.Namespace) -> Iterator[Setting]:
             colluding=arguments.colluding,
             outages=arguments.outages,
             mended=not arguments.unmended,
+            archive_held=arguments.archive_held,
         )
 
 
@@ -100,6 +101,9 @@ def arguments_of(given: Sequence[str] | None = None) -> argparse.Namespace:
         "--without", nargs="*", choices=sorted(DEFENCES), default=[], help="defences to switch off"
     )
     parser.add_argument("--colluding", choices=["no", "draws", "rescues"], default="draws")
+    parser.add_argument(
+        "--archive-held", type=float, default=0.0, help="share of archived pages that the house has too"
+    )
     parser.add_argument("--unmended", action="store_true", help="without what docs/adr/0023 decided")
     parser.add_argument("--outages", type=int, default=0, help="of a validator operator, six hours each")
     return parser.parse_args(given)

@@ -38,6 +38,7 @@ from storage.told import is_told, untold_from
 from windrow_protocol.limits import ACCOUNTING_BATCH_MAX
 
 CURSOR: Final = "rewards/contributions"  # everything up to here is priced; above it, some may be
+_NO_DOCUMENT: Final = frozenset({"canary", "turned"})  # nobody is paid by the byte for what nobody gets
 
 
 def run_accountant(house: House, batch: int = ACCOUNTING_BATCH_MAX) -> int:
@@ -145,7 +146,7 @@ def _book(desk: _Desk, row: Any) -> None:
 
 
 def _price(desk: _Desk, row: Any) -> list[Priced]:
-    if row.kind == "canary" or row.verdict not in PAID:
+    if row.kind in _NO_DOCUMENT or row.verdict not in PAID:
         return price_work(row.verdict, row.reason)
     kind, novel_bytes = (
         ("unique", row.text_bytes) if desk.pays_copies else (row.duplicate_kind, row.unique_bytes)

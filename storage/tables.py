@@ -109,7 +109,7 @@ leases = sa.Table(
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("node_id", sa.Text, nullable=False),
     sa.Column("prefix", sa.Text, nullable=False, default=""),  # the /24 or /48 its node asked from
-    sa.Column("kind", sa.Text, nullable=False),  # work | audit | canary
+    sa.Column("kind", sa.Text, nullable=False),  # work | audit | canary | turned
     sa.Column("audit_of", sa.Text, index=True),  # the contribution that an audit lease is about
     sa.Column("state", sa.Text, nullable=False),  # leased | answered | expired
     sa.Column("render", sa.Text, nullable=False),
@@ -149,7 +149,7 @@ contributions = sa.Table(
     sa.Column("seq", sa.BigInteger, nullable=False, unique=True),
     sa.Column("lease_id", sa.Text, nullable=False),
     sa.Column("node_id", sa.Text, nullable=False, index=True),
-    sa.Column("kind", sa.Text, nullable=False),  # work | truth | canary
+    sa.Column("kind", sa.Text, nullable=False),  # work | truth | canary | turned | import
     sa.Column("audit_of", sa.Text, index=True),  # what a truth is about
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("final_url", sa.Text, nullable=False),
@@ -164,6 +164,12 @@ contributions = sa.Table(
     sa.Column("text_bytes", sa.BigInteger, nullable=False),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("extractor_version", sa.Text, nullable=False),
+    sa.Index(
+        "imports_of_url",
+        "url",
+        sqlite_where=sa.text("kind = 'import'"),
+        postgresql_where=sa.text("kind = 'import'"),
+    ),
 )
 verdicts = sa.Table(
     "verdicts",

@@ -51,6 +51,16 @@ truth_requests = sa.Table(
     sa.Column("lease_id", sa.Text, index=True),
     _time("opened_at_ms"),
 )
+# One row for each answer that says of its page that it is another one than it was for long.
+turned_pages = sa.Table(
+    "turned_pages",
+    metadata,
+    sa.Column("contribution_id", sa.Text, primary_key=True),  # which says so
+    sa.Column("url_id", sa.Text, nullable=False, index=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("render", sa.Text, nullable=False),
+    sa.Column("epoch_id", sa.Integer, nullable=False, index=True),  # until whose end it may be leased again
+)
 audit_epochs = sa.Table(
     "audit_epochs",
     metadata,

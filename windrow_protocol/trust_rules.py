@@ -24,6 +24,7 @@ DEFENCES: Final = frozenset(
     {
         "audits",  # truth fetches for a drawn share of the contributions
         "probation",  # the first documents of an identity are all audited, and their pay is its bond
+        "turned",  # pages that have just become other pages, leased again while only who fetches knows
         "canaries",  # pages whose text only a fetch made now can know
         "escalation",  # a caught node is audited at a high rate for a while
         "fines",  # a mismatch costs a multiple of what it could have earned
@@ -59,6 +60,9 @@ class TrustRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     canary_watched_ppm: int = 100_000  # of an escalated node's leases
     canary_pages_a_day: int = 64  # of each control host; more leases than these allow want more hosts
     canary_caught_ppm: int = 1_000  # of a cheat's leases: canaries it does not recognise; fines count so
+    turned_ppm: int = 10_000  # at most, of a node's leases: pages just found to be other ones; fines count so
+    turned_stood_ms: int = 30 * DAY_MS  # that the text which the house holds of such a page is old at least
+    turned_leases_max: int = 4  # of each such page, one after the other, until the epoch ends
     operators_min: int = 3  # with fewer it is single-operator trust
     operator_weight_max_ppm: int = 333_334
     draw_wait_ms: int = 120_000  # a validator that is silent for longer is no longer waited for

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -31,8 +31,8 @@ from aggregator.assignment.pacing import PaceRules, Slots, pace_key, paused_amon
 from aggregator.assignment.placement import candidates
 from aggregator.assignment.unranked import is_unranked, unknown_last, unranked_room_left
 from aggregator.roster import is_young, note_browser
-from aggregator.verification.audits import truth_requests
-from aggregator.verification.audits.canaries import canary_rate_ppm, canary_url, is_canarys_turn
+from aggregator.verification.audits import truth_requests, turned_pages
+from aggregator.verification.audits.canaries import canary_rate_ppm, canary_url, falls_by_lot
 from aggregator.verification.audits.truth_requests import WantedTruth
 from aggregator.verification.standings.standing import is_suspected
 from aggregator.verification.standings.standing_rows import standing_of
@@ -67,18 +67,18 @@ _HELD = sa.select(leases.c.node_id, leases.c.url).where(
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A page that a node is given; for a validator with the truth that it is asked for. `control`: it is a canary."""
+    """A page that a node is given; for a validator with the truth that it is asked for. `led`: to see if it fetches."""
 
     url_id: str
     url: str
     render: str
     truth: WantedTruth | None = None
-    control: bool = False
+    led: Literal["", "canary", "turned"] = ""
 
     @property
     def kind(self) -> str:
         """What its lease is, as the coordinator alone knows it."""
-        return "canary" if self.control else "work" if self.truth is None else "audit"
+        return self.led or ("work" if self.truth is None else "audit")
 
 
 class Issued(NamedTuple):
@@ -112,9 +112,13 @@ def issue_leases(
     chosen = _choices(house, connection, member, list(request.render), count)
     slots, tokens, unranked = Slots(connection, pace, now), [], 0
     control_ppm = 0 if is_validator else canary_rate_ppm(house, connection, member.node_id)
+    may_turn = not is_validator and turned_pages.any_open(house, connection)
+    turned_ppm = house.rules.turned_ppm if may_turn else 0
     for choice, slot_ms in _with_slots(slots, chosen, life_ms):
-        if is_canarys_turn(house, control_ppm):
-            choice, slot_ms = _control_page(house, connection, member, slots, (choice, slot_ms), life_ms)
+        if falls_by_lot(house, control_ppm):
+            choice, slot_ms = _led(house, connection, member, slots, (choice, slot_ms), life_ms, "canary")
+        elif falls_by_lot(house, turned_ppm):
+            choice, slot_ms = _led(house, connection, member, slots, (choice, slot_ms), life_ms, "turned")
         unranked += choice.kind == "work" and is_unranked(house, choice.url)
         tokens.append(_issue(house, connection, member, choice, slot_ms, life_ms))
         if len(tokens) == count:
@@ -146,20 +150,25 @@ def _choices(
     return (Choice(*page) for page in unknown_last(house, pages, room))
 
 
-def _control_page(
+def _led(
     house: House,
     connection: sa.Connection,
     member: Any,
     slots: Slots,
     instead_of: tuple[Choice, int],
     life_ms: int,
+    kind: Literal["canary", "turned"],
 ) -> tuple[Choice, int]:
-    """Return a control page in the place of a page and of its slot; that page when no control page is to be had."""
-    url = canary_url(house, connection, member)
+    """Return a control page or a turned one in the place of a page and of its slot; that page when there is none."""
+    render = instead_of[0].render
+    if kind == "canary":
+        url = canary_url(house, connection, member)
+    else:
+        url = turned_pages.turned_url(house, connection, member, render)
     slot_ms = None if url is None else slots.take(url, life_ms // WORK_HORIZON_PART)
     if url is None or slot_ms is None:
         return instead_of
-    return Choice(url_sha256(url), url, instead_of[0].render, control=True), slot_ms
+    return Choice(url_sha256(url), url, render, led=kind), slot_ms
 
 
 def pauses_for(connection: sa.Connection, node_ids: Sequence[str], now_ms: int) -> dict[str, dict[str, int]]:

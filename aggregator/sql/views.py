@@ -115,7 +115,7 @@ _VIEWS = (
             Column("lease_id", TEXT, "its id", _l.lease_id),
             Column("url", TEXT, "what was to be fetched", _l.url),
             Column("node_id", TEXT, "by whom", _l.node_id),
-            Column("kind", TEXT, "work, audit or canary", _l.kind),
+            Column("kind", TEXT, "work, audit, canary or turned", _l.kind),
             Column("render", TEXT, "http or browser", _l.render),
             Column("state", TEXT, "leased, answered or expired", _l.state),
             Column("outcome", TEXT, "outcome in the protocol's vocabulary", _l.outcome),

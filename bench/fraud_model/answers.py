@@ -27,6 +27,7 @@ ARCHIVED: Final = (
     0.6  # pages whose coin lies above are in some archive; the first half of them is known to be static
 )
 STATIC: Final = 0.8
+CHANGED: Final = 0.03  # of the pages known to be static, those that are not any more
 NOISY: Final = 0.1  # a host of more noise than this is what cheats call hard, and they know nine of ten
 AGREED_HOSTS: Final = 0.1  # share of hosts on which the ring fakes everything
 OWN_HOSTS: Final = 10
@@ -72,7 +73,7 @@ def answers_of(
 ) -> Answers:
     """Answer all leases; the masks say for each whose it is, whether that one cheats now, and whether it is watched."""
     canary = _canaries(leases, rules, watched)
-    recognised = canary & (leases.seen_coin < CANARIES_RECOGNISED)
+    recognised = canary & (leases.seen_coin < CANARIES_RECOGNISED) | leases.aware
     suits = _suits(leases, strategy, hosts) | (canary & _seems_to_suit(leases, strategy))
     faked = active & ~recognised & (leases.fake_coin < strategy.fakes) & suits
     refused = active & (leases.kind_coin < strategy.refused) & ~faked
@@ -119,7 +120,7 @@ def _canaries(leases: Leases, rules: TrustRules, watched: Mask) -> Mask:
 def _seems_to_suit(leases: Leases, strategy: Strategy) -> Mask:
     """Which control pages look like those a strategy fakes: archived, still, or given to others before."""
     match strategy.where:
-        case "static":
+        case "static" | "unseen":
             return np.asarray(leases.page_coin >= 1 - (1 - ARCHIVED) * CANARIES_STILL)
         case "recrawled":
             return np.asarray(leases.page_coin >= 1 - CANARIES_SHARED)
@@ -133,6 +134,8 @@ def _suits(leases: Leases, strategy: Strategy, hosts: Hosts) -> Mask:
             return np.asarray(page >= ARCHIVED)
         case "static":
             return np.asarray((page >= ARCHIVED) & (page < STATIC))
+        case "unseen":
+            return np.asarray((page >= ARCHIVED) & (page < 1 - RECRAWLED))
         case "recrawled":
             return np.asarray(page >= 1 - RECRAWLED)
         case "noisy":
@@ -184,8 +187,11 @@ def _forge(
         size[faked] = novel[faked] = longer[faked]  # invented text is always the first of its kind
     elif strategy.where == "recrawled":  # whoever it is copied from handed it in before
         novel[faked] = 0 if rules.on("novelty") else size[faked]
-    elif strategy.where in ("archived", "static") and not rules.on("novelty"):
-        novel[faked] = size[faked]
+    elif strategy.where in ("archived", "static", "unseen"):
+        held = faked & right & (leases.page_coin >= 1 - RECRAWLED)
+        novel[held] = 0  # the network had this text when it had this page before
+        if not rules.on("novelty"):
+            novel[faked] = size[faked]
     return right, stale
 
 

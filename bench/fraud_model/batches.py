@@ -99,6 +99,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     truths: int
     noise: float
     doubled: bool
+    turned: bool
 
 
 def entries_of(batch: Batch, sure: Sure, rows: Indices) -> Iterator[Entry]:
@@ -107,6 +108,6 @@ def entries_of(batch: Batch, sure: Sure, rows: Indices) -> Iterator[Entry]:
     columns = (
         leases.node, leases.host, answers.canary, answers.refused, answers.attacker, answers.wrong, answers.fraud,
         batch.rates_ppm, batch.values, batch.fee, batch.novelty,
-        sure.plain, sure.small, sure.excess, sure.truths, sure.noise, sure.doubled,
+        sure.plain, sure.small, sure.excess, sure.truths, sure.noise, sure.doubled, leases.turned,
     )  # fmt: skip
     return starmap(Entry, zip(rows.tolist(), *(column[rows].tolist() for column in columns), strict=True))

@@ -60,6 +60,8 @@ class Leases:
     canary_coin: Floats
     seen_coin: Floats
     order_coin: Floats
+    turned: Mask  # it is of a page that has just turned, and its truth is known
+    aware: Mask  # and the ring has been given that page before
 
     def only(self, rows: Mask | Indices) -> Leases:
         """Return some of the leases."""
@@ -101,4 +103,6 @@ def leases_of(seed: int, step: int, per_node: Indices, hosts: Hosts) -> Leases:
         canary_coin=coins[14],
         seen_coin=coins[15],
         order_coin=coins[16],
+        turned=np.zeros(count, np.bool_),
+        aware=np.zeros(count, np.bool_),
     )

@@ -156,7 +156,7 @@ class Judging:
         nodes = self._setting.nodes
         self._tally.lost_unconfirmed += np.bincount(node, batch.novelty[rows] - novelty, nodes)
         self._accounts.credit_many(step, node, batch.fee[rows], novelty, answers.fraud[rows])
-        documents = ~answers.canary[rows]
+        documents = ~(answers.canary | answers.leases.turned)[rows]
         wrong = answers.wrong[rows]
         self._accounts.exported_bad += np.bincount(node[wrong & documents], minlength=nodes)
         self._accounts.exported_good += np.bincount(node[~wrong & documents], minlength=nodes)
@@ -196,7 +196,7 @@ class Judging:
             (step + 1) * STEP_MS,
             self._fleet.nodes[entry.node].handed_in,
             entry.value,
-            self._canary_ppm if host is None else max(1, entry.rate_ppm),
+            self._canary_ppm if host is None else self._rate_ppm(entry, kind),
             str(host),
             step // STEPS_PER_DAY,
             excess if kind == "match" else 0.0,
@@ -204,6 +204,10 @@ class Judging:
             self._honest_ppm,
             entry.canary,
         )
+
+    def _rate_ppm(self, entry: Entry, kind: str) -> int:
+        lured = entry.turned and kind == "mismatch"
+        return self._rules.turned_ppm if lured else max(1, entry.rate_ppm)
 
     def _weigh_host(
         self, host: int, node: int, finding: Finding, epoch_id: int, contribution_id: str, *, refused: bool
@@ -294,11 +298,11 @@ class Judging:
             to_bond = self._rules.on("probation") and own.backed < self._rules.probation_documents
             own.backed += 1
             self._accounts.credit(step, node, fee, paid, entry.fraud, to_bond=to_bond)
-            if not entry.canary:
+            if not (entry.canary or entry.turned):
                 self._accounts.export(node, good=int(not entry.wrong), bad=int(entry.wrong))
         elif finding.kind == "mismatch":
             self._tally.lost_penalties[node] += fee + novelty
-            self._tally.replaced += self._rules.on("replacement") and not entry.canary
+            self._tally.replaced += self._rules.on("replacement") and not (entry.canary or entry.turned)
             if self._setting.strategy.appeals and entry.attacker:
                 self._accounts.fine(node, APPEAL_FEES)
                 self._tally.truths += APPEAL_TRUTHS

@@ -36,6 +36,7 @@ from bench.fraud_model.documents import (
 from bench.fraud_model.fleet import STEP_MS, STEPS_PER_DAY, Fleet, Node
 from bench.fraud_model.judging import Judging
 from bench.fraud_model.setting import MEAN_BYTES, MEAN_PAY, Setting, Tally
+from bench.fraud_model.turned import TurnedPages
 from bench.fraud_model.webs import hosts_of
 from rewards.vesting import vesting_bounds
 from windrow_protocol.trust_rules import PPM
@@ -62,6 +63,7 @@ class Network:
         self.judging = Judging(setting, self.fleet, self.accounts, self.tally)
         self.outages = self._outages()
         self._caps = Caps(setting, self.hosts)
+        self._turned = TurnedPages(setting, self.hosts)
 
     def run(self) -> Network:
         """Run all steps, let every node leave, and return this."""
@@ -80,6 +82,7 @@ class Network:
         rates, hard_rates, active = self._rates(step)
         leases = self._leases(step)
         attacker = self.fleet.attacker[leases.node]
+        self._turned.lend(step, leases, attacker)
         answers = answers_of(
             leases,
             self.setting.strategy,
@@ -94,16 +97,19 @@ class Network:
         values = answers.size / np.float32(MEAN_BYTES)
         hard = self.judging.hosts.hard[leases.host]
         node_rates = np.where(hard, hard_rates[leases.node], rates[leases.node])
-        rates_ppm = rates_of_values(node_rates, values)
+        rates_ppm = self._turned.rates_of(answers, rates_of_values(node_rates, values))
         up = tuple(each for each in range(OPERATORS) if each not in self.outages.get(step, ()))
         drawn, first = draw(leases, rates_ppm, up)
         fee, novelty = self._asked(step, answers, hard)
         batch = Batch(answers, rates_ppm, values, fee, novelty, drawn, first)
         undrawn = ~drawn.any(axis=0) & ~answers.canary & ~answers.refused
-        self.accounts.credit_many(
-            step, leases.node[undrawn], fee[undrawn], novelty[undrawn], answers.fraud[undrawn], answers.wrong[undrawn]
-        )  # fmt: skip
+        for rows, wrong in ((undrawn & ~leases.turned, answers.wrong), (undrawn & leases.turned, None)):
+            self.accounts.credit_many(
+                step, leases.node[rows], fee[rows], novelty[rows], answers.fraud[rows],
+                None if wrong is None else wrong[rows],
+            )  # fmt: skip
         self.judging.judge_step(step, batch, up)
+        self._turned.learn(batch, self.judging.hosts.hard)
 
     def _watched(self) -> Mask:
         return np.array([node.standing.escalation is not None for node in self.fleet.nodes])

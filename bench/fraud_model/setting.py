@@ -38,7 +38,8 @@ class Setting:
     `mended`: with what docs/adr/0023 decided. Without: an identity is young until it handed in its first
     documents (not: until so many were accepted, and again when fines emptied its bond), one operator looks at each of
     them (not two), a failed control page is fined as if all were looked at, any two nodes make a host hard, and
-    everybody's mismatches tell what is honest (not: those of nodes in good standing).
+    everybody's mismatches tell what is honest (not: those of nodes in good standing). `archive_held`: share of the
+    archived pages of which the house holds the archive's text too.
     """
 
     strategy: Strategy = STRATEGIES["honest"]
@@ -50,6 +51,7 @@ class Setting:
     colluding: Colluding = "draws"
     outages: int = 0
     mended: bool = True
+    archive_held: float = 0.0
 
 
 @dataclass(slots=True)

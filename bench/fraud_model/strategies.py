@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-Where = Literal["anywhere", "archived", "static", "recrawled", "noisy", "agreed"]
+Where = Literal["anywhere", "archived", "static", "unseen", "recrawled", "noisy", "agreed"]
 When = Literal["always", "tenured", "late", "unwatched", "bursts", "churn"]
 
 
@@ -61,6 +61,7 @@ _ALL: Final = (
     Strategy("llm_text", fakes=1.0, when="always", bytes_factor=3.0),
     Strategy("stale_replay", fakes=1.0, where="archived"),
     Strategy("static_replay", fakes=1.0, right=0.97, where="static"),
+    Strategy("unseen_replay", fakes=1.0, right=0.97, where="unseen"),
     Strategy("copies", fakes=1.0, right=0.70, partial=0.15, where="recrawled"),
     Strategy("padding_10", padded=1.0, inserted=0.10, inflated=0.15),
     Strategy("padding_25", padded=1.0, inserted=0.25, inflated=0.32),

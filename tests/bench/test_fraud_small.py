@@ -15,6 +15,7 @@ from aggregator.verification.standings.audit_rate import Exposure, audit_rate_pp
 from aggregator.verification.standings.standing import AuditOutcome, Standing, observe
 from bench.fraud import arguments_of, row_of, settings_of
 from bench.fraud_model.audits import rates_of_nodes, rates_of_values
+from bench.fraud_model.batches import Batch
 from bench.fraud_model.documents import leases_of
 from bench.fraud_model.figures import Figures, figures_of
 from bench.fraud_model.network import Network
@@ -128,9 +129,32 @@ def test_nobody_is_sent_to_pages_that_have_no_room() -> None:
 
 
 def test_who_cannot_be_unlucky_costs_few_fetches() -> None:
-    found = run("page_twice")
+    found = run("page_twice", days=16)
     assert found.F <= 1.25
-    assert run("page_twice", rules=TrustRules(suspected_leases_per_day=10**6)).F > 1.3
+    assert run("page_twice", days=16, rules=TrustRules(suspected_leases_per_day=10**6)).F > 1.3
+
+
+def test_old_copies_are_found_by_pages_that_turned() -> None:
+    found = run("static_replay", days=30, archive_held=1.0)
+    unguarded = run("static_replay", days=30, archive_held=1.0, rules=TrustRules(off=("turned",)))
+    assert found.income_ratio < unguarded.income_ratio - 0.1
+    assert found.L < unguarded.L
+    assert found.suspensions == 0
+
+
+def test_nobody_is_led_to_more_turned_pages_than_the_rule_says_nor_to_yesterdays() -> None:
+    network = Network(replace(SMALL, days=3, archive_held=1.0), 1)
+    led: list[tuple[int, int]] = []
+    judge_step = network.judging.judge_step
+
+    def judged(step: int, batch: Batch, up: tuple[int, ...]) -> None:
+        led.append((int(batch.answers.leases.turned.sum()), len(batch.answers.leases)))
+        judge_step(step, batch, up)
+
+    network.judging.judge_step = judged  # type: ignore[method-assign]
+    network.run()
+    assert [count for count, _ in led[::4]] == [0, 0, 0], "an epoch has four steps, and its pages end with it"
+    assert 0 < sum(count for count, _ in led) <= 0.02 * sum(whole for _, whole in led)
 
 
 def test_without_its_defence_a_cheat_pays() -> None:

@@ -70,8 +70,8 @@ def canary_rate_ppm(house: House, connection: sa.Connection, node_id: str) -> in
     return max(rate_ppm, rules.canary_watched_ppm) if watched and rate_ppm else rate_ppm
 
 
-def is_canarys_turn(house: House, rate_ppm: int) -> bool:
-    """Say by lot whether a node's next lease is of a control page."""
+def falls_by_lot(house: House, rate_ppm: int) -> bool:
+    """Say by lot whether a node's next lease is to be another one than its turn."""
     return bool(rate_ppm) and int.from_bytes(house.env.randomness.token(8), "big") * PPM < rate_ppm << 64
 
 

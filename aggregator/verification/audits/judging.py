@@ -25,6 +25,7 @@ from aggregator.assignment.frontier import reopen
 from aggregator.ingest import read_text
 from aggregator.verification.audits.truth_requests import ask, no_truth, operators
 from aggregator.verification.audits.truths import Answer, answers_of, earlier_version, is_everywhere
+from aggregator.verification.audits.turned_pages import KIND as TURNED
 from aggregator.verification.audits.verdict_log import Ruling, Subject, write_verdict
 from aggregator.verification.comparing.comparison import Decision, decide, similarity
 from aggregator.verification.comparing.weighing import REFUSALS, Weighed, among_operators, weigh_refusal
@@ -111,7 +112,8 @@ def _weigh_text(
     network: int,
 ) -> _Case:
     text = read_text(connection, segments, audit.seq)
-    earlier_seq = earlier_version(connection, lease) if house.rules.on("news") else None
+    has_news = house.rules.on("news") and lease.kind != TURNED  # of which all is news
+    earlier_seq = earlier_version(connection, lease) if has_news else None
     earlier = None if earlier_seq is None else read_text(connection, segments, earlier_seq)
     truths = _truths(answers)
     decision = _decide(house, text, truths, earlier, network)
@@ -170,6 +172,8 @@ def _conclude(house: House, connection: sa.Connection, case: _Case) -> None:
     epoch_id = verdict_epoch(connection, audit.epoch_id)
     subject = Subject(audit.contribution_id, audit.node_id, audit.seq)
     write_verdict(house, connection, subject, ruling, epoch_id)
+    if case.lease.kind == TURNED:  # nobody waits for this page: it is in the lake already
+        return
     is_text = audit.outcome == Outcome.FETCHED
     if ruling.verdict == "rejected" and is_text and house.rules.on("replacement"):
         _put_in_place(house, connection, truths, epoch_id)

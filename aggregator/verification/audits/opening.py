@@ -8,23 +8,28 @@
 
 Rules: the rate is fixed here, before anybody can draw: from what the node has at stake and what the text may be worth
 (its bytes up to a cap, over the running mean). At a rate of one, truths are asked for at once, of an operator chosen by
-a keyed lot; below it, the audit waits for the validators' draws (`settling`).
+a keyed lot; below it, the audit waits for the validators' draws (`settling`). Of the answer to
+a turned page the rate is zero or one (`turned_pages`).
 
 Does not: draw, fetch, decide.
 
-Usage: `opener = AuditOpener(house, connection, leases)`, `opener.open(lease, record, record_sha256, seq)` for each
-answer, and at the end of the transaction `opener.write()`.
+Usage::
+
+    opener = AuditOpener(house, connection, leases, read)
+    opener.open(lease, record, record_sha256, seq)  # for each answer
+    opener.write()                                  # at the end of the transaction
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from aggregator.verification.audits.canaries import AnsweredAt, judge_canary
 from aggregator.verification.audits.truth_requests import FirstTruth, ask_first
+from aggregator.verification.audits.turned_pages import KIND, TurnedPages
 from aggregator.verification.audits.verdict_log import Subject, write_verdict
 from aggregator.verification.comparing.weighing import REFUSALS
 from aggregator.verification.drawing.audit_epochs import open_epoch
@@ -40,20 +45,28 @@ from windrow_protocol.messages import Contribution, Outcome, Submission, contrib
 from windrow_protocol.trust_rules import PPM
 from windrow_protocol.urls import host_key
 
+_AUDITED: Final = frozenset({"work", KIND})
 _FOLD: Final = "audits/value"  # documents and counted bytes of all texts so far
 
 
 class AuditOpener:
     """Opens the audits of one transaction; what they follow from is read once, and what is opened is written once."""
 
-    def __init__(self, house: House, connection: sa.Connection, leases: Collection[Any]) -> None:
-        """Read what bears on answers to these leases (rows)."""
+    def __init__(
+        self,
+        house: House,
+        connection: sa.Connection,
+        leases: Collection[Any],
+        read: Callable[[int], str],
+    ) -> None:
+        """Read what bears on answers to these leases (rows); `read` gives the text at a place of the log."""
         self._house = house
         self._connection = connection
         self._epoch_id = open_epoch(connection)
         self._validators = drawing_validators(connection, house.rules, self._epoch_id, house.now_ms())
         self._documents, self._bytes = map(int, (get_meta(connection, _FOLD) or "0 0").split())
-        work = [lease for lease in leases if lease.kind == "work"]
+        work = [lease for lease in leases if lease.kind in _AUDITED]
+        self._turned = TurnedPages(house, connection, work, read)
         self._hosts = {lease.lease_id: host_key(lease.url) for lease in work}
         nodes = {lease.node_id for lease in work}
         self._exposures = Exposures(connection, house.rules, nodes, set(self._hosts.values()))
@@ -63,7 +76,7 @@ class AuditOpener:
 
     def open(self, lease: Any, record: Submission, record_sha256: str, seq: int) -> None:
         """Open the audit of one answer to work if an outcome like it is audited; judge one to a control page."""
-        if lease.kind == "work":
+        if lease.kind in _AUDITED:
             self._open(lease, record, record_sha256, seq)
         elif lease.kind == "canary" and isinstance(record, Contribution):
             at = AnsweredAt(record.fetched_at_ms, self._house.now_ms())
@@ -93,9 +106,11 @@ class AuditOpener:
             outcome, content_sha256, value_ppm = record.outcome, record_sha256, PPM
         else:
             return
+        contribution_id = contribution_id_for(lease.lease_id, lease.node_id)
         exposure = self._exposures.of(lease.node_id, self._hosts[lease.lease_id], now)
         rate_ppm = audit_rate_ppm(rules, exposure, value_ppm / PPM)
-        contribution_id = contribution_id_for(lease.lease_id, lease.node_id)
+        if isinstance(record, Contribution):
+            rate_ppm = self._told(lease, record, contribution_id, rate_ppm)
         self._rows.append(
             {
                 "contribution_id": contribution_id,
@@ -116,6 +131,13 @@ class AuditOpener:
             self._exposures.count(lease.node_id, now)
         if rate_ppm >= PPM:
             self._asked.append(FirstTruth(contribution_id, lease.node_id, self._doubled(contribution_id)))
+
+    def _told(self, lease: Any, record: Contribution, contribution_id: str, rate_ppm: int) -> int:
+        """Note whether a page is said to have turned; return the rate, of the answer to a turned page its own."""
+        if lease.kind == KIND:
+            return self._turned.rate_ppm(lease, record.text)
+        self._turned.of_work(lease, record.text, contribution_id, self._epoch_id)
+        return rate_ppm
 
     def _doubled(self, contribution_id: str) -> bool:
         lot = int.from_bytes(self._house.keyed("double", contribution_id)[:8], "big")

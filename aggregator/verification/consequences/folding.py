@@ -29,6 +29,7 @@ from msgspec.structs import replace
 
 from aggregator.ingest import read_text
 from aggregator.verification.audits.truth_requests import operators
+from aggregator.verification.audits.turned_pages import KIND as TURNED
 from aggregator.verification.consequences.consequence_log import ConsequenceLog
 from aggregator.verification.consequences.second_thoughts import void
 from aggregator.verification.drawing.audit_epochs import verdict_epoch
@@ -76,7 +77,7 @@ _REFUSED = [
 class Finding:
     """What one audit found. `host` is what its truths say about the host, None where that is nothing.
 
-    `canary`: it was of a control page; `document`: of a page's text, not of a refusal.
+    `canary`: it was of a control page; `turned`: of a turned one; `document`: of a page's text, not of a refusal.
     """
 
     contribution_id: str
@@ -90,6 +91,7 @@ class Finding:
     excess: float = 0.0
     host: HostEvent | None = None
     canary: bool = False
+    turned: bool = False
     document: bool = True
 
 
@@ -124,6 +126,7 @@ def _new_verdicts(after: int, batch: int) -> sa.Select[Any]:
         sa.select(
             verdicts,
             leases.c.url,
+            leases.c.kind.label("lease_kind"),
             contributions.c.kind,
             sa.func.coalesce(audits.c.value_ppm, PPM).label("value_ppm"),
             audits.c.rate_ppm,
@@ -145,7 +148,7 @@ def _is_audit(row: Any) -> bool:
 
 
 def _finding(house: House, connection: sa.Connection, segments: Segments, row: Any, network: int) -> Finding:
-    canary = row.reason in _CANARIES
+    canary, turned = row.reason in _CANARIES, row.lease_kind == TURNED
     return Finding(
         contribution_id=row.contribution_id,
         node_id=row.node_id,
@@ -154,12 +157,21 @@ def _finding(house: House, connection: sa.Connection, segments: Segments, row: A
         at_ms=row.decided_at_ms,
         epoch_id=row.epoch_id,
         value=row.value_ppm / PPM,
-        rate_ppm=house.rules.canary_caught_ppm if canary else row.rate_ppm or PPM,
+        rate_ppm=_rate_ppm(house, row),
         excess=1 - row.confirmed_ppm / PPM if row.verdict == "accepted" else 0.0,
-        host=None if canary else _host_event(connection, segments, row, network),
+        host=None if canary or turned else _host_event(connection, segments, row, network),
         canary=canary,
+        turned=turned,
         document=row.kind == "work",
     )
+
+
+def _rate_ppm(house: House, row: Any) -> int:
+    """Return how likely it was to be looked at, as a fine counts: who fails where few are led was seldom led there."""
+    if row.reason in _CANARIES:
+        return house.rules.canary_caught_ppm
+    lured = row.lease_kind == TURNED and row.verdict == "rejected"
+    return max(1, house.rules.turned_ppm) if lured else row.rate_ppm or PPM
 
 
 def _host_event(connection: sa.Connection, segments: Segments, row: Any, network: int) -> HostEvent | None:
@@ -236,7 +248,7 @@ def _fold_node(
         log.note(finding.node_id, "voided", finding.contribution_id)
     else:
         after, found = observe(house.rules, before, outcome)
-        if finding.canary:  # no truth takes a control page's place: it is nobody's document
+        if finding.canary or finding.turned:  # no truth takes its place: it is nobody's document
             found = tuple(each for each in found if each.kind != "replaced")
         log.append(finding.node_id, found, finding.contribution_id)
         keep_standing(connection, finding.node_id, after, house.now_ms())
