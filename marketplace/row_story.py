@@ -136,7 +136,8 @@ class _Story:
                 raise NotChecked(f"epoch {header.epoch_id} was closed before this export; get a newer one")
             raise WindrowError("bad_proof", "no entry of the ledger is about it")
         said = [
-            f"entry {each.entry_seq} moves {each.amount} {each.asset} from {each.debit} to {each.credit} ({each.reason})"
+            f"entry {each.entry_seq} moves {each.amount} {each.asset} "
+            f"from {each.debit} to {each.credit} ({each.reason})"
             for each in lines[:6]
         ]
         more = f"; and {len(lines) - 6} more" if len(lines) > 6 else ""

@@ -51,7 +51,8 @@ from windrow_protocol.urls import host_key
 
 KIND: Final = "turned"  # of a lease
 _LOOKED_AT_MAX: Final = 16
-_IMPORT: Final = sa.literal_column("'import'")  # as the index `imports_of_url` has it, or SQLite passes it by
+# As the index `imports_of_url` has it, or SQLite passes the index by.
+_IMPORT: Final[sa.ColumnElement[str]] = sa.literal_column("'import'")
 
 
 class TurnedPages:
