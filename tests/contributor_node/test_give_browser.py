@@ -25,6 +25,7 @@ from windrow_protocol.errors import WindrowError
 pytest.importorskip("playwright", reason="playwright is not installed (extra `browser`)")
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+expect.set_options(timeout=60_000)  # a bound for what never comes, not a wait
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HOSTILE = "<script>document.title='hit'</script> \u202egnp.exe"
 TEXTS = [

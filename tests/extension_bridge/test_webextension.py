@@ -72,7 +72,7 @@ async def test_a_page_is_reviewed_edited_given_and_withdrawn(
         await expect(row.locator(".state")).to_contain_text("received")
         await look(popup, tmp_path, "given")
         await row.get_by_role("button").click()
-        await expect(row.locator(".state")).to_contain_text("withdrawal")
+        await expect(row.locator(".state")).to_contain_text("withdrawn")
         await expect(row.get_by_role("button")).to_have_count(0)
 
 
