@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from extension_bridge.drafts import Drafts
+from extension_bridge.outbox import Outbox
+from extension_bridge.settings import OUTBOX_FILE
 from windrow.cli import app
 from windrow_protocol.errors import WindrowError
 
@@ -66,3 +69,35 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, export: Path) -> None:
     ):
         with pytest.raises(WindrowError, match=code):
             run(*arguments)
+
+
+def test_visits_are_put_aside_redacted_the_latest_first_and_once(tmp_path: Path) -> None:
+    visits = [
+        {
+            "title": f"Row {i} of ana@example.org",
+            "url": f"https://rows{i}.example/page?q=secret{i}",
+            "time_usec": 1_700_000_000_000_000 + i * 60_000_000,
+            "page_transition": "LINK",
+        }
+        for i in range(30)
+    ]
+    path, home = tmp_path / "History.json", tmp_path / "node"
+    path.write_text(json.dumps({"Browser History": visits}))
+    told = run(str(path), "--put-aside", "10", "--node-home", str(home))
+    assert "10 new visits are put aside" in told
+    assert "Nothing has left" in told
+    again = run(str(path), "--put-aside", "12", "--node-home", str(home), "--json").splitlines()[-1]
+    assert json.loads(again) == {"put_aside": 2, "left_out": {}, "no_visits": 0}
+    with Outbox.open(home / OUTBOX_FILE) as outbox:
+        kept = Drafts(outbox.file).open_items(100)
+        given = outbox.all(100)
+    assert [draft.url for draft in kept] == [f"https://rows{i}.example/page" for i in range(29, 17, -1)]
+    assert {draft.source for draft in kept} == {"browser_history"}
+    assert all("ana@" not in draft.title and "secret" not in draft.url for draft in kept)
+    assert given == []
+
+
+def test_what_is_no_visit_is_only_shown(export: Path, tmp_path: Path) -> None:
+    told = run(str(export), "--put-aside", "10", "--node-home", str(tmp_path / "node"))
+    assert "0 new visits" in told
+    assert "9 other items were only shown" in told
