@@ -38,7 +38,7 @@ _CELL: Final = (
 
 
 def _json(path: Path, size: int) -> None:
-    row = {
+    row: dict[str, object] = {
         "header": "Search",
         "title": "Searched for bread",
         "titleUrl": "https://www.google.com/search?q=bread",
