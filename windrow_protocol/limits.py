@@ -268,9 +268,7 @@ IMPORT_DATABASE_STEPS_MAX: Final = 20_000_000_000  # of SQLite's machine for one
 HISTORY_ITEMS_MIN: Final = 200  # in a month that is judged
 HISTORY_BURSTINESS_MIN: Final = 0.2
 HISTORY_SAME_GAP_SHARE_MAX: Final = 0.10
-HISTORY_NIGHT_SHARE_MAX: Final = (
-    0.12  # of a month's items in its quietest five hours; spread evenly it is 0.21
-)
+HISTORY_NIGHT_SHARE_MAX: Final = 0.08  # of the hours in use, in the quietest five; spread evenly 0.21
 HISTORY_ROUND_SHARE_MAX: Final = 0.20
 HISTORY_NEW_HOSTS_SHARE_MAX: Final = 0.80  # different hosts to visits
 HISTORY_HOST_EVENNESS_MAX: Final = 0.95

@@ -1,6 +1,6 @@
 """Chats as text: WhatsApp's export and Signal's, one message a line, more lines where a message has them.
 
-Rules: the form of the dates is found out from the whole file (`day_stands_first`); a line that does not begin with
+Rules: the order of the dates is found out first (`day_stands_first`); a line that does not begin with
 a date belongs to the message before; what the service says itself, and media without words, are counted.
 
 Does not: know the chat's name other than by its file, or the sender's zone: times are local.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -44,6 +45,7 @@ _DELETED: Final = re.compile(
 )
 _MESSAGE_LINES_MAX: Final = 20_000
 _HEAD_LINES: Final = 40
+_MESSAGES_LOOKED_AT: Final = 20_000  # for the order of day and month
 
 
 def _headed(line: str) -> tuple[str, str] | None:
@@ -96,7 +98,7 @@ def _messages(member: Member) -> Iterator[tuple[str, str]]:
 
 
 def _reads(member: Member, tally: Tally) -> Iterator[Draft]:
-    day_first = day_stands_first(when for when, _ in _messages(member))
+    day_first = day_stands_first(when for when, _ in islice(_messages(member), _MESSAGES_LOOKED_AT))
     thread = PurePosixPath(member.name).stem
     for when, rest in _messages(member):
         yield from answered(_said(wall_moment(when, day_first=day_first), rest, thread), tally)

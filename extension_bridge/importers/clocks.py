@@ -19,6 +19,8 @@ from extension_bridge.importers.items import Clock
 Moment = tuple[int, Clock]
 UNKNOWN: Final[Moment] = (0, "none")
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _FIRST_MS: Final = 631_152_000_000  # 1990
 _LAST_MS: Final = 4_102_444_800_000  # 2100
 _WEBKIT_MS: Final = 11_644_473_600_000  # from 1601, where Chromium begins to count, to 1970
@@ -84,7 +86,7 @@ def from_parts(
     try:
         zone = UTC if offset_minutes is None else timezone(timedelta(minutes=offset_minutes))
         moment = datetime(year, month, day, hour, minute, min(second, 59), milli * 1_000, zone)
-        at_ms = plausible(int(moment.timestamp() * 1_000))
+        at_ms = plausible((moment - _EPOCH) // _MILLISECOND)
     except (ValueError, OverflowError):
         return UNKNOWN
     return (at_ms, "local" if offset_minutes is None else "utc") if at_ms else UNKNOWN
@@ -98,6 +100,14 @@ def from_day(year: int, month: int, day: int) -> Moment:
 
 def from_iso(text: str) -> Moment:
     """Return the moment of an ISO 8601 date or time, the blank between both and a final `UTC` allowed."""
+    if len(text) > len("2020-01-02T03:04") and text.isascii():
+        try:  # what the standard reads, it reads ten times as fast
+            read = datetime.fromisoformat(text)
+        except ValueError:
+            pass
+        else:
+            at_ms = plausible(((read if read.tzinfo else read.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND)
+            return (at_ms, "utc" if read.tzinfo else "local") if at_ms else UNKNOWN
     match = _ISO.match(text)
     if not match:
         return UNKNOWN

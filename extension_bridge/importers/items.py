@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, OrderedDict
-from dataclasses import dataclass
 from typing import Final, Literal
 
 import msgspec
@@ -88,8 +87,7 @@ class ImportedItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     member: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """What a format's parser says of one item; `mark` is the export's own name for it, if it is the same each time."""
 
     kind: Kind

@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from typing import Final
 
-from babel import Locale, UnknownLocaleError
-from babel.localedata import locale_identifiers
+from babel import Locale
 
 from extension_bridge.importers.clocks import UNKNOWN, Moment, from_day, from_parts
 
@@ -30,6 +29,14 @@ _INNER_DOT: Final = re.compile(r"(?<=[^\W\d_])\.(?=[^\W\d_])")
 _OFFSET: Final = re.compile(r"(?:GMT|UTC|UT)?\s*([+-]\d{1,2})(?::?(\d\d))?\s*$")
 _THAI_YEARS: Final = 543  # by which Thailand's calendar is ahead
 
+# Those in which the large services write exports. All of the CLDR would take 130 MB.
+_LANGUAGES: Final = (
+    *("af", "am", "ar", "az", "be", "bg", "bn", "bs", "ca", "cs", "da", "de", "el", "en", "es", "et"),
+    *("eu", "fa", "fi", "fil", "fr", "gl", "gu", "he", "hi", "hr", "hu", "hy", "id", "is", "it", "ja"),
+    *("ka", "kk", "km", "kn", "ko", "ky", "lo", "lt", "lv", "mk", "ml", "mn", "mr", "ms", "my", "nb"),
+    *("ne", "nl", "pa", "pl", "pt", "ro", "ru", "si", "sk", "sl", "sq", "sr", "sv", "sw", "ta", "te"),
+    *("th", "tr", "uk", "ur", "uz", "vi", "zh", "zu"),
+)
 _ENGLISH_MONTHS: Final[dict[str, int]] = {  # looked up first: the others take a second to gather
     name: number
     for locale in (Locale("en"), Locale("en", "GB"))
@@ -169,6 +176,8 @@ def _hour(hour: int, before: str, after: str) -> int:
         return hour
     left, right = _words(before.lower())[-2:], _words(after.lower())[:2]
     beside = {*left[-1:], *right[:1], "".join(left), "".join(right)} - {""}
+    if not beside or beside & {"am", "pm"}:  # nothing, or English: the other languages take a while to gather
+        return (hour % 12 + (12 if "pm" in beside else 0)) if beside else hour
     for words, named in ((_halves()[1], hour % 12 + 12), (_halves()[0], hour % 12)):
         if beside & words or any(map(_ends_in(words), beside)):
             return named
@@ -192,14 +201,7 @@ def _offset_in(after: str) -> int | None:
 
 @cache
 def _languages() -> list[Locale]:
-    found = []
-    for name in locale_identifiers():
-        if "_" not in name:
-            try:
-                found.append(Locale.parse(name))
-            except (UnknownLocaleError, ValueError):
-                continue
-    return found
+    return [Locale.parse(name) for name in _LANGUAGES]
 
 
 @cache
