@@ -45,6 +45,8 @@ from windrow_protocol.messages import (
     Lease,
     LeaseRequest,
     PersonalContribution,
+    PersonalExport,
+    PersonalWithdrawal,
     Receipt,
     Registration,
     Report,
@@ -84,6 +86,8 @@ JSON_KINDS: Final[Sequence[Any]] = (
     Departure,
     Appeal,
     DisclosureRequest,
+    PersonalWithdrawal,
+    PersonalExport,
 )
 
 

@@ -246,6 +246,8 @@ def _one_of_each(ordered: Order, agreed: Delegation) -> list[Any]:
         {},
         {"contribution_id": "c" + "1" * 31},
         {"after": "1-2-3-4"},
+        {"withdrawal_jws": "e30.e30.e30"},
+        {"after": "p" + "2" * 31},
         MANIFEST,
         MerkleTree.from_amounts({PAYOUT: 5}).dump(),
     ]
@@ -257,6 +259,8 @@ def native() -> list[bytes]:
         {"type": "hello", "id": "1"},
         {"type": "status", "count_max": 5},
         {"type": "withdraw", "contribution_id": "p" + "2" * 31},
+        {"type": "node", "do": "pause_hour"},
+        {"type": "dashboard", "page": "give"},
         {
             "type": "preview",
             "page": {"url": "http://a.example/", "title": "t", "text": "x", "captured_at_ms": 1},
