@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from aggregator.personal_vault import Vault
 from aggregator.requests import Caller, spend
 from aggregator.withdrawals import Withdrawals
-from extension_bridge.consent import Consent
+from extension_bridge.consent import Consent, open_consent
 from extension_bridge.donation import check_donation
 from storage.house import House
 from storage.personal_tables import personal_fingerprints, withdrawals
@@ -37,7 +37,27 @@ class Personal:
         self._house = house
         self.vault = Vault(house, segments, keys)
         self.withdrawals = Withdrawals(house, self.vault)
+        self._seal_older()
         self.vault.finish()
+
+    def _seal_older(self) -> None:
+        """Seal what an earlier version kept in the clear; `finish` then overwrites where it lay."""
+        for old, row in self.vault.unsealed():
+            body = self.vault.read_unsealed(old)
+            donation = decode_json(body, PersonalContribution)
+            consent = open_consent(
+                donation.consent_jws,
+                receipt_id=donation.consent_receipt_id,
+                node_id=donation.node_id,
+                network=self._house.network,
+                now_ms=row.received_at_ms,
+            )
+            sealed = self.vault.append(donation.contribution_id, body)
+            with self._house.state.write() as connection:
+                self.vault.bury(connection, donation.contribution_id, old, sealed.place)
+                self.vault.vouch(
+                    connection, sealed, donation.node_id, self._bound(donation, consent.expires_at_ms)
+                )
 
     def accept(self, caller: Caller, body: bytes) -> dict[str, Any]:
         """Make a donation durable and return `{contribution_id, receipt}`.
@@ -70,13 +90,17 @@ class Personal:
                 "length": sealed.place.length,
             }
             connection.execute(sa.insert(consents).values(**row, **place))
-            bound: dict[str, str | int] = {
-                "contribution_id": donation.contribution_id,
-                "fingerprint": mark,
-                "expires_at_ms": consent.expires_at_ms,
-            }
+            bound = self._bound(donation, consent.expires_at_ms)
             self.vault.vouch(connection, sealed, donation.node_id, bound)
         return {"contribution_id": donation.contribution_id, "receipt": receipt}
+
+    def _bound(self, donation: PersonalContribution, expires_at_ms: int) -> dict[str, str | int]:
+        mark = fingerprint(self._house, donation)
+        return {
+            "contribution_id": donation.contribution_id,
+            "fingerprint": mark,
+            "expires_at_ms": expires_at_ms,
+        }
 
     def _receipt(self, donation: PersonalContribution) -> str:
         return self._house.sign(

@@ -20,12 +20,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 import zstandard
 
 from storage.house import House
-from storage.personal_tables import personal_bodies, personal_keys, withdrawals
+from storage.personal_tables import personal_bodies, personal_keys, personal_tombs, withdrawals
 from storage.segments import Place, Segments
 from storage.tables import consents
 from storage.wrapping_keys import KEY_BYTES, FileKeys, WrappingKeys, seal, unseal
@@ -128,6 +129,7 @@ class Vault:
         for row in wanted:
             if row.segment is not None:
                 self._segments.wipe(Place(row.segment, row.offset, row.length))
+        self._wipe_tombs()
         if wanted:
             self._house.state.forget_bytes()
             ids = [row.contribution_id for row in wanted]
@@ -135,6 +137,26 @@ class Vault:
             with self._house.state.write() as connection:
                 connection.execute(done)
         return len(wanted)
+
+    def unsealed(self) -> list[tuple[Place, sa.Row[Any]]]:
+        """Return what an earlier version kept in the clear: its place, and its row of `consents`."""
+        sealed = sa.exists().where(personal_bodies.c.contribution_id == consents.c.contribution_id)
+        gone = sa.exists().where(withdrawals.c.contribution_id == consents.c.contribution_id)
+        with self._house.state.read() as connection:
+            rows = connection.execute(sa.select(consents).where(~sealed, ~gone)).all()
+        return [(Place(row.segment, row.offset, row.length), row) for row in rows]
+
+    def read_unsealed(self, place: Place) -> bytes:
+        """Return a body that lies in the clear. Raises OSError."""
+        return self._segments.read(place)
+
+    def bury(self, connection: sa.Connection, contribution_id: str, old: Place, new: Place) -> None:
+        """Have a donation's row name its sealed body, and its old place overwritten by `finish`."""
+        place = {"segment": new.segment, "offset": new.offset, "length": new.length}
+        of_it = consents.c.contribution_id == contribution_id
+        connection.execute(sa.update(consents).where(of_it).values(place))
+        tomb = {"segment": old.segment, "offset": old.offset, "length": old.length}
+        connection.execute(sa.insert(personal_tombs).values(tomb))
 
     def rotate(self) -> int:
         """Wrap every contributor's key under a new operator's key, destroy the old ones; return how many there were.
@@ -156,6 +178,15 @@ class Vault:
         self._house.state.forget_bytes()
         self._keys.retire()
         return len(rows)
+
+    def _wipe_tombs(self) -> None:
+        with self._house.state.read() as connection:
+            tombs = connection.execute(sa.select(personal_tombs)).all()
+        for tomb in tombs:
+            self._segments.wipe(Place(tomb.segment, tomb.offset, tomb.length))
+        if tombs:
+            with self._house.state.write() as connection:
+                connection.execute(sa.delete(personal_tombs))
 
     def _contributor_key(self, connection: sa.Connection, node_id: str) -> bytes | None:
         row = connection.execute(sa.select(personal_keys).where(personal_keys.c.node_id == node_id)).first()

@@ -31,6 +31,14 @@ personal_bodies = sa.Table(
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("expires_at_ms", sa.BigInteger, nullable=False, index=True),
 )
+# Places in the segments whose bytes are still to be overwritten, because they were sealed elsewhere.
+personal_tombs = sa.Table(
+    "personal_tombs",
+    metadata,
+    sa.Column("segment", sa.Text, primary_key=True),
+    sa.Column("offset", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("length", sa.BigInteger, nullable=False),
+)
 withdrawals = sa.Table(
     "withdrawals",
     metadata,

@@ -22,7 +22,7 @@ from extension_bridge.consent import DAY_MS, ConsentTerms
 from extension_bridge.donation import Page, build_donation, page_record
 from extension_bridge.withdrawal import REQUEST_PURPOSE
 from storage.house import House
-from storage.personal_tables import personal_keys, withdrawals
+from storage.personal_tables import personal_bodies, personal_keys, withdrawals
 from storage.tables import consents
 from storage.wrapping_keys import FileKeys
 from windrow_protocol.errors import WindrowError
@@ -246,6 +246,27 @@ def test_a_person_is_told_everything_held_on_them_and_nothing_of_others(place: P
     assert held["consent_jws"]
     assert [each["contribution_id"] for each in told["withdrawals"]] == [gone]
     assert told["next_after"] == ""
+
+
+def test_what_an_earlier_version_kept_in_the_clear_is_sealed_and_overwritten(place: Place, ana: Node) -> None:
+    given = place.give(ana, SECRET)
+    body = place.personal.vault.read(given)
+    at = place.segments.append(body)
+    place.segments.sync()
+    with place.house.state.write() as connection:  # as a house of an earlier version has it
+        connection.execute(sa.delete(personal_bodies))
+        connection.execute(sa.delete(personal_keys))
+        old = {"segment": at.segment, "offset": at.offset, "length": at.length}
+        connection.execute(sa.update(consents).values(old))
+        place.segments.commit(connection)
+    assert place.segments.read(at) == body
+    place.personal = Personal(place.house, place.segments)
+    assert place.text_of(given) == SECRET
+    lay = (place.folder / "segments" / at.segment).read_bytes()[at.offset : at.offset + at.length]
+    assert lay == bytes(at.length)
+    assert place.personal.vault.unsealed() == []
+    place.take_back(ana, given)
+    assert code_of(place.text_of, given) == "not_found"
 
 
 def test_another_operators_key_opens_nothing(place: Place, ana: Node, tmp_path: Path) -> None:
