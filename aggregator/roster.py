@@ -38,6 +38,9 @@ from windrow_protocol.messages import LeaseRequest, Registration
 from windrow_protocol.trust_rules import trust_label
 
 GONE: Final = frozenset({"left", "revoked"})
+# Made once: building a statement costs more than SQLite takes to run it.
+_MEMBER = sa.select(nodes).where(nodes.c.node_id == sa.bindparam("of_node"))
+_SUSPENDED = sa.select(standings.c.suspended).where(standings.c.node_id == sa.bindparam("of_node"))
 
 
 def enrol_validators(connection: sa.Connection, validators: Mapping[str, str]) -> None:
@@ -145,8 +148,7 @@ def check_not_gone(node_id: str, row: Any) -> Any:
 
 def check_not_suspended(house: House, connection: sa.Connection, node_id: str) -> None:
     """Refuse work to a suspended node. Raises WindrowError `node_suspended`."""
-    row = sa.select(standings.c.suspended).where(standings.c.node_id == node_id)
-    check_suspended(house, node_id, bool(connection.execute(row).scalar()))
+    check_suspended(house, node_id, bool(connection.execute(_SUSPENDED, {"of_node": node_id}).scalar()))
 
 
 def check_suspended(house: House, node_id: str, suspended: bool) -> None:
@@ -231,7 +233,7 @@ def _quarantine_ends_ms(house: House, connection: sa.Connection, prefix: str, no
 
 
 def _row_of(connection: sa.Connection, node_id: str) -> Any:
-    return connection.execute(sa.select(nodes).where(nodes.c.node_id == node_id)).one_or_none()
+    return connection.execute(_MEMBER, {"of_node": node_id}).one_or_none()
 
 
 def _count(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> int:

@@ -154,10 +154,15 @@ def put_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[
     """Insert rows, or replace those whose primary key is there; all rows name the same columns."""
     if not rows:
         return
-    statement = _insert_into(table, connection.dialect.name)
+    connection.execute(_insert_or_replace(table, connection.dialect.name, tuple(rows[0])), list(rows))
+
+
+@lru_cache(maxsize=256)
+def _insert_or_replace(table: sa.Table, dialect: str, names: tuple[str, ...]) -> Any:
+    statement = _insert_into(table, dialect)
     keys = [column.name for column in table.primary_key]
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
+    changed = {name: statement.excluded[name] for name in names if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
 def get_cursor(connection: sa.Connection, name: str) -> int:

@@ -89,6 +89,9 @@ class HostPace:
 
 
 _NEW: Final = HostPace()
+_PACES = sa.select(host_paces.c.host, *(host_paces.c[name] for name in HostPace.__slots__)).where(
+    host_paces.c.host.in_(sa.bindparam("hosts", expanding=True))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +203,7 @@ def paused_among(connection: sa.Connection, hosts: Collection[str], now_ms: int)
 
 
 def _paces_of(connection: sa.Connection, keys: Collection[str]) -> dict[str, HostPace]:
-    columns = (getattr(host_paces.c, name) for name in HostPace.__slots__)
-    rows = connection.execute(sa.select(host_paces.c.host, *columns).where(host_paces.c.host.in_(keys)))
-    known = {row[0]: HostPace(*row[1:]) for row in rows}
+    known = {row[0]: HostPace(*row[1:]) for row in connection.execute(_PACES, {"hosts": list(keys)})}
     return {key: known.get(key, _NEW) for key in keys}
 
 

@@ -47,6 +47,7 @@ from windrow_protocol.urls import host_key
 
 _AUDITED: Final = frozenset({"work", KIND})
 _FOLD: Final = "audits/value"  # documents and counted bytes of all texts so far
+_INSERT_AUDITS = sa.insert(audits)  # made once: building a statement costs more than SQLite takes to run it
 
 
 class AuditOpener:
@@ -87,7 +88,7 @@ class AuditOpener:
     def write(self) -> None:
         """Write the audits, whom they are asked of, and the running mean, which the texts of this transaction join."""
         if self._rows:
-            self._connection.execute(sa.insert(audits), self._rows)
+            self._connection.execute(_INSERT_AUDITS, self._rows)
         ask_first(self._house, self._connection, self._asked)
         self._exposures.write()
         if self._new_documents:

@@ -41,6 +41,10 @@ _SPARE: Final = 4  # pages shown for each one asked for
 # Waits after which an operator that has spoken may fetch the same page again, and one that has failed to fetch it.
 _SAME_AGAIN: Final = 3
 _ANYBODY: Final = 10
+# Made once: building a statement costs more than SQLite takes to run it.
+_AT_WORK = sa.select(nodes).where(nodes.c.role == "validator", nodes.c.state == "active")
+_NODES = sa.select(nodes).where(nodes.c.node_id.in_(sa.bindparam("ids", expanding=True)))
+_INSERT = sa.insert(truth_requests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +108,8 @@ def ask_first(house: House, connection: sa.Connection, wishes: Sequence[FirstTru
     if not wishes:
         return
     validators, rows = _validators(connection), list[dict[str, Any]]()
-    of_nodes = nodes.c.node_id.in_({wish.node_id for wish in wishes})
-    known = {row.node_id: row for row in connection.execute(sa.select(nodes).where(of_nodes))}
+    ids = list({wish.node_id for wish in wishes})
+    known = {row.node_id: row for row in connection.execute(_NODES, {"ids": ids})}
     for wish in wishes:
         of = (house, wish.contribution_id, known[wish.node_id], validators)
         first = _chosen_operator(*of, [])
@@ -114,7 +118,7 @@ def ask_first(house: House, connection: sa.Connection, wishes: Sequence[FirstTru
             second = _chosen_operator(*of, [_Asked(first, "wanted")], fresh=True)
             if second and second != first:
                 rows.append(_wanted_row(house, wish.contribution_id, 2, second))
-    connection.execute(sa.insert(truth_requests), rows)
+    connection.execute(_INSERT, rows)
 
 
 def ask_another(house: House, connection: sa.Connection, contribution_id: str) -> None:
@@ -252,8 +256,7 @@ def _unrelated(validator: Any, contributor: sa.FromClause) -> list[sa.ColumnElem
 
 
 def _validators(connection: sa.Connection) -> list[Any]:
-    at_work = sa.select(nodes).where(nodes.c.role == "validator", nodes.c.state == "active")
-    return list(connection.execute(at_work))
+    return list(connection.execute(_AT_WORK))
 
 
 def _next_operator(

@@ -39,6 +39,8 @@ STEPS: dict[tuple[str, str], str] = {
     ("sealed", "publish"): "closed",
 }
 GENESIS_HEAD = "0" * 64
+# Made once: building a statement costs more than SQLite takes to run it.
+_OPEN = sa.select(audit_epochs.c.epoch_id).where(audit_epochs.c.state == "open")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,7 @@ class EpochRow:
 
 def open_epoch(connection: sa.Connection) -> int:
     """Return the number of the open epoch; the first one begins with the log. In a writing transaction."""
-    found = connection.execute(
-        sa.select(audit_epochs.c.epoch_id).where(audit_epochs.c.state == "open")
-    ).scalar()
+    found = connection.execute(_OPEN).scalar()
     if found is None:
         insert_once(connection, audit_epochs, epoch_id=1, state="open", first_seq=1, opened_at_ms=0)
     return found or 1

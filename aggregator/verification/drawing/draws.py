@@ -41,6 +41,9 @@ from windrow_protocol.messages import (
 )
 from windrow_protocol.trust_rules import TrustRules
 
+# Made once: building a statement costs more than SQLite takes to run it.
+_SEEN = sa.select(audit_secrets.c.seen_at_ms).where(audit_secrets.c.epoch_id == sa.bindparam("of_epoch"))
+
 
 class Signed(Message, frozen=True):
     """A validator's request as it came: the exact body and the signature over it, for anybody to check."""
@@ -168,11 +171,7 @@ def drawing_validators(connection: sa.Connection, rules: TrustRules, epoch_id: i
 
     Counting the dead would let the rate sink; where all are silent all are counted, and their entries wait.
     """
-    seen = list(
-        connection.execute(
-            sa.select(audit_secrets.c.seen_at_ms).where(audit_secrets.c.epoch_id == epoch_id)
-        ).scalars()
-    )
+    seen = list(connection.execute(_SEEN, {"of_epoch": epoch_id}).scalars())
     return sum(each > now_ms - rules.draw_wait_ms for each in seen) or len(seen)
 
 
