@@ -42,6 +42,7 @@ from rewards.epoch_files import (
     tree_bytes,
 )
 from rewards.epoch_rows import Epoch, header_of, insert_epoch, latest_accepted, move, unfinished
+from rewards.epoch_tree import epoch_tree
 from rewards.ledger import ASSET, balances, cumulative, last_entry
 from rewards.ledger_checks import verify_ledger
 from rewards.recompute import recompute
@@ -49,7 +50,6 @@ from storage.house import House
 from storage.state import State
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import SETTLEMENT_POLL_S, SETTLEMENT_WAIT_S_MAX
-from windrow_protocol.merkle import MerkleTree
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -120,7 +120,7 @@ def _freeze(office: _Office) -> Epoch:
         _require_monotone(before, leaves)
         _require_intact(connection)
         published = ledger_bytes(connection, entry_seq)
-    tree = MerkleTree.from_amounts(leaves)
+    tree = epoch_tree(leaves)
     _require_agreement(published, tree.root, tree.total, head)
     previous_root = previous.root if previous else NO_ROOT
     _require_same_chain(office.chain, previous_root)
@@ -163,7 +163,7 @@ def _publish(office: _Office, epoch: Epoch) -> Epoch:
     """Write the four files, read them back, and let the second implementation judge what lies there."""
     house, header = office.house, header_of(office.house, epoch)
     with house.state.read() as connection:
-        tree = MerkleTree.from_amounts(cumulative(balances(connection, epoch.asset, epoch.entry_seq)))
+        tree = epoch_tree(cumulative(balances(connection, epoch.asset, epoch.entry_seq)))
         published = ledger_bytes(connection, epoch.entry_seq)
     if (tree.root, sha256_hex(published)) != (epoch.root, header["ledger_sha256"]):
         raise WindrowError(

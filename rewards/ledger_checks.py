@@ -16,12 +16,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from rewards.epoch_tree import epoch_tree
 from rewards.ledger import ASSET, CLEARING, FIRST_HEAD, SOURCES, cumulative, entries
 from rewards.vesting import STEPS
 from storage.pay_tables import pending_pay
 from storage.tables import epochs, payouts
 from storage.trust_tables import node_stakes
-from windrow_protocol.merkle import MerkleTree
 
 Balances = dict[str, int]
 # What may move where: a sale through clearing, and the steps of earned money.
@@ -143,7 +143,7 @@ def check_epochs_follow(connection: sa.Connection) -> Iterator[str]:
         leaves = cumulative(folded)
         if head != epoch.ledger_head:
             yield f"epoch {epoch.epoch_id}: entry {epoch.entry_seq} carries another head"
-        if not leaves or MerkleTree.from_amounts(leaves).root != epoch.root:
+        if not leaves or epoch_tree(leaves).root != epoch.root:
             yield f"epoch {epoch.epoch_id}: the ledger gives another root"
         if sum(leaves.values()) != epoch.total:
             yield f"epoch {epoch.epoch_id}: leaves sum to {sum(leaves.values())}, not {epoch.total}"

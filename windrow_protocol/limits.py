@@ -212,6 +212,7 @@ FINGERPRINT_MS: Final = 365 * 86_400_000  # for so long nobody else can give wha
 ACCOUNTING_BATCH_MAX: Final = 200  # contributions priced in one transaction
 PASSED_AUDITS_KEPT: Final = 64  # of a node, the latest; no network's `vest_audits` is more
 ROYALTY_OWNERS_MAX: Final = 1_000_000  # payout addresses among which one sale is split
+TREE_COMPILED_LEAVES_MIN: Final = 20_000  # smaller trees are built before the kernels are loaded
 SETTLEMENT_POLL_S: Final = 0.5  # before a refused step is tried again
 SETTLEMENT_WAIT_S_MAX: Final = 60  # between two looks at the chain's time while a timelock runs
 CLAIM_RETRY_MS_MIN: Final = 5_000  # after a claim that failed, for the same account

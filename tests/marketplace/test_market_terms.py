@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,7 @@ PRICE_UNMET = Terms(rows_min=10**9)
 @pytest.fixture
 def buyer(market: Market, request: pytest.FixtureRequest) -> Iterator[Any]:
     """A buyer of this test alone, with ether and 50 WIND, who has bought nothing."""
-    number = 500 + abs(hash(request.node.name)) % 10**6
-    key = key_from_hex(f"{number:064x}")
+    key = key_from_hex(hashlib.sha256(request.node.name.encode()).hexdigest())
     w3 = market.chain.w3
     payment = {
         "from": OPERATOR.address,

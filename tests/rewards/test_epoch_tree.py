@@ -1,0 +1,68 @@
+"""The compiled tree is the plain one, hash by hash, and refuses what that refuses."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from rewards.epoch_tree import compiled_tree, epoch_tree
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import TREE_COMPILED_LEAVES_MIN
+from windrow_protocol.merkle import UINT256_MAX, MerkleTree, checksum_address, verify_proof
+
+ADDRESSES = st.integers(0, 2**160 - 1).map(lambda number: f"0x{number:040x}")
+AMOUNTS = st.dictionaries(ADDRESSES, st.integers(0, UINT256_MAX), min_size=1, max_size=40)
+MIXED = checksum_address("0x" + "ab" * 20)
+
+
+@settings(max_examples=60, deadline=None)
+@given(amounts=AMOUNTS)
+@example(amounts={"0x" + "00" * 20: 0})
+@example(amounts={f"0x{number:040x}": 1 for number in range(17)})
+def test_the_compiled_tree_is_the_plain_tree(amounts: dict[str, int]) -> None:
+    assert compiled_tree(amounts) == MerkleTree.from_amounts(amounts)
+
+
+@pytest.mark.parametrize("spelling", [MIXED, MIXED.lower(), "0x" + MIXED[2:].upper()])
+def test_every_spelling_is_taken_and_one_is_kept(spelling: str) -> None:
+    assert compiled_tree({spelling: 7}) == MerkleTree.from_amounts({spelling: 7})
+    assert compiled_tree({spelling: 7}).leaves[0][0] == MIXED
+
+
+@pytest.mark.parametrize(
+    "amounts",
+    [
+        {"0x" + "ab" * 19 + "aB": 1},
+        {"0x" + "ab" * 19: 1},
+        {"0x" + "ab" * 19 + "g0": 1},
+        {"0x" + "ab" * 19 + "  ": 1},
+        {"1x" + "ab" * 20: 1},
+        {"0x" + "٠" * 40: 1},
+        {MIXED: -1},
+        {MIXED: UINT256_MAX + 1},
+        {MIXED: 1, MIXED.lower(): 2},
+        {},
+    ],
+)
+def test_what_the_plain_builder_refuses_is_refused_alike(amounts: dict[str, int]) -> None:
+    with pytest.raises((ValueError, WindrowError)) as plain:
+        MerkleTree.from_amounts(amounts)
+    with pytest.raises((ValueError, WindrowError)) as compiled:
+        compiled_tree(amounts)
+    assert type(compiled.value) is type(plain.value)
+
+
+def test_a_large_tree_goes_by_the_kernels_and_its_proofs_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = random.Random(7)
+    amounts = {
+        f"0x{drawn.getrandbits(160):040x}": drawn.randrange(10**24) for _ in range(TREE_COMPILED_LEAVES_MIN)
+    }
+    with monkeypatch.context() as without:
+        without.setattr(MerkleTree, "from_amounts", None)  # it is not asked
+        tree = epoch_tree(amounts)
+    assert tree.total == sum(amounts.values())
+    for account in list(amounts)[:50]:
+        assert verify_proof(account, amounts[account], tree.proof(account), tree.root)
