@@ -36,11 +36,10 @@ def test_without_a_chain_that_is_not_checked_and_nothing_else_changes(market: Ma
 
 
 def test_a_changed_entry_is_named(market: Market, bought: Bought) -> None:
-    change = sa.update(ledger).where(ledger.c.reason == "sale_fees")
     with market.house.state.write() as connection:
-        before = connection.execute(
-            sa.select(ledger.c.amount).where(ledger.c.reason == "sale_fees")
-        ).scalar_one()
+        fees = sa.select(ledger.c.entry_seq, ledger.c.amount).where(ledger.c.reason == "sale_fees")
+        seq, before = connection.execute(fees.order_by(ledger.c.entry_seq).limit(1)).one()
+        change = sa.update(ledger).where(ledger.c.entry_seq == seq)
         connection.execute(change.values(amount=before + 1))
     try:
         report = verify_books(market.house, market.chain)
