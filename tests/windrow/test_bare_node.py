@@ -26,7 +26,7 @@ from windrow_protocol.content import normalise_text, shingle_hashes
 PROGRAM = ROOT / "examples" / "bare_node.py"
 PAYOUT = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 PAGES = 10
-WAIT_S = 120
+WAIT_S = 600
 
 
 def test_it_uses_nothing_but_the_standard_library_and_ed25519() -> None:
