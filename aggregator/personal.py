@@ -26,7 +26,8 @@ from storage.segments import Segments
 from storage.tables import consents
 from storage.wrapping_keys import WrappingKeys
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.messages import PersonalContribution, decode_json
+from windrow_protocol.messages import decode_json
+from windrow_protocol.personal_messages import PersonalContribution
 
 
 class Personal:

@@ -13,7 +13,7 @@ from aggregator.personal import Personal
 from aggregator.requests import Caller
 from storage.env import Request, Response, Route, json_response
 from windrow_protocol.limits import PERSONAL_BYTES_MAX
-from windrow_protocol.messages import PersonalContribution, PersonalExport, PersonalWithdrawal
+from windrow_protocol.personal_messages import PersonalContribution, PersonalExport, PersonalWithdrawal
 
 KnownCaller = Callable[[Request, str], Caller]
 

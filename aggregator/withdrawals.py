@@ -29,7 +29,8 @@ from storage.tables import consents
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import REMOVED_PURPOSE, ids_sha256
 from windrow_protocol.limits import FINGERPRINT_MS, PERSONAL_BYTES_MAX
-from windrow_protocol.messages import PersonalExport, PersonalWithdrawal, decode_json
+from windrow_protocol.messages import decode_json
+from windrow_protocol.personal_messages import PersonalExport, PersonalWithdrawal
 from windrow_protocol.signing import verify
 
 REMOVALS_SUBJECT = "personal"

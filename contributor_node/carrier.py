@@ -26,7 +26,7 @@ import msgspec
 from contributor_node.coordinator_client import CoordinatorClient
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CARRIER_WAIT_S
-from windrow_protocol.messages import PersonalContribution, PersonalWithdrawal
+from windrow_protocol.personal_messages import PersonalContribution, PersonalWithdrawal
 
 if TYPE_CHECKING:
     from extension_bridge.delivery import Parties

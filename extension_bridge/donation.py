@@ -35,10 +35,10 @@ from extension_bridge.redaction import check_redacted, check_url, redact, redact
 from windrow_protocol.content import normalise_text, text_sha256
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CLOCK_SKEW_MS_MAX, TEXT_BYTES_MAX, TITLE_CHARS_MAX
-from windrow_protocol.messages import (
+from windrow_protocol.messages import TimeMs
+from windrow_protocol.personal_messages import (
     PersonalContribution,
     PersonalRecord,
-    TimeMs,
     personal_contribution_id_for,
 )
 from windrow_protocol.signing import public_id, sign

@@ -35,7 +35,7 @@ from extension_bridge.donation import Page, page_record
 from extension_bridge.outbox import keep_within
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import DRAFT_TEXT_CHARS_MAX, DRAFTS_MAX, MASK_WORD_CHARS_MAX
-from windrow_protocol.messages import PersonalContribution, PersonalRecord
+from windrow_protocol.personal_messages import PersonalContribution, PersonalRecord
 
 MASKED: Final = "masked"  # the kind of what a person took out by hand
 MASK: Final = "[MASKED]"

@@ -27,7 +27,7 @@ import msgspec
 from extension_bridge.bridge_file import BridgeFile, open_bridge_file
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import BRIDGE_PENDING_MAX
-from windrow_protocol.messages import PersonalContribution
+from windrow_protocol.personal_messages import PersonalContribution
 
 # state → event → next state
 STEPS: Final[dict[str, dict[str, str]]] = {

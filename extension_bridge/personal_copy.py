@@ -19,7 +19,7 @@ from extension_bridge.delivery import Courier
 from extension_bridge.outbox import Outbox
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import PERSONAL_PAGE_BYTES_MAX, PERSONAL_PAGES_MAX
-from windrow_protocol.messages import PersonalExport
+from windrow_protocol.personal_messages import PersonalExport
 
 PURPOSE: Final = "personal_export"
 _HERE_MAX: Final = 100_000

@@ -26,7 +26,8 @@ from storage.house import House
 from storage.http_server import HttpNetwork
 from storage.personal_tables import personal_bodies
 from storage.tables import consents
-from windrow_protocol.messages import PersonalContribution, Registration
+from windrow_protocol.messages import Registration
+from windrow_protocol.personal_messages import PersonalContribution
 from windrow_protocol.signing import dump_private_key
 
 PAGE = {

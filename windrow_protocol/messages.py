@@ -29,7 +29,6 @@ from windrow_protocol.limits import (
     BATCH_WIRE_BYTES_MAX,
     DISCLOSURES_MAX,
     DRAW_ENTRIES_MAX,
-    JWS_CHARS_MAX,
     LEASES_PER_REQUEST_MAX,
     OPTOUT_SIGNALS_MAX,
     TEXT_BYTES_MAX,
@@ -149,41 +148,6 @@ class Report(Message, frozen=True, tag="report", tag_field="kind"):
 
 
 Submission = Contribution | Report
-
-
-class PersonalRecord(Message, frozen=True):
-    """One redacted item a person chose to give."""
-
-    item_id: Hex64
-    url: Annotated[str, Meta(max_length=URL_CHARS_MAX)]
-    title: Title
-    text: Text
-    text_sha256: Hex64
-    captured_at_ms: TimeMs
-    redactions: dict[str, int] = {}
-
-
-class PersonalContribution(Message, frozen=True):
-    """POST /v1/personal (purpose `personal`): opted-in items under one signed consent receipt."""
-
-    contribution_id: Identifier
-    node_id: Hex64
-    source: Short
-    consent_receipt_id: Hex64
-    consent_jws: str
-    records: Annotated[list[PersonalRecord], Meta(min_length=1, max_length=BATCH_RECORDS_MAX)]
-
-
-class PersonalWithdrawal(Message, frozen=True):
-    """POST /v1/personal/withdrawals (purpose `personal_withdrawal`): the person's word, signed with `withdrawal`."""
-
-    withdrawal_jws: Annotated[str, Meta(max_length=JWS_CHARS_MAX)]
-
-
-class PersonalExport(Message, frozen=True):
-    """POST /v1/personal/export (purpose `personal_export`): what is held on me, after one of its ids."""
-
-    after: Annotated[str, Meta(max_length=64)] = ""
 
 
 class AuditCommitment(Message, frozen=True):
@@ -337,12 +301,6 @@ class Verdict(Message, frozen=True):
 def contribution_id_for(lease_id: str, node_id: str) -> str:
     """Return the id of the one contribution that a node can make for a lease."""
     return "c" + hashlib.sha256(f"windrow/contribution/{lease_id}/{node_id}".encode()).hexdigest()[:31]
-
-
-def personal_contribution_id_for(node_id: str, item_ids: Iterable[str]) -> str:
-    """Return the id of a personal donation: the same items from the same node are the same donation."""
-    joined = ",".join(sorted(item_ids))
-    return "p" + hashlib.sha256(f"windrow/personal/{node_id}/{joined}".encode()).hexdigest()[:31]
 
 
 def decode_json(body: bytes, kind: type[T]) -> T:

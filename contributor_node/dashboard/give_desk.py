@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from extension_bridge.consent import ConsentTerms
     from extension_bridge.drafts import Draft, Drafts
     from extension_bridge.outbox import Outbox
-    from windrow_protocol.messages import PersonalContribution, PersonalRecord
+    from windrow_protocol.personal_messages import PersonalContribution, PersonalRecord
 
 FILE = "bridge.db"
 _GIVEN_SHOWN = 200

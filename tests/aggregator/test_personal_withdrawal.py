@@ -28,7 +28,7 @@ from storage.wrapping_keys import FileKeys
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import REMOVED_PURPOSE, ids_sha256
 from windrow_protocol.limits import FINGERPRINT_MS
-from windrow_protocol.messages import PersonalContribution, PersonalExport, PersonalWithdrawal
+from windrow_protocol.personal_messages import PersonalContribution, PersonalExport, PersonalWithdrawal
 from windrow_protocol.signing import sign, verify
 
 START_MS = 1_800_000_000_000

@@ -20,7 +20,7 @@ from extension_bridge.outbox import Outbox
 from extension_bridge.withdrawal import sign_withdrawal
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CARRIER_WAIT_S
-from windrow_protocol.messages import PersonalContribution, PersonalRecord
+from windrow_protocol.personal_messages import PersonalContribution, PersonalRecord
 
 KEY = Ed25519PrivateKey.generate()
 

@@ -44,9 +44,6 @@ from windrow_protocol.messages import (
     DisclosureRequest,
     Lease,
     LeaseRequest,
-    PersonalContribution,
-    PersonalExport,
-    PersonalWithdrawal,
     Receipt,
     Registration,
     Report,
@@ -57,6 +54,7 @@ from windrow_protocol.messages import (
     decode_json,
     unpack_bounded,
 )
+from windrow_protocol.personal_messages import PersonalContribution, PersonalExport, PersonalWithdrawal
 from windrow_protocol.signing import public_id, signer_of, verify, verify_request
 
 T = TypeVar("T")
