@@ -34,7 +34,7 @@ sys.path[:1] = [str(ROOT)]
 
 import pyarrow.parquet as pq  # noqa: E402
 
-from windrow_protocol.personal_patterns import DEVICE_DETECTORS, KINDS, find_personal  # noqa: E402
+from windrow_protocol.personal_patterns import DEVICE_DETECTORS, DEVICE_KINDS, find_personal  # noqa: E402
 
 # What others call our kinds. A name that maps to itself is ours.
 OURS: Final = {
@@ -164,7 +164,7 @@ def rows_of(answer: Answer, labelled: list[list[Span]], ignored: frozenset[str])
                 counts[kind]["found"] += 1
                 counts[kind]["right"] += any(span[0] == kind for span in touched)
     known = {span[0] for found in answer.found for span in found} | (
-        set(KINDS) if answer.system == "windrow" else set()
+        set(DEVICE_KINDS) if answer.system == "windrow" else set()
     )
     return [
         row_of(answer, kind, counts[kind])
@@ -196,7 +196,7 @@ def missed(answer: Answer, cases: list[tuple[str, list[Span]]], most: int) -> It
     """Yield labelled spans of kinds we know that nothing covers, with what stands around them."""
     for (text, spans), found in zip(cases, answer.found, strict=True):
         for kind, start, end in spans:
-            if kind in KINDS and not is_covered(start, end, found) and most > 0:
+            if kind in DEVICE_KINDS and not is_covered(start, end, found) and most > 0:
                 most -= 1
                 yield {"missed": kind, "text": text[start:end], "around": text[max(0, start - 30) : end + 30]}
 

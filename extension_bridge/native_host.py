@@ -57,7 +57,7 @@ from extension_bridge.settings import (
 )
 from extension_bridge.withdrawal import sign_withdrawal
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.personal_patterns import KINDS
+from windrow_protocol.personal_patterns import DEVICE_KINDS
 from windrow_protocol.signing import public_id
 
 PROTOCOL: Final = 1
@@ -95,7 +95,7 @@ class Host:
             "protocol": PROTOCOL,
             "node_id": public_id(self._key),
             "network": self._outbox.fact("network"),
-            "kinds": list(KINDS),
+            "kinds": list(DEVICE_KINDS),
         }
 
     @answer.register

@@ -2,7 +2,7 @@
 
 Rules: deterministic, never overlapping, linear in the text; where a checksum exists it must be right, where a shape
 alone says too little a word beside it must. Unicode digits, full-width forms, odd blanks and zero-width characters
-cannot hide a finding. Kinds are a closed vocabulary (`KINDS`).
+cannot hide a finding. Kinds are a closed vocabulary (`DEVICE_KINDS`).
 
 Postal addresses and names are looked for only where that is asked for (`DEVICE_DETECTORS`): in what a person gives, not
 in public pages, where most of them are nobody's secret.
@@ -44,10 +44,9 @@ from windrow_protocol.personal_secrets import secrets_in
 # What looks for findings, each by signs of its own; see `find_personal`.
 DETECTORS: Final = ("secret", "email", "network", "evm", "base58", "bech32", "number")
 DEVICE_DETECTORS: Final = (*DETECTORS, "address", "name")
-KINDS: Final = (
-    *("email", "phone", "card", "iban", "ip", "mac", "wallet", "secret", "national_id"),
-    *("address", "name"),
-)
+# What `DETECTORS` find, and what those of a device find.
+KINDS: Final = ("email", "phone", "card", "iban", "ip", "mac", "wallet", "secret", "national_id")
+DEVICE_KINDS: Final = (*KINDS, "address", "name")
 
 # When two findings overlap, the one that says more wins. A number that a word calls a telephone beats a national id
 # that nothing names, because eleven digits with a right check digit are often an accident.

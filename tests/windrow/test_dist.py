@@ -88,7 +88,14 @@ def test_it_says_what_it_is(wheel: zipfile.ZipFile) -> None:
     info = next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
     metadata = Parser().parsestr(wheel.read(info).decode())
     assert metadata["License-Expression"] == "Apache-2.0"
-    assert set(metadata.get_all("Provides-Extra", [])) == {"node", "browser", "server", "dev", "fuzz"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {
+        "node",
+        "browser",
+        "server",
+        "agents",
+        "dev",
+        "fuzz",
+    }
     assert wheel.read(info.replace("METADATA", "licenses/LICENSE")) == (ROOT / "LICENSE").read_bytes()
     entry = wheel.read(info.replace("METADATA", "entry_points.txt")).decode()
     assert "windrow = windrow.cli:main" in entry
