@@ -96,13 +96,16 @@ class Pool:
     titles: tuple[str, ...]
     vocabulary: tuple[str, ...]
 
-    def prose(self, rng: random.Random, words_min: int) -> str:
-        """Return sentences of at least so many words altogether."""
+    def prose(self, rng: random.Random, words_min: int, without: str = "") -> str:
+        """Return sentences of at least so many words altogether, none of them in the text `without`."""
+        known = " ".join(without.split())
         said: list[str] = []
         count = 0
         while count < words_min:
-            said.append(rng.choice(self.sentences))
-            count += len(said[-1].split())
+            sentence = rng.choice(self.sentences)
+            if sentence not in known:
+                said.append(sentence)
+                count += len(sentence.split())
         return " ".join(said)
 
 

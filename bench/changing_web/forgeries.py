@@ -113,7 +113,9 @@ def _boilerplate(forger: Forger) -> str:
 
 
 def _title_and_filler(forger: Forger) -> str:
-    filler = forger.pool.prose(forger.rng, max(60, len(words(forger.page.text))))
+    # None of the page's own sentences: licences share theirs, and whoever hands those in has the page.
+    own = forger.page.text
+    filler = forger.pool.prose(forger.rng, max(60, len(words(own))), without=own)
     return f"{forger.page.title}\n\n{filler}"
 
 

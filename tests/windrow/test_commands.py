@@ -33,7 +33,9 @@ COMMANDS = [
     *("node setup", "node doctor", "node backup", "node restore", "node earnings", "node dashboard"),
     *("node pause", "node resume", "node finish", "node status", "node install", "node uninstall"),
     *("node log", "node evidence", "lake annotate", "lake check", "lake compact", "lake stats"),
-    *("import", "export", "erase", "redteam"),
+    *("import", "export", "erase", "redteam", "mcp", "ledger verify", "ledger recompute"),
+    *("bridge import", "bridge pair", "bridge serve", "rotate-personal-key"),
+    *("consent list", "consent show", "consent withdraw", "consent export", "consent open-copy"),
 ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from itertools import pairwise
 
 import pytest
@@ -96,17 +95,12 @@ def test_findings_lie_in_the_text_in_order_and_apart(text: str) -> None:
 @pytest.mark.parametrize(
     "unit", ["1 A", "12 Street ", "Aaa ", "1 Rua A ", "Dr. ", "\n, ", "9 9 A 9 ", "Apt 1 ", "Straße 1"]
 )
-def test_time_grows_with_the_text_and_no_faster(unit: str) -> None:
-    def cpu_s(size: int) -> float:
-        text = (unit * (size // len(unit) + 1))[:size]
-        begun = time.process_time()
-        list(postal_addresses_in(text))
-        list(person_names_in(text))
-        return time.process_time() - begun
-
-    cpu_s(1_000)
-    small, large = cpu_s(10_000), cpu_s(80_000)
-    assert large < 40 * max(small, 0.005)  # eight times the text; a square would be 64 times
+def test_a_long_text_of_nothing_but_signs_is_read_to_its_end(unit: str) -> None:
+    """What goes over the text once for each sign would need hours here, and the suite its limit."""
+    text = (unit * (400_000 // len(unit) + 1))[:400_000]
+    for spans in (list(postal_addresses_in(text)), list(person_names_in(text))):
+        assert all(first[1] <= second[0] for first, second in pairwise(spans))
+        assert not spans or spans[-1][1] <= len(text)
 
 
 def test_labelled_sentences() -> None:
