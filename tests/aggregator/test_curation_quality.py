@@ -204,4 +204,4 @@ HOSTILE = [
 def test_a_hostile_text_is_measured_to_its_end(text: str) -> None:
     """A rule that goes over such a text once for each of its parts would need hours, and the suite its limit."""
     measured = msgspec.structs.asdict(measure_quality(text))
-    assert [name for name, value in measured.items() if name.endswith("_share") and not 0 <= value <= 1] == []
+    assert [name for name, value in measured.items() if not 0 <= value <= SIZE] == []
