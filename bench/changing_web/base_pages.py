@@ -97,15 +97,14 @@ class Pool:
     vocabulary: tuple[str, ...]
 
     def prose(self, rng: random.Random, words_min: int, without: str = "") -> str:
-        """Return sentences of at least so many words altogether, none of them in the text `without`."""
+        """Return sentences of at least so many words altogether, none of the text `without` where there are others."""
         known = " ".join(without.split())
+        others = [each for each in self.sentences if each not in known] if known else self.sentences
         said: list[str] = []
         count = 0
         while count < words_min:
-            sentence = rng.choice(self.sentences)
-            if sentence not in known:
-                said.append(sentence)
-                count += len(sentence.split())
+            said.append(rng.choice(others or self.sentences))
+            count += len(said[-1].split())
         return " ".join(said)
 
 
