@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from web3 import Web3
 
@@ -52,6 +52,34 @@ class Deployment:
     block: int
 
 
+class Creation(NamedTuple):
+    """A contract as it would be created: its code with its arguments, and the address that follows."""
+
+    name: ContractName
+    code: bytes
+    address: str
+
+
+def creations_of(deployer: str, terms: DeployTerms) -> tuple[Creation, Creation, Creation]:
+    """Return token, distributor and market as these terms would have them, in the order of their creation."""
+    owner = Web3.to_checksum_address(terms.owner or deployer)
+    minter = Web3.to_checksum_address(terms.minter or deployer)
+    treasury = Web3.to_checksum_address(terms.treasury)
+
+    def creation(name: ContractName, *arguments: Any) -> Creation:
+        code = creation_code(name, *arguments)
+        return Creation(name, code, create2_address(_salt(terms), code))
+
+    token = creation("WindToken", owner, minter)
+    distributor = creation("RewardDistributor", token.address, terms.timelock_s, owner)
+    market = creation("DatasetMarket", token.address, distributor.address, treasury, owner)
+    return token, distributor, market
+
+
+def _salt(terms: DeployTerms) -> bytes:
+    return hashlib.sha256(f"windrow contracts of {terms.network}".encode()).digest()
+
+
 def deploy(w3: Web3, sender: Sender, key: LocalAccount, terms: DeployTerms) -> Deployment:
     """Create what is missing and return where everything lies.
 
@@ -60,20 +88,10 @@ def deploy(w3: Web3, sender: Sender, key: LocalAccount, terms: DeployTerms) -> D
     if bytes(w3.eth.get_code(Web3.to_checksum_address(FACTORY_ADDRESS))) != FACTORY_CODE:
         raise WindrowError("chain_rejected", f"this chain has no CREATE2 factory at {FACTORY_ADDRESS}")
     sender.wait_idle(key.address)
-    owner = Web3.to_checksum_address(terms.owner or key.address)
-    minter = Web3.to_checksum_address(terms.minter or key.address)
-    treasury = Web3.to_checksum_address(terms.treasury)
-    salt = hashlib.sha256(f"windrow contracts of {terms.network}".encode()).digest()
-
-    def create(name: ContractName, *arguments: Any) -> str:
-        code = creation_code(name, *arguments)
-        address = create2_address(salt, code)
-        if not w3.eth.get_code(Web3.to_checksum_address(address)):
-            sender.send(key, Outgoing(FACTORY_ADDRESS, salt + code))
-        return address
-
-    token = create("WindToken", owner, minter)
-    distributor = create("RewardDistributor", token, terms.timelock_s, owner)
-    market = create("DatasetMarket", token, distributor, treasury, owner)
+    creations = creations_of(key.address, terms)
+    for creation in creations:
+        if not w3.eth.get_code(Web3.to_checksum_address(creation.address)):
+            sender.send(key, Outgoing(FACTORY_ADDRESS, _salt(terms) + creation.code))
+    token, distributor, market = (creation.address for creation in creations)
     contract: Any = w3.eth.contract(address=Web3.to_checksum_address(token), abi=artifact("WindToken").abi)
     return Deployment(token, distributor, market, w3.eth.chain_id, contract.functions.createdInBlock().call())

@@ -15,9 +15,10 @@ Usage::
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,28 @@ class State:
                     raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 finally:
                     raw.close()
+
+    def copy_to(self, path: Path, at_that_moment: Callable[[], None]) -> None:
+        """Write the database as it is at one moment into a new SQLite file, while others go on writing.
+
+        `at_that_moment` runs while nothing can be committed. Raises WindrowError `backup_elsewhere` for a database
+        that is not SQLite. Source: SQLite's online backup API.
+        """
+        url = self._writer.url
+        if self._writer.dialect.name != "sqlite" or not url.database:
+            raise WindrowError("backup_elsewhere", url.get_backend_name())
+        source = sqlite3.connect(url.database, isolation_level=None)
+        try:
+            with self._lock:
+                at_that_moment()
+                source.execute("BEGIN")
+                source.execute(
+                    "SELECT count(*) FROM sqlite_schema"
+                ).fetchone()  # the snapshot begins with a read
+            with closing(sqlite3.connect(path)) as target:
+                source.backup(target)
+        finally:
+            source.close()
 
     def close(self) -> None:
         """Close all connections."""

@@ -3,20 +3,21 @@
 Rules: the same code drives both. The devnet dies with this process and is started again when it dies first; what it
 acknowledged is in its journal. The operator's key owns the contracts, the relayer's key only pays for gas.
 
-Does not: decide what is sent. Usage: `async with open_chain(settings) as chain: await chain.client()`.
+Does not: decide what is sent. Usage: `async with open_chain(settings, state) as chain: await chain.client()`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from storage.state import State, get_meta, set_meta
 from windrow.ports import require_free
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
     from chain.client import ChainClient
+    from chain.deploy import Creation
     from chain.relayer import Relayer
 
 log = structlog.get_logger(__name__)
@@ -38,8 +40,10 @@ START_PATIENCE_S: Final = 2.0
 class ChainLink:
     """A chain that is there, with the operator's and the relayer's keys."""
 
-    def __init__(self, settings: HouseSettings, operator: LocalAccount, relayer: LocalAccount) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: HouseSettings, state: State, operator: LocalAccount, relayer: LocalAccount
+    ) -> None:
+        self._settings, self._state = settings, state
         self.operator = operator
         self.relayer = relayer
         self.rpc_url = settings.rpc_url
@@ -105,7 +109,7 @@ class ChainLink:
 
     def _connect(self) -> ChainClient:
         from chain.client import ChainClient
-        from chain.deploy import DeployTerms
+        from chain.deploy import DeployTerms, creations_of
 
         client = ChainClient.connect(self.rpc_url, self._settings.chain_id)
         terms = DeployTerms(
@@ -113,12 +117,28 @@ class ChainLink:
             treasury=self.operator.address,
             timelock_s=self._settings.timelock_s,
         )
+        self._require_the_same(creations_of(self.operator.address, terms))
         client.deploy(self.operator, terms)
         if not self._settings.rpc_url:
             for address in self._settings.devnet_fund:
                 if client.token.balance_of(address) == 0:
                     client.token.mint(self.operator, address, GRANT_WEI)
         return client
+
+    def _require_the_same(self, creations: Sequence[Creation]) -> None:
+        """Refuse to pay through other contracts than this home's, which know of nothing that was paid before.
+
+        Another market is none of these: what it sells begins anew with the next publish.
+        """
+        for creation in creations[:2]:
+            remembered = f"{creation.name} on {self._settings.chain_id}"
+            with self._state.write() as connection:
+                known = get_meta(connection, remembered) or creation.address
+                set_meta(connection, remembered, known)
+            if known != creation.address:
+                raise WindrowError(
+                    "other_contracts", f"{creation.name} is at {known}, not {creation.address}"
+                )
 
     async def start_devnet(self) -> None:
         """Start the embedded devnet and keep it running. Raises WindrowError `port_taken` or `chain_unreachable`."""
@@ -173,15 +193,15 @@ class ChainLink:
 
 
 @asynccontextmanager
-async def open_chain(settings: HouseSettings) -> AsyncIterator[ChainLink]:
-    """Open the link to the chain until the block ends.
+async def open_chain(settings: HouseSettings, state: State) -> AsyncIterator[ChainLink]:
+    """Open the link to the chain until the block ends; `state` remembers the contracts that the home pays through.
 
     Nothing is started before `start`, or before the first `client`. Raises WindrowError of the keys.
     """
     from chain.keys import load_or_make_key
 
     keys = Path(settings.home) / "keys"
-    link = ChainLink(settings, load_or_make_key(keys / "operator"), load_or_make_key(keys / "relayer"))
+    link = ChainLink(settings, state, load_or_make_key(keys / "operator"), load_or_make_key(keys / "relayer"))
     try:
         yield link
     finally:

@@ -18,6 +18,7 @@ from typer.exceptions import TyperException
 from windrow.commands import (
     agent,
     audit,
+    backup,
     buyer,
     consent,
     house,
@@ -43,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for room in (house, node, consent, operator, lake, audit, buyer, agent, ledger, network, redteam):
+for room in (house, node, consent, operator, backup, lake, audit, buyer, agent, ledger, network, redteam):
     room.register(app)
 
 

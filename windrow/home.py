@@ -23,7 +23,7 @@ from storage.house import House
 from storage.lake import Lake
 from storage.real_env import real_env
 from storage.segments import Segments
-from storage.state import State, sqlite_url
+from storage.state import State, get_meta, set_meta, sqlite_url
 from storage.wrapping_keys import FileKeys, KeyringKeys, WrappingKeys
 from windrow.settings import HouseSettings, load_ranked_domains, load_trust_rules
 from windrow_protocol.errors import WindrowError
@@ -45,13 +45,14 @@ class OpenHome:
 def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenHome]:
     """Open a home for writing until the block ends.
 
-    Raises WindrowError `home_locked` when another process has it, `home_unwritable` when it cannot be written, and
-    `database_failed`, or `bad_config` of the trust rules.
+    Raises WindrowError `home_locked` when another process has it, `home_unwritable` when it cannot be written,
+    `other_network` when it is another network's, and `database_failed`, or `bad_config` of the trust rules.
     """
     path, env = Path(settings.home), env or real_env()
     with _locked(path):
         with usable_database():
             state = State.open(database_url(settings))
+            _require_network(state, settings.network)
         rules = load_trust_rules(settings.trust_rules)
         house = House(
             env,
@@ -75,6 +76,16 @@ def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenH
             contributions.close()
             personal.close()
             state.close()
+
+
+def _require_network(state: State, network: str) -> None:
+    """A home is one network's: what it signed and deployed for that is worth nothing on another."""
+    with state.write() as connection:
+        known = get_meta(connection, "network") or network
+        set_meta(connection, "network", known)
+    if known != network:
+        state.close()
+        raise WindrowError("other_network", f"{known}, not {network}")
 
 
 def _personal_keys(settings: HouseSettings, house: House) -> WrappingKeys:

@@ -37,6 +37,7 @@ from rewards.accountant import run_accountant
 from rewards.epoch import Signers, close_epoch
 from rewards.royalties import run_royalties
 from rewards.settlement import reconcile_claims
+from storage.backup import KEYS, LOST_WITHOUT, write_backup
 from storage.lake.checking import checked, lake_stats
 from storage.lake.compaction import Compaction
 from windrow.chain_link import ChainLink, open_chain
@@ -50,7 +51,7 @@ AUDIT_POLL_S = 0.5
 OPERATIONS = (
     *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain", "ledger_verify"),
     *("lake_annotate", "lake_check", "lake_compact", "lake_stats"),
-    *("import_documents", "settle", "erase", "personal_rotate"),
+    *("import_documents", "settle", "erase", "personal_rotate", "backup"),
 )
 
 
@@ -234,6 +235,14 @@ class Operations:
         """Wrap every contributor's key under a new key of the operator, and destroy the older ones."""
         return {"keys": await asyncio.to_thread(self.personal.vault.rotate)}
 
+    async def backup(self, target: str) -> dict[str, Any]:
+        """Copy the home, all but its keys, into a new folder; the pipeline waits meanwhile, ingest does not."""
+        home = self._home.house.home
+        async with self._busy, self._merging:
+            made = await asyncio.to_thread(write_backup, self._home.house, Path(target))
+        facts = {"path": target, "files": len(made.files), "bytes": made.bytes}
+        return {**facts, "keys": str(home / KEYS), "lost_without": LOST_WITHOUT}
+
     async def retention(self) -> int:
         """Take out the personal data whose time is over."""
         return await asyncio.to_thread(self.personal.withdrawals.expire)
@@ -287,5 +296,5 @@ class Operations:
 async def offline_operations(settings: HouseSettings) -> AsyncIterator[Operations]:
     """Open the home, and its chain, for one command while no house runs."""
     with open_home(settings) as home:
-        async with open_chain(settings) as chain:
+        async with open_chain(settings, home.house.state) as chain:
             yield Operations(settings, home, chain)

@@ -62,7 +62,7 @@ async def run_house(settings: HouseSettings, *, die_with_parent: bool = False) -
     with open_home(settings) as home:
         with home.house.state.write() as connection:
             enrol_validators(connection, parse_validators(settings.validators))
-        async with open_chain(settings) as chain:
+        async with open_chain(settings, home.house.state) as chain:
             await require_free(settings.host, settings.port)
             await chain.start()
             await _serve(settings, home, chain, stop)

@@ -219,6 +219,8 @@ CLAIM_RETRY_MS_MIN: Final = 5_000  # after a claim that failed, for the same acc
 CLAIMS_WAITING_MAX: Final = 100  # claims that wait for the relayer; more are told to come back
 ACCOUNT_ENTRIES_MAX: Final = 500  # rows of one answer of GET /v1/accounts/{payout}/entries
 OPERATOR_BYTES_MAX: Final = 64_000_000
+BACKUP_LIST_BYTES_MAX: Final = 256_000_000  # of the list of a backup's files
+BACKUP_FILES_MAX: Final = 1_000_000
 
 # --- the node and its coordinator
 COORDINATOR_ANSWER_BYTES_MAX: Final = 16_000_000

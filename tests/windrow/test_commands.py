@@ -34,7 +34,7 @@ COMMANDS = [
     *("node pause", "node resume", "node finish", "node status", "node install", "node uninstall"),
     *("node log", "node evidence", "lake annotate", "lake check", "lake compact", "lake stats"),
     *("import", "export", "erase", "redteam", "mcp", "ledger verify", "ledger recompute"),
-    *("bridge import", "bridge pair", "bridge serve", "rotate-personal-key"),
+    *("bridge import", "bridge pair", "bridge serve", "rotate-personal-key", "backup", "restore"),
     *("consent list", "consent show", "consent withdraw", "consent export", "consent open-copy"),
 ]
 
@@ -126,7 +126,7 @@ def served(tmp_path: Path) -> set[tuple[str, str]]:
     settings = HouseSettings(home=str(tmp_path / "home"))
     with open_home(settings) as home:
         key = load_or_make_key(tmp_path / "key")
-        chain = ChainLink(settings, key, key)
+        chain = ChainLink(settings, home.house.state, key, key)
         routes = house_routes(settings, home, chain, Operations(settings, home, chain))
         return {(route.method, re.sub(r"{(\w+):[^}]*}", r"{\1}", route.pattern)) for route in routes}
 

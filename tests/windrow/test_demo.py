@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from running_house import windrow
 
 from contributor_node.chromium import find_chromium
 from windrow_protocol.errors import WindrowError
@@ -164,3 +165,27 @@ def test_nothing_was_fetched_that_robots_txt_denies(figures: dict[str, Any]) -> 
         *("127.0.30.1", "127.0.31.1"),  # the honest nodes
         *("127.0.33.1", "127.0.34.1", "127.0.35.1"),  # the validators; the cheat's own is missing
     }
+
+
+def test_a_backup_of_the_house_is_the_house(figures: dict[str, Any], tmp_path: Path) -> None:
+    """Backed up, lost and restored, it says the same of its books, of the chain and of every document."""
+    home, lost = Path(figures["home"]) / "house", tmp_path / "lost"
+    questions = [
+        ("ledger", "verify", "--json"),
+        ("lake", "check", "--json"),
+        ("sql", "SELECT contribution_id, text FROM documents ORDER BY ALL", "--format", "json"),
+        ("sql", "SELECT * FROM payouts ORDER BY ALL", "--format", "json"),
+    ]
+    environment = {"WINDROW_HOME": str(home), "WINDROW_NETWORK": "windrow-demo"}
+
+    def answers() -> list[str]:
+        said = [windrow(*question, env=environment) for question in questions]
+        assert {each.code for each in said} == {0}, [each.err for each in said]
+        return [each.out for each in said]
+
+    before = answers()
+    assert json.loads(before[0])["ok"] is True
+    assert windrow("backup", tmp_path / "backup", env=environment).code == 0
+    home.rename(lost)
+    assert windrow("restore", tmp_path / "backup", "--keys", lost / "keys", env=environment).code == 0
+    assert answers() == before

@@ -54,7 +54,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str]]:
     settings = HouseSettings(home=str(folder / "home"))
     with open_home(settings) as home:
         key = load_or_make_key(folder / "key")
-        chain = ChainLink(settings, key, key)
+        chain = ChainLink(settings, home.house.state, key, key)
         routes = house_routes(settings, home, chain, Operations(settings, home, chain))
     paths = describe([route for route in routes if route.method != "*"])["paths"]
     return {(method.upper(), anonymous(path)) for path, methods in paths.items() for method in methods}
