@@ -195,6 +195,23 @@ def test_sql_on_the_sample_is_contained(statement: str, code: str) -> None:
     assert refusal.value.code == code
 
 
+@pytest.mark.parametrize(
+    "escape",
+    [
+        """range" FROM range(1); COPY (SELECT 1) TO '{out}'; --""",
+        """range", (SELECT content FROM read_text('{secret}')) AS leak FROM range(1) --""",
+        """a"b""",
+    ],
+)
+def test_a_column_that_a_market_names_like_a_statement_is_a_name(tmp_path: Path, escape: str) -> None:
+    """The catalogue is a stranger's too, and the view is made before the process is contained."""
+    (tmp_path / "secret").write_text("the secret")
+    name = escape.format(out=tmp_path / "out", secret=tmp_path / "secret")
+    answer = ask_sample([{"name": name, "type": "string"}], [{name: "a"}], "SELECT * FROM sample")
+    assert (answer.columns, answer.rows) == ([name], [["a"]])
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_sample_has_the_types_of_the_whole() -> None:
     answer = ask_sample(
         COLUMNS, ROWS, "SELECT id, typeof(fetched_at), year(fetched_at) FROM sample ORDER BY id"
