@@ -39,13 +39,18 @@ PARENT: Final = "TwoStepOwned"
 CONTRACTS: Final = ("WindToken", "RewardDistributor", "DatasetMarket", PARENT)
 # The tests of a contract, the quicker ones first.
 TESTS: Final[dict[str, tuple[str, ...]]] = {
-    "WindToken": ("test_wind_token", "test_dataset_market", "test_contract_sequences"),
+    "WindToken": ("test_wind_token", "test_contract_events", "test_contract_sequences"),
     "RewardDistributor": (
         "test_reward_distributor",
         "test_contract_sequences",
         "test_distributor_properties",
     ),
-    "DatasetMarket": ("test_dataset_market", "test_market_orders", "test_contract_sequences"),
+    "DatasetMarket": (
+        "test_dataset_market",
+        "test_market_orders",
+        "test_contract_events",
+        "test_contract_sequences",
+    ),
     PARENT: ("test_reward_distributor", "test_wind_token"),
 }
 # What a source goes into where that is more than the contract of its name.
