@@ -16,13 +16,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from platformdirs import user_cache_path
 
@@ -93,6 +95,32 @@ def compile_folder(sources: Path) -> Path:
         with contextlib.suppress(OSError):  # another process was first, with the same result
             fresh.rename(result)
     return result
+
+
+class Compiler:
+    """One compiler in a process of its own, for many variants of a contract. Raises CompilerMissingError."""
+
+    def __init__(self) -> None:
+        command = ["node", str(_CONTRACTS / "compile.js"), "--lines", str(node_modules())]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+    def artifact(self, contract: str, sources: Mapping[str, str]) -> dict[str, Any]:
+        """Return a contract's artifact from texts by file name; warnings are passed over. Raises CompileError."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"contract": contract, "sources": dict(sources)}) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise CompileError("the compiler ended")
+        found: dict[str, Any] = json.loads(line)
+        if "refused" in found:
+            raise CompileError(found["refused"])
+        return found
 
 
 def _inputs_digest(sources: Path) -> str:

@@ -58,9 +58,9 @@ class OrderOps:
         Raises WindrowError `chain_rejected`: NotListed, ListingClosed, ERC20InsufficientBalance.
         """
         self._contract.sender.wait_idle(buyer_key.address)
-        for held in self._orders_of(buyer_key.address, export_id):
-            if held.terms_sha256 == terms_sha256 and self.is_open(held.order_id):
-                return held
+        held = self.waiting(buyer_key.address, export_id, terms_sha256)
+        if held is not None:
+            return held
         offered = self._market.listing(export_id)
         if offered is not None and offered.is_open:
             self._token.approve(buyer_key, self._contract.address, offered.price_wei)
@@ -68,6 +68,18 @@ class OrderOps:
         done = self._contract.write(buyer_key, "order", key, bytes.fromhex(terms_sha256))
         (event,) = self._contract.events_in("Ordered", done.receipt)
         return _held(event)
+
+    def waiting(self, buyer: str, export_id: str, terms_sha256: str) -> HeldOrder | None:
+        """The order of a buyer whose price waits under these terms."""
+        placed = self._orders_of(buyer, export_id)
+        return next(
+            (each for each in placed if each.terms_sha256 == terms_sha256 and self.is_open(each.order_id)),
+            None,
+        )
+
+    def was_refunded(self, order_id: int) -> bool:
+        """Whether all of an order's price went back."""
+        return not self.is_open(order_id) and self._event("Refunded", order_id) is not None
 
     def ordered_in(self, tx: str) -> HeldOrder | None:
         """The order that a transaction placed; None when it failed, is unknown, or placed none here."""

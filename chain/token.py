@@ -140,11 +140,29 @@ class TokenOps:
         return None
 
     def transferred(self, authorization: Authorization, from_block: int, to_block: int) -> bool:
-        """Whether the transaction that used an authorization moved exactly its value from payer to payee."""
+        """Whether using an authorization moved exactly its value from payer to payee.
+
+        The token writes the transfer directly after the use, so another transfer of the same transaction is not it.
+        """
         tx = self.payment_tx(authorization.payer, authorization.nonce, from_block, to_block)
         if tx is None:
             return False
         receipt = self._contract.w3.eth.get_transaction_receipt(HexStr(tx))
+        used = (
+            event["logIndex"]
+            for event in self._contract.events_in("AuthorizationUsed", receipt)
+            if bytes(event["args"]["nonce"]) == authorization.nonce
+            and event["args"]["authorizer"].lower() == authorization.payer.lower()
+        )
+        after = next(used) + 1
         wanted = (authorization.payer.lower(), authorization.payee.lower(), authorization.value_wei)
-        moved = (event["args"] for event in self._contract.events_in("Transfer", receipt))
-        return any((one["from"].lower(), one["to"].lower(), one["value"]) == wanted for one in moved)
+        return any(
+            (
+                event["logIndex"],
+                event["args"]["from"].lower(),
+                event["args"]["to"].lower(),
+                event["args"]["value"],
+            )
+            == (after, *wanted)
+            for event in self._contract.events_in("Transfer", receipt)
+        )

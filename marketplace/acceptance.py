@@ -3,7 +3,8 @@
 Rules: judged before any download token exists, by statements of this module alone. A verdict is written down before
 the chain is told, so that a kill in between is mended by `finish_orders`; it is never judged twice. A buyer has
 `JUDGEMENTS_PER_DAY_MAX` failures a day: more orders are given back unjudged, because each failure tells a little of the
-data. Nobody is asked: refunds need no human, and after a day the contract gives back what nobody judged.
+data. For the same reason only an order whose price still waits, and can still become a sale, is judged. Nobody is
+asked: refunds need no human, and after a day the contract gives back what nobody judged.
 
 Does not: take payments, deliver, or judge after the sale (then only the manifest's digests count).
 
@@ -12,6 +13,7 @@ Usage: `judgement = judge_order(house, chain, settler_key, JudgementRequest(tx_h
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ import duckdb
 import msgspec
 import pyarrow.dataset as pads
 import sqlalchemy as sa
+import structlog
 from msgspec import Meta
 
 from marketplace.catalogue import Catalogue, Offer
@@ -31,7 +34,11 @@ from storage.house import House
 from storage.state import insert_once
 from storage.tables import judgements
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import JUDGEMENTS_PER_DAY_MAX
+from windrow_protocol.limits import (
+    JUDGEMENT_MARGIN_S,
+    JUDGEMENT_MEMORY_BYTES_MAX,
+    JUDGEMENTS_PER_DAY_MAX,
+)
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -39,7 +46,12 @@ if TYPE_CHECKING:
     from chain.client import ChainClient
     from chain.market_orders import HeldOrder
 
+log = structlog.get_logger(__name__)
 DAY_MS: Final = 86_400_000
+_BOUNDS: Final = {
+    "threads": 1,
+    "memory_limit": f"{JUDGEMENT_MEMORY_BYTES_MAX}B",
+}  # the house works on beside it
 _ENDING: Final = threading.Lock()  # one thread at a time tells the chain, or it would be told twice
 _DUPLICATE_COLUMNS: Final = ("content_sha256", "dup_cluster_id")
 
@@ -61,7 +73,7 @@ class JudgementRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """How an order ended. `reason` is `terms_met`, `terms_not_met` or `too_many_tries`."""
+    """How an order ended. `reason` is `terms_met`, `terms_not_met`, `too_many_tries` or `not_waiting`."""
 
     order_id: Annotated[int, Meta(ge=1)]
     accepted: bool
@@ -74,7 +86,10 @@ def examine(offer: Offer, terms: Terms, now_ms: int) -> list[Finding]:
     """Hold terms against an export's own Parquet. Raises WindrowError `export_corrupt`."""
     shards = [str(offer.folder / file.path) for file in offer.manifest.files if file.path.startswith("data/")]
     columns = {column.name: column.type for column in offer.manifest.columns}
-    with duckdb.connect() as engine:
+    with (
+        tempfile.TemporaryDirectory(prefix="windrow-terms-") as spilled,
+        duckdb.connect(config={**_BOUNDS, "temp_directory": spilled}) as engine,
+    ):
         engine.execute("SET enable_external_access = false")
         if shards:
             engine.register("export", pads.dataset([Path(shard) for shard in shards], format="parquet"))
@@ -159,15 +174,20 @@ def judge_order(
     with house.state.read() as connection:
         known = connection.execute(sa.select(judgements).where(judgements.c.order_key == key)).one_or_none()
     if known is None:
-        _write_verdict(house, key, held, *_verdict(house, held, request.terms))
+        _write_verdict(house, key, held, *_verdict(house, chain, held, request.terms))
     finish_orders(house, chain, settler_key)
     with house.state.read() as connection:
         row = connection.execute(sa.select(judgements).where(judgements.c.order_key == key)).one()
+    if not row.tx_hash:
+        raise WindrowError("chain_rejected", f"the chain does not let order {row.order_id} end now")
     findings = msgspec.json.decode(row.findings, type=list[Finding])
     return Judgement(row.order_id, row.accepted, row.reason, findings, row.tx_hash)
 
 
-def _verdict(house: House, held: HeldOrder, terms: Terms) -> tuple[str, list[Finding]]:
+def _verdict(house: House, chain: ChainClient, held: HeldOrder, terms: Terms) -> tuple[str, list[Finding]]:
+    last_s = held.refundable_at_s - JUDGEMENT_MARGIN_S
+    if chain.time_s() >= last_s or not chain.orders.is_open(held.order_id):
+        return "not_waiting", []  # what holds would be told for nothing: there may be no sale any more
     since = house.now_ms() - DAY_MS
     tries = sa.select(sa.func.count()).where(
         judgements.c.buyer == held.buyer,
@@ -203,10 +223,11 @@ def _write_verdict(house: House, key: str, held: HeldOrder, reason: str, finding
 
 
 def finish_orders(house: House, chain: ChainClient, settler_key: LocalAccount) -> int:
-    """Tell the chain every verdict that it was not told yet; return how many.
+    """Tell the chain every verdict that it was not told yet; return how many were ended.
 
-    An order that the chain no longer lets be settled (a day went by, or its listing was closed) is given back. Raises
-    WindrowError `chain_unreachable` or `chain_pending`.
+    An order that the chain no longer lets be settled (a day went by, or its listing was closed) is given back. One that
+    it lets end in no way is left for the next time, and stands in nobody's way. Raises WindrowError `chain_unreachable`
+    or `chain_pending`.
     """
     mine = f"{chain.chain_id}/{chain.market.address.lower()}/"
     waiting = sa.select(judgements).where(
@@ -215,12 +236,21 @@ def finish_orders(house: House, chain: ChainClient, settler_key: LocalAccount) -
     with _ENDING:
         with house.state.read() as connection:
             rows = connection.execute(waiting.order_by(judgements.c.order_id)).all()
-        for row in rows:
-            ended = _end(chain, settler_key, row)
-            with house.state.write() as connection:
-                changed = sa.update(judgements).where(judgements.c.order_key == row.order_key)
-                connection.execute(changed.values(**ended))
-    return len(rows)
+        return sum(_finished(house, chain, settler_key, row) for row in rows)
+
+
+def _finished(house: House, chain: ChainClient, settler_key: LocalAccount, row: Any) -> bool:
+    try:
+        ended = _end(chain, settler_key, row)
+    except WindrowError as error:
+        if error.code != "chain_rejected":
+            raise
+        log.warning("order_not_ended", order=row.order_id, detail=error.detail)
+        return False
+    with house.state.write() as connection:
+        changed = sa.update(judgements).where(judgements.c.order_key == row.order_key)
+        connection.execute(changed.values(**ended))
+    return True
 
 
 def _end(chain: ChainClient, settler_key: LocalAccount, row: Any) -> dict[str, Any]:

@@ -8,8 +8,12 @@ Does not: ask or pay (`marketplace.client` does). Usage: `quote: Quote = client.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
+
+Wei = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,77})$(?!\\n)")]
 
 
 class ChainFacts(msgspec.Struct, frozen=True):
@@ -32,7 +36,7 @@ class Quote(msgspec.Struct, frozen=True):
     coordinator_id: str
     export_id: str
     manifest_sha256: str
-    price: str
+    price: Wei
     asset: str
     listed: bool
     rows: int

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
     from chain.client import ChainClient
+    from chain.market import Purchase
+    from chain.market_orders import HeldOrder
 
 __all__ = ["MarketClient", "Quote", "Receipt"]
 
@@ -53,6 +56,11 @@ EPOCH_FILES: Final = ("tree.json", "ledger.ndjson", "epoch.json", "epoch.jws")
 _SMALL_BYTES_MAX: Final = 16_000_000
 _EPOCH_BYTES_MAX: Final = 4_000_000_000
 Progress = Callable[[str, int, int], None]
+Allow = Callable[[int], AbstractContextManager[None]]
+
+
+def _allowed(_price_wei: int) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 class MarketClient:
@@ -95,15 +103,18 @@ class MarketClient:
         *,
         price_wei_max: int,
         terms: Terms | None = None,
+        allow: Allow = _allowed,
         progress: Progress | None = None,
     ) -> Receipt:
         """Pay if this buyer has not paid yet, download what is missing and check all of it.
 
         Under `terms` the price waits on chain until the market has judged them, and comes back when they do not hold.
+        `allow(price_wei)` surrounds the paying, and only that: what leaves it tells whether anything was paid.
 
         `progress(path, bytes_done, bytes_all)` is called while files arrive. Calling again after any failure goes on
         and pays nothing twice. Raises WindrowError `price_changed`, `chain_unreachable`, `wrong_chain`,
-        `chain_rejected`, `unknown_payment`, `terms_not_met`, `too_many_tries`, `export_corrupt` or `not_running`.
+        `chain_rejected`, `unknown_payment`, `not_judged`, `terms_not_met`, `too_many_tries`, `export_corrupt` or
+        `not_running`.
         """
         from chain.client import ChainClient
         from chain.deploy import Deployment
@@ -112,10 +123,14 @@ class MarketClient:
             raise WindrowError("chain_unreachable", "the market does not know its contracts at the moment")
         deployment = Deployment(**msgspec.structs.asdict(quote.chain))
         chain = ChainClient.connect(rpc_url, quote.chain.chain_id, deployment)
-        _check_listing(chain, quote, price_wei_max)
-        if terms is not None:
-            self._order_under(terms, chain, key, quote)
-        purchase = chain.market.buy(key, quote.export_id)
+        price_wei = _check_listing(chain, quote, price_wei_max)
+        chain.sender.wait_idle(key.address)
+        purchase = chain.market.purchase_of(key.address, quote.export_id)
+        if purchase is None and terms is not None:
+            purchase = self._bought_under(terms, chain, key, quote, lambda: allow(price_wei))
+        elif purchase is None:
+            with allow(price_wei):
+                purchase = chain.market.buy(key, quote.export_id)
         if purchase.manifest_sha256 != quote.manifest_sha256:
             raise WindrowError("export_corrupt", "the chain sold another manifest than was quoted")
         ticket = self._order(key, quote, purchase.tx)
@@ -160,19 +175,45 @@ class MarketClient:
             self._http.save(url, folder / name, bytes_max=_EPOCH_BYTES_MAX)
         return folder
 
-    def _order_under(self, terms: Terms, chain: ChainClient, key: LocalAccount, quote: Quote) -> None:
-        """Order under terms and have them judged, unless this buyer has the export already."""
-        if chain.market.purchase_of(key.address, quote.export_id) is not None:
-            return
-        held = chain.orders.order(key, quote.export_id, terms_sha256(terms))
+    def _bought_under(
+        self,
+        terms: Terms,
+        chain: ChainClient,
+        key: LocalAccount,
+        quote: Quote,
+        allowed: Callable[[], AbstractContextManager[None]],
+    ) -> Purchase:
+        """Order under terms, have them judged, and return the sale; an order that waits already is judged."""
+        digest = terms_sha256(terms)
+        held = chain.orders.waiting(key.address, quote.export_id, digest)
+        if held is not None:
+            self._judge(chain, held, terms)
+        else:
+            with allowed():
+                self._judge(chain, chain.orders.order(key, quote.export_id, digest), terms)
+        purchase = chain.market.purchase_of(key.address, quote.export_id)
+        if purchase is None:  # paying now would be paying without terms
+            raise WindrowError("not_judged", "the market says that the terms hold, the chain has no sale")
+        return purchase
+
+    def _judge(self, chain: ChainClient, held: HeldOrder, terms: Terms) -> None:
+        """Have an order judged. The market's word is held against the chain: it has the money."""
         body = msgspec.json.encode({"tx_hash": held.tx, "terms": terms})
-        judged = _decoded(self._http.post("/market/judgements", body, _SMALL_BYTES_MAX), Judged)
-        if not judged.accepted:
-            failed = [
-                f"{f.assertion}: wanted {f.wanted}, found {f.found}" for f in judged.findings if not f.holds
-            ]
-            code = judged.reason if judged.reason == "too_many_tries" else "terms_not_met"
-            raise WindrowError(code, "; ".join(failed), refund_tx=judged.tx_hash)
+        try:
+            judged = _decoded(self._http.post("/market/judgements", body, _SMALL_BYTES_MAX), Judged)
+        except WindrowError as error:
+            raise WindrowError("not_judged", f"{error.code}: {error.detail}"[:300]) from error
+        if judged.accepted:
+            return
+        if not chain.orders.was_refunded(held.order_id):
+            raise WindrowError(
+                "not_judged", "the market says that it gave the price back, the chain does not"
+            )
+        failed = [
+            f"{f.assertion}: wanted {f.wanted}, found {f.found}" for f in judged.findings if not f.holds
+        ]
+        code = judged.reason if judged.reason == "too_many_tries" else "terms_not_met"
+        raise WindrowError(code, "; ".join(failed) or judged.reason, refund_tx=judged.tx_hash)
 
     def _json(self, path: str) -> Any:
         return _decoded(self._http.get(path, _SMALL_BYTES_MAX), Any)
@@ -227,8 +268,8 @@ class MarketClient:
         return manifest
 
 
-def _check_listing(chain: ChainClient, quote: Quote, price_wei_max: int) -> None:
-    """Compare the quote with what the chain will really take."""
+def _check_listing(chain: ChainClient, quote: Quote, price_wei_max: int) -> int:
+    """Compare the quote with what the chain will really take, and return that."""
     listing = chain.market.listing(quote.export_id)
     if listing is None or not listing.is_open:
         raise WindrowError("chain_rejected", f"{quote.dataset} {quote.version} is not for sale on chain")
@@ -236,6 +277,7 @@ def _check_listing(chain: ChainClient, quote: Quote, price_wei_max: int) -> None
         raise WindrowError("export_corrupt", "the chain lists another manifest than was quoted")
     if listing.price_wei > price_wei_max:
         raise WindrowError("price_changed", f"{listing.price_wei} wei, at most {price_wei_max} allowed")
+    return listing.price_wei
 
 
 def _named(progress: Progress, path: str, size: int) -> Callable[[int], None]:

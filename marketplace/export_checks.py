@@ -144,6 +144,11 @@ class ExportChecks:
         findings.require_none()
         return f"{len(manifest.files)} files have the size and digest in the manifest"
 
+    def require_sound(self, path: str) -> None:
+        """Raise WindrowError `export_corrupt` when a file is not the one in the signed manifest, or NotChecked."""
+        if not self._sound(self.signed().file(path)):
+            raise WindrowError("export_corrupt", f"{path} was changed")
+
     def _sound(self, file: ManifestFile) -> bool:
         path = self.folder / file.path
         try:

@@ -56,18 +56,20 @@ def tell_row(
     settlement = SettlementChecks(export, epochs, root_accepted, now_ms)
     asked = dict(settlement.questions())
     basis.ask_all((name, asked[name]) for name in ("epoch signature", "ledger", "tree and root"))
-    proof = _proof_of(folder, row_id)
+    proof = _proof_of(export, row_id)
     report.ask_all(_Story(export, settlement, proof).questions())
     report.ask("root on chain", asked["root on chain"])
     return [*report.checks, *(check for check in basis.checks if check.state == "failed")]
 
 
-def _proof_of(folder: Path, row_id: str) -> dict[str, Any]:
+def _proof_of(export: ExportChecks, row_id: str) -> dict[str, Any]:
     try:
-        found = pq.read_table(folder / PROVENANCE_NAME, filters=[("id", "=", row_id)]).to_pylist()
+        found = pq.read_table(export.folder / PROVENANCE_NAME, filters=[("id", "=", row_id)]).to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise WindrowError("export_corrupt", f"{PROVENANCE_NAME} cannot be read") from error
     if len(found) != 1:
+        if export.manifest is not None:
+            export.require_sound(PROVENANCE_NAME)
         raise WindrowError("not_found", f"{len(found)} rows are called {row_id!r}"[:160])
     return dict(found[0])
 
@@ -97,6 +99,8 @@ class _Story:
         shards = sorted(file.path for file in manifest.files if file.path.startswith("data/"))
         try:
             shard = shards[self.proof["shard"]]
+            for path in (PROVENANCE_NAME, shard):  # its owner and its place are signed nowhere else
+                self.export.require_sound(path)
             table = pq.read_table(self.export.folder / shard, filters=[("id", "=", self.proof["id"])])
             (row,) = table.to_pylist()
         except (pa.ArrowException, OSError, IndexError, ValueError, TypeError) as error:

@@ -2,10 +2,12 @@
 
 Rules: what is asked is one transfer of the exact price to the market contract; the settler's key brings it in as a sale
 and pays the gas. A payment is checked here before any gas is spent. A buyer who has the export already is given it
-again and nothing is brought in, so any retry is free, under the same payment or another one. A header is bounded before
-it is decoded.
+again and nothing is brought in, so a retry under a payment signed anew is free. One payment gives one answer: what
+settles it lies on the chain for everybody to read while its signature is still valid. A header is bounded before it
+is decoded.
 
-Does not: take Permit2, keep anything beside the chain and its fold in `sales`, or trust what a payment says of itself.
+Does not: take Permit2, keep anything but used nonces beside the chain and its fold in `sales`, or trust what a payment
+says of itself.
 
 Usage::
 
@@ -35,6 +37,8 @@ from marketplace.catalogue import Offer
 from marketplace.orders import Address
 from marketplace.payment import record_purchases, sale_of_buyer
 from storage.house import House
+from storage.state import insert_once
+from storage.tables import nonces
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import PAYMENT_HEADER_CHARS_MAX, PAYMENT_LIFE_S_MAX
 
@@ -163,6 +167,8 @@ class X402Till:
         """
         authorization = self._checked(offer, payment, chain)
         export_id = offer.manifest.export_id
+        chain.sender.wait_idle(settler_key.address)  # a sale on its way into a block would be made twice
+        first = self._note(authorization)
         record_purchases(self._house, chain)
         sale = sale_of_buyer(self._house, export_id, authorization.payer)
         if sale is None:
@@ -176,7 +182,17 @@ class X402Till:
             sale = sale_of_buyer(self._house, export_id, authorization.payer)
         if sale is None:
             raise WindrowError("unknown_payment", f"the sale to {authorization.payer} is not in a block yet")
+        if not first:
+            raise WindrowError("payment_refused", "it was used; sign another, which brings in nothing again")
         return sale
+
+    def _note(self, authorization: Authorization) -> bool:
+        """Write a payment's nonce down before it is brought in; return whether it was heard for the first time."""
+        heard = {"node_id": authorization.payer.lower(), "nonce": "0x" + authorization.nonce.hex()}
+        with self._house.state.write() as connection:
+            return insert_once(
+                connection, nonces, **heard, expires_at_ms=authorization.valid_before_s * 1000 + 1000
+            )
 
     def _checked(self, offer: Offer, payment: Payment, chain: ChainClient) -> Authorization:
         """Return the transfer that was signed, if it is the one asked for and its signer's."""

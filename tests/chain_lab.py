@@ -96,8 +96,9 @@ class Lab:
     """One state that calls change."""
 
     def __init__(self) -> None:
-        # A coinbase with a coin is never cleared as empty, which py-evm could not undo across several calls.
-        chain = EmbeddedChain(Genesis(CHAIN_ID, START_S, {address(0): 1}))
+        # A coinbase with a coin is never cleared as empty, which py-evm could not undo across several calls; nor is the
+        # place of signature recovery, which every signed transfer touches.
+        chain = EmbeddedChain(Genesis(CHAIN_ID, START_S, {address(0): 1, address(1): 1}))
         header = chain.next_header(START_S).copy(base_fee_per_gas=0)
         self._state: Any = chain._chain.get_vm(header).state
         self.now_s = START_S

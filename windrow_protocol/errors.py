@@ -227,6 +227,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("bad_terms", "The terms are not of the vocabulary, or not those of the order", "see docs/market.md for what can be asserted", 400),
     Reason("terms_not_met", "The export does not meet the terms, so all of the price was given back", "see what was found; order under other terms, or buy without", 409),
     Reason("too_many_tries", "This buyer's terms failed too often today, so the order was given back unjudged", "order again tomorrow, or buy without terms", 429),
+    Reason("not_judged", "The order was paid, and the market has not ended it: its price waits in the contract", "ask again with the same terms; after a day anyone can have it given back (docs/market.md)", 503),
     Reason("payment_refused", "The signed payment does not pay for this", "sign exactly what PAYMENT-REQUIRED asks for", 402),
     Reason("spend_limit", "This would be above the limit set for the agent", "buy less, or let the owner of the key raise the limit", 403),
     Reason("agent_stopped", "The owner of the key has stopped this agent's buying", "only the owner can allow it again, by removing the file named", 403),

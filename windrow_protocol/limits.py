@@ -148,6 +148,12 @@ DOWNLOAD_TOKEN_LIFE_MS: Final = (
 TERMS_BYTES_MAX: Final = 16_000  # what a buyer asserts of an export
 TERMS_ENTRIES_MAX: Final = 64  # languages, columns or licences named there
 JUDGEMENTS_PER_DAY_MAX: Final = 3  # orders of one buyer that may fail their terms
+JUDGEMENT_MARGIN_S: Final = (
+    120  # an order is judged this long before it can be given back, so a sale can still follow
+)
+JUDGEMENT_MEMORY_BYTES_MAX: Final = (
+    1_000_000_000  # what holding terms against an export may use; more is spilled
+)
 PAYMENT_HEADER_CHARS_MAX: Final = 8_000  # an x402 payment in a header
 PAYMENT_LIFE_S_MAX: Final = 600  # an x402 payment may be valid for so long
 

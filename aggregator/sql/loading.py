@@ -157,10 +157,15 @@ def hold_documents(job: Job, engine: Any) -> None:
     try:
         held = HeldFiles(job.lake_files, job.document_schema)
         engine.register_filesystem(held)
-        columns = ", ".join(f'"{name}"' for name, _ in job.document_columns)
+        columns = ", ".join(_quoted(name) for name, _ in job.document_columns)
         engine.execute(
             f"CREATE VIEW {job.documents} AS SELECT {columns} FROM read_parquet({held.names!r}, union_by_name = true)"
         )
         engine.execute(f"SET allowed_paths = {held.names!r}")
     except (OSError, ValueError, duckdb.Error) as error:
         raise WindrowError("sql_failed", "a file of the lake cannot be read; ask again") from error
+
+
+def _quoted(name: str) -> str:
+    """Return a name as SQL writes it: the columns of a sample are named by a market, which is a stranger."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,17 +1,22 @@
 // Compiles every contract of a folder to one small JSON artifact each: the same bytes on every machine.
 //
 //   node compile.js SOURCE_FOLDER NODE_MODULES OUTPUT_FOLDER
+//   node compile.js --lines NODE_MODULES
 //
 // Artifacts hold what a caller needs (ABI and creation bytecode) and no
 // metadata hash, so a comment changed in a source changes no artifact. It reaches no network.
+// With --lines, each line of standard input is {"contract": NAME, "sources": {FILE: TEXT}} and is answered with a line,
+// the contract's artifact or {"refused": MESSAGE}: for thousands of variants of one contract, in one process.
 "use strict";
 
 const fs = require("fs");
 const path = require("path");
+const readline = require("readline");
 
 const [sourceFolder, nodeModules, outputFolder] = process.argv.slice(2);
-if (!outputFolder) {
-  console.error("usage: node compile.js SOURCE_FOLDER NODE_MODULES OUTPUT_FOLDER");
+const byLines = sourceFolder === "--lines";
+if (!nodeModules || (!outputFolder && !byLines)) {
+  console.error("usage: node compile.js (SOURCE_FOLDER NODE_MODULES OUTPUT_FOLDER | --lines NODE_MODULES)");
   process.exit(2);
 }
 const solc = require(path.resolve(nodeModules, "solc"));
@@ -20,7 +25,6 @@ const SETTINGS = {
   optimizer: { enabled: true, runs: 1000 },
   evmVersion: "cancun",
   metadata: { bytecodeHash: "none", appendCBOR: false },
-  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object"] } },
 };
 
 function findImport(name) {
@@ -33,30 +37,54 @@ function findImport(name) {
   }
 }
 
-const sources = {};
-for (const file of fs.readdirSync(sourceFolder).filter((name) => name.endsWith(".sol")).sort()) {
-  sources[file] = { content: fs.readFileSync(path.join(sourceFolder, file), "utf8") };
+// Compiles texts by file name; `wanted` is the one contract to give bytecode for, or "*".
+function compiled(texts, wanted) {
+  const sources = Object.fromEntries(Object.entries(texts).map(([file, content]) => [file, { content }]));
+  const outputSelection = { "*": { [wanted]: ["abi", "evm.bytecode.object"] } };
+  const input = { language: "Solidity", sources, settings: { ...SETTINGS, outputSelection } };
+  return JSON.parse(solc.compile(JSON.stringify(input), { import: findImport }));
 }
-const input = { language: "Solidity", sources, settings: SETTINGS };
-const output = JSON.parse(solc.compile(JSON.stringify(input), { import: findImport }));
 
-const findings = output.errors || [];
-for (const finding of findings) console.error(finding.formattedMessage);
-if (findings.length > 0) process.exit(1); // a warning in a contract that holds money is a mistake
+function artifactOf(name, contract) {
+  return {
+    contract: name,
+    compiler: solc.version(),
+    evm: SETTINGS.evmVersion,
+    optimizer_runs: SETTINGS.optimizer.runs,
+    abi: contract.abi,
+    bytecode: "0x" + contract.evm.bytecode.object,
+  };
+}
 
-fs.mkdirSync(outputFolder, { recursive: true });
-for (const file of Object.keys(sources)) {
-  for (const [name, contract] of Object.entries(output.contracts[file] || {})) {
-    const bytecode = contract.evm.bytecode.object;
-    if (!bytecode) continue; // an interface or an abstract contract
-    const artifact = {
-      contract: name,
-      compiler: solc.version(),
-      evm: SETTINGS.evmVersion,
-      optimizer_runs: SETTINGS.optimizer.runs,
-      abi: contract.abi,
-      bytecode: "0x" + bytecode,
-    };
-    fs.writeFileSync(path.join(outputFolder, name + ".json"), JSON.stringify(artifact, null, 1) + "\n");
+function compileFolder() {
+  const texts = {};
+  for (const file of fs.readdirSync(sourceFolder).filter((name) => name.endsWith(".sol")).sort()) {
+    texts[file] = fs.readFileSync(path.join(sourceFolder, file), "utf8");
   }
+  const output = compiled(texts, "*");
+  const findings = output.errors || [];
+  for (const finding of findings) console.error(finding.formattedMessage);
+  if (findings.length > 0) process.exit(1); // a warning in a contract that holds money is a mistake
+  fs.mkdirSync(outputFolder, { recursive: true });
+  for (const file of Object.keys(texts)) {
+    for (const [name, contract] of Object.entries(output.contracts[file] || {})) {
+      if (!contract.evm.bytecode.object) continue; // an interface or an abstract contract
+      fs.writeFileSync(path.join(outputFolder, name + ".json"), JSON.stringify(artifactOf(name, contract), null, 1) + "\n");
+    }
+  }
+}
+
+// A variant may have warnings: what is tried here is expected to be wrong.
+function answer(line) {
+  const { contract, sources } = JSON.parse(line);
+  const output = compiled(sources, contract);
+  const fault = (output.errors || []).find((finding) => finding.severity === "error");
+  return fault ? { refused: fault.message } : artifactOf(contract, output.contracts[contract + ".sol"][contract]);
+}
+
+if (byLines) {
+  const lines = readline.createInterface({ input: process.stdin });
+  lines.on("line", (line) => process.stdout.write(JSON.stringify(answer(line)) + "\n"));
+} else {
+  compileFolder();
 }

@@ -129,6 +129,17 @@ def test_receive_is_for_the_payee_alone(house: House, payer: LocalAccount, spell
     assert house.balance(BUYER) == 3 * WIND
 
 
+@pytest.mark.parametrize("function", ["transferWithAuthorization", "receiveWithAuthorization"])
+def test_a_signature_of_somebody_else_moves_nothing(house: House, payer: LocalAccount, function: str) -> None:
+    """Not even when the payee, who alone may send it, sends it."""
+    given, other = authorization(house, payer), Account.from_key(b"\x08" * 32)
+    message = (transfer_authorization if function[0] == "t" else receive_authorization)(domain(house), given)
+    with pytest.raises(RevertedError, match="ERC3009InvalidSignature"):
+        house.lab.send(
+            BUYER, house.token, f"{function}({BYTES})", *arguments(given), signature(other, message)
+        )
+
+
 def test_receive_signature_is_no_transfer_signature(house: House, payer: LocalAccount) -> None:
     given = authorization(house, payer)
     signed = signature(payer, receive_authorization(domain(house), given))

@@ -6,16 +6,19 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from market_world import OPERATOR, Market
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from chain.keys import load_or_make_key
+from marketplace.answers import Wei
 from storage.real_env import real_env
 from windrow.agent.allowance import Allowance
 from windrow.agent.market_tools import AgentSettings, MarketTools
@@ -141,9 +144,7 @@ def allowance(folder: Path, limit_wei: int) -> Allowance:
     return Allowance(folder, limit_wei, real_env().disk)
 
 
-def test_the_limit_holds_over_every_run_and_a_retry_costs_nothing(tmp_path: Path) -> None:
-    with allowance(tmp_path, 10).purchase("one", 6):
-        pass
+def test_the_limit_holds_over_every_run(tmp_path: Path) -> None:
     with allowance(tmp_path, 10).purchase("one", 6):
         pass
     assert allowance(tmp_path, 10).left_wei() == 4
@@ -153,8 +154,53 @@ def test_the_limit_holds_over_every_run_and_a_retry_costs_nothing(tmp_path: Path
     assert json.loads((tmp_path / "spent.json").read_bytes()) == {"one": "6"}
 
 
+@pytest.mark.parametrize("price_wei", [6, 10**18, -1, -(10**18)])
+def test_an_export_of_the_same_name_is_paid_from_what_is_left(tmp_path: Path, price_wei: int) -> None:
+    """A market that lies may sell the same name again from another contract, or for less than nothing."""
+    with allowance(tmp_path, 10).purchase("one", 6):
+        pass
+    with pytest.raises(WindrowError) as refusal, allowance(tmp_path, 10).purchase("one", price_wei):
+        pytest.fail("above the limit")
+    assert refusal.value.code == "spend_limit"
+    assert allowance(tmp_path, 10).left_wei() == 4
+
+
+def test_purchases_at_once_share_one_limit(tmp_path: Path) -> None:
+    """As many servers over one folder as there are threads: each opens the list and its lock anew."""
+    paid: list[str] = []
+
+    def buy(name: str) -> str:
+        try:
+            with allowance(tmp_path, 20).purchase(name, 6):
+                paid.append(name)
+            return "bought"
+        except WindrowError as error:
+            return error.code
+
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(buy, [f"export {number}" for number in range(8)]))
+    assert (said.count("bought"), said.count("spend_limit"), len(paid)) == (3, 5, 3)
+    assert allowance(tmp_path, 20).left_wei() == 2
+
+
+def test_the_switch_ends_also_who_waited_for_the_lock(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with allowance(tmp_path, 20).purchase("one", 6):
+            waits = pool.submit(lambda: code_of(allowance(tmp_path, 20).purchase("two", 6).__enter__))
+            (tmp_path / "STOP").touch()
+        assert waits.result(60) == "agent_stopped"
+    assert allowance(tmp_path, 20).left_wei() == 14
+
+
+@pytest.mark.parametrize("price", ["-1", "1_000", " 1", "1e9", "", "9" * 5_000, "\u0661"])
+def test_a_price_that_is_no_amount_is_no_quote(price: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(price, Wei)
+
+
 @pytest.mark.parametrize(
-    ("code", "left"), [("chain_rejected", 10), ("terms_not_met", 10), ("not_running", 4)]
+    ("code", "left"),
+    [("chain_rejected", 10), ("terms_not_met", 10), ("not_running", 4), ("not_judged", 4), ("not_found", 4)],
 )
 def test_what_may_have_been_paid_stays_counted(tmp_path: Path, code: str, left: int) -> None:
     with pytest.raises(WindrowError), allowance(tmp_path, 10).purchase("one", 6):
@@ -193,6 +239,23 @@ def test_sql_on_the_sample_is_contained(statement: str, code: str) -> None:
     with pytest.raises(WindrowError) as refusal:
         ask_sample(COLUMNS, ROWS, statement)
     assert refusal.value.code == code
+
+
+@pytest.mark.parametrize(
+    "escape",
+    [
+        """range" FROM range(1); COPY (SELECT 1) TO '{out}'; --""",
+        """range", (SELECT content FROM read_text('{secret}')) AS leak FROM range(1) --""",
+        """a"b""",
+    ],
+)
+def test_a_column_that_a_market_names_like_a_statement_is_a_name(tmp_path: Path, escape: str) -> None:
+    """The catalogue is a stranger's too, and the view is made before the process is contained."""
+    (tmp_path / "secret").write_text("the secret")
+    name = escape.format(out=tmp_path / "out", secret=tmp_path / "secret")
+    answer = ask_sample([{"name": name, "type": "string"}], [{name: "a"}], "SELECT * FROM sample")
+    assert (answer.columns, answer.rows) == ([name], [["a"]])
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_sample_has_the_types_of_the_whole() -> None:

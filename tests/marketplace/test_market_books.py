@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,103 @@ def test_a_row_with_another_text_or_owner_fails(bought: Bought, tmp_path: Path) 
         )
         pq.write_table(changed, folder / "provenance.parquet")
         assert said_of(folder, row["id"])["row"][0] == "failed"
+
+
+def flipped(path: Path, place: int) -> None:
+    body = bytearray(path.read_bytes())
+    body[place] ^= 0x01
+    path.write_bytes(body)
+
+
+def outcome(work: Callable[[], bool]) -> bool | str:
+    """Return what a check gives, or the code of its refusal."""
+    try:
+        return work()
+    except WindrowError as refusal:
+        return refusal.code
+
+
+def set_first(folder: Path, column: str, value: Any) -> None:
+    """Rewrite one value of the first row's provenance."""
+    table = pq.read_table(folder / "provenance.parquet")
+    values = [value if i == 0 else held for i, held in enumerate(table[column].to_pylist())]
+    place = table.schema.get_field_index(column)
+    field = table.schema.field(place)
+    pq.write_table(
+        table.set_column(place, field, pa.array(values, field.type)), folder / "provenance.parquet"
+    )
+
+
+def test_no_column_of_a_rows_provenance_can_be_changed(bought: Bought, tmp_path: Path) -> None:
+    """Also its owner and its place, which no receipt and no verdict names."""
+    row = first_row(bought.folder)
+    other = next(
+        r for r in pq.read_table(bought.folder / "provenance.parquet").to_pylist() if r["id"] != row["id"]
+    )
+    for column, value in row.items():
+        folder = Path(shutil.copytree(bought.folder, tmp_path / column))
+        changed = value + 1 if isinstance(value, int) else other[column]
+        set_first(folder, column, changed if changed != value else value[:-1] + "0")
+        if column == "id":
+            with pytest.raises(WindrowError) as refusal:
+                said_of(folder, row["id"])
+            assert refusal.value.code == "export_corrupt"
+        else:
+            assert said_of(folder, row["id"])["row"][0] == "failed", column
+
+
+FILES_OF_A_ROW = [
+    "manifest.json",
+    "manifest.jws",
+    "provenance.parquet",
+    "proofs/1/ledger.ndjson",
+    "proofs/1/tree.json",
+    "proofs/1/epoch.json",
+]
+
+
+@pytest.mark.parametrize("name", [*FILES_OF_A_ROW, "data"])
+def test_a_flipped_byte_in_any_file_that_a_row_rests_on_is_found(
+    bought: Bought, tmp_path: Path, name: str
+) -> None:
+    row_id = first_row(bought.folder)["id"]
+    folder = Path(shutil.copytree(bought.folder, tmp_path / "export"))
+    path = folder / name if name != "data" else next(iter(sorted((folder / "data").iterdir())))
+    whole = path.read_bytes()
+    for step in range(24):
+        flipped(path, step * (len(whole) - 1) // 24)
+        assert outcome(lambda: "failed" in {state for state, _ in said_of(folder, row_id).values()}) in (
+            True,
+            "export_corrupt",
+        ), step
+        path.write_bytes(whole)
+
+
+def test_a_flipped_byte_anywhere_in_a_published_log_is_found(bought: Bought, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(bought.folder / "proofs" / "1", tmp_path / "1"))
+    whole = (folder / "ledger.ndjson").read_bytes()
+    first = len(whole.splitlines(keepends=True)[0])
+    for place in [*range(first), *range(first, len(whole), 1 + len(whole) // 200)]:
+        flipped(folder / "ledger.ndjson", place)
+        assert outcome(lambda: not recompute_epoch(folder)["ok"]) in (True, "unbalanced"), place
+        (folder / "ledger.ndjson").write_bytes(whole)
+
+
+def test_no_column_of_an_entry_can_be_changed(market: Market, bought: Bought) -> None:
+    with market.house.state.read() as connection:
+        entry = connection.execute(sa.select(ledger).order_by(ledger.c.entry_seq).limit(1)).one()._asdict()
+    del entry["entry_seq"]
+    for column, value in entry.items():
+        other = value + 1 if isinstance(value, int) else str(value) + "0"
+        rows = sa.update(ledger).where(ledger.c.entry_seq == 1)
+        with market.house.state.write() as connection:
+            connection.execute(rows.values(**{column: other}))
+        try:
+            report = verify_books(market.house, None)
+        finally:
+            with market.house.state.write() as connection:
+                connection.execute(rows.values(**{column: value}))
+        assert "heads_follow" in {each["name"] for each in report["checks"] if each["state"] == "failed"}, (
+            column
+        )
+    assert verify_books(market.house, None)["ok"]

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import sqlalchemy as sa
-from market_world import OPERATOR, Market
+from market_world import OPERATOR, Market, ServerThread
 
 from chain.keys import key_from_hex
 from marketplace.acceptance import Finding, Judgement, JudgementRequest, examine, finish_orders, judge_order
 from marketplace.catalogue import Catalogue, Offer
+from marketplace.client import MarketClient
 from marketplace.resuming import HttpClient
+from marketplace.routes import routes
 from marketplace.terms import Terms, canonical, parse_terms, terms_sha256
+from storage.env import Request, Response, Route, json_response
+from storage.real_env import real_env
 from storage.tables import judgements
+from windrow.agent.allowance import Allowance
 from windrow_protocol.errors import WindrowError
 
 PRICE_UNMET = Terms(rows_min=10**9)
@@ -181,4 +187,111 @@ def test_terms_are_those_that_were_paid_under(market: Market, buyer: Any) -> Non
             http.post("/market/judgements", msgspec.json.encode(body), 10_000)
         assert refusal.value.code == code
     assert market.chain.orders.is_open(held.order_id)
+    market.chain.orders.refund(OPERATOR, held.order_id)
+
+
+# --- who asks when nothing is at stake any more, and what stands in the way of others -------------------------------
+
+
+@pytest.mark.parametrize("terms", [Terms(rows_min=1), PRICE_UNMET])
+def test_an_order_that_waits_no_more_tells_nothing_of_the_data(
+    market: Market, buyer: Any, terms: Terms
+) -> None:
+    """Its price came back before anybody judged: asking then would be asking for nothing, as often as one likes."""
+    held = market.chain.orders.order(buyer, market.export.export_id, terms_sha256(terms))
+    refunded = market.chain.orders.refund(OPERATOR, held.order_id)
+    judged = judge_order(market.house, market.chain, OPERATOR, JudgementRequest(held.tx, terms))
+    assert (judged.accepted, judged.reason, judged.findings) == (False, "not_waiting", [])
+    assert judged.tx_hash == refunded
+    assert market.chain.token.balance_of(buyer.address) == 50 * 10**18
+
+
+def test_an_order_that_its_buyer_settled_is_a_sale_whatever_is_judged(market: Market, buyer: Any) -> None:
+    held = market.chain.orders.order(buyer, market.export.export_id, terms_sha256(PRICE_UNMET))
+    sale = market.chain.orders.settle(buyer, held.order_id)
+    judged = judge_order(market.house, market.chain, OPERATOR, JudgementRequest(held.tx, PRICE_UNMET))
+    assert (judged.accepted, judged.tx_hash) == (True, sale.tx)
+    with pytest.raises(WindrowError, match="chain_rejected"):
+        market.chain.orders.refund(OPERATOR, held.order_id)  # after a sale nothing goes back
+
+
+def test_a_verdict_that_the_chain_never_takes_stands_in_nobodys_way(market: Market, buyer: Any) -> None:
+    """A chain that was reorganised or begun anew knows nothing of an order that was judged."""
+    lost = 10**9
+    row = {
+        "order_key": f"{market.chain.chain_id}/{market.chain.market.address.lower()}/{lost}",
+        "order_id": lost,
+        "buyer": buyer.address,
+        "export_sha256": "0" * 64,
+        "accepted": False,
+        "reason": "terms_not_met",
+        "findings": "[]",
+        "tx_hash": "",
+        "judged_at_ms": 0,
+    }
+    with market.house.state.write() as connection:
+        connection.execute(sa.insert(judgements).values(**row))
+    try:
+        assert _judged(market, buyer, PRICE_UNMET).reason == "terms_not_met"
+        assert finish_orders(market.house, market.chain, OPERATOR) == 0
+    finally:
+        with market.house.state.write() as connection:
+            connection.execute(sa.delete(judgements).where(judgements.c.order_id == lost))
+    assert market.chain.token.balance_of(buyer.address) == 50 * 10**18
+
+
+# --- a market that lies about what it did with the price ------------------------------------------------------------
+
+
+@contextmanager
+def lying_market(market: Market, servers: ServerThread, answer: Response) -> Iterator[MarketClient]:
+    """The same market, whose judgements are this answer and nothing else."""
+
+    async def getter() -> Any:
+        return market.chain
+
+    async def lie(_request: Request) -> Response:
+        return answer
+
+    honest = [r for r in routes(market.house, getter, OPERATOR) if r.pattern != "/market/judgements"]
+    doors = [*honest, Route("POST", "/market/judgements", lie, "Lies", body_bytes_max=100_000)]
+    server = servers.run(market.house.env.network.serve(doors, host="127.0.0.1", port=0))
+    try:
+        yield MarketClient(server.url)
+    finally:
+        servers.run(server.close())
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        json_response({"accepted": True, "reason": "terms_met", "findings": [], "tx_hash": "0x"}),
+        json_response({"accepted": False, "reason": "terms_not_met", "findings": [], "tx_hash": "0x"}),
+        json_response({"accepted": False, "reason": "too_many_tries", "findings": [], "tx_hash": "0x"}),
+        json_response({"error": "chain_rejected"}, status=409),
+    ],
+)
+def test_what_a_market_says_of_an_order_is_held_against_the_chain(
+    market: Market, servers: ServerThread, buyer: Any, tmp_path: Path, lie: Response
+) -> None:
+    """Else the buyer would pay a second time without terms, or an agent would be given its limit back."""
+    allowance = Allowance(tmp_path / "agent", market.export.price, real_env().disk)
+    with lying_market(market, servers, lie) as client:
+        quote = client.quote("web_text")
+        for _ in range(2):  # the second time nothing more is paid: the order waits
+            with pytest.raises(WindrowError) as refusal:
+                client.buy(
+                    market.rpc_url,
+                    buyer,
+                    quote,
+                    tmp_path,
+                    price_wei_max=quote.price_wei,
+                    terms=PRICE_UNMET,
+                    allow=lambda price_wei: allowance.purchase(quote.export_id, price_wei),
+                )
+            assert refusal.value.code == "not_judged"
+    assert allowance.left_wei() == 0
+    assert market.chain.token.balance_of(buyer.address) == 50 * 10**18 - quote.price_wei
+    held = market.chain.orders.waiting(buyer.address, quote.export_id, terms_sha256(PRICE_UNMET))
+    assert held is not None
     market.chain.orders.refund(OPERATOR, held.order_id)

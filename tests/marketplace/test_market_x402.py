@@ -6,23 +6,29 @@ import base64
 import hashlib
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
+from chain_lab import HOSTILE
 from market_world import BUYER, OPERATOR, STRANGER, Market
 from x402 import x402Client
 from x402.http.clients.httpx import x402HttpxClient
 from x402.mechanisms.evm.exact import ExactEvmScheme
 
+from chain.abi import functions
 from chain.keys import key_from_hex
 from chain.typed_data import Authorization, TokenDomain, transfer_authorization
 from marketplace.delivery import SALE_PURPOSE
 from marketplace.payment import record_purchases
+from storage.state import insert_once
+from storage.tables import nonces
 from windrow_protocol.signing import verify
 
 PAYER = key_from_hex(f"{104:064x}")
 NETWORK = "eip155:31337"
+TRANSFER = "transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,bytes)"
 
 
 def door(market: Market) -> str:
@@ -197,8 +203,8 @@ def test_a_payment_that_somebody_else_brought_in_first_still_buys_once(market: M
     market.chain.token.transfer_with_authorization(
         STRANGER, transfer, market.chain.token.sign_transfer(key, transfer)
     )
-    fields = {"nonce": "0x" + nonce.hex(), "validBefore": str(until_s)}
-    first, second = (paying(market, key, **fields) for _ in range(2))
+    first = paying(market, key, nonce="0x" + nonce.hex(), validBefore=str(until_s))
+    second = paying(market, key)
     assert (first.status_code, second.status_code) == (200, 200)
     assert first.json()["sale_id"] == second.json()["sale_id"]
     assert market.chain.token.balance_of(key.address) == market.export.price
@@ -217,3 +223,110 @@ def test_a_nonce_cancelled_or_used_for_something_else_buys_nothing(market: Marke
     answer = paying(market, key, nonce="0x" + nonce.hex())
     assert answer.status_code == 402
     assert market.chain.market.purchases(0, buyer=key.address) == []
+
+
+def test_a_payment_that_lies_on_the_chain_opens_nothing_for_who_reads_it_there(
+    market: Market, payer: Any
+) -> None:
+    """The settlement's calldata is public while the signature is still valid: it must not be a key to the files."""
+    nonce = "0x" + hashlib.sha256(b"read from the chain").hexdigest()
+    fields = {"nonce": nonce, "validBefore": str(int(time.time()) + 200)}
+    assert paying(market, payer, **fields).status_code == 200
+    answer = paying(market, payer, **fields)
+    assert (answer.status_code, "token" in answer.json()) == (402, False)
+    assert "used" in answer.json()["error"]
+    assert paying(market, payer).status_code == 200  # who holds the key signs another one, and pays nothing
+
+
+def test_a_kill_between_the_note_and_the_sale_costs_the_buyer_nothing(market: Market) -> None:
+    """The nonce was noted and nothing sent: the same payment still makes the sale, a fresh one gets the files."""
+    key = key_from_hex(f"{108:064x}")
+    market.chain.token.mint(OPERATOR, key.address, market.export.price)
+    nonce = hashlib.sha256(b"killed").hexdigest()
+    until_s = int(time.time()) + 200
+    with market.house.state.write() as connection:
+        noted = {"node_id": key.address.lower(), "nonce": "0x" + nonce, "expires_at_ms": until_s * 1000}
+        assert insert_once(connection, nonces, **noted)
+    assert paying(market, key, nonce="0x" + nonce, validBefore=str(until_s)).status_code == 402
+    assert len(market.chain.market.purchases(0, buyer=key.address)) == 1
+    assert paying(market, key).status_code == 200
+    assert len(market.chain.market.purchases(0, buyer=key.address)) == 1
+
+
+def test_two_requests_at_once_with_one_payment_make_one_sale_and_one_token(market: Market) -> None:
+    key = key_from_hex(f"{109:064x}")
+    market.chain.token.mint(OPERATOR, key.address, 3 * market.export.price)
+    fields = {
+        "nonce": "0x" + hashlib.sha256(b"twice").hexdigest(),
+        "validBefore": str(int(time.time()) + 200),
+    }
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: paying(market, key, **fields), range(2)))
+    assert sorted(answer.status_code for answer in answers) == [200, 402]
+    assert len(market.chain.market.purchases(0, buyer=key.address)) == 1
+    assert market.chain.token.balance_of(key.address) == 2 * market.export.price
+
+
+def test_a_sale_that_is_still_on_its_way_into_a_block_is_not_made_twice(market: Market) -> None:
+    """The first answer was lost before the block came: a second payment of the same buyer waits for it."""
+    key = key_from_hex(f"{110:064x}")
+    market.chain.token.mint(OPERATOR, key.address, 2 * market.export.price)
+    waited: list[str] = []
+    sender = market.chain.sender
+    original = sender.wait_idle
+
+    def wait_idle(address: str) -> None:
+        if not waited:  # the transaction sent before the crash is mined while the till waits
+            waited.append(address)
+            until_s = int(time.time()) + 200
+            nonce = hashlib.sha256(b"on its way").digest()
+            before = Authorization(
+                key.address, market.chain.market.address, market.export.price, 0, until_s, nonce
+            )
+            signature = market.chain.token.sign_transfer(key, before)
+            market.chain.market.buy_with_transfer(OPERATOR, market.export.export_id, before, signature)
+        original(address)
+
+    sender.wait_idle = wait_idle  # type: ignore[method-assign]
+    try:
+        answer = paying(market, key)
+    finally:
+        sender.wait_idle = original  # type: ignore[method-assign]
+    assert answer.status_code == 200
+    assert len(market.chain.market.purchases(0, buyer=key.address)) == 1
+    assert market.chain.token.balance_of(key.address) == market.export.price
+
+
+def test_two_authorizations_in_one_transaction_are_not_one_another(market: Market) -> None:
+    """One paid the payer's friend, the other the market: the first must not pass for the second."""
+    key, w3, token = key_from_hex(f"{111:064x}"), market.chain.w3, market.chain.token
+    price, until_s = market.export.price, int(time.time()) + 200
+    token.mint(OPERATOR, key.address, 3 * price)
+    elsewhere, here = (hashlib.sha256(name).digest() for name in (b"to a friend", b"to the market"))
+    calls = [
+        functions("WindToken")[TRANSFER].encode((key.address, to, price, 0, until_s, nonce, signature))
+        for to, nonce in ((BUYER.address, elsewhere), (market.chain.market.address, here))
+        for signature in [token.sign_transfer(key, Authorization(key.address, to, price, 0, until_s, nonce))]
+    ]
+    artifact = json.loads((HOSTILE / "Batch.json").read_text())
+    batch = w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
+    created = _mined(market, batch.constructor())
+    _mined(
+        market,
+        w3.eth.contract(created["contractAddress"], abi=artifact["abi"]).functions.run(token.address, calls),
+    )
+    first = paying(market, key, nonce="0x" + elsewhere.hex(), validBefore=str(until_s))
+    assert (first.status_code, market.chain.market.purchases(0, buyer=key.address)) == (402, [])
+    second = paying(market, key, nonce="0x" + here.hex(), validBefore=str(until_s))
+    assert second.status_code == 200
+    assert token.balance_of(key.address) == price
+
+
+def _mined(market: Market, call: Any) -> Any:
+    w3 = market.chain.w3
+    nonce = w3.eth.get_transaction_count(OPERATOR.address)
+    filled = call.build_transaction(
+        {"from": OPERATOR.address, "nonce": nonce, "gas": 1_000_000, "gasPrice": 10**10}
+    )
+    sent = w3.eth.send_raw_transaction(OPERATOR.sign_transaction(filled).raw_transaction)
+    return w3.eth.wait_for_transaction_receipt(sent)

@@ -29,10 +29,9 @@ from windrow_protocol.errors import WindrowError
 
 SPENT_NAME: Final = "spent.json"
 STOP_NAME: Final = "STOP"
-# Refusals that come before anything was paid, or after all of it was given back.
-_NOTHING_PAID: Final = frozenset(
-    {"chain_rejected", "price_changed", "terms_not_met", "too_many_tries", "unknown_dataset", "not_found"}
-)
+# Refusals of the chain itself before anything was paid, or after it has seen all of the price go back. No word of the
+# market's own is among them.
+_NOTHING_PAID: Final = frozenset({"chain_rejected", "terms_not_met", "too_many_tries"})
 
 
 class Allowance:
@@ -59,23 +58,23 @@ class Allowance:
 
     @contextmanager
     def purchase(self, export_id: str, price_wei: int) -> Iterator[None]:
-        """Reserve a price while the block pays it. An export that was paid for before costs nothing more.
+        """Reserve a price while the block pays it; what the chain shows as bought needs no such block.
 
-        Raises WindrowError `agent_stopped` or `spend_limit`, and whatever the block raises.
+        A price that was reserved and never paid, because of a kill, stays counted. Raises WindrowError `agent_stopped`
+        or `spend_limit`, and whatever the block raises.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         with _alone(self._folder / "lock"):
             self.require_open()
             spent = self._spent()
-            known = export_id in spent
-            if not known and sum(spent.values()) + price_wei > self._limit_wei:
-                left = self._limit_wei - sum(spent.values())
+            left = self._limit_wei - sum(spent.values())
+            if price_wei < 0 or price_wei > left:
                 raise WindrowError("spend_limit", f"it costs {price_wei} wei, {max(0, left)} wei are left")
-            self._write(spent | {export_id: spent.get(export_id, price_wei)})
+            self._write(spent | {export_id: spent.get(export_id, 0) + price_wei})
             try:
                 yield
             except WindrowError as error:
-                if not known and error.code in _NOTHING_PAID:
+                if error.code in _NOTHING_PAID:
                     self._write(spent)
                 raise
 

@@ -114,10 +114,16 @@ class MarketTools:
         if quote.price_wei > most:
             raise WindrowError("price_changed", f"{quote.price_wei} wei, at most {most} allowed")
         out = self._place(f"{quote.dataset}-{quote.version}")
-        with self._allowance.purchase(quote.export_id, quote.price_wei):
-            out.mkdir(parents=True, exist_ok=True)
-            key, rpc_url = load_key(settings.key_file), settings.rpc_url or self._rpc_url()
-            receipt = self._client.buy(rpc_url, key, quote, out, price_wei_max=quote.price_wei, terms=wanted)
+        out.mkdir(parents=True, exist_ok=True)
+        receipt = self._client.buy(
+            settings.rpc_url or self._rpc_url(),
+            load_key(settings.key_file),
+            quote,
+            out,
+            price_wei_max=quote.price_wei,
+            terms=wanted,
+            allow=lambda price_wei: self._allowance.purchase(quote.export_id, price_wei),
+        )
         self._client.fetch_proofs(out)
         return {
             "dataset": receipt.dataset,
