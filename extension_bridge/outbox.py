@@ -99,6 +99,14 @@ def keep_within(connection: sqlite3.Connection, donation: PersonalContribution, 
     return donation.contribution_id
 
 
+def require_not_withdrawn(connection: sqlite3.Connection, contribution_id: str) -> None:
+    """Raise WindrowError `withdrawn` for a donation that was taken back: nobody takes the same one again."""
+    query = "SELECT title FROM donations WHERE contribution_id = ? AND state IN ('withdrawing', 'withdrawn')"
+    known = connection.execute(query, (contribution_id,)).fetchone()
+    if known:
+        raise WindrowError("withdrawn", str(known[0])[:80])
+
+
 class Outbox:
     """What was given, in the file of one home; several host processes may hold one each."""
 
@@ -173,7 +181,9 @@ class Outbox:
                     "UPDATE donations SET state = 'sent' WHERE contribution_id = ?", (contribution_id,)
                 )
         if is_over:
-            self.refusal(contribution_id, WindrowError("bad_consent", "it ended before it could be delivered"))
+            self.refusal(
+                contribution_id, WindrowError("bad_consent", "it ended before it could be delivered")
+            )
         return is_to_leave and not is_over
 
     def note(self, contribution_id: str, error: WindrowError) -> None:
@@ -197,7 +207,7 @@ class Outbox:
         return self._step(contribution_id, "withdrawal", "withdrawal_jws = ?", (token,))
 
     def withdrawals(self, count_max: int) -> list[tuple[str, str]]:
-        """Return (contribution_id, signed withdrawal) of what the coordinator has still to take out, untried ones first."""
+        """Return (contribution_id, signed withdrawal) of what is still to be taken out, untried ones first."""
         query = (
             "SELECT contribution_id, withdrawal_jws FROM donations WHERE state = 'withdrawing'"
             " ORDER BY reason != '', given_at_ms, contribution_id LIMIT ?"
