@@ -96,7 +96,8 @@ class Carrier:
             try:
                 donation = msgspec.json.decode(body, type=PersonalContribution)
                 parties = self._parties()
-                outbox.sending(contribution_id)
+                if not outbox.sending(contribution_id, self._now_ms()):
+                    continue
                 answer = await self._client.ask("/v1/personal", PURPOSE, donation, _Taken)
                 kept = outbox.get(contribution_id)
                 outbox.receipt(
@@ -111,13 +112,15 @@ class Carrier:
 
     async def _take_back(self, outbox: Outbox) -> None:
         """Hand in signed withdrawals; what could not be handed in is tried again."""
-        from extension_bridge.delivery import checked_receipt
+        from extension_bridge.delivery import checked_receipt, is_final
         from extension_bridge.withdrawal import RECEIPT_PURPOSE, REQUEST_PURPOSE
 
         for contribution_id, token in outbox.withdrawals(AT_ONCE):
+            is_answered = False
             try:
                 wish, parties = PersonalWithdrawal(withdrawal_jws=token), self._parties()
                 answer = await self._client.ask("/v1/personal/withdrawals", REQUEST_PURPOSE, wish, _Taken)
+                is_answered = True
                 kept, now_ms = outbox.get(contribution_id), self._now_ms()
                 receipt = checked_receipt(
                     answer.receipt, kept, parties, now_ms=now_ms, purpose=RECEIPT_PURPOSE
@@ -125,7 +128,8 @@ class Carrier:
                 outbox.removal(contribution_id, receipt)
             except WindrowError as error:
                 outbox.note(contribution_id, error)
-                return
+                if not (is_answered or is_final(error)):
+                    return
 
     def _parties(self) -> Parties:
         from extension_bridge.delivery import Parties

@@ -87,8 +87,8 @@ class BridgeFile:
             raise WindrowError("home_unwritable", str(error)) from error
 
     def forget_log(self) -> None:
-        """Take what was dropped out of the write-ahead log as well."""
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Take what was dropped out of the write-ahead log as well. Raises WindrowError `home_unwritable`."""
+        self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 @contextmanager

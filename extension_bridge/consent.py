@@ -22,12 +22,13 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from joserfc.util import urlsafe_b64decode
 from msgspec import Meta
 
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CLOCK_SKEW_MS_MAX, CONSENT_ITEMS_MAX, CONSENT_RETENTION_DAYS_MAX
 from windrow_protocol.messages import Hex64, TimeMs
-from windrow_protocol.signing import verify
+from windrow_protocol.signing import Statement, verify
 
 DAY_MS: Final = 86_400_000
 PURPOSE: Final = "consent"  # of the signature
@@ -166,6 +167,11 @@ def open_consent(token: str, *, receipt_id: str, node_id: str, network: str, now
     if not timely or consent.expires_at_ms != lasts_until_ms or lasts_until_ms < now_ms:
         raise WindrowError("bad_consent", "its times do not agree, or it has ended")
     return consent
+
+
+def consent_ends_at_ms(token: str) -> int:
+    """Return when a signed receipt of this very device ends; the signature is not looked at."""
+    return msgspec.json.decode(urlsafe_b64decode(token.split(".")[1].encode()), type=Statement).expires_at_ms
 
 
 def _converted(receipt: Mapping[str, Any]) -> Consent:

@@ -152,16 +152,19 @@ class Courier:
                 return
 
     def take_back_waiting(self, count_max: int) -> None:
-        """Hand in signed withdrawals, oldest first; stop at the first that is not answered."""
+        """Hand in signed withdrawals; stop at the first that is not answered, and go on after one not taken."""
         for contribution_id, token in self._outbox.withdrawals(count_max):
+            is_answered = False
             try:
                 body = msgspec.json.encode(PersonalWithdrawal(withdrawal_jws=token))
                 answer = self.post("/v1/personal/withdrawals", REQUEST_PURPOSE, body)
+                is_answered = True
                 receipt = self._checked(answer, contribution_id, WITHDRAWAL_RECEIPT_PURPOSE)
                 self._outbox.removal(contribution_id, receipt)
             except WindrowError as error:
                 self._outbox.note(contribution_id, error)
-                return
+                if not (is_answered or is_final(error)):
+                    return
 
     def post(
         self, path: str, purpose: str, body: bytes, answer_bytes_max: int = REQUEST_BYTES_MAX
@@ -179,7 +182,8 @@ class Courier:
 
     def _deliver(self, contribution_id: str, body: bytes) -> None:
         self.network()  # known before the donation is said to be on its way
-        self._outbox.sending(contribution_id)
+        if not self._outbox.sending(contribution_id, self._clock_ms()):
+            return
         answer = self.post("/v1/personal", PURPOSE, body)
         self._outbox.receipt(contribution_id, self._checked(answer, contribution_id, RECEIPT_PURPOSE))
 

@@ -25,14 +25,17 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
 from extension_bridge.bridge_file import BridgeFile
 from extension_bridge.consent import ConsentTerms, Source
 from extension_bridge.donation import Page, page_record
-from extension_bridge.outbox import keep_within
+from extension_bridge.outbox import keep_within, require_not_withdrawn
+from extension_bridge.redaction import HIDDEN_HOST, PATH_SAFE, decoded_path, readable_host
+from extension_bridge.wanted_words import word_pattern
+from windrow_protocol.content import normalise_text
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import DRAFT_TEXT_CHARS_MAX, DRAFTS_MAX, MASK_WORD_CHARS_MAX
 from windrow_protocol.personal_messages import PersonalContribution, PersonalRecord
@@ -107,23 +110,31 @@ class Drafts:
     def edit(self, draft_id: str, title: str, text: str) -> Draft:
         """Replace an open item's words, redacted again. Raises WindrowError `not_open`, or as `page_record` does."""
         draft = self._open(draft_id)
-        self._replace(_changed(draft, draft.url, title, text))
+        with self._file.change() as connection:
+            _replace(connection, _changed(draft, draft.url, title, text))
+        self._file.forget_log()
         return self.get(draft_id)
 
     def mask(self, word: str) -> int:
-        """Take a word or phrase out of every open item, in any case, and return how often it was found.
+        """Take a word or phrase out of every open item, or of none, in any case; return how often it was found.
 
         Raises WindrowError `wrong_schema` for an empty or too long one.
         """
-        word = " ".join(word.split())
-        if not word or len(word) > MASK_WORD_CHARS_MAX or word.upper() in MASK:
+        word = normalise_text(word).replace("\n", " ")
+        if not word or len(word) > MASK_WORD_CHARS_MAX:
             raise WindrowError("wrong_schema", f"a word of 1 to {MASK_WORD_CHARS_MAX} characters")
+        in_words, in_address = word_pattern(word, r"\s+"), word_pattern(word, r"[\s_+.\-]*")
+        if in_words.search(MASK):
+            raise WindrowError("wrong_schema", f"{MASK} stands for what was taken out")
         found = 0
-        for row in self._file.rows(f"SELECT {_COLUMNS} FROM drafts WHERE state = 'open'"):
-            masked, count = _masked(_draft(row), word)
-            if count:
-                self._replace(masked)
-                found += count
+        with self._file.change() as connection:
+            names = connection.execute("SELECT draft_id FROM drafts WHERE state = 'open'").fetchall()
+            for (name,) in names:  # one text at a time in memory
+                masked, count = _masked(self.get(name), in_words, in_address)
+                if count:
+                    _replace(connection, masked)
+                    found += count
+        self._file.forget_log()
         return found
 
     def delete(self, draft_ids: Iterable[str]) -> int:
@@ -149,27 +160,31 @@ class Drafts:
     ) -> None:
         """Sign for items exactly as given here and let them wait for their time.
 
-        Raises WindrowError `not_open` when one was changed or sent meanwhile; then none is sent.
+        Raises WindrowError `not_open` when one was changed or sent meanwhile, `withdrawn` when one was taken back
+        before, which nobody takes again; then none is sent.
         """
-        signed = []
-        for draft in drafts:
-            of_source = msgspec.structs.replace(terms, source=draft.source)
-            signed.append((draft, msgspec.json.encode(sign(record_of(draft), of_source))))
+        signed = [
+            (draft, sign(record_of(draft), msgspec.structs.replace(terms, source=draft.source)))
+            for draft in drafts
+        ]
         with self._file.change() as connection:
-            for draft, body in signed:
+            for draft, donation in signed:
+                require_not_withdrawn(connection, donation.contribution_id)
                 if _within(connection, draft.draft_id) != draft:
                     raise WindrowError("not_open", "an item was changed since it was looked at")
                 connection.execute(
                     "UPDATE drafts SET state = 'leaving', body = ?, given_at_ms = ?, leaves_at_ms = ?"
                     " WHERE draft_id = ?",
-                    (body, now_ms, leaves_at_ms, draft.draft_id),
+                    (msgspec.json.encode(donation), now_ms, leaves_at_ms, draft.draft_id),
                 )
 
     def undo(self) -> int:
         """Take back everything that has not left yet, with its consent, and return how many items that were."""
         back = "UPDATE drafts SET state = 'open', body = NULL, leaves_at_ms = 0 WHERE state = 'leaving'"
         with self._file.change() as connection:
-            return connection.execute(back).rowcount
+            count = connection.execute(back).rowcount
+        self._file.forget_log()
+        return count
 
     def hurry(self, now_ms: int) -> int:
         """Let everything that waits for its time leave now, and return how many items that are."""
@@ -201,14 +216,6 @@ class Drafts:
             raise WindrowError("not_open", "it was sent; take it back first")
         return draft
 
-    def _replace(self, draft: Draft) -> None:
-        with self._file.change() as connection:
-            connection.execute(
-                "UPDATE drafts SET url = ?, title = ?, text = ?, redactions = ? WHERE draft_id = ? AND state = 'open'",
-                (draft.url, draft.title, draft.text, _json(draft.redactions), draft.draft_id),
-            )
-        self._file.forget_log()
-
 
 def record_of(draft: Draft) -> PersonalRecord:
     """Return what leaves for an item: its words, which are redacted already, and the counts of what was taken out."""
@@ -239,6 +246,13 @@ def _insert(connection: sqlite3.Connection, source: str, record: PersonalRecord)
     ).rowcount
 
 
+def _replace(connection: sqlite3.Connection, draft: Draft) -> None:
+    connection.execute(
+        "UPDATE drafts SET url = ?, title = ?, text = ?, redactions = ? WHERE draft_id = ? AND state = 'open'",
+        (draft.url, draft.title, draft.text, _json(draft.redactions), draft.draft_id),
+    )
+
+
 def _changed(draft: Draft, url: str, title: str, text: str, masked: int = 0) -> Draft:
     record = _bounded(
         page_record(Page(url, title, text, draft.captured_at_ms), ConsentTerms(source=draft.source))
@@ -249,23 +263,18 @@ def _changed(draft: Draft, url: str, title: str, text: str, masked: int = 0) -> 
     )
 
 
-def _masked(draft: Draft, word: str) -> tuple[Draft, int]:
-    """Return an item without a word: as a whole word where it begins or ends with a letter or digit."""
-    edges = (r"(?<!\w)" if word[0].isalnum() else "", r"(?!\w)" if word[-1].isalnum() else "")
-    spaced = r"\s+".join(re.escape(part) for part in word.split())
-    pattern = re.compile(f"{edges[0]}{spaced}{edges[1]}", re.IGNORECASE)
-    title, in_title = pattern.subn(MASK, draft.title)
-    text, in_text = pattern.subn(MASK, draft.text)
+def _masked(draft: Draft, in_words: re.Pattern[str], in_address: re.Pattern[str]) -> tuple[Draft, int]:
+    """Return an item without a word, and how often it was there; a host that holds it is hidden whole."""
+    title, in_title = in_words.subn(MASK, draft.title)
+    text, in_text = in_words.subn(MASK, draft.text)
     parts = urlsplit(draft.url)
-    path, in_path = pattern.subn(MASK, unquote(parts.path))
-    url = urlunsplit(parts._replace(path=quote(path, safe="/[]:@!$&'()*+,;=~"))) if in_path else draft.url
-    if pattern.search(parts.netloc):
-        url, in_path = (
-            urlunsplit(parts._replace(netloc="redacted.invalid", path=urlsplit(url).path)),
-            in_path + 1,
-        )
+    path, in_path = in_address.subn(MASK, decoded_path(parts.path))
+    if in_path:
+        parts = parts._replace(path=quote(path, safe=PATH_SAFE))
+    if in_address.search(readable_host(parts.hostname or "")):
+        parts, in_path = parts._replace(netloc=HIDDEN_HOST), in_path + 1
     found = in_title + in_text + in_path
-    return (_changed(draft, url, title, text, found) if found else draft), found
+    return (_changed(draft, urlunsplit(parts), title, text, found) if found else draft), found
 
 
 def _within(connection: sqlite3.Connection, draft_id: str) -> Draft | None:

@@ -25,6 +25,7 @@ from typing import Final
 import msgspec
 
 from extension_bridge.bridge_file import BridgeFile, open_bridge_file
+from extension_bridge.consent import consent_ends_at_ms
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import BRIDGE_PENDING_MAX
 from windrow_protocol.personal_messages import PersonalContribution
@@ -98,6 +99,14 @@ def keep_within(connection: sqlite3.Connection, donation: PersonalContribution, 
     return donation.contribution_id
 
 
+def require_not_withdrawn(connection: sqlite3.Connection, contribution_id: str) -> None:
+    """Raise WindrowError `withdrawn` for a donation that was taken back: nobody takes the same one again."""
+    query = "SELECT title FROM donations WHERE contribution_id = ? AND state IN ('withdrawing', 'withdrawn')"
+    known = connection.execute(query, (contribution_id,)).fetchone()
+    if known:
+        raise WindrowError("withdrawn", str(known[0])[:80])
+
+
 class Outbox:
     """What was given, in the file of one home; several host processes may hold one each."""
 
@@ -155,13 +164,27 @@ class Outbox:
         )
         return [(str(name), bytes(body)) for name, body in self.file.rows(query, count_max)]
 
-    def sending(self, contribution_id: str) -> None:
-        """Note, before the first byte leaves, that the coordinator may from now on know of a donation."""
+    def sending(self, contribution_id: str, now_ms: int) -> bool:
+        """Note, before the first byte leaves, that the coordinator may from now on know of a donation.
+
+        False for one that must not leave any more: it was taken back meanwhile, or its consent has ended, which
+        refuses it.
+        """
         with self.file.change() as connection:
-            connection.execute(
-                "UPDATE donations SET state = 'sent' WHERE contribution_id = ? AND state = 'pending'",
-                (contribution_id,),
+            ((consent, before),) = connection.execute(
+                "SELECT consent_jws, state FROM donations WHERE contribution_id = ?", (contribution_id,)
+            ).fetchall()
+            is_to_leave = before in ("pending", "sent")
+            is_over = is_to_leave and consent_ends_at_ms(consent) < now_ms
+            if is_to_leave and not is_over:
+                connection.execute(
+                    "UPDATE donations SET state = 'sent' WHERE contribution_id = ?", (contribution_id,)
+                )
+        if is_over:
+            self.refusal(
+                contribution_id, WindrowError("bad_consent", "it ended before it could be delivered")
             )
+        return is_to_leave and not is_over
 
     def note(self, contribution_id: str, error: WindrowError) -> None:
         """Keep why the last attempt to deliver a donation failed."""
@@ -184,10 +207,10 @@ class Outbox:
         return self._step(contribution_id, "withdrawal", "withdrawal_jws = ?", (token,))
 
     def withdrawals(self, count_max: int) -> list[tuple[str, str]]:
-        """Return (contribution_id, signed withdrawal) of what the coordinator has still to take out."""
+        """Return (contribution_id, signed withdrawal) of what is still to be taken out, untried ones first."""
         query = (
             "SELECT contribution_id, withdrawal_jws FROM donations WHERE state = 'withdrawing'"
-            " ORDER BY given_at_ms, contribution_id LIMIT ?"
+            " ORDER BY reason != '', given_at_ms, contribution_id LIMIT ?"
         )
         return [(str(name), str(token)) for name, token in self.file.rows(query, count_max)]
 

@@ -16,9 +16,10 @@ from typing import Any, Final
 import msgspec
 
 from extension_bridge.delivery import Courier
+from extension_bridge.drafts import Drafts
 from extension_bridge.outbox import Outbox
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import PERSONAL_PAGE_BYTES_MAX, PERSONAL_PAGES_MAX
+from windrow_protocol.limits import DRAFTS_MAX, PERSONAL_PAGE_BYTES_MAX, PERSONAL_PAGES_MAX
 from windrow_protocol.personal_messages import PersonalExport
 
 PURPOSE: Final = "personal_export"
@@ -26,7 +27,7 @@ _HERE_MAX: Final = 100_000
 
 
 def everything_held(outbox: Outbox, courier: Courier) -> dict[str, Any]:
-    """Return `{here, coordinator}`. Raises WindrowError when the coordinator does not answer."""
+    """Return `{here, put_aside, coordinator}`. Raises WindrowError when the coordinator does not answer."""
     donations: list[Any] = []
     after = ""
     for _ in range(PERSONAL_PAGES_MAX):
@@ -37,8 +38,16 @@ def everything_held(outbox: Outbox, courier: Courier) -> dict[str, Any]:
         if not after:
             here = [asdict(kept) for kept in outbox.all(_HERE_MAX)]
             held = {"donations": donations, "withdrawals": page["withdrawals"]}
-            return {"here": here, "coordinator": held}
+            return {"here": here, "put_aside": _put_aside(outbox), "coordinator": held}
     raise WindrowError("too_large", f"more than {PERSONAL_PAGES_MAX} pages")
+
+
+def _put_aside(outbox: Outbox) -> list[dict[str, Any]]:
+    """Return what lies in the review, on this computer only, as it would leave."""
+    drafts = Drafts(outbox.file)
+    return [
+        msgspec.structs.asdict(each) for each in (*drafts.open_items(DRAFTS_MAX), *drafts.leaving(DRAFTS_MAX))
+    ]
 
 
 def sealed_copy(held: dict[str, Any], *, recipient: str = "", passphrase: str = "") -> bytes:

@@ -25,6 +25,9 @@ from windrow_protocol.limits import REDACTION_PASSES_MAX, URL_CHARS_MAX
 from windrow_protocol.personal_patterns import DEVICE_DETECTORS, find_personal
 
 HIDDEN_HOST: Final = "redacted.invalid"  # stands for a host that is a bare address (RFC 2606)
+PATH_SAFE: Final = (
+    "/[]:@!$&'()*+,;=~"  # of a path that is percent-encoded again (RFC 3986, 3.3), and brackets of marks
+)
 _ENCODINGS_MAX: Final = 4
 
 
@@ -76,8 +79,8 @@ def redact_url(url: str) -> Redacted:
         raise WindrowError("bad_url", "it cannot be read") from error
     if parts.scheme not in ("http", "https") or not host:
         raise WindrowError("bad_url", f"a page at {parts.scheme or 'no'} address")
-    path, name = redact(_decoded(parts.path)), redact(host)
-    shown = quote(path.text, safe="/[]:@!$&'()*+,;=~") if path.findings else parts.path
+    path, name = redact(decoded_path(parts.path)), redact(host)
+    shown = quote(path.text, safe=PATH_SAFE) if path.findings else parts.path
     netloc = (HIDDEN_HOST if name.findings else f"[{host}]" if ":" in host else host) + port
     left = urlunsplit((parts.scheme, netloc, shown or "/", "", ""))
     if len(left) > URL_CHARS_MAX:
@@ -85,13 +88,21 @@ def redact_url(url: str) -> Redacted:
     return Redacted(left, dict(sorted((Counter(path.findings) + Counter(name.findings)).items())))
 
 
-def _decoded(path: str) -> str:
+def decoded_path(path: str) -> str:
     """Return a path without percent-encoding, also where it was encoded more than once."""
     for _ in range(_ENCODINGS_MAX):
         path, before = unquote(path), path
         if path == before:
             break
     return path
+
+
+def readable_host(host: str) -> str:
+    """Return a host as people read it: `xn--mller-kva.example` is `müller.example` (RFC 3490)."""
+    try:
+        return host.encode("ascii").decode("idna")
+    except UnicodeError:
+        return host
 
 
 def check_url(url: str) -> list[str]:
@@ -101,5 +112,5 @@ def check_url(url: str) -> list[str]:
         host = parts.hostname or ""
     except ValueError:
         return ["bad_url"]
-    kinds = check_redacted(_decoded(parts.path)) + check_redacted(host)
+    kinds = check_redacted(decoded_path(parts.path)) + check_redacted(host)
     return sorted({*kinds, *(["query"] if parts.query or parts.fragment or parts.username else [])})

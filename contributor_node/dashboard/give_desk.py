@@ -106,7 +106,7 @@ class GiveDesk:
                 return _deleted(drafts.delete(_chosen_ids(fields)))
             case "mask":
                 found = drafts.mask(fields.get("word", ""))
-                return f"Taken out {counted(found, 'time')}."
+                return f"Taken out {counted(found, 'time')}.{_not_reached(drafts)}"
             case "confirm":
                 return _confirm(view, _chosen(drafts, fields), _choice(fields, "days", DAYS))
             case "send":
@@ -193,6 +193,11 @@ def _choice(fields: Fields, name: str, choices: Mapping[int, str]) -> int:
         if str(value) == fields.get(name):
             return value
     raise WindrowError("wrong_schema", f"`{name}` is none of the choices")
+
+
+def _not_reached(drafts: Drafts) -> str:
+    leaving = drafts.counts()["leaving"]
+    return f" Not out of {counted(leaving, 'row')} on the way: undo that first." if leaving else ""
 
 
 def _deleted(count: int) -> str:

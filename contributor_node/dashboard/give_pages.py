@@ -41,6 +41,8 @@ _KINDS = {
     "wallet": ("wallet address", "wallet addresses", "all its payments are public"),
     "secret": ("key or password", "keys or passwords", "it opens something"),
     "national_id": ("identity number", "identity numbers", "it names one person for life"),
+    "address": ("postal address", "postal addresses", "somebody lives there"),
+    "name": ("name of a person", "names of persons", "it says who somebody is"),
     "masked": ("word you took out", "words you took out", "you said so"),
 }
 _STATES = {
@@ -226,7 +228,7 @@ def _marked(text: str) -> Markup:
 def _findings(redactions: Mapping[str, int]) -> Markup:
     if not redactions:
         return Markup(
-            '<span class="quiet">Nothing that looks personal was found. Names are not recognised.</span>'
+            '<span class="quiet">Nothing that looks personal was found. Not every name is recognised.</span>'
         )
     rows = []
     for kind, count in redactions.items():

@@ -10,6 +10,7 @@ Usage: `FORMATS` of the registry's `bank_statement`. Source: OFX 2.2, sections 2
 
 from __future__ import annotations
 
+import codecs
 import html
 import re
 from collections.abc import Iterator
@@ -17,12 +18,12 @@ from typing import Final
 
 from extension_bridge.importers.archives import Member
 from extension_bridge.importers.clocks import from_ofx
-from extension_bridge.importers.formats import Answer, Format, answered, encoding_of
+from extension_bridge.importers.formats import Answer, Format, answered, encoding_of, text_in, text_of_head
 from extension_bridge.importers.items import Draft, Tally
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import IMPORT_RECORD_BYTES_MAX
 
-_PIECE_BYTES: Final = 65_536
+_PIECE_CHARS: Final = 65_536
 _TAG: Final = re.compile(r"<(/?)([A-Za-z0-9.]{1,64})\s*/?>([^<]*)|<!\[CDATA\[(.*?)\]\]>", re.S)
 # What holds one transaction: of a bank or card (11.4.3), and of an account of securities (13.9.2.4).
 _ENTRIES: Final = frozenset(
@@ -31,21 +32,43 @@ _ENTRIES: Final = frozenset(
     | {f"{did}{what}" for did in ("BUY", "SELL") for what in ("DEBT", "MF", "OPT", "OTHER", "STOCK")}
 )
 _DATES: Final = ("DTPOSTED", "DTTRADE", "DTUSER", "DTAVAIL", "DTSETTLE")
+_LIST_ENDS: Final = frozenset({"/BANKTRANLIST", "/INVTRANLIST"})
+_CHARSET: Final = re.compile(
+    rb"^CHARSET:\s*([\w-]{3,20})|<\?xml[^>]{1,80}encoding=[\"']([\w-]{3,20})", re.M | re.I
+)
 _AMOUNT: Final = re.compile(r"[+-]?\d[\d.,' ]*$|[+-]?[.,]\d+$")
+
+
+def _encoding(head: bytes) -> str:
+    """Return the encoding: the file's own bytes where they say it (a header often lies), else what its header names."""
+    found = encoding_of(head)
+    named = _CHARSET.search(head[:4_096])
+    if found.startswith("utf") or named is None:
+        return found
+    name = (named[1] or named[2]).decode("ascii")
+    for candidate in (f"cp{name}", f"iso{name}", name):
+        try:
+            return codecs.lookup(candidate).name
+        except LookupError:
+            continue
+    return found
 
 
 def _tags(member: Member) -> Iterator[tuple[str, str]]:
     """Yield (tag, value) in order; an end tag begins with a stroke. Raises WindrowError `export_refused`."""
-    encoding = encoding_of(member.head)
     held = ""
     with member.open() as stream:
-        while piece := stream.read(_PIECE_BYTES):
-            held += piece.decode(encoding if encoding != "utf-16" else "cp1252", "replace")
-            cut = held.rfind("<")  # the last tag may go on in the next piece
-            yield from _values(held[: max(cut, 0)])
-            held = held[max(cut, 0) :]
-            if len(held) > IMPORT_RECORD_BYTES_MAX:
-                raise WindrowError("export_refused", "a value without end")
+        text = text_in(stream, _encoding(member.head))
+        try:
+            while piece := text.read(_PIECE_CHARS):
+                held += piece
+                cut = held.rfind("<")  # the last tag may go on in the next piece
+                yield from _values(held[: max(cut, 0)])
+                held = held[max(cut, 0) :]
+                if len(held) > IMPORT_RECORD_BYTES_MAX:
+                    raise WindrowError("export_refused", "a value without end")
+        finally:
+            text.detach()
     yield from _values(held)
 
 
@@ -65,6 +88,9 @@ def _entries(member: Member) -> Iterator[dict[str, str]]:
             if fields is not None:
                 yield fields  # at its own end, or where the next one begins because its end is missing
             fields = {"KIND": tag, "CURDEF": currency} if tag == name else None
+        elif tag in _LIST_ENDS and fields is not None:
+            yield fields  # the last one of a list without end tags
+            fields = None
         elif tag == "CURDEF":
             currency = value
         elif fields is not None and not tag:
@@ -104,8 +130,8 @@ def _reads(member: Member, tally: Tally) -> Iterator[Draft]:
 
 
 def _claims(member: Member) -> bool:
-    head = member.head[:4_096].upper()
-    return b"<OFX>" in head or b"OFXHEADER" in head
+    head = text_of_head(member)[:4_096].upper()
+    return "<OFX>" in head or "OFXHEADER" in head
 
 
 FORMATS: Final = (Format("ofx", frozenset({".ofx", ".qfx", ".qbo", ".txt", ""}), _claims, _reads),)

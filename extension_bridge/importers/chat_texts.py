@@ -23,11 +23,11 @@ from extension_bridge.importers.items import Draft, Tally
 from extension_bridge.importers.wall_times import day_stands_first, wall_moment
 from windrow_protocol.limits import TEXT_BYTES_MAX
 
-_DAY: Final = r"\d{1,4}[./\-]\s?\d{1,2}[./\-]\s?\d{1,4}\.?"
+_DAY: Final = r"\d{1,4}[./\-]\s?\d{1,2}[./\-]\s?\d{1,4}\.?(?:\s?г\.?)?"
 _TIME: Final = r"\d{1,2}[:.]\d\d(?:[:.]\d\d)?(?:[\s\u202f]?[^\W\d]\.?[\s\u202f]?[^\W\d]{0,10}\.?)?"
 _BEFORE_TIME: Final = r"(?:[^\W\d]{1,6}\s?)?"  # the half of the day, in languages that say it first
 _HEADER: Final = re.compile(
-    rf"^\u200e?(?:\[({_DAY}),?\s({_BEFORE_TIME}{_TIME})\]\s?|({_DAY}),?\s({_BEFORE_TIME}{_TIME})\s[-–]\s)(.*)$"
+    rf"^[\u200e\u200f]?(?:\[({_DAY})[,،]?\s({_BEFORE_TIME}{_TIME})\]\s?|({_DAY})[,،]?\s({_BEFORE_TIME}{_TIME})\s[-–]\s)(.*)$"
 )
 _SIGNAL_HEADER: Final = re.compile(r"^\[\d{4}-\d\d-\d\d, \d\d:\d\d\] ")
 _AUTHOR: Final = re.compile(r"^([^:\n\"“”„]{1,80}): (.*)$", re.S)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +29,13 @@ from windrow_protocol.limits import IMPORT_RECORD_BYTES_MAX
 
 JSON_SUFFIXES: Final = frozenset({".json", ".jsonl", ".ndjson", ".js"})
 TEXT_SUFFIXES: Final = frozenset({".txt", ".csv", ".tsv", ".text", ""})
+
+AS_WESTERN: Final = "windrow.as_western"  # how bytes that are no UTF-8 are read, see `_as_western`
+_HIGH: Final = re.compile(rb"[\x80-\xff]+")
+_HIGH_WORDS: Final = re.compile(
+    rb"[\xc0-\xff]{4,}"
+)  # whole words beyond ASCII are Cyrillic, single letters are not
+_POLISH: Final = re.compile(rb"[a-zA-Z][\xb3\xb9\xbf][a-z]")  # ł, ą, ż; in the western encoding ³, ¹, ¿
 
 Answer = Draft | str | None  # a draft, a reason of `items.SKIPS`, or None for what is no entry at all
 
@@ -85,23 +93,44 @@ def answered(answer: Answer, tally: Tally) -> Iterator[Draft]:
 def text_of_head(member: Member) -> str:
     """Return the head of a text file, its byte order mark taken at its word, what is no text replaced."""
     head = member.head
-    return head.decode(encoding_of(head), "replace").removeprefix("\ufeff")
+    return head.decode(encoding_of(head), AS_WESTERN).removeprefix("\ufeff")
 
 
 def encoding_of(head: bytes) -> str:
-    """Return the encoding of a text by its mark or its bytes: UTF-8, UTF-16, else Windows' western one."""
+    """Return the encoding of a text by its mark or its bytes: UTF-8, UTF-16, else one of Windows' by its letters."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
+    for name, nulls in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+        if 2 * nulls.count(0) > len(nulls) > 0:  # ASCII of two bytes a letter, without a mark
+            return name
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)  # a head may end within a character
     except UnicodeDecodeError:
-        return "cp1252"
+        high = sum(map(len, _HIGH.findall(head)))
+        if 2 * sum(map(len, _HIGH_WORDS.findall(head))) > high:
+            return "cp1251"
+        return "cp1250" if _POLISH.search(head) else "cp1252"
     return "utf-8"
+
+
+def text_in(stream: io.BufferedReader, encoding: str, newline: str = "") -> io.TextIOWrapper:
+    """Return a stream as text; who is done with it calls `detach`."""
+    return io.TextIOWrapper(stream, encoding, AS_WESTERN, newline=newline)
+
+
+def _as_western(error: UnicodeError) -> tuple[str, int]:
+    """Read what is no UTF-8 as Windows' western letters: the first of them may come far behind a head in ASCII."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+codecs.register_error(AS_WESTERN, _as_western)
 
 
 def lines_of(stream: io.BufferedReader, encoding: str) -> Iterator[str]:
     """Yield the lines of a text without their ends. Raises WindrowError `export_refused` for one without end."""
-    text = io.TextIOWrapper(stream, encoding, "replace", newline="\n")
+    text = text_in(stream, encoding, "\n")
     first = True
     while line := text.readline(IMPORT_RECORD_BYTES_MAX + 1):
         if len(line) > IMPORT_RECORD_BYTES_MAX:

@@ -127,7 +127,10 @@ FORMATS: Final = (
     ),
     json_format(
         "meta_comments",
-        needs=(((ITEM, "string_map_data", "Comment"),),),
+        needs=(
+            ((ITEM, "string_map_data", "Comment"),),
+            ((ITEM, "media_list_data"), (ITEM, "string_map_data", ITEM, "value")),
+        ),
         place=(ITEM,),
         draft=_listed("post"),
     ),

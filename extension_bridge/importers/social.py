@@ -10,6 +10,7 @@ Usage: `FORMATS_X` and `FORMATS_REDDIT` of the registry.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -26,7 +27,7 @@ from extension_bridge.importers.tables import heading_of, rows_of
 
 def _tweet(_: str, record: Any) -> Answer:
     inner = record.get("tweet", record) if isinstance(record, dict) else None
-    words = first_text(inner, "full_text", "text")
+    words = html.unescape(first_text(inner, "full_text", "text"))  # written for web pages: `&amp;`
     at_ms, clock = moment(text_at(inner, "created_at"))
     if not words:
         return "no_content"
@@ -45,7 +46,7 @@ def _note(_: str, record: Any) -> Answer:
 
 
 def _like(_: str, record: Any) -> Answer:
-    words, url = text_at(record, "like", "fullText"), text_at(record, "like", "expandedUrl")
+    words, url = html.unescape(text_at(record, "like", "fullText")), text_at(record, "like", "expandedUrl")
     return Draft("reaction", text=words, url=url, mark=text_at(record, "like", "tweetId"))
 
 
@@ -79,6 +80,7 @@ _TWEETS: Final = json_format(
         ((ITEM, "tweet", "full_text"),),
         ((ITEM, "full_text"), (ITEM, "created_at")),
         ((ITEM, "tweet", "created_at"), (ITEM, "tweet", "id_str")),
+        ((ITEM, "text"), (ITEM, "created_at"), (ITEM, "id_str")),  # a month of the archive, until 2018
     ),
     place=(ITEM,),
     draft=_tweet,

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from extension_bridge.importers.archives import Member
-from extension_bridge.importers.formats import encoding_of, text_of_head
+from extension_bridge.importers.formats import encoding_of, text_in, text_of_head
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TEXT_BYTES_MAX
 
@@ -71,15 +71,16 @@ def rows_of(member: Member, heading: Heading) -> Iterator[dict[str, str]]:
     """Yield the rows below a heading by column. Raises WindrowError `export_damaged` for a cell without end."""
     csv.field_size_limit(TEXT_BYTES_MAX)
     with member.open() as stream:
-        text = io.TextIOWrapper(stream, encoding_of(member.head), "replace", newline="")
+        text = text_in(stream, encoding_of(member.head))
         try:
             for number, row in enumerate(csv.reader(text, delimiter=heading.separator)):
                 if number > heading.row and any(cell.strip() for cell in row):
                     cells = [cell.strip() for cell in row[: len(heading.columns)]]
                     cells += [""] * (len(heading.columns) - len(cells))
-                    yield dict(
-                        zip(reversed(heading.columns), reversed(cells), strict=True)
-                    )  # the first of two wins
+                    by_name = dict(zip(reversed(heading.columns), reversed(cells), strict=True))
+                    yield {
+                        name: by_name[name] for name in heading.columns
+                    }  # the first of two, in the row's order
         except csv.Error as error:
             raise WindrowError("export_damaged", str(error)[:120]) from error
         finally:

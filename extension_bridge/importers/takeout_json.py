@@ -71,6 +71,8 @@ def kind_and_words(title: str, url: str) -> tuple[Kind, str]:
     words = fields.get("q") or fields.get("search_query") or fields.get("query") or ""
     if words and path.rstrip("/").rpartition("/")[2] in ("search", "results", "imghp", "webhp"):
         return "search", words
+    if straight(url) != url:
+        return "visit", ""  # a result that was followed, whatever language says so
     lowered = title.lower()
     for beginning, kind in _DID.items():
         if lowered.startswith(beginning):
@@ -83,6 +85,8 @@ def activity_draft(title: str, url: str, at: tuple[int, Any], details: list[str]
     """Return the draft of one entry of My Activity, from whichever form it came."""
     target = straight(url)
     kind, words = kind_and_words(title, url)
+    if kind == "activity" and product == "Chrome" and web_address(target)[0] in ("http", "https"):
+        kind = "visit"
     if not title and not target:
         return "no_content"
     if not at[0]:

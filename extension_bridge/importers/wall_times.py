@@ -27,6 +27,7 @@ _NUMBER: Final = re.compile(r"\d+")
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _INNER_DOT: Final = re.compile(r"(?<=[^\W\d_])\.(?=[^\W\d_])")
 _OFFSET: Final = re.compile(r"(?:GMT|UTC|UT)?\s*([+-]\d{1,2})(?::?(\d\d))?\s*$")
+_CHINA: Final = 480  # what CST means in a Chinese date
 _THAI_YEARS: Final = 543  # by which Thailand's calendar is ahead
 
 # Those in which the large services write exports. All of the CLDR would take 130 MB.
@@ -94,7 +95,7 @@ def wall_moment(text: str, *, day_first: bool | None = None) -> Moment:
         return from_day(*day[:3])
     hour = _hour(int(time[1]), plain[: time.start()], plain[time.end() :])
     milli = int(time[4] or 0) if time.re is _TIME else 0
-    offset = _offset_in(plain[time.end() :])
+    offset = _CHINA if "年" in plain and "CST" in plain else _offset_in(plain[time.end() :])
     return from_parts(*day[:3], hour, int(time[2]), int(time[3] or 0), milli, offset)
 
 
@@ -221,7 +222,7 @@ def _months() -> dict[str, int]:
 @cache
 def _halves() -> tuple[frozenset[str], frozenset[str]]:
     """Return the words for before and after noon, without blanks."""
-    found: tuple[set[str], set[str]] = ({"am"}, {"pm"})
+    found: tuple[set[str], set[str]] = ({"am", "ص"}, {"pm", "م"})  # Arabic has one letter each
     for locale in _languages():
         for widths in locale.day_periods.values():
             for names in widths.values():

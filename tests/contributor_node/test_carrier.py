@@ -84,6 +84,31 @@ async def test_it_waits_for_its_time_and_out_an_outage_and_is_handed_in_once(tmp
         assert "/v1/personal/withdrawals" in rows, "every request stands in the line log"
 
 
+async def test_what_is_taken_back_while_the_one_before_it_leaves_does_not_leave(tmp_path: Path) -> None:
+    home, readings = tmp_path / "node", 0
+    async with coordinator(tmp_path / "house") as house:
+        client = await client_of(house, home, KEY)
+
+        def now_ms() -> int:
+            """Between the list of what waits and the second of it, a person takes that back in another program."""
+            nonlocal readings
+            readings += 1
+            if readings == 2:
+                with Outbox.open(home / "bridge.db") as other:
+                    assert other.withdrawal(names[1], "signed").state == "withdrawn"
+            return wall_ms()
+
+        for text in ("The first.", "The second."):
+            send(home, client, put(home, text), wall_ms())
+        with Outbox.open(home / "bridge.db") as outbox:
+            Drafts(outbox.file).leave(wall_ms() + 1, 10)
+            names = [name for name, _ in outbox.waiting(10)]
+        await Carrier(home, client, now_ms).carry()
+        with Outbox.open(home / "bridge.db") as outbox:
+            assert [outbox.get(name).state for name in names] == ["delivered", "withdrawn"]
+        assert house.asked.count("/v1/personal") == 1
+
+
 def test_what_is_sent_cannot_be_changed_and_what_was_changed_cannot_be_sent(tmp_path: Path) -> None:
     def sign(record: PersonalRecord, terms: ConsentTerms) -> PersonalContribution:
         return build_donation(KEY, record, terms, network="n", controller_id="c" * 64, now_ms=wall_ms())

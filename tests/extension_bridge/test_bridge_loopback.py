@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import struct
 import threading
+import zlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,12 @@ class Bridge:
         with self.dial() as connection:
             assert ask(connection, {"code": self.pairing.offer()})["ok"]
             yield connection
+
+
+def _closed_with(connection: ClientConnection) -> int | None:
+    with pytest.raises(ConnectionClosed) as closed:
+        connection.recv()
+    return closed.value.rcvd.code if closed.value.rcvd else None
 
 
 def ask(connection: ClientConnection, message: Any) -> Any:
@@ -129,6 +137,9 @@ def test_other_hosts_origins_and_paths_are_refused_before_they_can_say_a_word(tm
             {"host": "127.0.0.1:1"},
             {"path": "/"},
             {"path": PATH + "/.."},
+            {"path": PATH + "?token=x"},
+            {"host": f"127.0.0.1.evil.example:{door.port}"},
+            {"host": "localhost"},
         ]
         for attempt in attempts:
             with pytest.raises(InvalidStatus) as refusal, door.dial(**attempt):
@@ -199,3 +210,58 @@ def test_bad_and_huge_messages_harm_nothing_and_a_dead_coordinator_loses_nothing
             ask(connection, "x" * (NATIVE_MESSAGE_BYTES_MAX + 1))
         with door.paired() as connection:
             assert ask(connection, {"type": "status"})["put_aside"] == 1, "what was put aside is still there"
+
+
+def test_no_compression_is_agreed_on_so_nothing_can_unfold(tmp_path: Path) -> None:
+    with bridge(new_home(tmp_path / "node"), NOWHERE) as door:
+        with door.paired() as connection:  # the client offers permessage-deflate, as browsers do
+            assert connection.response
+            assert "Sec-WebSocket-Extensions" not in connection.response.headers
+        packer = zlib.compressobj(wbits=-15)
+        bomb = packer.compress(b" " * 50_000_000) + packer.flush()
+        compressed_text, masked_64_bit_length = 0b1100_0001, 0b1111_1111
+        head = struct.pack(
+            "!BBQ4x", compressed_text, masked_64_bit_length, len(bomb)
+        )  # the mask of 0 changes nothing
+        with door.paired() as connection:
+            connection.socket.sendall(head + bomb)
+            assert _closed_with(connection) == 1002
+        with door.paired() as honest:
+            assert ask(honest, {"type": "hello"})["ok"], "it goes on"
+
+
+def test_a_message_in_pieces_is_one_message_and_bounded_as_one(tmp_path: Path) -> None:
+    with bridge(new_home(tmp_path / "node"), NOWHERE) as door:
+        with door.paired() as connection:
+            connection.send(iter(['{"type":', "", ' "hello"}']))
+            assert json.loads(connection.recv())["ok"]
+        piece = "x" * (NATIVE_MESSAGE_BYTES_MAX // 4)
+        with door.paired() as connection:
+            with suppress(ConnectionClosed):
+                connection.send(piece for _ in range(8))
+            assert _closed_with(connection) in (1009, None), (
+                "None where the rest of the pieces met a closed door"
+            )
+
+
+def test_clients_that_neither_speak_nor_read_keep_no_other_waiting(tmp_path: Path) -> None:
+    with bridge(new_home(tmp_path / "node"), NOWHERE) as door, door.dial(), door.paired() as mute:
+        mute.send(
+            json.dumps({"type": "preview", "page": {**PAGE, "text": "The hay. " * 50_000}, "terms": TERMS})
+        )
+        mute.send('{"type": "status"}')
+        with door.paired() as honest:
+            assert ask(honest, {"type": "hello"})["ok"]
+
+
+def test_a_second_browser_does_not_unpair_the_first_and_guesses_do_not_either(tmp_path: Path) -> None:
+    with bridge(new_home(tmp_path / "node"), NOWHERE) as door:
+        with door.dial() as first:
+            token = ask(first, {"code": door.pairing.offer()})["token"]
+        with door.dial(FIREFOX) as second:
+            assert ask(second, {"code": door.pairing.offer()})["ok"]
+        for _ in range(PAIRING_TRIES_MAX + 1):
+            with door.dial() as guess:
+                assert ask(guess, {"code": "00000000"})["error"] == "not_paired"
+        with door.dial() as first:
+            assert ask(first, {"token": token})["ok"]

@@ -10,14 +10,20 @@ from pathlib import Path
 import msgspec
 import pyrage
 import pytest
-from bridge_world import Coordinator, coordinator, donation, host, new_home
+from bridge_world import PAGE, Coordinator, coordinator, donation, host, new_home
 from jsonschema import Draft202012Validator
 from real_data import ROOT
 from typer.testing import CliRunner, Result
 
-from extension_bridge.consent import Consent, consent_receipt_id
+from extension_bridge.consent import Consent, ConsentTerms, consent_receipt_id
+from extension_bridge.donation import Page, build_donation
+from extension_bridge.drafts import Drafts
+from extension_bridge.native_host import clock_ms
+from extension_bridge.outbox import Outbox
+from extension_bridge.settings import read_node_key
 from windrow.cli import app
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.personal_messages import PersonalContribution, PersonalRecord
 
 SCHEMA = ROOT / "docs" / "consent_receipt.schema.json"
 
@@ -41,6 +47,8 @@ async def test_what_was_given_is_listed_shown_copied_and_taken_back(
     async with host(home, "--coordinator", place.url) as bridge:
         given = await bridge.ask(donation())
         assert given["state"] == "delivered"
+        put = {"type": "put_aside", "source": "browser_page", "pages": [{**PAGE, "text": "not sent"}]}
+        assert (await bridge.ask(put))["added"] == 1
     receipt = given["consent_receipt_id"]
 
     listed = await asyncio.to_thread(windrow, home, "list", "--json")
@@ -64,6 +72,7 @@ async def test_what_was_given_is_listed_shown_copied_and_taken_back(
     held = json.loads(opened.stdout)
     assert "river" in held["coordinator"]["donations"][0]["donation"]["records"][0]["text"]
     assert [each["contribution_id"] for each in held["here"]] == [given["contribution_id"]]
+    assert [each["text"] for each in held["put_aside"]] == ["not sent"]
 
     gone = await asyncio.to_thread(windrow, home, "withdraw", receipt, "--yes", "--coordinator", place.url)
     assert "withdrawn" in gone.stdout
@@ -72,6 +81,29 @@ async def test_what_was_given_is_listed_shown_copied_and_taken_back(
     again = await asyncio.to_thread(windrow, home, "withdraw", receipt, "--yes", "--coordinator", place.url)
     assert isinstance(again.exception, WindrowError)
     assert again.exception.code == "nothing_to_withdraw"
+
+
+async def test_taking_everything_back_holds_back_what_was_about_to_leave(
+    tmp_path: Path, place: Coordinator
+) -> None:
+    home = new_home(tmp_path / "node")
+    await place.register(home)
+    network, controller, now_ms = place.house.network, place.house.coordinator_id, clock_ms()
+
+    def sign(record: PersonalRecord, terms: ConsentTerms) -> PersonalContribution:
+        key = read_node_key(home)
+        return build_donation(key, record, terms, network=network, controller_id=controller, now_ms=now_ms)
+
+    with Outbox.open(home / "bridge.db") as outbox:
+        drafts = Drafts(outbox.file)
+        drafts.put([msgspec.convert(PAGE, Page)], "browser_page")
+        drafts.send(drafts.open_items(1), sign, ConsentTerms(), now_ms=now_ms, leaves_at_ms=now_ms)
+        gone = await asyncio.to_thread(
+            windrow, home, "withdraw", "--all", "--yes", "--coordinator", place.url
+        )
+        assert gone.exit_code == 0, gone.output
+        assert drafts.leave(now_ms, 10) == 0, "it was agreed to before everything was taken back"
+        assert drafts.counts() == {"open": 1, "leaving": 0}
 
 
 def test_the_schema_that_is_published_is_the_one_that_is_checked() -> None:

@@ -100,7 +100,11 @@ def consent_withdraw(
     home: NodeHome = None,
     house: House = None,
 ) -> None:
-    """Take back what a consent covered: its key is destroyed, and no later dataset holds it."""
+    """Take back what a consent covered: its key is destroyed, and no later dataset holds it.
+
+    With --all, what was agreed to and has not left yet does not leave.
+    """
+    from extension_bridge.drafts import Drafts
     from extension_bridge.withdrawal import sign_withdrawal
 
     with _opened(home, house) as (outbox, courier, key):
@@ -111,6 +115,8 @@ def consent_withdraw(
             chosen = [_found(outbox, receipt)[2]]
         if not yes:
             typer.confirm(f"Take {len(chosen)} back? Copies already sold cannot be called back", abort=True)
+        if everything and (undone := Drafts(outbox.file).undo()):
+            print(f"{undone} put back that would have left")
         for contribution_id in chosen:
             kept = outbox.get(contribution_id)
             token = sign_withdrawal(key, kept, courier.network()[0], _now_ms())
@@ -144,7 +150,10 @@ def consent_export(
     data = sealed_copy(held, recipient=recipient, passphrase=typed)
     with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(data)
-    print(f"{to}: {len(held['coordinator']['donations'])} donations, {len(held['here'])} receipts")
+    print(
+        f"{to}: {len(held['coordinator']['donations'])} donations, {len(held['here'])} receipts, "
+        f"{len(held['put_aside'])} items not sent"
+    )
 
 
 def consent_open_copy(
