@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from aggregator.personal_vault import Vault
+from aggregator.publish.retiring import retire
 from aggregator.requests import Caller, spend
 from aggregator.withdrawals import Withdrawals
 from extension_bridge.consent import Consent, open_consent
@@ -43,6 +44,7 @@ class Personal:
         self.withdrawals = Withdrawals(house, self.vault)
         self._seal_older()
         self.vault.finish()
+        retire(house)
         self._index_older()
 
     def _seal_older(self) -> None:

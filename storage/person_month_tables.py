@@ -76,6 +76,34 @@ personal_pending = sa.Table(
     sa.Column("amount", Uint256, nullable=False),
     sa.Column("held_at_ms", sa.BigInteger, nullable=False),
 )
+# What each row of an export about people is from; never in the export itself, which would join it with others.
+export_donations = sa.Table(
+    "export_donations",
+    metadata,
+    sa.Column("dataset", sa.Text, primary_key=True),
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("row_id", sa.Text, primary_key=True),
+    sa.Column("contribution_id", sa.Text, nullable=False, index=True),
+)
+# A log of what was spent of each person's privacy, before the answer that it buys; the person is a keyed digest.
+privacy_spends = sa.Table(
+    "privacy_spends",
+    metadata,
+    sa.Column("answer_id", sa.Text, primary_key=True),
+    sa.Column("person_mark", sa.Text, primary_key=True, index=True),
+    sa.Column("epsilon_micro", sa.BigInteger, nullable=False),
+    sa.Column("spent_at_ms", sa.BigInteger, nullable=False),
+)
+privacy_answers = sa.Table(
+    "privacy_answers",
+    metadata,
+    sa.Column(
+        "question_mark", sa.Text, primary_key=True
+    ),  # keyed digest of exactly what was asked of exactly whom
+    sa.Column("answer_id", sa.Text, nullable=False, unique=True),
+    sa.Column("answer", sa.Text, nullable=False),  # JSON {group: count}, noise included
+    sa.Column("answered_at_ms", sa.BigInteger, nullable=False),
+)
 # Whose months the rows of an export are; never in the export itself, which would join it with others.
 export_months = sa.Table(
     "export_months",

@@ -107,10 +107,11 @@ class HistoryHouse:
 
     folder: Path
     clock: SetClock = field(default_factory=SetClock)
+    key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.house: House = open_house(self.folder, clock=self.clock)
+        self.house: House = open_house(self.folder, clock=self.clock, key=self.key)
         self.segments = open_segments(self.house, "personal")
         self.personal = Personal(self.house, self.segments)
 
@@ -199,3 +200,15 @@ class HistoryHouse:
         """Judge and pay what is due."""
         run_person_months(self.house, self.personal.vault.read)
         run_personal_pay(self.house)
+
+    def node(self, number: int) -> Node:
+        """Return the node of a person who joined before; its nonces are new ones."""
+        known = Node(self.house, number_key(number))
+        known.nonces = self.clock.at_ms % 1_000_003 + number * 10_000_019
+        return known
+
+    @classmethod
+    def reopened(cls, folder: Path) -> HistoryHouse:
+        """Open a house that a copy or a crash left; its key and time lie beside it."""
+        key = Ed25519PrivateKey.from_private_bytes((folder / "key").read_bytes())
+        return cls(folder, SetClock(int((folder / "now").read_text())), key)

@@ -32,7 +32,7 @@ from aggregator.roster import trust_of
 from aggregator.verification.drawing.audit_epochs import end_epoch, end_if_due
 from aggregator.verification.epochs.audit_closing import close_epochs
 from marketplace.acceptance import finish_orders
-from marketplace.payment import list_on_chain, record_purchases
+from marketplace.payment import close_retired, list_on_chain, record_purchases
 from rewards.accountant import run_accountant
 from rewards.epoch import Signers, close_epoch
 from rewards.ledger import balance_of
@@ -103,7 +103,15 @@ class Operations:
         async with self._busy:
             await self._settle_logs()
             recipes = Path(self._settings.recipes)
-            export = await asyncio.to_thread(publish, house, recipes, dataset, since=since, dry_run=dry_run)
+            export = await asyncio.to_thread(
+                publish,
+                house,
+                recipes,
+                dataset,
+                since=since,
+                dry_run=dry_run,
+                read=self.personal.vault.read,
+            )
             if not dry_run:
                 client = await self._chain.client()
                 await asyncio.to_thread(
@@ -168,6 +176,7 @@ class Operations:
         client = await self._chain.client()
         async with self._busy:
             await self._settle_logs()
+            await asyncio.to_thread(close_retired, house, client, self._chain.operator)
             await asyncio.to_thread(finish_orders, house, client, self._chain.operator)
             recorded = await asyncio.to_thread(record_purchases, house, client)
             await asyncio.to_thread(run_royalties, house)

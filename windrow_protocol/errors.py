@@ -226,6 +226,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("too_few_items", "Fewer than 200 items of this month are left", "give more of the month, or leave it", 200),
     Reason("owner_cap", "One person earns at most a small share of each sum", "nothing: the rest stays for other months of history", 200),
     Reason("month_withdrawn", "Pending pay went back, because the month it was for was taken back", "nothing", 200),
+    Reason("version_retired", "Somebody took back what this version held, so it is given out no more", "take the next version: who bought this one gets it", 410),
     Reason("wrong_target", "The result was made for another job, or for other items", "judge the job again as it was given out", 409),
     Reason("bad_proof", "The proof does not lead to the root", "fetch the epoch's tree again; report it if it stays wrong", 409),
     Reason("not_the_payer", "The order is not signed by the account that paid", "sign the order with the key of the paying account", 403),
