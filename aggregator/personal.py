@@ -4,6 +4,8 @@ Rules: a donation is ciphertext before it reaches the disk; what its person took
 without a consent receipt signed by the same node that names exactly these items; redaction is done on the device and
 checked again here; the same donation again gets the same receipt.
 
+Beside the ciphertext lies only which calendar months a donation holds, and how many items of each.
+
 Does not: publish, price or read the text further; personal data earns no emission.
 
 Usage: `answer = Personal(house, segments).accept(caller, body)`.
@@ -16,18 +18,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from aggregator.personal_vault import Vault
+from aggregator.publish.retiring import retire
 from aggregator.requests import Caller, spend
 from aggregator.withdrawals import Withdrawals
 from extension_bridge.consent import Consent, open_consent
 from extension_bridge.donation import check_donation
 from storage.house import House
+from storage.person_month_tables import personal_months
 from storage.personal_tables import personal_fingerprints, withdrawals
 from storage.segments import Segments
 from storage.tables import consents
 from storage.wrapping_keys import WrappingKeys
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import decode_json
-from windrow_protocol.personal_messages import PersonalContribution
+from windrow_protocol.personal_messages import PersonalContribution, items_by_month
 
 
 class Personal:
@@ -40,6 +44,8 @@ class Personal:
         self.withdrawals = Withdrawals(house, self.vault)
         self._seal_older()
         self.vault.finish()
+        retire(house)
+        self._index_older()
 
     def _seal_older(self) -> None:
         """Seal what an earlier version kept in the clear; `finish` then overwrites where it lay."""
@@ -59,6 +65,15 @@ class Personal:
                 self.vault.vouch(
                     connection, sealed, donation.node_id, self._bound(donation, consent.expires_at_ms)
                 )
+
+    def _index_older(self) -> None:
+        """Write down which months the donations hold that an earlier version took on."""
+        for contribution_id in self.vault.unindexed():
+            donation = decode_json(self.vault.read(contribution_id), PersonalContribution)
+            with self._house.state.write() as connection:
+                of_it = consents.c.contribution_id == contribution_id
+                received = connection.execute(sa.select(consents.c.received_at_ms).where(of_it)).scalar_one()
+                index_months(connection, donation, received)
 
     def accept(self, caller: Caller, body: bytes) -> dict[str, Any]:
         """Make a donation durable and return `{contribution_id, receipt}`.
@@ -93,7 +108,13 @@ class Personal:
             connection.execute(sa.insert(consents).values(**row, **place))
             bound = self._bound(donation, consent.expires_at_ms)
             self.vault.vouch(connection, sealed, donation.node_id, bound)
+            index_months(connection, donation, row["received_at_ms"])
         return {"contribution_id": donation.contribution_id, "receipt": receipt}
+
+    def spend(self, caller: Caller) -> None:
+        """Use up the nonce of a request that changes nothing. Raises WindrowError `replayed`."""
+        with self._house.state.write() as connection:
+            spend(connection, caller)
 
     def _bound(self, donation: PersonalContribution, expires_at_ms: int) -> dict[str, str | int]:
         mark = fingerprint(self._house, donation)
@@ -113,6 +134,22 @@ class Personal:
                 "items": len(donation.records),
             },
         )
+
+
+def index_months(connection: sa.Connection, donation: PersonalContribution, received_at_ms: int) -> None:
+    """Write down how many items of each calendar month a donation holds; of one without times, that there are none."""
+    months = items_by_month(donation.records) or {"": 0}
+    rows = [
+        {
+            "contribution_id": donation.contribution_id,
+            "month": month,
+            "node_id": donation.node_id,
+            "items": items,
+            "received_at_ms": received_at_ms,
+        }
+        for month, items in sorted(months.items())
+    ]
+    connection.execute(sa.insert(personal_months), rows)
 
 
 def fingerprint(house: House, donation: PersonalContribution) -> str:

@@ -1,4 +1,4 @@
-"""The doors of personal data: give, take back, be told what is held, and the public list of removals.
+"""The doors of personal data: give, take back, be told what is held and earned, and the public list of removals.
 
 Rules: all but the list are signed by the node whose data it is.
 
@@ -7,22 +7,35 @@ Does not: decide anything (see `personal` and `withdrawals`). Usage: `PersonalDo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from aggregator.personal import Personal
 from aggregator.requests import Caller
 from storage.env import Request, Response, Route, json_response
+from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import PERSONAL_BYTES_MAX
-from windrow_protocol.personal_messages import PersonalContribution, PersonalExport, PersonalWithdrawal
+from windrow_protocol.messages import decode_json
+from windrow_protocol.personal_messages import (
+    PersonalContribution,
+    PersonalExport,
+    PersonalPay,
+    PersonalWithdrawal,
+)
 
 KnownCaller = Callable[[Request, str], Caller]
+PayOf = Callable[[str], dict[str, Any]]
 
 
 class PersonalDoors:
-    """The routes over one `Personal`; `known_caller` says who signed a request for a purpose."""
+    """The routes over one `Personal`; `known_caller` says who signed a request for a purpose.
 
-    def __init__(self, personal: Personal, known_caller: KnownCaller) -> None:
-        self._personal, self._known_caller = personal, known_caller
+    Who composes the house supplies `pay_of`, what a node earned, because that is known in another room.
+    """
+
+    def __init__(self, personal: Personal, known_caller: KnownCaller, pay_of: PayOf | None = None) -> None:
+        self._personal, self._known_caller, self._pay_of = personal, known_caller, pay_of
 
     def routes(self) -> list[Route]:
         """Return the table of doors."""
@@ -52,6 +65,14 @@ class PersonalDoors:
                 "personal_export",
                 message=PersonalExport,
             ),
+            Route(
+                "POST",
+                "/v1/personal/pay",
+                self.pay,
+                "Be told what one's months of history were judged to be, and earned",
+                "personal_pay",
+                message=PersonalPay,
+            ),
             Route("GET", "/v1/personal/removals", self.removals, "Signed list of donations taken out"),
         ]
 
@@ -69,6 +90,15 @@ class PersonalDoors:
         """Answer with what is held on the caller."""
         caller = self._known_caller(request, "personal_export")
         return json_response(self._personal.withdrawals.export(caller, request.body))
+
+    async def pay(self, request: Request) -> Response:
+        """Answer with the caller's months. Raises WindrowError `not_found` in a house that pays nobody."""
+        caller = self._known_caller(request, "personal_pay")
+        decode_json(request.body, PersonalPay)
+        self._personal.spend(caller)
+        if self._pay_of is None:
+            raise WindrowError("not_found", "nothing is paid here")
+        return json_response(await asyncio.to_thread(self._pay_of, caller.node_id))
 
     async def removals(self, _request: Request) -> Response:
         """Answer with the list of removals."""

@@ -26,6 +26,7 @@ import sqlalchemy as sa
 import zstandard
 
 from storage.house import House
+from storage.person_month_tables import personal_months
 from storage.personal_tables import personal_bodies, personal_keys, personal_tombs, withdrawals
 from storage.segments import Place, Segments
 from storage.tables import consents
@@ -98,6 +99,8 @@ class Vault:
         old = self._contributor_key(connection, node_id)
         gone = personal_bodies.c.contribution_id.in_(contribution_ids)
         connection.execute(sa.delete(personal_bodies).where(gone))
+        months = personal_months.c.contribution_id.in_(contribution_ids)
+        connection.execute(sa.delete(personal_months).where(months))
         if old is None:
             return
         connection.execute(sa.delete(personal_keys).where(personal_keys.c.node_id == node_id))
@@ -145,6 +148,13 @@ class Vault:
         with self._house.state.read() as connection:
             rows = connection.execute(sa.select(consents).where(~sealed, ~gone)).all()
         return [(Place(row.segment, row.offset, row.length), row) for row in rows]
+
+    def unindexed(self) -> list[str]:
+        """Return the donations that can be read and of which nobody wrote down whose months they hold."""
+        indexed = sa.exists().where(personal_months.c.contribution_id == personal_bodies.c.contribution_id)
+        with self._house.state.read() as connection:
+            statement = sa.select(personal_bodies.c.contribution_id).where(~indexed)
+            return sorted(connection.execute(statement).scalars())
 
     def read_unsealed(self, place: Place) -> bytes:
         """Return a body that lies in the clear. Raises OSError."""

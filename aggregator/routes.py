@@ -20,7 +20,7 @@ from aggregator.ingest import Ingest
 from aggregator.lease_requests import Asked, LeaseDesk
 from aggregator.openapi import describe
 from aggregator.personal import Personal
-from aggregator.personal_routes import PersonalDoors
+from aggregator.personal_routes import PayOf, PersonalDoors
 from aggregator.request_counts import RequestCounts
 from aggregator.requests import Caller, authenticate, spend
 from aggregator.roster import known_member, register, trust_of
@@ -55,8 +55,10 @@ class Doors:
         lease_life_ms: int = limits.LEASE_LIFE_MS,
         pace: PaceRules = PaceRules(),  # noqa: B008 (frozen)
         chain_facts: Chain = dict,
+        pay_of: PayOf | None = None,
     ) -> None:
         """Make the doors; `validators` are `node_id` or `node_id@operator`. Raises WindrowError `bad_config`."""
+        self._pay_of = pay_of
         self._house = house
         self._batches = SharedCommit(ingest.accept_together, limits.BATCHES_PER_COMMIT_MAX)
         lease_desk = LeaseDesk(house, lease_life_ms, pace)
@@ -90,7 +92,7 @@ class Doors:
                 "Say which node works for a wallet (signed by the wallet)",
                 message=Delegation,
             ),
-            *PersonalDoors(self._personal, self._known_caller).routes(),
+            *PersonalDoors(self._personal, self._known_caller, self._pay_of).routes(),
         ]
 
     async def network(self, _request: Request) -> Response:

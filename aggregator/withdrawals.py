@@ -21,6 +21,7 @@ import msgspec
 import sqlalchemy as sa
 
 from aggregator.personal_vault import Vault
+from aggregator.publish.retiring import retire
 from aggregator.requests import Caller, spend
 from extension_bridge.withdrawal import PURPOSE, RECEIPT_PURPOSE
 from storage.house import House
@@ -60,6 +61,7 @@ class Withdrawals:
                 known = self._house.sign(RECEIPT_PURPOSE, caller.node_id, content)
                 self._take_out(connection, caller.node_id, [contribution_id], "withdrawn", token, known)
         self._vault.finish()
+        retire(self._house)
         return {"contribution_id": contribution_id, "receipt": known}
 
     def expire(self) -> int:
@@ -77,6 +79,7 @@ class Withdrawals:
             old = personal_fingerprints.c.until_ms < now_ms
             connection.execute(sa.delete(personal_fingerprints).where(old))
         self._vault.finish()
+        retire(self._house)
         return sum(len(ids) for ids in by_node.values())
 
     def removals(self) -> dict[str, Any]:

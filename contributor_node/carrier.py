@@ -25,8 +25,8 @@ import msgspec
 
 from contributor_node.coordinator_client import CoordinatorClient
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import CARRIER_WAIT_S
-from windrow_protocol.personal_messages import PersonalContribution, PersonalWithdrawal
+from windrow_protocol.limits import CARRIER_WAIT_S, MONTHS_ASKED_MS_MIN, STATUS_MONTHS_MAX
+from windrow_protocol.personal_messages import PersonalContribution, PersonalPay, PersonalWithdrawal
 
 if TYPE_CHECKING:
     from extension_bridge.delivery import Parties
@@ -43,12 +43,31 @@ class _Taken(msgspec.Struct, frozen=True):
     receipt: str
 
 
+class Month(msgspec.Struct, frozen=True):
+    """What one month of history was judged to be and earned, in wei."""
+
+    month: str
+    state: str
+    items: int
+    sentence: str
+    held_wei: str
+    posted_wei: str
+    posts_at_ms: int | None
+
+
+class Months(msgspec.Struct, frozen=True):
+    """The answer of POST /v1/personal/pay."""
+
+    months: list[Month]
+
+
 class Carrier:
     """The one of a running node that takes donations out of its home."""
 
     def __init__(self, home: Path, client: CoordinatorClient, now_ms: Callable[[], int]) -> None:
         self._path, self._client, self._now_ms = home / FILE, client, now_ms
         self._woken = asyncio.Event()
+        self._asked_at_ms = 0
 
     def wake(self) -> None:
         """Look again now."""
@@ -81,6 +100,7 @@ class Carrier:
             drafts.leave(self._now_ms(), AT_ONCE)
             handed = await self._deliver(outbox)
             await self._take_back(outbox)
+            await self._look_at_pay(outbox)
             next_ms = drafts.next_leaves_at_ms()
         if handed == AT_ONCE:
             return 0
@@ -130,6 +150,20 @@ class Carrier:
                 outbox.note(contribution_id, error)
                 if not (is_answered or is_final(error)):
                     return
+
+    async def _look_at_pay(self, outbox: Outbox) -> None:
+        """Ask now and then what the months that were given have earned; what is not answered is asked later."""
+        now_ms = self._now_ms()
+        if now_ms - self._asked_at_ms < MONTHS_ASKED_MS_MIN or not outbox.counts()["delivered"]:
+            return
+        self._asked_at_ms = now_ms
+        try:
+            told = await self._client.ask("/v1/personal/pay", "personal_pay", PersonalPay(), Months)
+        except WindrowError as error:
+            log.info("months of history: no answer", extra={"reason": error.code})
+            return
+        newest = Months(told.months[:STATUS_MONTHS_MAX])
+        outbox.note_months(msgspec.json.encode(newest).decode())
 
     def _parties(self) -> Parties:
         from extension_bridge.delivery import Parties

@@ -37,10 +37,11 @@ from windrow_protocol.limits import (
     BRIDGE_ANSWER_WAIT_S,
     REQUEST_BYTES_MAX,
 )
-from windrow_protocol.personal_messages import PersonalWithdrawal
+from windrow_protocol.personal_messages import PersonalPay, PersonalWithdrawal
 from windrow_protocol.signing import SIGNATURE_HEADER, public_id, sign_request, verify
 
 PURPOSE: Final = "personal"
+PAY_PURPOSE: Final = "personal_pay"
 RECEIPT_PURPOSE: Final = "personal_receipt"
 # Refusals that time may heal; every other 4xx is final.
 NOT_YET: Final = frozenset(
@@ -138,6 +139,10 @@ class Courier:
         return self._ask(
             f"/v1/accounts/{quote(payout, safe='')}/entries?limit={ACCOUNT_ENTRIES_MAX}", None, {}
         )
+
+    def months(self) -> dict[str, Any]:
+        """Return what the coordinator says of this node's months of history. Raises WindrowError when it does not."""
+        return self.post("/v1/personal/pay", PAY_PURPOSE, msgspec.json.encode(PersonalPay()))
 
     def deliver_waiting(self, count_max: int) -> None:
         """Try to deliver the oldest waiting donations; stop at the first sign that the coordinator is away."""

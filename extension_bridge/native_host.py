@@ -57,6 +57,7 @@ from extension_bridge.settings import (
 )
 from extension_bridge.withdrawal import sign_withdrawal
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import STATUS_MONTHS_MAX
 from windrow_protocol.personal_patterns import DEVICE_KINDS
 from windrow_protocol.signing import public_id
 
@@ -140,15 +141,9 @@ class Host:
         Drafts(self._outbox.file).leave(self._clock_ms(), _DELIVERIES_PER_MESSAGE)
         self._courier.deliver_waiting(_DELIVERIES_PER_MESSAGE)
         self._courier.take_back_waiting(_DELIVERIES_PER_MESSAGE)
-        earned = self._earned()
-        donations = [
-            {
-                **asdict(kept),
-                "earned_wei": None if earned is None else str(earned.get(kept.contribution_id, 0)),
-            }
-            for kept in self._outbox.all(message.count_max)
-        ]
-        return {"type": "status", "counts": self._outbox.counts(), "donations": donations, **self._waiting()}
+        donations = [asdict(kept) for kept in self._outbox.all(message.count_max)]
+        given = {"counts": self._outbox.counts(), "donations": donations, "months": self._months()}
+        return {"type": "status", **given, **self._waiting()}
 
     @answer.register
     def _(self, message: Withdraw) -> dict[str, Any]:
@@ -188,15 +183,15 @@ class Host:
         waiting = Drafts(self._outbox.file).counts()
         return {"put_aside": waiting["open"], "leaving": waiting["leaving"]}
 
-    def _earned(self) -> dict[str, int] | None:
-        """Return what the account's newest rows name each cause to have earned, in wei; None when nobody says."""
-        account = self._account(self._remote.payout()) if self._remote else None
-        if account is None:
+    def _months(self) -> list[dict[str, Any]] | None:
+        """Return what the months of the history that was given earned; None when nobody says, or nothing was given."""
+        if not self._outbox.counts()["delivered"]:
             return None
-        earned: dict[str, int] = {}
-        for row in account.get("entries", []):
-            earned[row["cause"]] = earned.get(row["cause"], 0) + int(row["earned_wei"])
-        return earned
+        try:
+            told = self._courier.months()["months"]
+        except (WindrowError, KeyError):
+            return None
+        return told[:STATUS_MONTHS_MAX] if isinstance(told, list) else None
 
     def _node(self) -> NodeRemote:
         if self._remote is None:

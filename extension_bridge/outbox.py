@@ -130,6 +130,11 @@ class Outbox:
         with self.file.change() as connection:
             connection.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?)", facts.items())
 
+    def note_months(self, told: str) -> None:
+        """Keep what the coordinator last said of the months of history that were given, as JSON."""
+        with self.file.change() as connection:
+            connection.execute("INSERT OR REPLACE INTO facts VALUES ('months', ?)", (told,))
+
     def keep(self, donation: PersonalContribution, given_at_ms: int) -> Kept:
         """Make a donation durable and return it; the same donation, or the same text still held, is that one.
 

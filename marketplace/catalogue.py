@@ -100,7 +100,7 @@ class Catalogue:
         """Return the newest version of every dataset, by name."""
         newest: dict[str, Any] = {}
         with self._house.state.read() as connection:
-            for row in connection.execute(sa.select(exports)):
+            for row in connection.execute(sa.select(exports).where(exports.c.retired == "")):
                 held = newest.get(row.dataset)
                 if held is None or version_key(row.version) > version_key(held.version):
                     newest[row.dataset] = row
@@ -110,7 +110,8 @@ class Catalogue:
         """Return all versions of a dataset, newest first. Raises WindrowError `unknown_dataset`."""
         check_dataset_name(dataset)
         with self._house.state.read() as connection:
-            rows = connection.execute(sa.select(exports).where(exports.c.dataset == dataset)).all()
+            of_it = (exports.c.dataset == dataset) & (exports.c.retired == "")
+            rows = connection.execute(sa.select(exports).where(of_it)).all()
         if not rows:
             raise WindrowError("unknown_dataset", dataset)
         ordered = sorted(rows, key=lambda row: version_key(row.version), reverse=True)
@@ -128,12 +129,37 @@ class Catalogue:
         raise WindrowError("not_found", f"{dataset} has no version {version}")
 
     def offer_of(self, export_id: str) -> Offer:
-        """Return a version by its export id. Raises WindrowError `not_found`."""
+        """Return a version by its export id. Raises WindrowError `not_found`, `version_retired`."""
+        row = self._row(export_id)
+        if row.retired:
+            raise WindrowError("version_retired", f"{row.dataset} {row.version}")
+        return self._offer(row)
+
+    def delivered_for(self, export_id: str) -> Offer:
+        """Return what is given to who bought a version: it, or its successor when it was retired.
+
+        Raises WindrowError `not_found`, or `version_retired` while there is no successor.
+        """
+        row = self._row(export_id)
+        if not row.retired:
+            return self._offer(row)
+        with self._house.state.read() as connection:
+            of_it = (exports.c.dataset == row.dataset) & (exports.c.retired == "")
+            later = [
+                each
+                for each in connection.execute(sa.select(exports).where(of_it))
+                if version_key(each.version) > version_key(row.version)
+            ]
+        if not later:
+            raise WindrowError("version_retired", f"{row.dataset} {row.version}")
+        return self._offer(min(later, key=lambda each: version_key(each.version)))
+
+    def _row(self, export_id: str) -> Any:
         with self._house.state.read() as connection:
             row = connection.execute(sa.select(exports).where(exports.c.export_id == export_id)).one_or_none()
         if row is None:
             raise WindrowError("not_found", f"no export {export_id!r}"[:120])
-        return self._offer(row)
+        return row
 
     def times_sold(self, offer: Offer) -> int:
         """Return how often a version was sold."""

@@ -115,8 +115,8 @@ class Delivery:
 
     def ticket(self, sale: Any) -> Ticket:
         """Return a download token and the receipt of a sale (a row of `sales`); whose it is was checked before."""
-        offer = self._catalogue.offer_of(sale.export_id)
-        content = {"export_id": sale.export_id, "sale_id": sale.sale_id}
+        offer = self._catalogue.delivered_for(sale.export_id)
+        content = {"export_id": offer.manifest.export_id, "sale_id": sale.sale_id}
         token = self._house.sign(DOWNLOAD_PURPOSE, sale.buyer, content, life_ms=DOWNLOAD_TOKEN_LIFE_MS)
         receipt = self._house.sign(SALE_PURPOSE, sale.sale_id, _receipt(sale, offer))
         ends_at_ms = self._house.now_ms() + DOWNLOAD_TOKEN_LIFE_MS
@@ -127,7 +127,7 @@ def _receipt(sale: Any, offer: Offer) -> dict[str, Any]:
     """Return what a receipt of sale says; the transaction says the same on chain."""
     amounts = {name: str(getattr(sale, name)) for name in ("price", "royalties", "fees")}
     return {
-        "export_id": sale.export_id,
+        "export_id": offer.manifest.export_id,  # a retired version's successor, where that was bought
         "manifest_sha256": offer.manifest_sha256,
         "buyer": sale.buyer,
         "asset": sale.asset,

@@ -72,12 +72,12 @@ class ExportChecks:
             ("rows", self._rows),
             (
                 "receipts",
-                lambda: self._read().answer("receipts", "receipts match url and digest of their rows"),
+                lambda: self._named().answer("receipts", "receipts match url and digest of their rows"),
             ),
-            ("verdicts", lambda: self._read().answer("verdicts", "verdicts say accepted, or unaudited")),
+            ("verdicts", lambda: self._named().answer("verdicts", "verdicts say accepted, or unaudited")),
             (
                 "opt-outs",
-                lambda: self._read().answer("opt_outs", "rows allowed by robots.txt, none opted out"),
+                lambda: self._named().answer("opt_outs", "rows allowed by robots.txt, none opted out"),
             ),
             ("shares", self._shares),
             ("removals", self._removals),
@@ -179,7 +179,9 @@ class ExportChecks:
 
     def _rows(self) -> str:
         manifest = self.signed()
-        rows = RowChecks(manifest.coordinator_id, manifest.network, self.now_ms)
+        rows = RowChecks(
+            manifest.coordinator_id, manifest.network, self.now_ms, names_owners=not manifest.about_people
+        )
         try:
             for row, proof in self._beside_provenance():
                 rows.check(row, proof)
@@ -206,8 +208,17 @@ class ExportChecks:
             raise NotChecked("the rows could not be read")
         return self.rows
 
+    def _named(self) -> RowChecks:
+        """Return the rows where they name whose they are. Raises NotChecked for opted-in rows, which name nobody."""
+        rows = self._read()
+        if not rows.names_owners:
+            raise NotChecked(
+                "these rows were opted in: they name nobody, the coordinator's signature is all there is"
+            )
+        return rows
+
     def _shares(self) -> str:
-        counted = self._read().shares
+        counted = self._named().shares
         found: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
         try:
             for row in _rows_of(self.folder / SHARES_NAME):

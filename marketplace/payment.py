@@ -76,7 +76,7 @@ def list_on_chain(
         if get_meta(connection, LISTED_ON) != market:  # a new market lists nothing yet
             connection.execute(sa.update(exports).values(listed=False))
         set_meta(connection, LISTED_ON, market)
-        waiting = sa.select(exports.c.export_id).where(sa.not_(exports.c.listed))
+        waiting = sa.select(exports.c.export_id).where(sa.not_(exports.c.listed), exports.c.retired == "")
         export_ids = connection.execute(waiting.order_by(exports.c.created_at_ms)).scalars().all()
     catalogue = Catalogue(house)
     for export_id in export_ids:
@@ -84,6 +84,20 @@ def list_on_chain(
         chain.market.list_export(operator_key, export_id, offer.manifest_sha256, offer.price_wei, royalty_bps)
         with house.state.write() as connection:
             connection.execute(sa.update(exports).where(exports.c.export_id == export_id).values(listed=True))
+    return list(export_ids)
+
+
+def close_retired(house: House, chain: ChainClient, operator_key: LocalAccount) -> list[str]:
+    """Close on chain what was retired and is listed there; again is the same as once. Returns what was closed now."""
+    with house.state.read() as connection:
+        wanted = sa.select(exports.c.export_id).where(exports.c.listed, exports.c.retired != "")
+        export_ids = connection.execute(wanted.order_by(exports.c.export_id)).scalars().all()
+    for export_id in export_ids:
+        chain.market.set_open(operator_key, export_id, False)
+        with house.state.write() as connection:
+            connection.execute(
+                sa.update(exports).where(exports.c.export_id == export_id).values(listed=False)
+            )
     return list(export_ids)
 
 

@@ -171,6 +171,10 @@ class SettlementChecks:
         ledger, rows = self._followed(), self.export.rows
         if rows is None:
             raise NotChecked("the rows could not be read")
+        if not rows.names_owners:
+            raise NotChecked(
+                "these rows name nobody: the ledger has the sale, and months of history without names"
+            )
         missing, owned, paid_out, moved = Findings(), 0, 0, 0
         for contribution_id, paid in rows.paid.items():
             if not paid.payout_address:

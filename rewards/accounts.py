@@ -1,10 +1,11 @@
 """Explained money: every row that concerns one payout address, and totals that the rows add up to.
 
-Rules: an address's money lies in `pending:<its nodes>`, `bond:<its nodes>`, `posted:<address>` and `claimed:<address>`.
+Rules: an address's money lies in `pending:<its nodes>`, `bond:<its nodes>`, `held:<address>` (for months of history),
+`posted:<address>` and `claimed:<address>`.
 What crosses the border of these accounts from outside is *earned* (or *refused*, when it is nothing), or *returned*
 when a penalty is taken back; what crosses it outwards is *taken*, or *moved* when it went to an address the node had
 before or after. What moves between them is *released* or *claimed* and changes no total. So the rows sum to pending +
-bond + posted + claimed, always. The ledger holds nothing of an audit epoch under way, so all of it may be shown.
+bond + held + posted + claimed, always. The ledger holds nothing of an audit epoch under way, so all of it may be shown.
 
 Does not: price, post, or ask the chain.
 
@@ -17,7 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rewards.ledger import ASSET, Entry, claimed_account, posted_account
+from rewards.ledger import ASSET, Entry, claimed_account, held_account, posted_account
 from rewards.outlook import outlook_of
 from rewards.rates import sentence_of
 from storage.house import House
@@ -37,7 +38,7 @@ def account_statement(
     """
     account = checksum_address(payout)
     node_ids = _nodes_of(connection, account)
-    own = {posted_account(account), claimed_account(account)}
+    own = {held_account(account), posted_account(account), claimed_account(account)}
     own |= {f"{kind}:{node_id}" for node_id in node_ids for kind in ("pending", "bond")}
     rows = _entries_of(connection, own)
     shown = [entry for entry in rows if before_seq is None or entry.entry_seq < before_seq]
@@ -66,7 +67,7 @@ def _entries_of(connection: sa.Connection, own: set[str]) -> list[Entry]:
 
 
 def _totals(rows: list[Entry], own: set[str]) -> dict[str, str]:
-    held = dict.fromkeys(("pending", "bond", "posted", "claimed"), 0)
+    held = dict.fromkeys(("pending", "bond", "held", "posted", "claimed"), 0)
     for entry in rows:
         for account, change in ((entry.credit, entry.amount), (entry.debit, -entry.amount)):
             if account in own:
@@ -113,7 +114,7 @@ def _kind(entry: Entry, own: set[str]) -> str:
     if entry.debit in own:
         if entry.credit in own:
             return "claimed" if entry.credit.startswith("claimed:") else "released"
-        return "taken" if entry.credit == "fines" else "moved"
+        return "taken" if entry.credit in ("fines", "personal") else "moved"
     if entry.debit == "fines":
         return "returned"
     return "earned" if entry.amount else "refused"

@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final
 from urllib.parse import urlsplit
 
 from rewards.history_doubts import Doubt, Moment, doubts_of
 from windrow_protocol.limits import HISTORY_KNOWN_SHARE_MAX, HISTORY_SHINGLE_ITEMS
+from windrow_protocol.personal_messages import month_of
 
 _DIGEST_BYTES: Final = 8
 _KEY_BYTES: Final = 32
@@ -55,7 +55,9 @@ def known_share(month: Collection[bytes], seen: Collection[bytes]) -> float:
 def by_month(moments: Iterable[Moment]) -> dict[str, list[Moment]]:
     """Return the items of each month as `2026-11` (UTC), in order."""
     ordered = sorted(moments, key=lambda moment: moment.at_ms)
-    return {month: list(group) for month, group in groupby(ordered, key=_month)}
+    return {
+        month: list(group) for month, group in groupby(ordered, key=lambda moment: month_of(moment.at_ms))
+    }
 
 
 def genuine_months(
@@ -86,7 +88,3 @@ def _place(url: str) -> str:
     except ValueError:
         return url
     return f"{(parts.hostname or '').removeprefix('www.')}{parts.path.rstrip('/').lower()}"
-
-
-def _month(moment: Moment) -> str:
-    return datetime.fromtimestamp(max(0, min(moment.at_ms, 4_102_444_799_000)) / 1_000, UTC).strftime("%Y-%m")

@@ -12,6 +12,8 @@ refusal is an entry of amount 0. Sums are made in Python: SQLite would add amoun
     bond:<node id>                pay of an identity's first documents, until it leaves
     posted:<payout address>       vested, not yet claimed
     claimed:<payout address>      paid on chain
+    personal                      what sales and budgets left for months of history
+    held:<payout address>         earned by a month of history, until it is too late to take the month back
 
     head of entry n = SHA-256 of the lines: head of n-1, entry_seq, entry_id, debit, credit, asset, amount, cause,
     reason, rule_version, created_at_ms, joined by a line feed; the head before the first entry is 64 zeros.
@@ -44,7 +46,8 @@ SOURCES: Final = frozenset({"emission", "buyers"})
 CLEARING: Final = frozenset({"sales", "royalties"})
 FIRST_HEAD: Final = "0" * 64
 _ACCOUNT = re.compile(
-    r"emission|buyers|sales|royalties|treasury|fines|(pending|bond):[0-9a-f]{64}|(posted|claimed):0x[0-9a-fA-F]{40}"
+    r"emission|buyers|sales|royalties|treasury|fines|personal|(pending|bond):[0-9a-f]{64}"
+    r"|(posted|claimed|held):0x[0-9a-fA-F]{40}"
 )
 _ONE_LINE = re.compile(r"[!-~]+")  # visible ASCII: nothing that could blur where a field ends
 _FETCHED_AT_ONCE = 2_000
@@ -118,6 +121,11 @@ def posted_account(payout: str) -> str:
 def claimed_account(payout: str) -> str:
     """Return the account of what a payout address was paid. Raises WindrowError `bad_payout_address`."""
     return f"claimed:{checksum_address(payout)}"
+
+
+def held_account(payout: str) -> str:
+    """Return the account of what a payout address gets for history. Raises WindrowError `bad_payout_address`."""
+    return f"held:{checksum_address(payout)}"
 
 
 def post(connection: sa.Connection, transfers: Iterable[Transfer]) -> int:

@@ -17,14 +17,16 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from rewards.epoch_tree import epoch_tree
-from rewards.ledger import ASSET, CLEARING, FIRST_HEAD, SOURCES, cumulative, entries
+from rewards.ledger import ASSET, CLEARING, FIRST_HEAD, SOURCES, cumulative, entries, held_account
+from rewards.personal_pay import PERSONAL_MOVES
 from rewards.vesting import STEPS
 from storage.pay_tables import pending_pay
+from storage.person_month_tables import personal_pending
 from storage.tables import epochs, payouts
 from storage.trust_tables import node_stakes
 
 Balances = dict[str, int]
-# What may move where: a sale through clearing, and the steps of earned money.
+# What may move where: a sale through clearing, the steps of earned money, and those of pay for history.
 MOVES: Final = frozenset(
     {
         ("buyers", "sales"),
@@ -32,6 +34,7 @@ MOVES: Final = frozenset(
         ("sales", "royalties"),
         ("royalties", "treasury"),
         ("royalties", "posted"),
+        *PERSONAL_MOVES,
         *(("emission" if state == "earned" else state, following) for (state, _), following in STEPS.items()),
     }
 )
@@ -120,6 +123,20 @@ def check_stakes_follow(connection: sa.Connection) -> Iterator[str]:
             yield f"{node_id}: documents wait for {waiting[node_id]}, the ledger says {pending}"
 
 
+def check_held_follows(connection: sa.Connection) -> Iterator[str]:
+    """What is pending for months of history, month by month, is the balance of the accounts that hold it."""
+    waiting: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for item in connection.execute(sa.select(personal_pending)):
+        waiting[item.asset, held_account(item.payout_address)] += item.amount
+    for asset, folded in _folded(connection).items():
+        for account in folded:
+            if account.startswith("held:"):
+                waiting[asset, account] -= folded[account]
+    for (asset, account), difference in sorted(waiting.items()):
+        if difference:
+            yield f"{asset}: months wait for {difference} more than {account} holds"
+
+
 def check_claims_are_payouts(connection: sa.Connection) -> Iterator[str]:
     """What the ledger calls claimed is what the payouts add up to, address by address."""
     paid: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -160,6 +177,7 @@ CHECKS: Final[tuple[Callable[[sa.Connection], Iterator[str]], ...]] = (
     check_clearing_is_empty,
     check_moves_are_steps,
     check_stakes_follow,
+    check_held_follows,
     check_claims_are_payouts,
     check_epochs_follow,
 )

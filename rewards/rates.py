@@ -73,6 +73,30 @@ RATES: Final[dict[int, Rates]] = {
 }
 CURRENT: Final = RATES[1]
 
+
+@dataclass(frozen=True, slots=True)
+class PersonalRates:
+    """One version of what personal data earns: by the month of one person's history, never by the byte."""
+
+    version: int
+    month_wei_max: int  # of a budget, for one month; of a sale there is no such bound, its owners share it
+    owner_share_ppm: int  # of a sale or of a round's pool, for one person
+    pending_ms: int
+    round_ms: int  # budgets are shared out once for so long, among the months that were judged in it
+
+
+PERSONAL_RATES: Final[dict[int, PersonalRates]] = {
+    1: PersonalRates(
+        version=1,
+        month_wei_max=20
+        * WIND,  # as 400 fetched pages: what a month's review costs a person, not what bytes weigh
+        owner_share_ppm=5_000,  # docs/protocol.md, "Pay": 0.5 % of the pool
+        pending_ms=30 * 86_400_000,  # a withdrawal takes it back until then
+        round_ms=7 * 86_400_000,  # long enough that who is judged first takes no more than who is judged last
+    ),
+}
+PERSONAL: Final = PERSONAL_RATES[1]
+
 PAID: Final = frozenset({"accepted", "unaudited"})
 _CREDITS: Final[dict[str, str]] = {
     "fetch_fee": "Fee for a page that was fetched as leased",
@@ -84,6 +108,9 @@ _CREDITS: Final[dict[str, str]] = {
     "restored_pay": "Looked at again, the text is the page's: paid as if it had been accepted at once",
     "royalty": "Your share of a sale, by the tokens of your rows in the export that was sold",
     "claimed": "Paid out on chain to this address",
+    "person_month": "Your share of a sale or a budget, for a month of your history",
+    "personal_budget": "What the operator set aside for months of history",
+    "personal_rest": "What a sale left for further months of history",
     "sale_price": "A buyer's payment",
     "sale_royalties": "The owners' part of a sale",
     "sale_fees": "The treasury's part of a sale",

@@ -6,7 +6,8 @@
 
 Rules: shares are counted in tokens, from the `shares.parquet` that the publisher wrote beside the immutable export; the
 split is by largest remainder, ties by address, exact to the unit. A sale is one transaction: clearing accounts
-never hold anything between two. Rows without an owner earn for the treasury.
+never hold anything between two. Rows without an owner earn for the treasury. An export of opted-in history has no such
+shares: its sale pays the months that its rows are from (`personal_pay`), as `export_months` names them.
 
 Does not: decide prices, look at the chain, or write exports.
 
@@ -27,6 +28,7 @@ import structlog
 from pyarrow import ArrowException
 
 from rewards.ledger import Transfer, post, posted_account
+from rewards.personal_pay import pay_sale, sold_months
 from storage.house import House
 from storage.tables import ledger, sales
 from windrow_protocol.errors import WindrowError
@@ -51,14 +53,20 @@ def run_royalties(house: House) -> int:
         ).all()
     for sale in waiting:
         try:
-            shares = read_shares(house.home / "exports" / sale.dataset / sale.version / "shares.parquet")
-            transfers = list(sale_transfers(sale, shares))
+            posted += _post_sale(house, sale)
         except WindrowError as error:
             log.error("sale_not_posted", sale_id=sale.sale_id, reason=error.code, detail=error.detail)
-            continue
-        with house.state.write() as connection:
-            posted += post(connection, transfers)
     return posted
+
+
+def _post_sale(house: House, sale: Any) -> int:
+    """Post one sale: by tokens to the owners of its rows, or by months of history where it sold these."""
+    with house.state.write() as connection:
+        months = sold_months(connection, sale.dataset, sale.version)
+        if months is not None:
+            return post(connection, price_transfers(sale)) + pay_sale(connection, sale, months)
+        path = house.home / "exports" / sale.dataset / sale.version / "shares.parquet"
+        return post(connection, sale_transfers(sale, read_shares(path)))
 
 
 def split(amount: int, weights: Mapping[str, int]) -> dict[str, int]:
@@ -102,20 +110,25 @@ def read_shares(path: Path) -> dict[str, int]:
 
 
 def sale_transfers(sale: Any, shares: Mapping[str, int]) -> Iterator[Transfer]:
-    """Yield the transfers of one sale (a row of `sales`).
+    """Yield the transfers of one sale (a row of `sales`) of rows that are paid by their tokens.
 
     Raises WindrowError `unbalanced` when royalties and fees are not the price.
     """
-    if sale.royalties + sale.fees != sale.price:
-        raise WindrowError("unbalanced", f"{sale.royalties} + {sale.fees} is not {sale.price}")
-    yield _transfer(sale, "buyers", "sales", sale.price, "price", "sale_price")
-    yield _transfer(sale, "sales", TREASURY, sale.fees, "fees", "sale_fees")
-    yield _transfer(sale, "sales", "royalties", sale.royalties, "royalties", "sale_royalties")
+    yield from price_transfers(sale)
     for owner, part in split(sale.royalties, shares if any(shares.values()) else {TREASURY: 1}).items():
         if owner == TREASURY:
             yield _transfer(sale, "royalties", TREASURY, part, "royalty:treasury", "royalty_unowned")
         else:
             yield _transfer(sale, "royalties", posted_account(owner), part, f"royalty:{owner}", "royalty")
+
+
+def price_transfers(sale: Any) -> Iterator[Transfer]:
+    """Yield what a sale's price is made of. Raises WindrowError `unbalanced`."""
+    if sale.royalties + sale.fees != sale.price:
+        raise WindrowError("unbalanced", f"{sale.royalties} + {sale.fees} is not {sale.price}")
+    yield _transfer(sale, "buyers", "sales", sale.price, "price", "sale_price")
+    yield _transfer(sale, "sales", TREASURY, sale.fees, "fees", "sale_fees")
+    yield _transfer(sale, "sales", "royalties", sale.royalties, "royalties", "sale_royalties")
 
 
 def _transfer(sale: Any, debit: str, credit: str, amount: int, rule: str, reason: str) -> Transfer:

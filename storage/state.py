@@ -26,7 +26,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage.migrations import bring_up_to_date
-from storage.personal_tables import metadata
+from storage.person_month_tables import metadata
 from storage.tables import cursors, meta
 from windrow_protocol.errors import WindrowError
 

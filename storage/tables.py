@@ -319,6 +319,7 @@ exports = sa.Table(
     sa.Column("asset", sa.Text, nullable=False),
     sa.Column("listed", sa.Boolean, nullable=False),
     _time("created_at_ms"),
+    sa.Column("retired", sa.Text, nullable=False, default=""),  # wanted | done: what it held was taken back
 )
 sales = sa.Table(
     "sales",

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from aggregator.ingest import Ingest
 from aggregator.personal import Personal
 from aggregator.routes import Doors
 from extension_bridge.settings import CHROMIUM_ORIGIN
+from rewards.person_statement import person_statement
 from storage.house import House
 from storage.http_server import HttpNetwork
 from storage.personal_tables import personal_bodies
@@ -78,7 +80,8 @@ async def coordinator(folder: Path) -> AsyncIterator[Coordinator]:
     folder.mkdir()
     house = open_house(folder)
     personal = Personal(house, open_segments(house, "personal"))
-    doors = Doors(house, Ingest(house, open_segments(house)), personal)
+    pay_of = partial(person_statement, house)
+    doors = Doors(house, Ingest(house, open_segments(house)), personal, pay_of=pay_of)
     server = await HttpNetwork().serve(doors.routes(), host="127.0.0.1", port=0)
     try:
         yield Coordinator(house, doors, server.url, personal)

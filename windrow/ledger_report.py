@@ -33,6 +33,8 @@ _HELD_AS: Final = {
     "bond": "bonds",
     "treasury": "treasury",
     "fines": "fines",
+    "personal": "for_history",
+    "held": "for_history",
 }
 _SENTENCES: Final = {
     "heads_follow": "entries are numbered without a gap, and each head seals all before it",
@@ -41,6 +43,7 @@ _SENTENCES: Final = {
     "clearing_is_empty": "what passes through sales and royalties leaves them",
     "moves_are_steps": "money moved only where the rules let it",
     "stakes_follow": "what nodes have at stake is what their accounts hold",
+    "held_follows": "what waits for months of history is what their accounts hold",
     "claims_are_payouts": "what is called paid is what the payouts add up to",
     "epochs_follow": "each epoch's root, total and head follow from the entries, and nobody's amount fell",
     "chain": "the chain has the same root, total and payments",

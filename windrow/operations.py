@@ -32,9 +32,12 @@ from aggregator.roster import trust_of
 from aggregator.verification.drawing.audit_epochs import end_epoch, end_if_due
 from aggregator.verification.epochs.audit_closing import close_epochs
 from marketplace.acceptance import finish_orders
-from marketplace.payment import list_on_chain, record_purchases
+from marketplace.payment import close_retired, list_on_chain, record_purchases
 from rewards.accountant import run_accountant
 from rewards.epoch import Signers, close_epoch
+from rewards.ledger import balance_of
+from rewards.person_months import run_person_months
+from rewards.personal_pay import POOL, fund, run_personal_pay
 from rewards.royalties import run_royalties
 from rewards.settlement import reconcile_claims
 from storage.backup import KEYS, LOST_WITHOUT, write_backup
@@ -51,7 +54,7 @@ AUDIT_POLL_S = 0.5
 OPERATIONS = (
     *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain", "ledger_verify"),
     *("lake_annotate", "lake_check", "lake_compact", "lake_stats"),
-    *("import_documents", "settle", "erase", "personal_rotate", "backup"),
+    *("import_documents", "settle", "erase", "personal_rotate", "personal_fund", "backup"),
 )
 
 
@@ -100,7 +103,15 @@ class Operations:
         async with self._busy:
             await self._settle_logs()
             recipes = Path(self._settings.recipes)
-            export = await asyncio.to_thread(publish, house, recipes, dataset, since=since, dry_run=dry_run)
+            export = await asyncio.to_thread(
+                publish,
+                house,
+                recipes,
+                dataset,
+                since=since,
+                dry_run=dry_run,
+                read=self.personal.vault.read,
+            )
             if not dry_run:
                 client = await self._chain.client()
                 await asyncio.to_thread(
@@ -130,6 +141,7 @@ class Operations:
         """
         await self._close_audit_epoch()
         await self.sales()
+        await self.history()
         async with self._busy:
             client = await self._chain.client()
             epoch = await close_epoch(
@@ -164,6 +176,7 @@ class Operations:
         client = await self._chain.client()
         async with self._busy:
             await self._settle_logs()
+            await asyncio.to_thread(close_retired, house, client, self._chain.operator)
             await asyncio.to_thread(finish_orders, house, client, self._chain.operator)
             recorded = await asyncio.to_thread(record_purchases, house, client)
             await asyncio.to_thread(run_royalties, house)
@@ -247,6 +260,24 @@ class Operations:
         """Take out the personal data whose time is over."""
         return await asyncio.to_thread(self.personal.withdrawals.expire)
 
+    async def history(self) -> int:
+        """Judge the months of history that are due, and pay, release and take back what is."""
+        house = self._home.house
+        judged = await asyncio.to_thread(run_person_months, house, self.personal.vault.read)
+        return judged + await asyncio.to_thread(run_personal_pay, house)
+
+    async def personal_fund(self, amount_wei: str) -> dict[str, str]:
+        """Set WIND of the operator's own aside for months of history: it goes to the distributor that pays it out."""
+        amount = _wei(amount_wei)
+        client = await self._chain.client()
+        async with self._busy:
+            sent = await asyncio.to_thread(
+                client.token.transfer, self._chain.operator, client.distributor.address, amount
+            )
+            with self._home.house.state.write() as connection:
+                fund(connection, amount, sent.tx, self._home.house.now_ms())
+                return {"pool_wei": str(balance_of(connection, POOL)), "tx": sent.tx}
+
     async def settle(self) -> dict[str, int]:
         """Take everything that is stored through the pipeline now."""
         async with self._busy:
@@ -290,6 +321,12 @@ class Operations:
             if not done:
                 break
         return total
+
+
+def _wei(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 38 and int(text)):
+        raise WindrowError("wrong_schema", "an amount is a whole number of wei above 0")
+    return int(text)
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ import gc
 import resource
 import signal
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -30,6 +31,7 @@ from aggregator.verification.audits.canaries import canary_routes
 from contributor_node.parent_watch import stop_with_parent
 from marketplace import routes as market_routes
 from rewards import routes as reward_routes
+from rewards.person_statement import person_statement
 from storage.env import Request, Response, Route, Server
 from windrow.chain_link import ChainLink, open_chain
 from windrow.front_page import front_page_routes
@@ -47,6 +49,7 @@ IDLE_WAIT_S = 0.5
 SALES_WAIT_S = 3.0
 COMPACTION_WAIT_S = 5.0
 RETENTION_WAIT_S = 3_600.0
+HISTORY_WAIT_S = 600.0
 FAILURE_WAIT_S = 2.0
 
 
@@ -87,6 +90,7 @@ async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop
         asyncio.create_task(_repeat("sales", operations.sales, SALES_WAIT_S)),
         asyncio.create_task(_repeat("compaction", operations.compact, COMPACTION_WAIT_S)),
         asyncio.create_task(_repeat("retention", operations.retention, RETENTION_WAIT_S)),
+        asyncio.create_task(_repeat("history", operations.history, HISTORY_WAIT_S)),
     ]
     Thread(
         target=warm_up, daemon=True
@@ -124,6 +128,7 @@ def house_routes(
         lease_life_ms=settings.lease_life_ms,
         pace=PaceRules(private_ms=round(settings.pace_private_s * 1000)),
         chain_facts=chain.facts,
+        pay_of=partial(person_statement, home.house),
     )
     routes = [
         *doors.routes(),

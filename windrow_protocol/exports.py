@@ -88,6 +88,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     price: Wei
     asset: str
     files: Annotated[list[ManifestFile], Meta(max_length=EXPORT_FILES_MAX)]
+    about_people: bool = False  # of opted-in data: its provenance names nobody, and nobody's shares are in it
 
     def file(self, path: str) -> ManifestFile:
         """Return one listed file. Raises WindrowError `not_found`."""

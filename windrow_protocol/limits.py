@@ -285,3 +285,18 @@ HISTORY_RUN_ITEMS: Final = 6
 HISTORY_COPIED_SHARE_MAX: Final = 0.30
 HISTORY_SHINGLE_ITEMS: Final = 3  # different addresses in a row that make one digest
 HISTORY_KNOWN_SHARE_MAX: Final = 0.20
+HISTORY_ITEMS_MAX: Final = 20_000  # of one month that is judged; what is beyond it is left to the next try
+HISTORY_TRIES_MAX: Final = 3  # for one person's month: who may try without end finds out what passes
+STATUS_MONTHS_MAX: Final = 24  # months of history that a person is shown at a glance
+MONTHS_ASKED_MS_MIN: Final = 3_600_000  # between a node's questions about them
+PRIVACY_PEOPLE_MIN: Final = (
+    5  # of any group in an export about people; a recipe may ask for more, never for fewer
+)
+PRIVACY_HOSTS_MAX: Final = 20  # of one person and month that count in aggregates; drawn where there are more
+PRIVACY_DELTA: Final = (
+    1e-8  # that an aggregate says of a group that is there at all, although one person is all of it
+)
+PRIVACY_EPSILON_MICRO_MAX: Final = 4_000_000  # of one person in all answers together; 4.0, never given back
+DONATED_ROWS_MAX: Final = 2_000_000  # visits that one export of them is built from, in memory
+HISTORY_QUIET_MS: Final = 86_400_000  # a month is judged when nothing was added to it for so long
+HISTORY_MONTHS_AT_ONCE: Final = 16  # judged in one round of work, so that nothing else waits long

@@ -122,6 +122,7 @@ def render_card(recipe: Recipe, facts: ExportFacts, version: str) -> str:
             summary=recipe.settings.summary,
             columns=recipe.manifest_columns,
             thresholds=recipe.settings.thresholds,
+            people=recipe.settings.people,
             rows=facts.rows,
             tokens=facts.tokens,
             redactions=facts.redactions,

@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 import pyarrow.dataset as pads
@@ -25,7 +25,9 @@ from aggregator.publish.build_folder import BuiltFolder, Progress, build_data, l
 from aggregator.publish.card import render_card
 from aggregator.publish.changes import changes_recipe, only_changed, texts_of
 from aggregator.publish.croissant import describe_export
+from aggregator.publish.donated import Read
 from aggregator.publish.filters import Dropped
+from aggregator.publish.people_rows import PeopleData, keep_behind, people_batches, read_people
 from aggregator.publish.recipe import Recipe, load_recipe
 from aggregator.publish.removals import removed_ids
 from aggregator.publish.rows import CheckFailure, build_rows, open_engine, read_evidence, run_checks
@@ -50,6 +52,8 @@ from windrow_protocol.exports import (
     next_version,
     version_key,
 )
+
+NO_SNAPSHOT: Final = 0  # what is given is not in the lake
 
 
 @dataclass(frozen=True)
@@ -87,28 +91,36 @@ def publish(
     since: str = "",
     dry_run: bool = False,
     progress: Progress | None = None,
+    read: Read | None = None,
 ) -> Export:
     """Build, check and keep the next version of a dataset, or return the latest when nothing changed.
 
     `progress(stage, done)` is called with the rows written so far, then with each stage's name. A dry run keeps nothing
     and returns the failing checks instead of raising. With `since`, only what changed since that version is published,
-    as a dataset of its own. Raises WindrowError `unknown_dataset`, `not_found`, `bad_recipe`, `nothing_to_publish` or
-    `checks_failed`.
+    as a dataset of its own. `read` opens donations, for recipes about people. Raises WindrowError `unknown_dataset`,
+    `not_found`, `bad_recipe`, `nothing_to_publish`, `checks_failed`, or `withdrawn` when somebody took back meanwhile.
     """
     recipe, held = load_recipe(recipes_dir, dataset), {}
+    if since and recipe.settings.people:
+        raise WindrowError("bad_recipe", "of a dataset about people only whole versions are published")
     if since:
         recipe, held = changes_recipe(recipe, since), texts_of(export_folder(house, dataset, since))
     temporary = house.home / "exports" / f".{recipe.dataset}.building"
     house.env.disk.remove(temporary)  # one process writes: what is left here is from a crash
     try:
-        built, failures, snapshot = _build(house, recipe, held, temporary, progress)
+        if recipe.settings.people:
+            built, failures, people = _build_people(house, recipe, read, temporary, progress)
+            snapshot = NO_SNAPSHOT
+        else:
+            built, failures, snapshot = _build(house, recipe, held, temporary, progress)
+            people = None
         if dry_run:
             return _dry(house, recipe, built, failures)
         if not built.facts.rows:
             raise WindrowError("nothing_to_publish", dataset)
         if failures:
             raise WindrowError("checks_failed", "; ".join(str(failure) for failure in failures)[:2000])
-        return _keep(house, recipe, built, snapshot, progress)
+        return _keep(house, recipe, built, snapshot, progress, people)
     finally:
         house.env.disk.remove(temporary)
 
@@ -135,6 +147,22 @@ def _build(
     )
     engine = open_engine(recipe, lake=lake, sellable=may_sell, export=rows)
     return built, run_checks(engine, recipe.checks), snapshot
+
+
+def _build_people(
+    house: House, recipe: Recipe, read: Read | None, folder: Path, progress: Progress | None
+) -> tuple[BuiltFolder, list[CheckFailure], PeopleData]:
+    """Build an export about people, from what they gave and from nothing of the lake."""
+    if read is None or recipe.settings.people is None:
+        raise WindrowError("nothing_to_publish", f"{recipe.dataset}: donations cannot be opened here")
+    data = read_people(house, read, _salt(house, recipe.family), recipe.settings.people)
+    people_min = {"people_min": recipe.settings.people.people_min}
+    engine = open_engine(recipe, variables=people_min, **data.views)
+    built = build_data(folder, recipe, people_batches(engine, recipe, data, redact), progress)
+    rows = pads.dataset([str(folder / shard.path) for shard in built.shards], schema=recipe.schema)
+    export = rows if built.shards else recipe.schema.empty_table()
+    engine = open_engine(recipe, variables=people_min, export=export, **data.views)
+    return built, run_checks(engine, recipe.checks), data
 
 
 def _salt(house: House, dataset: str) -> bytes:
@@ -178,11 +206,16 @@ def _dry(house: House, recipe: Recipe, built: BuiltFolder, failures: list[CheckF
 
 
 def _keep(
-    house: House, recipe: Recipe, built: BuiltFolder, snapshot: int, progress: Progress | None
+    house: House,
+    recipe: Recipe,
+    built: BuiltFolder,
+    snapshot: int,
+    progress: Progress | None,
+    people: PeopleData | None = None,
 ) -> Export:
     latest = _latest(house, recipe.dataset)
     content_sha256 = hashlib.sha256(f"{recipe.sha256} {built.content_sha256}".encode()).hexdigest()
-    if latest is not None:
+    if latest is not None and not latest.retired:
         folder = export_folder(house, recipe.dataset, latest.version)
         manifest = decode_manifest((folder / MANIFEST_NAME).read_bytes())
         if manifest.content_sha256 == content_sha256:
@@ -196,7 +229,7 @@ def _keep(
     (built.folder / MANIFEST_JWS_NAME).write_text(token + "\n", encoding="ascii")
     if progress is not None:
         progress("signed", manifest.rows)
-    return _adopt(house, built.folder, manifest, digest, snapshot)
+    return _adopt(house, built.folder, manifest, digest, snapshot, people)
 
 
 def _write_front(
@@ -238,6 +271,7 @@ def _write_front(
         price=str(price.wei(facts.tokens)),
         asset=price.asset,
         files=[*built.files, *(list_file(built.folder, name) for name in sorted(texts))],
+        about_people=recipe.settings.people is not None,
     )
 
 
@@ -256,7 +290,14 @@ def _signed_content(manifest: Manifest, digest: str) -> dict[str, Any]:
     }
 
 
-def _adopt(house: House, temporary: Path, manifest: Manifest, digest: str, snapshot: int) -> Export:
+def _adopt(
+    house: House,
+    temporary: Path,
+    manifest: Manifest,
+    digest: str,
+    snapshot: int,
+    people: PeopleData | None,
+) -> Export:
     folder = export_folder(house, manifest.dataset, manifest.version)
     house.env.disk.remove(folder)  # no row names it, so nobody can have bought it
     house.env.disk.adopt_durably(temporary, folder)
@@ -277,7 +318,10 @@ def _adopt(house: House, temporary: Path, manifest: Manifest, digest: str, snaps
                 created_at_ms=manifest.created_at_ms,
             )
         )
-        refer(connection, f"export:{export.dataset}/{export.version}", snapshot, house.now_ms())
+        if people is not None:
+            keep_behind(connection, export.dataset, export.version, people)
+        else:
+            refer(connection, f"export:{export.dataset}/{export.version}", snapshot, house.now_ms())
     return export
 
 

@@ -16,7 +16,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import pyarrow as pa
@@ -25,7 +25,7 @@ from msgspec import Meta
 from aggregator.publish.filters import Filter
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import ManifestColumn, check_dataset_name
-from windrow_protocol.limits import SHARD_BYTES_MAX
+from windrow_protocol.limits import PRIVACY_EPSILON_MICRO_MAX, PRIVACY_PEOPLE_MIN, SHARD_BYTES_MAX
 
 COLUMN_TYPES: Final[dict[str, pa.DataType]] = {
     "string": pa.string(),
@@ -71,6 +71,18 @@ class Licence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     link: str
 
 
+class PeopleTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """That a dataset is made of opted-in history: of visits, or of differentially private counts of them by month.
+
+    `people_min` is how many people a group has at least; `epsilon_micro` what an answer about a month costs each of
+    them of their budget, in millionths.
+    """
+
+    of: Literal["visits", "monthly_counts"]
+    people_min: Annotated[int, Meta(ge=PRIVACY_PEOPLE_MIN)]
+    epsilon_micro: Annotated[int, Meta(ge=0, le=PRIVACY_EPSILON_MICRO_MAX)] = 0
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of `recipe.toml`."""
 
@@ -82,6 +94,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     columns: dict[str, Column]
     thresholds: dict[str, int | float | str | bool] = {}
     filters: dict[str, Filter] = {}
+    people: PeopleTerms | None = None
     shard_bytes: Annotated[int, Meta(ge=100_000, le=SHARD_BYTES_MAX)] = 512_000_000
 
 
@@ -177,6 +190,8 @@ def _settings(text: str) -> Settings:
         settings = msgspec.convert(values, Settings)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise WindrowError("bad_recipe", f"recipe.toml: {error}") from error
+    if settings.people and (settings.people.of == "monthly_counts") != bool(settings.people.epsilon_micro):
+        raise WindrowError("bad_recipe", "recipe.toml: counts cost an `epsilon_micro`, visits none")
     unknown = {column.type for column in settings.columns.values()} - set(COLUMN_TYPES)
     missing = [name for name in REQUIRED_COLUMNS if name not in settings.columns]
     if unknown or missing:

@@ -16,6 +16,8 @@ import sqlalchemy as sa
 
 from aggregator.publish.sellable import withdrawn
 from storage.house import House
+from storage.person_month_tables import export_donations
+from storage.personal_tables import withdrawals
 from storage.tables import exports
 from windrow_protocol.exports import PROVENANCE_NAME, REMOVED_PURPOSE, ids_sha256
 
@@ -30,10 +32,21 @@ def removed_ids(house: House, subject: str, dataset: str) -> dict[str, Any]:
 def _sold_and_withdrawn(house: House, dataset: str) -> list[str]:
     """Return the ids that earlier versions sold and that nobody should go on using."""
     with house.state.read() as connection:
+        taken_back = _rows_taken_back(connection, dataset)
+        if taken_back:
+            return taken_back
         gone = set(withdrawn(connection))
-        versions = connection.execute(sa.select(exports.c.version).where(exports.c.dataset == dataset))
+        of_it = (exports.c.dataset == dataset) & (exports.c.retired == "")
+        versions = connection.execute(sa.select(exports.c.version).where(of_it))
         folders = [house.home / "exports" / dataset / version for version in versions.scalars()]
     if not gone:
         return []
     sold = (pq.read_table(folder / PROVENANCE_NAME, columns=["id"])["id"].to_pylist() for folder in folders)
     return sorted(gone & set().union(*sold))
+
+
+def _rows_taken_back(connection: sa.Connection, dataset: str) -> list[str]:
+    """Return the rows of an export about people, by the names they have in it, whose donations were taken back."""
+    taken_back = sa.exists().where(withdrawals.c.contribution_id == export_donations.c.contribution_id)
+    statement = sa.select(export_donations.c.row_id).where(export_donations.c.dataset == dataset, taken_back)
+    return sorted(set(connection.execute(statement).scalars()))

@@ -16,8 +16,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import duckdb
@@ -78,8 +79,10 @@ class RowBatch:
     dropped: list[list[str]]  # of rows that filters dropped: which ones
 
 
-def open_engine(recipe: Recipe, **views: Any) -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB connection that sees only the given Arrow views and the recipe's thresholds and filters.
+def open_engine(
+    recipe: Recipe, variables: Mapping[str, int] = MappingProxyType({}), **views: Any
+) -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB connection that sees only the given Arrow views and variables, thresholds and filters.
 
     Beside `lake` there is `curated`, the same rows with `dropped_by`. Raises WindrowError `bad_recipe`.
     """
@@ -87,7 +90,7 @@ def open_engine(recipe: Recipe, **views: Any) -> duckdb.DuckDBPyConnection:
     engine.execute("SET autoinstall_known_extensions = false")
     engine.execute("SET autoload_known_extensions = false")
     engine.execute("SET enable_external_access = false")
-    for name, value in recipe.settings.thresholds.items():
+    for name, value in {**recipe.settings.thresholds, **variables}.items():
         if not _VARIABLE.fullmatch(name):
             raise WindrowError("bad_recipe", f"recipe.toml: the threshold's name {name!r}")
         engine.execute(f"SET VARIABLE {name} = {_literal(value)}")

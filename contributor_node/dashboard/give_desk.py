@@ -9,12 +9,14 @@ Does not: make markup (see `give_pages`). Usage: `desk = GiveDesk(home, key, pin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from contributor_node.carrier import Month, Months
 from contributor_node.dashboard.door import Answer
 from contributor_node.dashboard.give_pages import DAYS, WAITS, Agreement, Shown, render_confirm, render_give
 from contributor_node.dashboard.markup import Markup
@@ -88,6 +90,7 @@ class GiveDesk:
                 leaving=drafts.leaving(_LEAVING_SHOWN),
                 leaving_count=counts["leaving"],
                 given=outbox.all(_GIVEN_SHOWN),
+                months=_months(outbox.fact("months")),
             )
         return render_give(view, shown, told)
 
@@ -165,6 +168,14 @@ class GiveDesk:
         kept = outbox.get(contribution_id)
         token = sign_withdrawal(self._key, kept, outbox.fact("network"), self._now_ms())
         outbox.withdrawal(contribution_id, token)
+
+
+def _months(told: str) -> Sequence[Month]:
+    """Return what was last heard of the months; a note of another version says nothing."""
+    try:
+        return msgspec.json.decode(told, type=Months).months if told else ()
+    except msgspec.DecodeError:
+        return ()
 
 
 def _chosen_ids(fields: Fields) -> list[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from contributor_node.dashboard.markup import Markup, fill, joined, visible
 from contributor_node.dashboard.pages import View, frame, template
-from contributor_node.dashboard.wording import counted, moment_text
+from contributor_node.dashboard.wording import counted, moment_text, wind_text
 from windrow_protocol.limits import (
     DASHBOARD_DRAFTS_SHOWN,
     DRAFT_TEXT_CHARS_MAX,
@@ -24,6 +24,7 @@ from windrow_protocol.limits import (
 )
 
 if TYPE_CHECKING:
+    from contributor_node.carrier import Month
     from extension_bridge.drafts import Draft
     from extension_bridge.outbox import Kept
 
@@ -64,7 +65,17 @@ _TAKE_BACK = (
     '<input type="hidden" name="contribution" value="{contribution_id}">'
     '<button name="do" value="withdraw" aria-label="Take “{title}” back">Take back</button></form>'
 )
-EARNS = "Nothing for arriving. A share of each sale of a dataset that holds it: 0 WIND until then."
+EARNS = "Nothing by itself, and nothing by the byte: a month of visits earns as one, from sales and budgets."
+_MONTH_STATES = {
+    "waiting": "not looked at yet",
+    "judging": "is being looked at",
+    "genuine": "counts",
+    "refused": "does not count",
+}
+_MONTH = (
+    '<li><div class="work-head"><span>{month}: {state}</span><strong>{amount}</strong></div>'
+    '<p class="quiet">{sentence} · {items}{when}</p></li>'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,7 @@ class Shown:
     leaving: Sequence[Draft]
     leaving_count: int
     given: Sequence[Kept]
+    months: Sequence[Month] = ()
 
 
 def render_give(view: View, shown: Shown, told: Markup) -> bytes:
@@ -89,6 +101,7 @@ def render_give(view: View, shown: Shown, told: Markup) -> bytes:
         count=f"{shown.count:,}",
         mask=_mask(view) if shown.count else Markup(),
         items=_items(view, shown) if shown.count else _nothing(),
+        months=_months(shown.months),
         given=_given(view, shown.given),
     )
     return frame(view, "Give", body, here="give")
@@ -238,6 +251,29 @@ def _findings(redactions: Mapping[str, int]) -> Markup:
     return fill('<ul class="findings">{rows}</ul>', rows=joined(rows))
 
 
+def _months(months: Sequence[Month]) -> Markup:
+    if not months:
+        return Markup(
+            '<p class="quiet">No month was looked at yet. Each is, once it is over and holds 200 visits with time and '
+            "address.</p>"
+        )
+    return fill('<ul class="works">{rows}</ul>', rows=joined(_month(each) for each in months))
+
+
+def _month(month: Month) -> Markup:
+    pending, posted = int(month.held_wei), int(month.posted_wei)
+    when = f" · pending until {moment_text(month.posts_at_ms)}" if pending and month.posts_at_ms else ""
+    return fill(
+        _MONTH,
+        month=visible(month.month),
+        state=_MONTH_STATES.get(month.state, visible(month.state)),
+        amount=f"{wind_text(pending + posted)} WIND",
+        sentence=visible(month.sentence),
+        items=counted(month.items, "visit"),
+        when=when,
+    )
+
+
 def _given(view: View, given: Sequence[Kept]) -> Markup:
     if not given:
         return Markup('<p class="quiet">Nothing yet.</p>')
@@ -251,12 +287,11 @@ def _given_row(view: View, kept: Kept) -> Markup:
         form = fill(
             _TAKE_BACK, path=view.path, form=view.form, contribution_id=kept.contribution_id, title=title
         )
-    earned = " · earned 0 WIND: it was not sold yet" if kept.state == "delivered" else ""
     return fill(
         _GIVEN,
         title=title,
         state=_STATES[kept.state],
         url=visible(kept.url),
-        detail=visible(kept.sentence) or f"Agreed {moment_text(kept.given_at_ms)}{earned}",
+        detail=visible(kept.sentence) or f"Agreed {moment_text(kept.given_at_ms)}",
         form=form,
     )

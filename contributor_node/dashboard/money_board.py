@@ -37,6 +37,7 @@ class Totals(msgspec.Struct, frozen=True):
     posted_wei: Wei
     claimed_wei: Wei
     earned_wei: Wei
+    held_wei: Wei = "0"  # for months of history, while they can still be taken back
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -93,7 +94,8 @@ class Statement(msgspec.Struct, frozen=True):
     def adds_up(self) -> bool:
         """Say whether the reasons sum to what was earned, and that to what lies where."""
         told = self.totals
-        held = sum(int(part) for part in (told.pending_wei, told.bond_wei, told.posted_wei, told.claimed_wei))
+        parts = (told.pending_wei, told.bond_wei, told.held_wei, told.posted_wei, told.claimed_wei)
+        held = sum(int(part) for part in parts)
         return held == int(told.earned_wei) == sum(int(row.amount_wei) for row in self.reasons)
 
 

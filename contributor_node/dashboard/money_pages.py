@@ -19,6 +19,7 @@ from contributor_node.dashboard.wording import NO_DATA, counted, moment_text, wi
 _TILES = (
     ("Yours to claim", "posted_wei", "Posted: no longer at risk"),
     ("Pending", "pending_wei", "Waits for its day and its audits"),
+    ("For your history", "held_wei", "Pending thirty days; back if you take the month back"),
     ("Bond", "bond_wei", "From your first documents; back after you leave"),
     ("Paid out", "claimed_wei", "Claimed on chain to your address"),
 )
@@ -37,8 +38,20 @@ _REASONS = (
     '<p class="verdict {tone}">{verdict}</p>'
 )
 _VERDICT = '<p class="verdict {tone}">{words}</p>'
-_HELD = {"pending": "pending", "posted": "yours", "bond": "part of your bond", "claimed": "paid out"}
-_CAUSES = {"c": "Contribution", "p": "Donation", "d": "Dividends of audits", "s": "Sale"}
+_HELD = {
+    "pending": "pending",
+    "posted": "yours",
+    "bond": "part of your bond",
+    "claimed": "paid out",
+    "held": "pending",
+}
+_CAUSES = {
+    "c": "Contribution",
+    "p": "Donation",
+    "d": "Dividends of audits",
+    "s": "Sale",
+    "m": "Month of history",
+}
 _ONLY_MOVED = frozenset({"released", "claimed"})
 
 
@@ -201,7 +214,7 @@ def _reasons(statement: Statement | None) -> Markup:
     )
     right = statement.adds_up()
     verdict = (
-        "Added up on this machine: the reasons sum to what was earned, and that to pending, bond, yours and paid out."
+        "Added up on this machine: the reasons sum to what was earned, and that to what lies in these places."
         if right
         else "These figures do not add up. Tell the network’s operator, and keep this page."
     )

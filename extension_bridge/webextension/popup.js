@@ -197,8 +197,7 @@ function row(donation) {
   const state = document.createElement("span");
   state.className = "state";
   const day = new Date(donation.given_at_ms).toLocaleDateString(language);
-  const earned = donation.earned_wei === null ? "" : ` · ${words("earned", tokens(donation.earned_wei))}`;
-  state.textContent = `${day} · ${words(camel("state", donation.state))}${earned}`;
+  state.textContent = `${day} · ${words(camel("state", donation.state))}`;
   if (donation.sentence) state.title = donation.sentence;
   item.append(name, state);
   if (["pending", "sent", "delivered"].includes(donation.state)) {
@@ -212,13 +211,28 @@ function row(donation) {
   return item;
 }
 
+function monthRow(month) {
+  const item = document.createElement("li");
+  const name = document.createElement("span");
+  name.className = "name";
+  name.textContent = `${month.month} · ${words(camel("month", month.state))}`;
+  name.title = month.sentence;
+  const earned = document.createElement("span");
+  earned.className = "state";
+  earned.textContent = words("monthEarned", tokens(month.held_wei), tokens(month.posted_wei));
+  item.append(name, earned);
+  return item;
+}
+
 async function list() {
-  const { donations, put_aside: waiting, leaving } = await ask({ type: "status" });
+  const { donations, months, put_aside: waiting, leaving } = await ask({ type: "status" });
   element("look-through").textContent = words("lookThrough", String(waiting));
   element("look-through-row").hidden = waiting + leaving === 0;
   element("leaving").textContent = words("leaving", String(leaving));
   element("leaving").hidden = leaving === 0;
   element("given").replaceChildren(...donations.map(row));
+  element("months").replaceChildren(...(months ?? []).map(monthRow));
+  element("months-section").hidden = !months?.length;
   element("given-nothing").hidden = donations.length > 0;
   element("given-section").hidden = false;
 }

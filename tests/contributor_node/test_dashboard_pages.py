@@ -111,7 +111,7 @@ async def test_where_nobody_answers_there_is_no_data_and_no_zero(tmp_path: Path)
         await asyncio.to_thread(visitor.enter)
         body = (await asyncio.to_thread(visitor.page, "money"))[2]
         figures = re.findall(r'<p class="figure">(.*?)</p>', body)
-        assert figures == ["no data"] * 4
+        assert figures == ["no data"] * 5
         assert "0 WIND" not in body
         assert "Nothing to check: no data." in body
         assert '"earned":"no data"' in (await asyncio.to_thread(visitor.page, "live.json"))[2]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from history_world import BEGIN_MS, NOW_MS, person
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,33 +16,7 @@ from rewards.history_fingerprints import by_month, fingerprints, genuine_months,
 from windrow_protocol.limits import HISTORY_ITEMS_MIN, HISTORY_KNOWN_SHARE_MAX
 
 DAY_MS = 86_400_000
-BEGIN_MS = 1_772_323_200_000  # 2026-03-01
-NOW_MS = BEGIN_MS + 40 * DAY_MS
 KEY = bytes(range(32))
-COMMON = [f"https://common{i}.example" for i in range(12)]
-
-
-def person(seed: int, *, days: int = 30, shift_hours: int = 0) -> list[Moment]:
-    """A person's month: sessions by day, gaps within them of all lengths, a few hosts often and many rarely, returns.
-
-    Every person shares the twelve best known hosts and their start pages with all others.
-    """
-    drawn = random.Random(seed)
-    hosts = COMMON + [f"https://own{seed}-{i}.example" for i in range(200)]
-    weights = [1 / (i + 1) for i in range(len(hosts))]
-    moments = []
-    for day in range(days):
-        for _ in range(drawn.randint(1, 5)):
-            hour = drawn.choice([8, 9, 12, 13, 17, 19, 20, 21, 22]) + drawn.random() + shift_hours
-            at_ms = BEGIN_MS + day * DAY_MS + int(hour * 3_600_000)
-            for _ in range(drawn.randint(3, 30)):
-                host = drawn.choices(hosts, weights)[0]
-                page = drawn.choices(
-                    ["", f"/{drawn.randint(0, 40)}", f"/{drawn.getrandbits(40)}"], [3, 4, 3]
-                )[0]
-                moments.append(Moment(at_ms, host + page))
-                at_ms += int(drawn.lognormvariate(3.0, 1.5) * 1_000) + drawn.randint(0, 999)
-    return moments
 
 
 def codes(moments: list[Moment]) -> set[str]:

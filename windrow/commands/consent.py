@@ -1,7 +1,7 @@
-"""A person's own hand on what they gave: `consent list`, `show`, `withdraw`, `export`, `open-copy`.
+"""A person's own hand on what they gave: `consent list`, `show`, `pay`, `withdraw`, `export`, `open-copy`.
 
 Rules: what was given is read from this home; the coordinator is asked only to take something back or to say what it
-holds. A copy is encrypted with age where a recipient or passphrase is given.
+holds or pays. A copy is encrypted with age where a recipient or passphrase is given.
 
 Does not: give anything (the extension and the dashboard do). Usage: `windrow consent withdraw --all --yes`.
 """
@@ -93,6 +93,28 @@ def consent_show(
     print(json.dumps(shown, indent=2, ensure_ascii=False))
 
 
+def consent_pay(home: NodeHome = None, house: House = None, as_json: AsJson = False) -> None:
+    """Show what each month of your history was judged to be, what it earned, and when it is yours."""
+    from contributor_node.earnings_table import tokens
+
+    with _opened(home, house) as (_outbox, courier, _key):
+        told = courier.months()
+    if as_json:
+        print(json.dumps(told))
+        return
+    for each in told["months"]:
+        held, posted = tokens(int(each["held_wei"])), tokens(int(each["posted_wei"]))
+        print(
+            f"{each['month']}  {each['state']:<8}  {each['items']:>6} visits  pending {held}  yours {posted}"
+        )
+        print(f"         {each['sentence']}")
+        if each["posts_at_ms"]:
+            day = time.strftime("%Y-%m-%d", time.gmtime(each["posts_at_ms"] / 1_000))
+            print(f"         Yours from {day} on; taking the month back before then takes its pay back")
+    if not told["months"]:
+        print("No visit with a time and an address was delivered from this home.")
+
+
 def consent_withdraw(
     receipt: Annotated[str, typer.Argument(help="a consent receipt's id, or its beginning")] = "",
     everything: Annotated[bool, typer.Option("--all", help="take back everything that was given")] = False,
@@ -173,6 +195,7 @@ def register(app: typer.Typer) -> None:
     consent = typer.Typer(help="What you gave, and taking it back.", no_args_is_help=True)
     consent.command("list")(consent_list)
     consent.command("show")(consent_show)
+    consent.command("pay")(consent_pay)
     consent.command("withdraw")(consent_withdraw)
     consent.command("export")(consent_export)
     consent.command("open-copy")(consent_open_copy)

@@ -147,6 +147,20 @@ def rotate_personal_key(home: Home = None, as_json: AsJson = False) -> None:
     print(json.dumps(result) if as_json else f"{result['keys']} contributors' keys wrapped anew")
 
 
+def fund_history(
+    amount: Annotated[int, typer.Argument(min=1, help="whole WIND, from the operator's own account")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set WIND aside for people's months of history: shared out once a week, nothing of it is minted."""
+    result = operation(settings_for(home=home), "personal_fund", {"amount_wei": str(amount * 10**18)})
+    print(
+        json.dumps(result)
+        if as_json
+        else f"{amount} WIND sent in {result['tx']}; {result['pool_wei']} wei wait"
+    )
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     lake = typer.Typer(help="The documents as Parquet files.", no_args_is_help=True)
@@ -159,3 +173,4 @@ def register(app: typer.Typer) -> None:
     app.command("export")(export_file)
     app.command()(erase)
     app.command("rotate-personal-key")(rotate_personal_key)
+    app.command("fund-history")(fund_history)

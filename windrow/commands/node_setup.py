@@ -170,7 +170,7 @@ def node_earnings(
         print(json.dumps({"account": address, **totals}))
         return
     print(f"{address}, as the coordinator's ledger has it (`windrow claim` checks the proof):")
-    for name in ("pending", "bond", "posted", "claimed", "earned"):
+    for name in ("pending", "bond", "held", "posted", "claimed", "earned"):
         print(f"{name:<8} {tokens(int(totals.get(f'{name}_wei', 0)))}")
 
 

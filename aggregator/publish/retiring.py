@@ -1,0 +1,46 @@
+"""Ends the versions that hold something a person took back: nobody is given them any more, and their rows are deleted.
+
+    "" ──something of it was taken back──▶ wanted ──its files are gone──▶ done
+
+Rules: marked first, within one transaction, so that from then on nothing is handed out; the files follow, and after a
+crash at the next start. Manifest, card and the list of removals stay: they say nothing of anybody, and what was signed
+and sold stays provable. An aggregate is not retired: nobody can be told from it, whoever is in it or left. Whoever
+bought a retired version is given its successor.
+
+Does not: reach copies that buyers have; the removals of every later version name the rows. Usage: `retire(house)`.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from aggregator.publish.export import export_folder
+from storage.house import House
+from storage.person_month_tables import export_donations
+from storage.personal_tables import withdrawals
+from storage.tables import exports
+from windrow_protocol.exports import PROVENANCE_NAME, SAMPLE_NAME
+
+ROWS = ("data", SAMPLE_NAME, PROVENANCE_NAME)
+
+
+def retire(house: House) -> list[str]:
+    """Retire what has to be, finish what a crash left, and return the versions that ended now."""
+    gone = sa.select(withdrawals.c.contribution_id).where(
+        withdrawals.c.contribution_id == export_donations.c.contribution_id
+    )
+    holds = sa.exists().where(
+        export_donations.c.dataset == exports.c.dataset,
+        export_donations.c.version == exports.c.version,
+        sa.exists(gone),
+    )
+    with house.state.write() as connection:
+        connection.execute(sa.update(exports).where(exports.c.retired == "", holds).values(retired="wanted"))
+        wanted = connection.execute(sa.select(exports).where(exports.c.retired == "wanted")).all()
+    for row in wanted:
+        for name in ROWS:
+            house.env.disk.remove(export_folder(house, row.dataset, row.version) / name)
+    if wanted:
+        with house.state.write() as connection:
+            connection.execute(sa.update(exports).where(exports.c.retired == "wanted").values(retired="done"))
+    return [f"{row.dataset}/{row.version}" for row in wanted]

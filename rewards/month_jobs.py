@@ -1,0 +1,171 @@
+"""One month of one person's history as a job, its judgement as a result, and the seals that tie the two together.
+
+    job  ── nonce, person, month, digest of the donations ──▶  judge  ──▶  result with the same four, signed
+
+Rules: pure. A result counts for the job whose nonce it carries, about exactly the donations that the job names, and
+once. A donation that is not what its id says, or is of somebody else's node, is no part of any month. What is counted
+are items with a time and an address; their number beyond the least changes nothing, and bytes never do.
+
+Does not: read donations, keep anything, or pay (`person_months`, `personal_pay`).
+
+Usage::
+
+    judged = judge(job, donations, key=key, known=known)
+    token = seal(judged.result, sign)
+    result = open_result(token, job, signer=…, network=…, now_ms=now)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import msgspec
+
+from extension_bridge.donation import item_id_for
+from rewards.history_doubts import Moment
+from rewards.history_fingerprints import fingerprints, genuine_months
+from windrow_protocol.content import text_sha256
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import HISTORY_ITEMS_MIN
+from windrow_protocol.personal_messages import PersonalContribution, month_of, personal_contribution_id_for
+from windrow_protocol.signing import verify
+
+PURPOSE: Final = "person_month"  # of the signature
+Known = Callable[[AbstractSet[bytes]], set[bytes]]
+
+
+class MonthJob(msgspec.Struct, frozen=True):
+    """What is to be judged. `donations` are ids; `target_sha256` names exactly these, for this person and month."""
+
+    job_id: str
+    nonce: str
+    person: str
+    payout_address: str
+    month: str
+    donations: tuple[str, ...]
+    asked_at_ms: int
+
+    @property
+    def target_sha256(self) -> str:
+        """The digest that a result must carry."""
+        return target_sha256(self.person, self.month, self.donations)
+
+
+class MonthResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was found. `marks_sha256` names the digests that the month leaves; none where it is refused."""
+
+    job_id: str
+    nonce: str
+    target_sha256: str
+    verdict: Literal["genuine", "refused"]
+    reason: str
+    check_name: str
+    items: int
+    marks_sha256: str
+    decided_at_ms: int
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A result, and the keyed digests that are kept with it so that nobody is paid for the same again."""
+
+    result: MonthResult
+    marks: frozenset[bytes]
+
+
+def target_sha256(person: str, month: str, donations: Iterable[str]) -> str:
+    """Return the digest that names a set of donations of one person and month."""
+    named = "\n".join(("windrow/person_month", person, month, *sorted(donations)))
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+def marks_sha256(marks: Iterable[bytes]) -> str:
+    """Return the digest that names a set of marks."""
+    return hashlib.sha256(b"".join(sorted(marks))).hexdigest()
+
+
+def judge(
+    job: MonthJob, donations: Sequence[PersonalContribution], *, key: bytes, known: Known, now_ms: int
+) -> Judged:
+    """Judge a month; `known` returns those of some digests that were paid before.
+
+    Times are held against the moment of asking, so that the same job is judged the same later.
+    """
+    moments = [
+        Moment(record.captured_at_ms, record.url)
+        for donation in {each.contribution_id: each for each in donations}.values()
+        if donation.contribution_id in job.donations and _is_whole(donation)
+        for record in donation.records
+        if record.url and record.captured_at_ms and month_of(record.captured_at_ms) == job.month
+    ]
+    if len(moments) < HISTORY_ITEMS_MIN:
+        return _judged(job, "refused", "too_few_items", "", len(moments), frozenset(), now_ms)
+    marks = fingerprints(key, moments)
+    doubts = genuine_months(moments, key=key, seen=known(marks), now_ms=job.asked_at_ms)[job.month]
+    if not doubts:
+        return _judged(job, "genuine", PURPOSE, "", len(moments), marks, now_ms)
+    codes = sorted(doubt.code for doubt in doubts)
+    reason = "given_before" if "given_before" in codes else "looks_made"
+    return _judged(job, "refused", reason, ",".join(codes), len(moments), frozenset(), now_ms)
+
+
+def seal(result: MonthResult, sign: Callable[[str, str, dict[str, Any]], str]) -> str:
+    """Return a result signed: `sign(purpose, subject, content)`."""
+    return sign(PURPOSE, result.job_id, msgspec.structs.asdict(result))
+
+
+def open_result(token: str, job: MonthJob, *, signer: str, network: str, now_ms: int) -> MonthResult:
+    """Return a result that was made for exactly this job.
+
+    Raises what `signing.verify` raises, `wrong_schema`, and `wrong_target` for another job, nonce or set of donations.
+    """
+    statement = verify(
+        token, signer=signer, network=network, purpose=PURPOSE, subject=job.job_id, now_ms=now_ms
+    )
+    try:
+        result = msgspec.convert(statement.content, MonthResult)
+    except msgspec.ValidationError as error:
+        raise WindrowError("wrong_schema", str(error)) from error
+    told = (result.job_id, result.nonce, result.target_sha256)
+    if told != (job.job_id, job.nonce, job.target_sha256):
+        raise WindrowError("wrong_target", job.job_id)
+    return result
+
+
+def _is_whole(donation: PersonalContribution) -> bool:
+    """Say whether a donation's id follows from its items, and those from what they hold."""
+    ids = [record.item_id for record in donation.records]
+    items = (
+        record.text_sha256 == text_sha256(record.text)
+        and record.item_id
+        == item_id_for(donation.source, record.url, record.title, record.text_sha256, record.captured_at_ms)
+        for record in donation.records
+    )
+    return donation.contribution_id == personal_contribution_id_for(donation.node_id, ids) and all(items)
+
+
+def _judged(
+    job: MonthJob,
+    verdict: Literal["genuine", "refused"],
+    reason: str,
+    check_name: str,
+    items: int,
+    marks: frozenset[bytes],
+    now_ms: int,
+) -> Judged:
+    result = MonthResult(
+        job_id=job.job_id,
+        nonce=job.nonce,
+        target_sha256=job.target_sha256,
+        verdict=verdict,
+        reason=reason,
+        check_name=check_name,
+        items=items,
+        marks_sha256=marks_sha256(marks),
+        decided_at_ms=now_ms,
+    )
+    return Judged(result, marks)

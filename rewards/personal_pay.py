@@ -1,0 +1,282 @@
+"""Pays for months of history: from sales and stated budgets to `held`, and after thirty days to their owner.
+
+    royalties of a sale ─┐                    ┌── 30 days ──▶ posted:<payout>
+                         ├──▶ held:<payout> ──┤
+    personal (a budget) ─┘                    └── taken back ──▶ personal
+
+Rules: nothing of it is emission, and no account here is ever below zero. One genuine month of one person is one unit,
+whatever it holds; a person gets at most `owner_share_ppm` of a sale's royalties or of a round's pool; what that leaves
+stays in `personal` for other months. Budgets are shared out once a round, each month once. Going back comes before
+release, so that nobody is paid for what was taken back in time. Every entry is dated by what caused it.
+
+Does not: judge months, publish, or move tokens on chain.
+
+Usage: `entries = run_personal_pay(house)`; `pay_sale(connection, sale, months)` within the sale's transaction.
+
+Source: docs/protocol.md, "Pay" and "Personal data".
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from rewards.ledger import ASSET, Transfer, balance_of, held_account, post, posted_account
+from rewards.person_months import items_left
+from rewards.rates import PERSONAL, PersonalRates
+from storage.house import House
+from storage.person_month_tables import (
+    export_months,
+    month_donations,
+    month_jobs,
+    month_results,
+    personal_pending,
+)
+from storage.personal_tables import withdrawals
+from storage.state import get_cursor, set_cursor
+from storage.tables import ledger
+from windrow_protocol.limits import HISTORY_ITEMS_MIN
+from windrow_protocol.trust_rules import PPM
+
+POOL: Final = "personal"
+CURSOR: Final = "rewards/personal_round"  # every round before it was shared out
+PERSONAL_MOVES: Final = frozenset(
+    {
+        ("buyers", POOL),
+        ("royalties", POOL),
+        ("royalties", "held"),
+        (POOL, "held"),
+        ("held", "posted"),
+        ("held", POOL),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """One genuine month of one person, and where its pay goes. Who delegated nothing is capped by payout address."""
+
+    job_id: str
+    person: str
+    payout_address: str
+
+    @property
+    def capped_as(self) -> str:
+        """Whose cap it counts towards: the wallet's, or else the payout address's."""
+        return self.person if self.person.startswith("0x") else self.payout_address.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Allotted:
+    """What one month gets of a sum, in wei, and why not more."""
+
+    month: Month
+    amount: int
+    reason: str
+
+
+def allot(
+    pool: int, months: Sequence[Month], *, month_wei_max: int | None = None, rates: PersonalRates = PERSONAL
+) -> list[Allotted]:
+    """Share a sum among months, the same for each, at most the cap for each person; the rest is not shared out.
+
+    Raises ValueError for a negative sum.
+    """
+    if pool < 0:
+        raise ValueError(f"cannot share out {pool}")
+    rate = pool // len(months) if months else 0
+    if month_wei_max is not None:
+        rate = min(rate, month_wei_max)
+    cap = pool * rates.owner_share_ppm // PPM
+    spent: defaultdict[str, int] = defaultdict(int)
+    shared = []
+    for month in sorted(months, key=lambda each: each.job_id):
+        amount = min(rate, cap - spent[month.capped_as])
+        spent[month.capped_as] += amount
+        shared.append(Allotted(month, amount, "person_month" if amount == rate else "owner_cap"))
+    return shared
+
+
+def sold_months(connection: sa.Connection, dataset: str, version: str) -> list[Month] | None:
+    """Return the months that an export's rows are from and that were not taken back; None for other exports."""
+    of_it = (export_months.c.dataset == dataset) & (export_months.c.version == version)
+    sold = sa.select(export_months.c.job_id).where(of_it)
+    if connection.execute(sold.limit(1)).first() is None:
+        return None
+    return _months(connection, sold)
+
+
+def pay_sale(connection: sa.Connection, sale: Any, months: Sequence[Month]) -> int:
+    """Share a sale's royalties among the months that it sold and return how many entries that gave."""
+    shared = allot(sale.royalties, months)
+    rest = sale.royalties - sum(each.amount for each in shared)
+    posted = post(
+        connection,
+        [
+            Transfer(
+                "royalties",
+                POOL,
+                rest,
+                sale.sale_id,
+                "personal_rest",
+                "personal_rest",
+                created_at_ms=sale.sold_at_ms,
+                asset=sale.asset,
+            )
+        ],
+    )
+    return posted + _hold(connection, "royalties", sale.sale_id, shared, sale.sold_at_ms, sale.asset)
+
+
+def fund(connection: sa.Connection, amount: int, tx_hash: str, at_ms: int) -> int:
+    """Enter a budget that was sent to the distributor in a transaction; the same one is entered once."""
+    budget = Transfer("buyers", POOL, amount, tx_hash, "budget", "personal_budget", created_at_ms=at_ms)
+    return post(connection, [budget])
+
+
+def run_personal_pay(house: House, rates: PersonalRates = PERSONAL) -> int:
+    """Take back, release and share out what is due now, and return how many entries that gave."""
+    now_ms = house.now_ms()
+    with house.state.write() as connection:
+        posted = _go_back(connection)
+        posted += _release(connection, now_ms, rates)
+        return posted + _share_out(connection, now_ms, rates)
+
+
+def _go_back(connection: sa.Connection) -> int:
+    """Take the pending pay of months back of which too little is left, dated by the withdrawal that broke them."""
+    waiting = connection.execute(_in_order(sa.select(personal_pending))).all()
+    left = items_left(connection, {row.job_id for row in waiting})
+    broken = [row for row in waiting if left[row.job_id] < HISTORY_ITEMS_MIN]
+    return _end(
+        connection,
+        [(row, POOL, "back", "month_withdrawn", _broken_at_ms(connection, row.job_id)) for row in broken],
+    )
+
+
+def _release(connection: sa.Connection, now_ms: int, rates: PersonalRates) -> int:
+    old_enough = personal_pending.c.held_at_ms <= now_ms - rates.pending_ms
+    due = connection.execute(_in_order(sa.select(personal_pending).where(old_enough))).all()
+    return _end(
+        connection,
+        [
+            (
+                row,
+                posted_account(row.payout_address),
+                "release",
+                "released",
+                row.held_at_ms + rates.pending_ms,
+            )
+            for row in due
+        ],
+    )
+
+
+def _share_out(connection: sa.Connection, now_ms: int, rates: PersonalRates) -> int:
+    """Share the pool out once a round, among the months judged before it that no budget has paid."""
+    this_round = now_ms // rates.round_ms
+    if get_cursor(connection, CURSOR) >= this_round:
+        return 0
+    begun_at_ms = this_round * rates.round_ms
+    paid = sa.exists().where(ledger.c.cause == month_results.c.job_id)
+    unpaid = sa.select(month_results.c.job_id).where(
+        month_results.c.verdict == "genuine", month_results.c.decided_at_ms < begun_at_ms, ~paid
+    )
+    months = _months(connection, unpaid)
+    pool = balance_of(connection, POOL)
+    if not pool or not months:
+        return 0  # the round is not over: a budget may still come
+    shared = allot(pool, months, month_wei_max=rates.month_wei_max, rates=rates)
+    posted = _hold(connection, POOL, "", shared, begun_at_ms, ASSET)
+    set_cursor(connection, CURSOR, this_round)
+    return posted
+
+
+def _hold(
+    connection: sa.Connection, debit: str, cause: str, shared: Sequence[Allotted], at_ms: int, asset: str
+) -> int:
+    """Post what months get to the accounts that hold it, a line for each; without a cause the month is its own."""
+    transfers, rows = [], []
+    for each in shared:
+        month, named = each.month, cause or each.month.job_id
+        account = held_account(month.payout_address)
+        transfers.append(
+            Transfer(
+                debit,
+                account,
+                each.amount,
+                named,
+                f"month:{month.job_id}",
+                each.reason,
+                created_at_ms=at_ms,
+                asset=asset,
+                rule_version=PERSONAL.version,
+            )
+        )
+        if each.amount:
+            rows.append(
+                {
+                    "asset": asset,
+                    "cause": named,
+                    "job_id": month.job_id,
+                    "payout_address": month.payout_address,
+                    "amount": each.amount,
+                    "held_at_ms": at_ms,
+                }
+            )
+    posted = post(connection, transfers)
+    if rows:
+        connection.execute(sa.insert(personal_pending), rows)
+    return posted
+
+
+def _end(connection: sa.Connection, endings: Sequence[tuple[Any, str, str, str, int]]) -> int:
+    """Move pending rows to where they end, and forget them."""
+    transfers = [
+        Transfer(
+            held_account(row.payout_address),
+            credit,
+            row.amount,
+            row.cause,
+            f"{rule}:{row.job_id}",
+            reason,
+            created_at_ms=at_ms,
+            asset=row.asset,
+            rule_version=PERSONAL.version,
+        )
+        for row, credit, rule, reason, at_ms in endings
+    ]
+    for row, *_ in endings:
+        of_it = (personal_pending.c.cause == row.cause) & (personal_pending.c.job_id == row.job_id)
+        connection.execute(sa.delete(personal_pending).where(of_it, personal_pending.c.asset == row.asset))
+    return post(connection, transfers)
+
+
+def _months(connection: sa.Connection, job_ids: sa.Select[Any]) -> list[Month]:
+    """Return the months of some jobs of which enough is left."""
+    statement = sa.select(month_jobs.c.job_id, month_jobs.c.person, month_jobs.c.payout_address).where(
+        month_jobs.c.job_id.in_(job_ids)
+    )
+    months = [Month(*row) for row in connection.execute(statement.order_by(month_jobs.c.job_id))]
+    left = items_left(connection, {month.job_id for month in months})
+    return [month for month in months if left[month.job_id] >= HISTORY_ITEMS_MIN]
+
+
+def _broken_at_ms(connection: sa.Connection, job_id: str) -> int:
+    """Return when the last of what was taken back of a month was."""
+    statement = (
+        sa.select(sa.func.max(withdrawals.c.asked_at_ms))
+        .join(month_donations, month_donations.c.contribution_id == withdrawals.c.contribution_id)
+        .where(month_donations.c.job_id == job_id)
+    )
+    return int(connection.execute(statement).scalar_one())
+
+
+def _in_order(statement: sa.Select[Any]) -> sa.Select[Any]:
+    return statement.order_by(
+        personal_pending.c.held_at_ms, personal_pending.c.cause, personal_pending.c.job_id
+    )
