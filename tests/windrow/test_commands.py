@@ -34,7 +34,7 @@ COMMANDS = [
     *("node pause", "node resume", "node finish", "node status", "node install", "node uninstall"),
     *("node log", "node evidence", "lake annotate", "lake check", "lake compact", "lake stats"),
     *("import", "export", "erase", "redteam", "mcp", "ledger verify", "ledger recompute"),
-    *("bridge import", "bridge pair", "bridge serve", "rotate-personal-key", "backup", "restore"),
+    *("bridge import", "bridge pair", "bridge serve", "rotate-personal-key", "backup", "restore", "trace"),
     *("consent list", "consent show", "consent withdraw", "consent export", "consent open-copy"),
 ]
 

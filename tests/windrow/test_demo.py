@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow.parquet as pq
 import pytest
 from running_house import windrow
 
@@ -189,3 +190,28 @@ def test_a_backup_of_the_house_is_the_house(figures: dict[str, Any], tmp_path: P
     home.rename(lost)
     assert windrow("restore", tmp_path / "backup", "--keys", lost / "keys", env=environment).code == 0
     assert answers() == before
+
+
+def test_a_sold_row_is_traced_from_its_lease_to_its_payout(figures: dict[str, Any]) -> None:
+    home = Path(figures["home"]) / "house"
+    environment = {"WINDROW_HOME": str(home), "WINDROW_NETWORK": "windrow-demo"}
+    (provenance,) = (home / "exports" / "web_text").glob("*/provenance.parquet")
+    released = windrow(
+        "sql", "SELECT cause FROM ledger WHERE reason = 'released'", "--format", "json", env=environment
+    )
+    paid = {row["cause"] for row in released.json}
+    sold = next(row for row in pq.read_table(provenance, columns=["id"])["id"].to_pylist() if row in paid)
+    steps = windrow("trace", sold, "--json", env=environment).json
+    names = [step["name"] for step in steps]
+    in_order = ["leased", "acknowledged", "handed in", "verdict", "novelty", "ledger", "published", "sold"]
+    places = [names.index(name) for name in in_order]
+    assert places == sorted(places)
+    assert {"committed", "epoch", "claimed"} <= set(names)
+    times = [step["at_ms"] for step in steps if step["at_ms"]]
+    assert times == sorted(times)
+    lease_id = windrow(
+        *("sql", f"SELECT lease_id FROM contributions WHERE contribution_id = '{sold}'", "--format", "json"),
+        env=environment,
+    ).json[0]["lease_id"]
+    assert windrow("trace", lease_id, "--json", env=environment).json == steps
+    assert windrow("trace", "nothing", env=environment).code == 1

@@ -1,4 +1,4 @@
-"""Commands of an operator: `sql`, `doctor`, `config show`.
+"""Commands of an operator: `sql`, `trace`, `doctor`, `config show`.
 
 Rules: they only read. Does not: hold logic. Usage: `windrow sql "SELECT count(*) FROM contributions"`.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -35,6 +36,23 @@ def sql(
     answer, note = ask(settings_for(home=home), text, output, at)
     print(answer)
     print(note, file=sys.stderr)
+
+
+def trace(
+    item_id: Annotated[str, typer.Argument(help="a lease, a contribution or a donation")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what became of one item: lease, receipt, audit, verdict, novelty, money, sales, payout."""
+    from windrow.tracing import trace as trace_of
+
+    steps = trace_of(settings_for(home=home), item_id)
+    if as_json:
+        print(json.dumps([step._asdict() for step in steps]))
+        return
+    for step in steps:
+        at = datetime.fromtimestamp(step.at_ms / 1000, UTC).isoformat(sep=" ", timespec="seconds")[:19]
+        print(f"{at if step.at_ms else '':<19}  {step.name:<12}  {step.what}")
 
 
 def doctor(home: Home = None, as_json: AsJson = False) -> None:
@@ -67,6 +85,7 @@ def config_show(home: Home = None, as_json: AsJson = False) -> None:
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(sql)
+    app.command()(trace)
     app.command()(doctor)
     config = typer.Typer(help="Settings.", no_args_is_help=True)
     config.command("show")(config_show)

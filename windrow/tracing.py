@@ -1,0 +1,175 @@
+"""`windrow trace`: what became of one lease or contribution, from the page to the payout, in the order it happened.
+
+Rules: only reads, by key; works beside a running house. Each step is a row of a log with its time and one sentence;
+what has not happened yet is not told. A donation's trace holds no word of it.
+
+Does not: judge, or show texts. Usage: `for step in trace(settings, "c949c011…"): print(step.at, step.name, step.what)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from marketplace.rendering import wei_text
+from rewards.rates import sentence_of
+from storage.state import State
+from storage.tables import (
+    consents,
+    contributions,
+    duplicates,
+    epochs,
+    exports,
+    leases,
+    ledger,
+    nodes,
+    payouts,
+    sales,
+    submissions,
+    verdicts,
+)
+from storage.trust_tables import appeals, audits, consequences, truth_requests
+from windrow.home import database_url, usable_database
+from windrow.settings import HouseSettings
+from windrow_protocol.errors import WindrowError
+from windrow_protocol.exports import PROVENANCE_NAME
+
+
+class Step(NamedTuple):
+    """One thing that happened; `at_ms` is 0 where its log keeps no time."""
+
+    at_ms: int
+    name: str
+    what: str
+
+
+def trace(settings: HouseSettings, item_id: str) -> list[Step]:
+    """Return the steps of a lease's or a contribution's life. Raises WindrowError `not_found`, `database_failed`."""
+    home = Path(settings.home)
+    if not settings.database_url and not (home / "state.db").exists():
+        raise WindrowError("not_found", f"no house has run in {home} yet")
+    with usable_database():
+        state = State.open_readonly(database_url(settings))
+        try:
+            with state.read() as connection:
+                return _Life(connection, home, item_id).steps()
+        finally:
+            state.close()
+
+
+class _Life:
+    """All that is said of one item."""
+
+    def __init__(self, connection: sa.Connection, home: Path, item_id: str) -> None:
+        self._connection, self._home = connection, home
+        given = self._one(contributions, contributions.c.contribution_id == item_id)
+        given = given or self._one(contributions, contributions.c.lease_id == item_id)
+        self._given = given
+        self._id = given.contribution_id if given else item_id
+        self._lease_id = given.lease_id if given else item_id
+
+    def steps(self) -> list[Step]:
+        found = [*self._fetched(), *self._donated(), *self._audited(), *self._judged(), *self._sold()]
+        found = [*found, *self._paid()]
+        if not found:
+            raise WindrowError("not_found", f"no lease, contribution or donation {self._id[:64]!r}")
+        known = 0
+        ordered = []
+        for step in found:  # a step without a time stands after the one that is told before it
+            known = step.at_ms or known
+            ordered.append((known, step))
+        return [step for _, step in sorted(ordered, key=lambda each: each[0])]
+
+    def _fetched(self) -> Iterator[Step]:
+        lease = self._one(leases, leases.c.lease_id == self._lease_id)
+        if lease:
+            yield Step(
+                lease.issued_at_ms, "leased", f"{lease.kind}, {lease.render}, to {lease.node_id}: {lease.url}"
+            )
+            if lease.closed_at_ms:
+                said = f"{lease.outcome or 'no answer'}, HTTP {lease.http_status}, {lease.bytes_wire} bytes"
+                yield Step(lease.closed_at_ms, lease.state, said)
+        for row in self._all(submissions, submissions.c.lease_id == self._lease_id, submissions.c.seq):
+            yield Step(
+                row.received_at_ms, "acknowledged", f"{row.kind}, log entry {row.seq}, head {row.head}"
+            )
+        if self._given:
+            digest = f"text of {self._given.text_bytes} bytes, SHA-256 {self._given.text_sha256}"
+            yield Step(0, "handed in", f"{self._id}: {digest}, robots.txt: {self._given.robots_state}")
+
+    def _donated(self) -> Iterator[Step]:
+        for row in self._all(consents, consents.c.contribution_id == self._id, consents.c.received_at_ms):
+            said = f"{row.items} items of {row.source} for {row.purpose}, consent {row.consent_receipt_id}"
+            yield Step(row.received_at_ms, "donated", said)
+
+    def _audited(self) -> Iterator[Step]:
+        for row in self._all(audits, audits.c.contribution_id == self._id, audits.c.seq):
+            rate = f"{row.rate_ppm / 10_000:g} %"
+            yield Step(
+                row.opened_at_ms, "committed", f"to audit epoch {row.epoch_id}, rate {rate}: {row.state}"
+            )
+        of_it = truth_requests.c.contribution_id == self._id
+        for row in self._all(truth_requests, of_it, truth_requests.c.ordinal):
+            whose = row.operator or "any operator"
+            lease = f" by lease {row.lease_id}" if row.lease_id else ""
+            yield Step(row.opened_at_ms, "truth", f"no. {row.ordinal} of {whose}{lease}: {row.state}")
+
+    def _judged(self) -> Iterator[Step]:
+        for row in self._all(verdicts, verdicts.c.contribution_id == self._id, verdicts.c.seq):
+            alike = "" if row.similarity is None else f", similarity {row.similarity:.3f}"
+            yield Step(row.decided_at_ms, "verdict", f"{row.verdict}: {_said(row.reason)}{alike}")
+        for row in self._all(duplicates, duplicates.c.contribution_id == self._id, duplicates.c.seq):
+            of = "" if row.first_contribution_id == self._id else f" of {row.first_contribution_id}"
+            yield Step(0, "novelty", f"{row.kind}{of}, {row.unique_bytes} new bytes")
+        of_it = consequences.c.contribution_id == self._id
+        for row in self._all(consequences, of_it, consequences.c.consequence_seq):
+            yield Step(row.created_at_ms, "consequence", f"{row.kind} for {row.node_id}")
+        for row in self._all(appeals, appeals.c.contribution_id == self._id, appeals.c.received_at_ms):
+            yield Step(row.received_at_ms, "appeal", f"{row.state}: {_said(row.reason)}")
+
+    def _sold(self) -> Iterator[Step]:
+        for row in self._all(exports, sa.true(), exports.c.created_at_ms):
+            path = self._home / "exports" / row.dataset / row.version / PROVENANCE_NAME
+            if not path.exists() or not pq.read_table(path, columns=["id"], filters=[("id", "=", self._id)]):
+                continue
+            yield Step(row.created_at_ms, "published", f"a row of {row.dataset} {row.version}")
+            of_it = (sales.c.dataset == row.dataset) & (sales.c.version == row.version)
+            for sale in self._all(sales, of_it, sales.c.sold_at_ms):
+                split = f"{wei_text(sale.price)} {sale.asset}, {wei_text(sale.royalties)} to its rows' owners"
+                yield Step(sale.sold_at_ms, "sold", f"sale {sale.sale_id} to {sale.buyer} for {split}")
+
+    def _paid(self) -> Iterator[Step]:
+        last = 0
+        for row in self._all(ledger, ledger.c.cause == self._id, ledger.c.entry_seq):
+            last = row.entry_seq
+            moved = f"{wei_text(row.amount)} {row.asset} from {row.debit} to {row.credit}"
+            yield Step(row.created_at_ms, "ledger", f"entry {row.entry_seq}: {moved}: {_said(row.reason)}")
+        covering = sa.select(epochs).where(epochs.c.entry_seq >= last).order_by(epochs.c.epoch_id).limit(1)
+        epoch = self._connection.execute(covering).one_or_none() if last else None
+        if epoch is None:
+            return
+        yield Step(epoch.closed_at_ms, "epoch", f"{epoch.epoch_id}, {epoch.state}, root {epoch.root}")
+        node_id = self._given.node_id if self._given else ""
+        node = self._one(nodes, nodes.c.node_id == node_id)
+        account = node.payout_address if node else ""
+        of_it = (payouts.c.account == account) & (payouts.c.epoch_id >= epoch.epoch_id)
+        for row in self._all(payouts, of_it, payouts.c.paid_at_ms):
+            paid = f"{wei_text(row.paid)} {row.asset} of all its work to {row.account}"
+            yield Step(row.paid_at_ms, "claimed", f"{paid}, transaction {row.tx_hash}")
+
+    def _one(self, table: sa.Table, condition: sa.ColumnElement[bool]) -> Any:
+        return self._connection.execute(sa.select(table).where(condition)).first()
+
+    def _all(self, table: sa.Table, condition: sa.ColumnElement[bool], order: sa.Column[Any]) -> list[Any]:
+        return list(self._connection.execute(sa.select(table).where(condition).order_by(order)))
+
+
+def _said(reason: str) -> str:
+    try:
+        return f"{sentence_of(reason)} ({reason})"
+    except KeyError:
+        return reason
