@@ -17,6 +17,10 @@ from windrow_protocol.messages import Lease, Outcome, Registration, Submission
 from windrow_protocol.trust_rules import TrustRules
 
 
+def invented(lease: Lease) -> str:
+    return words_of(10_000 + int(lease.url.rpartition("/p")[2]))
+
+
 async def test_a_truth_that_is_withheld_comes_from_another_operator(tmp_path: Path) -> None:
     world = World(tmp_path, operators=3, rules=TrustRules(doubled_ppm=0))
     await world.validators_ready()
@@ -143,6 +147,25 @@ async def test_a_validator_cannot_vouch_for_its_friend_where_others_look(tmp_pat
     assert len(seen_by_honest) >= 12
     assert "accepted" not in {found[each] for each in seen_by_honest}
     assert sum(found[each] == "rejected" for each in seen_by_honest) >= 1
+
+
+async def test_a_validator_vouches_for_no_newcomer_not_even_where_it_alone_would_be_asked(
+    tmp_path: Path,
+) -> None:
+    """What makes somebody known, two operators look at (ADR 0023): else a third of a friend's inventions would pass."""
+    world = World(tmp_path, operators=3)
+    await world.validators_ready()
+    world.seed(24)
+    friend = await world.node()
+    await work(world, friend, 24, invented)
+    asked = rows(world, truth_requests)
+    assert all(len({r.operator for r in asked if r.contribution_id == a.contribution_id}) == 2 for a in asked)
+    colluder = world.validators[2]
+    await world.settle(
+        lambda v, lease: v.contribution(lease, invented(lease)) if v is colluder else honest(v, lease)
+    )
+    assert len(verdict_of(world, friend)) == 24
+    assert "accepted" not in {verdict for verdict, _ in verdict_of(world, friend)}
 
 
 async def test_nobody_is_asked_for_the_truth_of_its_own_owners_work(tmp_path: Path) -> None:
