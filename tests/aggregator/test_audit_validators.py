@@ -10,6 +10,8 @@ from aggregator_world import Validator, World
 from drawn_audits import BLOCKED, honest, name_of, rows, verdict_of, work
 from real_house import PAYOUT, Node, words_of
 
+from aggregator.assignment.frontier import add_urls
+from aggregator.assignment.pacing import Heard, note_reports
 from storage.tables import frontier, nodes, verdicts
 from storage.trust_tables import truth_requests
 from windrow_protocol.limits import TRUTH_ATTEMPTS_MAX
@@ -37,6 +39,24 @@ async def test_a_truth_that_is_withheld_comes_from_another_operator(tmp_path: Pa
         world.clock.ahead_ms += 700_000
         world.pipeline.housekeeping()
     assert verdict_of(world, node) == [("accepted", "matches_truth")] * 3
+
+
+async def test_a_host_that_is_paused_holds_up_no_audit_of_another(tmp_path: Path) -> None:
+    """One report says that a host wants to be left alone for an hour, and many truths of its pages are wanted."""
+    world = World(tmp_path, rules=TrustRules(doubled_ppm=0))
+    await world.validators_ready()
+    node = await world.node()
+    for host, count in (("slow", 8), ("other", 1)):
+        with world.house.state.write() as connection:
+            pages = [(f"http://{host}.example/p{number}", "http") for number in range(count)]
+            add_urls(connection, pages, world.house.now_ms())
+        await work(world, node, count)
+    now = world.house.now_ms()
+    with world.house.state.write() as connection:
+        heard = Heard(Outcome.BLOCKED, http_status=429, retry_after_ms=3_600_000)
+        note_reports(connection, [("http://slow.example/p0", heard)], now)
+    (lease,) = await world.take(world.validator, 1)
+    assert lease.url == "http://other.example/p0"
 
 
 async def test_a_hundred_outages_of_a_validator_cost_nobody_anything(tmp_path: Path) -> None:
