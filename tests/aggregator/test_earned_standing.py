@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from real_house import PAYOUT, Node, words_of
 
 from aggregator.assignment.allowance import Answered
+from aggregator.assignment.closing import expire_leases
 from aggregator.assignment.earned_standing import is_active, lacking
-from aggregator.assignment.leases import expire_leases
 from aggregator.roster import known_member
 from aggregator.verification.audits.canaries import canary_routes
 from aggregator.verification.audits.egress_challenges import note_fetch, seen_as
@@ -247,6 +247,48 @@ async def test_one_who_fetches_by_another_way_than_he_speaks_keeps_his_standing(
     node = await world.node()
     await challenged(world, node, far_address(), times=5)
     assert lacks(world, node) == ()
+
+
+async def test_leases_that_ended_while_the_house_was_away_are_held_against_nobody(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    node, idler = await world.node(), await world.node()
+    house_at_work = world.pipeline
+    house_at_work.housekeeping()
+    await world.take(node, 5)
+    world.clock.ahead_ms += 700_000  # nothing is served: the house is being moved
+    assert world.pipeline.housekeeping() == 5, "it was started anew"
+    assert (await node.ask(world.doors.leases, "lease_request", LeaseRequest(count=1)))["standing"] == []
+    await world.take(idler, 5)
+    for _ in range(12):  # and this time it was there
+        world.clock.ahead_ms += 60_000
+        house_at_work.housekeeping()
+    said = await idler.ask(world.doors.leases, "lease_request", LeaseRequest(count=1))
+    assert said["standing"] == ["activity_low"]
+
+
+async def test_short_starts_excuse_nobody(tmp_path: Path) -> None:
+    """Or whoever lets leases go would wait for an operator's next update."""
+    world = world_of(tmp_path)
+    idler = await world.node()
+    await world.take(idler, 5)
+    for _ in range(12):
+        world.pipeline.housekeeping()
+        world.clock.ahead_ms += 60_000
+    said = await idler.ask(world.doors.leases, "lease_request", LeaseRequest(count=1))
+    assert said["standing"] == ["activity_low"]
+
+
+async def test_hosts_that_fail_or_refuse_take_nothing_from_a_node(tmp_path: Path) -> None:
+    """Its answers are answers, whatever a host did; what it handed back because it may not ask counts neither way."""
+    world = world_of(tmp_path)
+    node = await world.node()
+    outcomes = [Outcome.TIMEOUT, Outcome.BLOCKED, Outcome.SERVER_ERROR, Outcome.ROBOTS_DENIED]
+    for outcome in [*outcomes, *[Outcome.EXPIRED, Outcome.BUDGET_EXHAUSTED] * 4]:
+        reports = [node.report(lease, outcome) for lease in await world.take(node, 3)]
+        assert len(reports) == 3
+        await node.submit(world.doors.submissions, list(reports))
+        world.clock.ahead_ms += 60_000
+    assert (await node.ask(world.doors.leases, "lease_request", LeaseRequest(count=1)))["standing"] == []
 
 
 async def test_leases_taken_at_home_and_fetched_in_a_cafe_are_no_matter(tmp_path: Path) -> None:
