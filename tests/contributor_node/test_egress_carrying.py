@@ -60,8 +60,10 @@ async def test_a_tunnel_has_caps_of_bytes_and_time(open_proxy: Opening) -> None:
     async with serve(drip) as site, open_proxy(site) as proxy:
         place = f"{site.address}:{site.port}"
         cuts = []
-        for number, path in enumerate(["/wide", "/slow"]):
-            proxy.grants.add(grant(f"https://{place}/", str(number), body_bytes_max=50_000, time_s_max=1))
+        for number, (path, time_s) in enumerate([("/wide", 20), ("/slow", 1)]):
+            proxy.grants.add(
+                grant(f"https://{place}/", str(number), body_bytes_max=50_000, time_s_max=time_s)
+            )
             inside = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
             await through(proxy, place, auth=credentials(proxy, str(number)), method="CONNECT", body=inside)
             state = proxy.grants.revoke(str(number))
@@ -83,7 +85,9 @@ async def test_an_endless_drip_ends_with_the_leases_time(open_proxy: Opening) ->
         return html("late")
 
     async with serve(drip) as site, serve(silent) as mute, open_proxy(site, mute) as proxy:
-        proxy.grants.add(grant(f"{site.base}/x", time_s_max=1))
+        proxy.grants.add(
+            grant(f"{site.base}/x", time_s_max=4)
+        )  # time enough for the head, however busy it is here
         proxy.grants.add(grant(f"{mute.base}/x", "l2", time_s_max=1))
         dripped, unanswered = await asyncio.gather(
             through(proxy, f"{site.base}/x", auth=credentials(proxy)),
@@ -154,8 +158,9 @@ async def test_hosts_are_paced_whoever_asks(open_proxy: Opening) -> None:
     async with serve(when) as site, open_proxy(site) as proxy:
         for number in range(6):
             proxy.grants.add(grant(f"{site.base}/{number}", str(number)))
+        begun_s = asyncio.get_running_loop().time()
         answers: list[Answer] = await asyncio.gather(
             *(through(proxy, f"{site.base}/{n}", auth=credentials(proxy, str(n))) for n in range(6))
         )
     assert [answer.status for answer in answers] == [200] * 6
-    assert moments[-1] - moments[0] >= 0.45
+    assert moments[-1] - begun_s >= 0.45
