@@ -12,9 +12,9 @@ from real_house import PAYOUT, Node, words_of
 
 from aggregator.assignment.frontier import add_urls
 from aggregator.assignment.pacing import Heard, note_reports
-from storage.tables import frontier, nodes, verdicts
+from storage.tables import duplicates, frontier, nodes, verdicts
 from storage.trust_tables import truth_requests
-from windrow_protocol.limits import TRUTH_ATTEMPTS_MAX
+from windrow_protocol.limits import TRUTH_ATTEMPTS_MAX, TRUTH_ATTEMPTS_WHERE_FEW_FAIL_MAX
 from windrow_protocol.messages import Lease, Outcome, Registration, Submission
 from windrow_protocol.trust_rules import TrustRules
 
@@ -115,6 +115,25 @@ async def test_one_operator_that_fails_again_and_again_does_not_end_an_audit(tmp
     world.validators = everybody
     await world.settle(honest)
     assert verdict_of(world, node) == [("accepted", "matches_truth")]
+
+
+async def test_where_two_operators_stay_away_an_audit_ends_all_the_same_and_nothing_is_paid(
+    tmp_path: Path,
+) -> None:
+    """Neither the one that comes and fails nor a host that shuts it out can hold an audit open for ever."""
+    world = World(tmp_path, rules=TrustRules(doubled_ppm=0), operators=3)
+    await world.validators_ready()
+    world.seed(1)
+    node = await world.node()
+    (lease,) = await work(world, node, 1)
+    world.validators = world.validators[:1]
+    for _ in range(2 * TRUTH_ATTEMPTS_WHERE_FEW_FAIL_MAX):
+        await world.settle(lambda validator, lease: validator.report(lease, Outcome.TIMEOUT))
+        world.clock.ahead_ms += 10 * world.house.rules.draw_wait_ms
+    assert verdict_of(world, node) == [("no_evidence", "truth_unavailable")]
+    assert len(rows(world, truth_requests)) == TRUTH_ATTEMPTS_WHERE_FEW_FAIL_MAX
+    assert [row.state for row in rows(world, frontier) if row.url == lease.url] == ["open"]
+    assert rows(world, duplicates) == []
 
 
 @pytest.mark.parametrize(
