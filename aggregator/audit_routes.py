@@ -88,7 +88,7 @@ class AuditDoors:
 
     async def commitments(self, request: Request) -> Response:
         """POST /v1/audit/commitments."""
-        caller = authenticate(self._house, request, "audit_commitment")
+        caller = self._validator(request, "audit_commitment")
         wish = decode_json(request.body, AuditCommitment)
         with self._house.state.write() as connection:
             self._enter(connection, caller)
@@ -97,7 +97,7 @@ class AuditDoors:
 
     async def log(self, request: Request) -> Response:
         """POST /v1/audit/log."""
-        caller = authenticate(self._house, request, "audit_log")
+        caller = self._validator(request, "audit_log")
         wish = decode_json(request.body, AuditLogRequest)
         with self._house.state.write() as connection:
             self._enter(connection, caller)
@@ -106,7 +106,7 @@ class AuditDoors:
 
     async def draws(self, request: Request) -> Response:
         """POST /v1/audit/draws."""
-        caller = authenticate(self._house, request, "audit_draws")
+        caller = self._validator(request, "audit_draws")
         said = decode_json(request.body, AuditDraws)
         with self._house.state.write() as connection:
             self._enter(connection, caller)
@@ -115,10 +115,8 @@ class AuditDoors:
 
     async def reveals(self, request: Request) -> Response:
         """POST /v1/audit/reveals."""
-        caller = authenticate(self._house, request, "audit_reveal")
+        caller = self._validator(request, "audit_reveal")
         said = decode_json(request.body, AuditReveal)
-        with self._house.state.read() as connection:
-            _require_validator(connection, caller)
         await asyncio.to_thread(self._require_revealable, caller, said)
         with self._house.state.write() as connection:
             self._enter(connection, caller)
@@ -143,6 +141,13 @@ class AuditDoors:
         path = audit_folder(self._house.home, epoch.epoch_id) / name
         headers = {"X-Content-Type-Options": "nosniff"}
         return Response(file=path, content_type=CONTENT_TYPES[name], headers=headers)
+
+    def _validator(self, request: Request, purpose: str) -> Caller:
+        """Return who asks, before anything waits for the one writer: a stranger has not even a turn there."""
+        caller = authenticate(self._house, request, purpose)
+        with self._house.state.read() as connection:
+            _require_validator(connection, caller)
+        return caller
 
     def _enter(self, connection: sa.Connection, caller: Caller) -> None:
         _require_validator(connection, caller)

@@ -1,7 +1,7 @@
 """The aggregator's story, one line a stage: expire, settle the draws, verify, follow up, judge.
 
 Rules: every stage takes what the stage before left in the logs, does a bounded batch in one transaction, and can be
-killed anywhere and started again. Nothing here remembers anything.
+killed anywhere and started again. Nothing is remembered but that the house has just been started.
 
 Does not: accept submissions (`ingest`) nor pay (`rewards`), which meet it in the tables.
 
@@ -10,7 +10,7 @@ Usage: `while pipeline.step(): ...`
 
 from __future__ import annotations
 
-from aggregator.assignment.leases import expire_leases
+from aggregator.assignment.closing import expire_leases, note_awake
 from aggregator.erasure import Eraser
 from aggregator.judgement import Judgement
 from aggregator.requests import forget_nonces
@@ -32,12 +32,16 @@ class Pipeline:
         self._segments = segments
         self._judgement = Judgement(house, segments, lake)
         self.eraser = Eraser(house, segments, lake, self._judgement)
+        self._started = True
 
     def housekeeping(self) -> int:
         """Expire leases and forget nonces; runs beside ingest, in its thread, since both close leases."""
         with self._house.state.write() as connection:
             forget_nonces(connection, self._house.now_ms())
-            return expire_leases(self._house, connection)
+            was_away = note_awake(self._house, connection) and self._started
+            expired = expire_leases(self._house, connection, excused=was_away)
+        self._started = False
+        return expired
 
     def step(self) -> int:
         """Do one batch of each stage and return how much was done; 0 means that all is judged for now."""

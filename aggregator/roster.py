@@ -7,7 +7,9 @@
     left, revoked                                                      nothing
 
 Rules: a node is counted where it speaks from: its prefix follows its address, and moving into a full or quarantined
-neighbourhood means queueing there. Roles come from the operator's configuration at each start and from nowhere else.
+neighbourhood means queueing there. Who moves away keeps its place while leases that it was given there are open, or
+identities could take turns in one place and all work from it. Roles come from the operator's configuration at each
+start and from nowhere else.
 
 Does not: check signatures (`requests`), choose pages, or suspend.
 
@@ -29,10 +31,15 @@ from aggregator.assignment.sybil import Admission, admission, quarantine_ends_ms
 from aggregator.prefixes import address_prefix
 from storage.house import House
 from storage.state import insert_once
-from storage.tables import nodes, verdicts
+from storage.tables import leases, nodes, verdicts
 from storage.trust_tables import consequences, standings
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import NODE_SEEN_STEP_MS, NODE_SILENT_MS, NODES_QUEUED_PER_PREFIX_MAX
+from windrow_protocol.limits import (
+    NODE_SEEN_STEP_MS,
+    NODE_SILENT_MS,
+    NODES_QUEUED_PER_PREFIX_MAX,
+    SUBMISSION_GRACE_MS,
+)
 from windrow_protocol.merkle import checksum_address
 from windrow_protocol.messages import LeaseRequest, Registration
 from windrow_protocol.trust_rules import trust_label
@@ -193,10 +200,23 @@ def is_young(house: House, connection: sa.Connection, node_id: str) -> bool:
     return bool(counted < wanted)
 
 
+def moved_from(prefix: str, now_ms: int) -> sa.ColumnElement[bool]:
+    """Say in SQL whether a node speaks from elsewhere by now and still holds leases that it was given in a prefix."""
+    still_open = sa.select(leases.c.node_id).where(
+        leases.c.prefix == prefix,
+        leases.c.state == sa.literal_column("'leased'"),  # as the index `leases_held_at` has it
+        leases.c.expires_at_ms > now_ms - SUBMISSION_GRACE_MS,
+    )
+    at_work = nodes.c.state.in_(("active", "queued"))
+    return sa.and_(nodes.c.node_id.in_(still_open), nodes.c.prefix != prefix, at_work)
+
+
 def _admission(house: House, connection: sa.Connection, member: Any, prefix: str, now_ms: int) -> Admission:
-    here = (nodes.c.prefix == prefix, nodes.c.role != "validator", nodes.c.node_id != member.node_id)
+    others = (nodes.c.role != "validator", nodes.c.node_id != member.node_id)
+    here = (*others, nodes.c.prefix == prefix)
     awake = nodes.c.seen_at_ms > now_ms - NODE_SILENT_MS
     active = _count(connection, *here, awake, nodes.c.state == "active")
+    active += _count(connection, *others, moved_from(prefix, now_ms))
     before = sa.tuple_(nodes.c.registered_at_ms, nodes.c.node_id) < (member.registered_at_ms, member.node_id)
     ahead = _count(connection, *here, awake, nodes.c.state == "queued", before)
     admitted = admission(house.rules, active, ahead)

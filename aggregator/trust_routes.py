@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from aggregator.request_counts import RequestCounts
 from aggregator.requests import Caller, authenticate, spend
 from aggregator.verification.consequences.appeals import receive_appeal
 from aggregator.verification.consequences.departures import receive_departure
@@ -18,6 +19,7 @@ from storage.env import Request, Response, Route, json_response
 from storage.house import House
 from storage.tables import nodes
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import REQUESTS_PER_MINUTE_MAX
 from windrow_protocol.messages import Appeal, Departure, DisclosureRequest, decode_json
 
 
@@ -26,6 +28,7 @@ class TrustDoors:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._counts = RequestCounts(REQUESTS_PER_MINUTE_MAX)
 
     def routes(self) -> list[Route]:
         """Return the table of doors."""
@@ -58,36 +61,40 @@ class TrustDoors:
 
     async def disclosures(self, request: Request) -> Response:
         """Answer with what a node may know."""
-        caller = authenticate(self._house, request, "disclosures")
+        caller = self._known_caller(request, "disclosures")
         wish = decode_json(request.body, DisclosureRequest)
         with self._house.state.write() as connection:
-            _admit(connection, caller)
+            spend(connection, caller)
             answer = disclosed_to(connection, caller.node_id, wish)
         return json_response({**answer, "server_time_ms": self._house.now_ms()})
 
     async def appeals(self, request: Request) -> Response:
         """Take an appeal and answer with its state."""
-        caller = authenticate(self._house, request, "appeal")
+        caller = self._known_caller(request, "appeal")
         appeal = decode_json(request.body, Appeal)
         with self._house.state.write() as connection:
-            _admit(connection, caller)
+            spend(connection, caller)
             state = receive_appeal(self._house, connection, caller.node_id, appeal)
         return json_response({"contribution_id": appeal.contribution_id, "state": state})
 
     async def leave(self, request: Request) -> Response:
         """Let a node leave and answer with the dates."""
-        caller = authenticate(self._house, request, "leave")
+        caller = self._known_caller(request, "leave")
         decode_json(request.body, Departure)
         with self._house.state.write() as connection:
-            _admit(connection, caller)
+            spend(connection, caller)
             answer = receive_departure(self._house, connection, caller.node_id)
         return json_response(answer)
 
-
-def _admit(connection: sa.Connection, caller: Caller) -> None:
-    state = connection.execute(sa.select(nodes.c.state).where(nodes.c.node_id == caller.node_id)).scalar()
-    if state is None:
-        raise WindrowError("unknown_node", caller.node_id[:16])
-    if state == "revoked":
-        raise WindrowError("node_left", state)
-    spend(connection, caller)
+    def _known_caller(self, request: Request, purpose: str) -> Caller:
+        """Return who asks, before anything waits for the one writer: a stranger has not even a turn there."""
+        caller = authenticate(self._house, request, purpose)
+        self._counts.count(caller.node_id, self._house.now_ms())
+        with self._house.state.read() as connection:
+            row = sa.select(nodes.c.state).where(nodes.c.node_id == caller.node_id)
+            state = connection.execute(row).scalar()
+        if state is None:
+            raise WindrowError("unknown_node", caller.node_id[:16])
+        if state == "revoked":
+            raise WindrowError("node_left", state)
+        return caller

@@ -125,6 +125,12 @@ leases = sa.Table(
     _time("closed_at_ms", nullable=True),
     sa.Index("leases_open", "state", "expires_at_ms"),
     sa.Index("leases_of_node", "node_id", "state", "closed_at_ms"),
+    sa.Index(
+        "leases_held_at",
+        "prefix",
+        sqlite_where=sa.text("state = 'leased'"),
+        postgresql_where=sa.text("state = 'leased'"),
+    ),
 )
 
 submissions = sa.Table(

@@ -35,7 +35,7 @@ from storage.house import House
 from storage.tables import frontier, leases, submissions
 from windrow_protocol.trust_rules import TrustRules
 
-WAIT_S = 60
+WAIT_S = 180  # a bound for what never comes, not a wait
 
 
 async def until(true: Callable[[], Any], what: str = "what must come") -> None:

@@ -93,6 +93,9 @@ HOST_BACKOFF_S_MAX: Final = 300  # between requests to a host that keeps failing
 HOST_PAUSE_S_MAX: Final = 3_600  # a longer Retry-After is asked about again, by one request, after so long
 NODE_SILENT_MS: Final = 86_400_000  # a node that asked for nothing for so long gives its place away
 NODE_SEEN_STEP_MS: Final = 3_600_000  # a node that asks and is given nothing is noted so often
+HOUSE_AWAKE_STEP_MS: Final = (
+    60_000  # a house at work says so this often, to know after a start how long it was away
+)
 NODES_QUEUED_PER_PREFIX_MAX: Final = 100
 LEASE_REQUESTS_PER_COMMIT_MAX: Final = 16
 NONCES_HEARD_MAX: Final = 200_000  # of requests that changed nothing, some 130 bytes each in memory

@@ -54,7 +54,7 @@ class TrustRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audit_rate_max_ppm: int = 500_000
     escalated_rate_ppm: int = 300_000
     hard_rate_ppm: int = 200_000
-    doubled_ppm: int = 150_000
+    doubled_ppm: int = 150_000  # of what is drawn; unless 0, all of what is audited for certain
     probation_documents: int = 60
     canary_ppm: int = 20_000
     canary_watched_ppm: int = 100_000  # of an escalated node's leases

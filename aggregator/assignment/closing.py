@@ -1,6 +1,7 @@
 """How leases end: answered or expired, and their URLs and audits with them.
 
-Rules: a lease's life is the table `STEPS`; every lease of one transaction is closed with one statement.
+Rules: a lease's life is the table `STEPS`; every lease of one transaction is closed with one statement. Nobody could
+answer while the house was away: what ended then is marked `EXCUSED` and held against nobody.
 
 Does not: decide whether an answer is taken (`admission`), or log it.
 
@@ -11,14 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from aggregator.assignment import frontier
 from aggregator.assignment.shells import shells_among, show_in_browser
 from aggregator.verification.audits import truth_requests
+from storage.house import House
+from storage.state import get_cursor, set_cursor
 from storage.tables import leases
+from windrow_protocol.limits import HOUSE_AWAKE_STEP_MS, SUBMISSION_GRACE_MS
 from windrow_protocol.messages import Outcome
 
 # (state, event) → next state
@@ -26,6 +30,8 @@ STEPS: dict[tuple[str, str], str] = {
     ("leased", "answer"): "answered",
     ("leased", "expire"): "expired",
 }
+EXCUSED: Final = "house away"  # in `detail` of a lease that expired
+_AWAKE: Final = "house/awake_ms"
 _CLOSE = sa.update(leases).where(leases.c.lease_id == sa.bindparam("of_lease"))
 
 
@@ -66,3 +72,23 @@ def _row(each: Closing, now_ms: int) -> dict[str, object]:
     following = STEPS[(each.lease.state, each.event)]
     row = {"of_lease": each.lease.lease_id, "state": following, "outcome": each.outcome.value}
     return {**row, "closed_at_ms": now_ms, **each.facts}
+
+
+def expire_leases(house: House, connection: sa.Connection, *, excused: bool = False) -> int:
+    """Expire every lease whose time, and the grace for answers on their way, is over; return how many there were."""
+    now = house.now_ms()
+    overdue = sa.select(leases).where(
+        leases.c.state == "leased", leases.c.expires_at_ms < now - SUBMISSION_GRACE_MS
+    )
+    facts = {"detail": EXCUSED if excused else ""}
+    rows = list(connection.execute(overdue))
+    close_leases(connection, [Closing(row, "expire", Outcome.EXPIRED, facts) for row in rows], now)
+    return len(rows)
+
+
+def note_awake(house: House, connection: sa.Connection) -> bool:
+    """Keep when the house was last at work, to `HOUSE_AWAKE_STEP_MS`; say whether it was away for longer before."""
+    now, last_ms = house.now_ms(), get_cursor(connection, _AWAKE)
+    if now - last_ms >= HOUSE_AWAKE_STEP_MS:
+        set_cursor(connection, _AWAKE, now)
+    return 0 < last_ms < now - 2 * HOUSE_AWAKE_STEP_MS

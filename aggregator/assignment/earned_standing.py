@@ -8,7 +8,8 @@ Rules: who has no standing counts as young, however old it is: it shares the lea
 judged and paid like anybody's. A node stands where it speaks (`roster`) and where it fetches: at most
 `nodes_per_prefix_max` in one /24 or /48, those that speak from there first, then in the order of their registration.
 So one whose traffic leaves by another way than its words keeps its standing, and a hundred that are one machine do not.
-A place where more than half of all challenged nodes are seen is a proxy before our own control hosts: it says nothing.
+What a node does not say that it asked for was a stranger's fetch. A place where more than half of all challenged nodes
+are seen is a proxy before our own control hosts: it says nothing.
 
 Does not: see fetches (`egress_challenges`), count leases (`leases`), or fine anybody.
 
@@ -26,10 +27,27 @@ import sqlalchemy as sa
 
 from aggregator.assignment.allowance import Answered
 from storage.house import House
-from storage.tables import nodes
+from storage.tables import leases, nodes
 from storage.trust_tables import egress_challenges as seen_fetches
 from windrow_protocol.limits import NODE_SILENT_MS
+from windrow_protocol.messages import Outcome
 from windrow_protocol.trust_rules import PPM, TrustRules
+
+# Of a challenge: its node says that the page, or its host's refusal, is what it was given.
+_WAS_ASKED_FOR = sa.exists().where(
+    leases.c.lease_id == seen_fetches.c.lease_id,
+    leases.c.state == "answered",
+    leases.c.outcome.in_(
+        each.value
+        for each in (
+            Outcome.FETCHED,
+            Outcome.UNCHANGED,
+            Outcome.NOT_FOUND,
+            Outcome.BLOCKED,
+            Outcome.TOO_LARGE,
+        )
+    ),
+)
 
 
 def lacking(house: House, connection: sa.Connection, member: Any, answered: Answered) -> tuple[str, ...]:
@@ -56,6 +74,7 @@ def _elsewhere(house: House, connection: sa.Connection, member: Any) -> str:
     shown = (
         sa.select(seen_fetches.c.seen, seen_fetches.c.seen_from, sa.func.count())
         .where(seen_fetches.c.node_id == member.node_id, *_of_window(house))
+        .where(sa.or_(seen_fetches.c.seen == "here", _WAS_ASKED_FOR))
         .group_by(seen_fetches.c.seen, seen_fetches.c.seen_from)
     )
     here, elsewhere = 0, Counter[str]()
@@ -84,7 +103,7 @@ def _has_place(house: House, connection: sa.Connection, member: Any, place: str)
     ahead = (
         sa.select(nobody)
         .join(nodes, nodes.c.node_id == seen_fetches.c.node_id)
-        .where(seen_there, seen_fetches.c.seen == "elsewhere", *_of_window(house))
+        .where(seen_there, seen_fetches.c.seen == "elsewhere", *_of_window(house), _WAS_ASKED_FOR)
         .where(nodes.c.prefix != place, *active, awake, before)
     )
     taken = connection.execute(speaking).scalar_one() + connection.execute(ahead).scalar_one()

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 
 from aggregator.assignment import frontier
 from aggregator.assignment.allowance import Answered, lease_allowance
-from aggregator.assignment.closing import Closing, close_leases
+from aggregator.assignment.closing import EXCUSED
 from aggregator.assignment.earned_standing import lacking
 from aggregator.assignment.lottery import note_given, young_left
 from aggregator.assignment.pacing import PaceRules, Slots, pace_key, paused_among
@@ -49,7 +49,6 @@ from windrow_protocol.limits import (
     LEASE_MEMORY_MS,
     LEASES_OUTSTANDING_MAX,
     PACE_MEMORY_MS,
-    SUBMISSION_GRACE_MS,
 )
 from windrow_protocol.messages import Lease, LeaseRequest, Outcome
 from windrow_protocol.urls import url_sha256
@@ -224,7 +223,10 @@ def _room(house: House, connection: sa.Connection, member: Any, answered: Answer
 
 
 def _answered(connection: sa.Connection, node_id: str, now_ms: int) -> Answered:
-    """Count what a node made of its leases lately; those that it handed back untouched count neither way."""
+    """Count what a node made of its leases lately.
+
+    Those that it handed back untouched, or that ended while the house was away, count neither way.
+    """
     of_node = leases.c.node_id == node_id
     handed_back = (Outcome.EXPIRED.value, Outcome.BUDGET_EXHAUSTED.value)
     answered = (of_node, leases.c.state == "answered", leases.c.outcome.not_in(handed_back))
@@ -235,7 +237,7 @@ def _answered(connection: sa.Connection, node_id: str, now_ms: int) -> Answered:
         recent=_count(connection, *answered, recent),
         recent_ms=now_ms - (first.scalar() or now_ms),
         day=_count(connection, *answered, of_day),
-        expired=_count(connection, of_node, leases.c.state == "expired", of_day),
+        expired=_count(connection, of_node, leases.c.state == "expired", leases.c.detail != EXCUSED, of_day),
     )
 
 
@@ -288,14 +290,3 @@ def _issue(
     elif choice.truth is not None:
         truth_requests.leased(connection, choice.truth, lease.lease_id, member)
     return house.sign("lease", member.node_id, msgspec.to_builtins(lease), life_ms=life_ms)
-
-
-def expire_leases(house: House, connection: sa.Connection) -> int:
-    """Expire every lease whose time, and the grace for answers on their way, is over; return how many there were."""
-    now = house.now_ms()
-    overdue = sa.select(leases).where(
-        leases.c.state == "leased", leases.c.expires_at_ms < now - SUBMISSION_GRACE_MS
-    )
-    rows = list(connection.execute(overdue))
-    close_leases(connection, [Closing(row, "expire", Outcome.EXPIRED) for row in rows], now)
-    return len(rows)

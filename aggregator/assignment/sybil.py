@@ -1,7 +1,8 @@
 """Sybil limits: how many nodes of one neighbourhood work at once, and what identities nobody knows yet may take.
 
     neighbourhood   at most nodes_per_prefix_max nodes of a /24 or /48 are active; the others queue, in the order of
-                    their registration. A place is free again when its node left or was silent for a day.
+                    their registration. A place is free again when its node left, was silent for a day, or moved
+                    away and has answered what it was leased there.
     quarantine      while a suspension in a prefix is younger than prefix_quarantine_ms, no new identity is taken there,
                     and no young one moves in.
     the young       identities whose bond is not complete share max(young_leases_per_day, young_lease_share_ppm of the

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from audit_world import AuditWorld
 
 from aggregator.verification.drawing.audit_epochs import end_epoch, open_epoch, verdict_epoch
-from aggregator.verification.drawing.draws import drawing_validators, drawn_upto
+from aggregator.verification.drawing.draws import LAG_WAITS, drawing_validators, drawn_upto
 from storage.tables import submissions
 from storage.trust_tables import audit_secrets, draws
 from windrow_protocol.audit_draw import commitment_of
@@ -46,6 +46,11 @@ async def commit(world: AuditWorld, secret: bytes, epoch_id: int = 1) -> dict[st
 async def draw(world: AuditWorld, *lease_ids: str, epoch_id: int = 1, upto_seq: int = 99) -> None:
     said = AuditDraws(epoch_id, upto_seq, list(lease_ids))
     await world.clients[0].ask(DRAWS, "audit_draws", said, msgspec.Raw)
+
+
+async def draw_nothing(world: AuditWorld, number: int) -> None:
+    """Have a validator say that it is still where it was."""
+    await world.clients[number].ask(DRAWS, "audit_draws", AuditDraws(1, 0, []), msgspec.Raw)
 
 
 async def test_what_is_in_the_log_cannot_be_drawn_with_a_secret_chosen_later(tmp_path: Path) -> None:
@@ -193,6 +198,32 @@ async def test_the_silent_are_not_waited_for_unless_all_are_silent(tmp_path: Pat
     await world.drawing[1].round()
     later = (await log_of(world, 1)).upto_seq
     assert waits() == (later, 1), "one is awake, so its draws are all there will be"
+
+
+async def test_who_reads_the_log_and_never_draws_holds_nobody_s_pay_up(tmp_path: Path) -> None:
+    """An operator could otherwise keep all audits of each epoch open until it is sealed, a day or two later."""
+    world = AuditWorld(tmp_path, operators=3)
+    node = await world.ready()
+    await world.hand_in(node, 4)
+    places = []
+    for _ in range(LAG_WAITS * 2 + 2):
+        end = (await log_of(world, 2)).upto_seq
+        await draw_nothing(world, 2)
+        await world.drawing[0].round()
+        await world.drawing[1].round()
+        with world.house.state.read() as connection:
+            places.append(drawn_upto(connection, world.house.rules, 1, world.house.now_ms()))
+        world.clock.ahead_ms += world.house.rules.draw_wait_ms // 2
+    assert (places[0], places[-1]) == (0, end)
+    await world.drawing[2].round()
+    await world.hand_in(node, 2)
+    await world.drawing[0].round()
+    await world.drawing[1].round()
+    with world.house.state.read() as connection:
+        now_ms = world.house.now_ms()
+        assert drawn_upto(connection, world.house.rules, 1, now_ms) == end, (
+            "it has drawn, and is waited for again"
+        )
 
 
 async def test_verdicts_belong_to_their_entrys_epoch_until_it_is_sealed(tmp_path: Path) -> None:

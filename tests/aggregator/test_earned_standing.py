@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from real_house import PAYOUT, Node, words_of
 
 from aggregator.assignment.allowance import Answered
+from aggregator.assignment.closing import expire_leases
 from aggregator.assignment.earned_standing import is_active, lacking
-from aggregator.assignment.leases import expire_leases
 from aggregator.roster import known_member
 from aggregator.verification.audits.canaries import canary_routes
 from aggregator.verification.audits.egress_challenges import note_fetch, seen_as
@@ -89,6 +89,12 @@ async def honest_crowd(world: World, nodes: int) -> list[Node]:
     return crowd
 
 
+async def neighbours(world: World, address: str, nodes: int) -> list[Node]:
+    """Register nodes that speak from addresses of one /24."""
+    network = address.rpartition(".")[0]
+    return [await node_at(world, f"{network}.{number + 20}") for number in range(nodes)]
+
+
 # --- attacks ---------------------------------------------------------------------------------------------------
 
 
@@ -130,6 +136,48 @@ async def test_speaking_from_the_machine_too_is_queueing_there(tmp_path: Path) -
         states.append((answer["state"], len(answer["leases"]) > 0))
     assert states.count(("active", True)) == PLAIN.nodes_per_prefix_max
     assert states.count(("queued", False)) == len(ring) - PLAIN.nodes_per_prefix_max
+
+
+async def test_a_word_from_the_machine_makes_nobody_s_place_of_it(tmp_path: Path) -> None:
+    """Leases are taken at a bought address, a request from the full place follows, and the pages are fetched there."""
+    world, machine = world_of(tmp_path), far_address()
+    await honest_crowd(world, 9)
+    await neighbours(world, machine, 3)
+    ring, standing = [await world.node() for _ in range(4)], []
+    for node in ring:
+        bought, leases = node.address, await world.take(node, 3)
+        node.address = machine
+        answer = await node.ask(world.doors.leases, "lease_request", LeaseRequest(count=1))
+        assert (answer["state"], answer["leases"]) == ("queued", [])
+        for lease in leases:
+            note_fetch(world.house, lease.url, machine)
+        node.address = bought
+        await node.submit(world.doors.submissions, [node.report(each, Outcome.NOT_FOUND) for each in leases])
+        world.clock.ahead_ms += 20_000
+        standing.append(
+            (await node.ask(world.doors.leases, "lease_request", LeaseRequest(count=1)))["standing"]
+        )
+    assert standing == [["egress_crowded"]] * 4
+
+
+async def test_identities_that_take_turns_in_a_place_work_three_at_a_time(tmp_path: Path) -> None:
+    """A place is not free again before what was leased there is answered, however far its node has moved."""
+    world, machine = world_of(tmp_path), far_address()
+    ring = [await world.node() for _ in range(6)]
+    held: list[tuple[Node, list[Lease]]] = []
+    for node in ring:
+        bought, node.address = node.address, machine
+        leases = await world.take(node, 2)
+        if leases:
+            held.append((node, leases))
+        node.address = bought
+        await world.take(node, 1)
+        world.clock.ahead_ms += 20_000
+    assert len(held) == PLAIN.nodes_per_prefix_max
+    node, leases = held[0]
+    await node.submit(world.doors.submissions, [node.report(each, Outcome.NOT_FOUND) for each in leases])
+    ring[-1].address = machine
+    assert len(await world.take(ring[-1], 2)) == 2
 
 
 async def test_who_lets_most_of_its_leases_go_has_no_standing_until_it_answers_again(tmp_path: Path) -> None:
@@ -201,6 +249,48 @@ async def test_one_who_fetches_by_another_way_than_he_speaks_keeps_his_standing(
     assert lacks(world, node) == ()
 
 
+async def test_leases_that_ended_while_the_house_was_away_are_held_against_nobody(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    node, idler = await world.node(), await world.node()
+    house_at_work = world.pipeline
+    house_at_work.housekeeping()
+    await world.take(node, 5)
+    world.clock.ahead_ms += 700_000  # nothing is served: the house is being moved
+    assert world.pipeline.housekeeping() == 5, "it was started anew"
+    assert (await node.ask(world.doors.leases, "lease_request", LeaseRequest(count=1)))["standing"] == []
+    await world.take(idler, 5)
+    for _ in range(12):  # and this time it was there
+        world.clock.ahead_ms += 60_000
+        house_at_work.housekeeping()
+    said = await idler.ask(world.doors.leases, "lease_request", LeaseRequest(count=1))
+    assert said["standing"] == ["activity_low"]
+
+
+async def test_short_starts_excuse_nobody(tmp_path: Path) -> None:
+    """Or whoever lets leases go would wait for an operator's next update."""
+    world = world_of(tmp_path)
+    idler = await world.node()
+    await world.take(idler, 5)
+    for _ in range(12):
+        world.pipeline.housekeeping()
+        world.clock.ahead_ms += 60_000
+    said = await idler.ask(world.doors.leases, "lease_request", LeaseRequest(count=1))
+    assert said["standing"] == ["activity_low"]
+
+
+async def test_hosts_that_fail_or_refuse_take_nothing_from_a_node(tmp_path: Path) -> None:
+    """Its answers are answers, whatever a host did; what it handed back because it may not ask counts neither way."""
+    world = world_of(tmp_path)
+    node = await world.node()
+    outcomes = [Outcome.TIMEOUT, Outcome.BLOCKED, Outcome.SERVER_ERROR, Outcome.ROBOTS_DENIED]
+    for outcome in [*outcomes, *[Outcome.EXPIRED, Outcome.BUDGET_EXHAUSTED] * 4]:
+        reports = [node.report(lease, outcome) for lease in await world.take(node, 3)]
+        assert len(reports) == 3
+        await node.submit(world.doors.submissions, list(reports))
+        world.clock.ahead_ms += 60_000
+    assert (await node.ask(world.doors.leases, "lease_request", LeaseRequest(count=1)))["standing"] == []
+
+
 async def test_leases_taken_at_home_and_fetched_in_a_cafe_are_no_matter(tmp_path: Path) -> None:
     world, cafe = world_of(tmp_path), far_address()
     await honest_crowd(world, 9)
@@ -220,6 +310,21 @@ async def test_a_stranger_who_fetches_every_control_page_harms_nobody(tmp_path: 
     both = await node_at(world, "2a01:4f8:1:2::9")
     await challenged(world, both, "2a02:8071::1", "198.96.1.9")
     assert not any(lacks(world, node) for node in (*nodes, both))
+
+
+async def test_a_stranger_who_fetches_what_a_node_handed_back_harms_nobody(tmp_path: Path) -> None:
+    """Its owner paused it, so that the stranger alone asked for its control pages."""
+    world, stranger = world_of(tmp_path), far_address()
+    await honest_crowd(world, 9)
+    paused = [await world.node() for _ in range(7)]
+    for node in paused:
+        leases = await world.take(node, 3)
+        for lease in leases:
+            note_fetch(world.house, lease.url, stranger)
+        back = [node.report(lease, Outcome.BUDGET_EXHAUSTED) for lease in leases]
+        await node.submit(world.doors.submissions, list(back))
+        world.clock.ahead_ms += 20_000
+    assert [lacks(world, node) for node in paused] == [()] * 7
 
 
 async def test_a_proxy_of_our_own_before_the_control_host_is_nobodys_fault(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import zstandard
 from aggregator_world import World
 from real_house import NETWORK, PAYOUT, Node, open_segments, words_of
 
-from aggregator.assignment.leases import expire_leases
+from aggregator.assignment.closing import expire_leases
 from aggregator.ingest import read_text
 from aggregator.log_entries import GENESIS_HEAD, next_head
 from storage.tables import contributions, frontier, leases, submissions

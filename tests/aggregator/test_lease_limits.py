@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from real_house import Node, words_of
 
 from aggregator.assignment.allowance import Answered, lease_allowance
-from aggregator.assignment.leases import expire_leases
+from aggregator.assignment.closing import expire_leases
 from aggregator.verification.standings.standing import Standing
 from aggregator.verification.standings.standing_rows import keep_standing
 from windrow_protocol.limits import (

@@ -10,11 +10,12 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 from aggregator_world import World, commits_of
-from real_house import Node, address_of_its_own
+from real_house import PAYOUT, Node, address_of_its_own
 
 from aggregator import lease_requests
 from aggregator.assignment.frontier import add_urls
 from aggregator.assignment.pacing import Heard, note_reports
+from aggregator.assignment.sybil import prefix_quota
 from aggregator.heard_nonces import HeardNonces
 from aggregator.requests import Caller, authenticate
 from aggregator.routes import Doors
@@ -22,8 +23,13 @@ from storage.env import Request
 from storage.tables import leases, nodes, nonces
 from storage.trust_tables import standings
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import CLOCK_SKEW_MS_MAX, NODE_SEEN_STEP_MS, SIGNATURE_LIFE_MS
-from windrow_protocol.messages import LeaseRequest, Outcome
+from windrow_protocol.limits import (
+    CLOCK_SKEW_MS_MAX,
+    LEASES_NEWCOMER_MAX,
+    NODE_SEEN_STEP_MS,
+    SIGNATURE_LIFE_MS,
+)
+from windrow_protocol.messages import LeaseRequest, Outcome, Registration
 from windrow_protocol.trust_rules import TrustRules
 
 WISH = msgspec.json.encode(LeaseRequest(count=1))
@@ -91,6 +97,37 @@ async def test_those_that_get_pages_share_one_commit_and_no_page(world: World) -
     given = [node.open_leases(answer["leases"])[0].url for node, answer in zip(asking, answers, strict=True)]
     assert len(set(given)) == 5
     assert sorted(held(world)) == sorted(node.node_id for node in asking)
+
+
+async def test_who_asks_twice_at_once_holds_no_more_than_who_asks_once(world: World) -> None:
+    node = await world.node()
+    add_pages(world, 60)
+    wish = msgspec.json.encode(LeaseRequest(count=LEASES_NEWCOMER_MAX))
+    with commits_of(world) as commits:
+        answers = await answers_to(world.doors, [node.request("lease_request", wish) for _ in range(4)])
+    assert commits == [1]
+    assert sorted(len(answer["leases"]) for answer in answers) == [0, 0, 0, LEASES_NEWCOMER_MAX]
+    assert len(held(world)) == LEASES_NEWCOMER_MAX
+
+
+async def test_nodes_of_one_prefix_and_owner_share_its_quota_also_at_once(tmp_path: Path) -> None:
+    world = World(tmp_path, rules=TrustRules(probation_documents=4))
+    home = address_of_its_own().rpartition(".")[0]
+    family = [Node(world.house, address=f"{home}.{number + 1}") for number in range(4)]
+    for node in family:
+        await node.ask(world.doors.register, "register", Registration(payout_address=PAYOUT))
+    with world.house.state.write() as connection:
+        connection.execute(sa.update(nodes).values(owner="0xowner"))
+    add_pages(world, 60)
+    wish = msgspec.json.encode(LeaseRequest(count=10))
+    answers = await answers_to(world.doors, [each.request("lease_request", wish) for each in family * 2])
+    assert {answer["state"] for answer in answers} == {"active", "queued"}
+    assert (
+        sum(len(answer["leases"]) for answer in answers)
+        == len(held(world))
+        == prefix_quota(world.house.rules)
+    )
+    assert family[3].node_id not in held(world)
 
 
 async def test_an_answer_without_effect_cannot_be_had_again(world: World) -> None:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_house import Node
 
+from aggregator.assignment.closing import expire_leases
 from aggregator.assignment.frontier import add_urls
-from aggregator.assignment.leases import expire_leases
 from aggregator.assignment.placement import candidates, day_seed, in_turns, keyed_place, seed_commitment
 from storage.tables import leases, nodes
 from windrow_protocol.limits import LEASE_ATTEMPTS_MAX

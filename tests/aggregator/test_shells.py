@@ -102,6 +102,20 @@ async def test_invented_text_for_the_same_page_in_a_browser_is_rejected_too(tmp_
     assert verdicts_of(world, inventor) == [("rejected", "differs_from_truth")]
 
 
+async def test_who_does_not_render_is_not_paid_for_rendering(tmp_path: Path) -> None:
+    """The frame, which is there without a browser, is no answer to a lease that asks for one; nor is the mark."""
+    world = await ready(tmp_path)
+    reader, lazy = await world.node(), await world.node()
+    world.seed(2)
+    (lease,) = await take(world, reader, 1, ["http"])
+    marked = reader.contribution(lease, frame(lease), needs_browser=True)
+    await reader.submit(world.doors.submissions, [marked])
+    (again,) = [each for each in await take(world, lazy, 5) if each.url == lease.url]
+    await lazy.submit(world.doors.submissions, [lazy.contribution(again, frame(again), needs_browser=True)])
+    await settled(world)
+    assert verdicts_of(world, lazy) == [("rejected", "differs_from_truth")]
+
+
 async def test_marks_by_the_hundred_move_ten_pages(tmp_path: Path) -> None:
     world = await ready(tmp_path, rules=ROOMY)
     liar = await world.node()

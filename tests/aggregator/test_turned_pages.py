@@ -16,7 +16,7 @@ from aggregator.importing import Document, Importer, Origin
 from aggregator.verification.comparing.turning import Held, has_turned
 from rewards.accountant import run_accountant
 from storage.tables import duplicates, leases, ledger, verdicts
-from storage.trust_tables import turned_pages
+from storage.trust_tables import document_counts, turned_pages
 from windrow_protocol.content import text_sha256
 from windrow_protocol.messages import Lease, Outcome, Registration
 from windrow_protocol.trust_rules import DAY_MS, PPM, TrustRules
@@ -210,6 +210,27 @@ async def test_an_invention_harms_nobody(tmp_path: Path) -> None:
     assert said_of(world, await answer(world, honest, OLD)) == ("accepted", "matches_truth")
     assert world.followed(honest) == []
     assert await led(world, await world.node()) is None, "and nobody else is led there"
+
+
+async def test_who_confirms_a_friend_s_invention_gets_a_fee_and_no_standing(tmp_path: Path) -> None:
+    """The most that two colluders get out of it where nobody is drawn: neither novelty nor a passed audit."""
+    world = await world_of(tmp_path, page=words_of(666))
+    world.pages[PAGE] = OLD
+    friend = await world.node()
+    confirmed = await answer(world, friend, words_of(666))
+    assert said_of(world, confirmed) == ("unaudited", "not_drawn")
+    assert world.outcomes(friend) == []
+    passed = sa.select(document_counts.c.passed).where(document_counts.c.node_id == friend.node_id)
+    assert [row.passed for row in rows(world, passed)] == [0]
+    honest = await world.node()
+    assert said_of(world, await answer(world, honest, OLD)) == ("accepted", "matches_truth")
+    assert await led(world, await world.node()) is None, "the first who fetches it ends that"
+    world.close_epoch()
+    while world.pipeline.step():
+        pass
+    run_accountant(world.house)
+    earned = sa.select(ledger).where(ledger.c.cause == confirmed, ledger.c.amount != 0)
+    assert {row.reason for row in rows(world, earned)} <= {"fetch_fee", "released"}
 
 
 async def test_what_is_known_to_be_invented_leads_nobody(tmp_path: Path) -> None:

@@ -6,7 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 from chain_lab import House
-from chain_nodes import Devnet
+from chain_nodes import CHAIN_ID, OWNER, Devnet
+from chain_steps import (
+    terms,
+)
+
+from chain.client import ChainClient
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +31,18 @@ def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
     """A devnet in a process of its own, shared by tests that do not kill it."""
     with Devnet(tmp_path_factory.mktemp("devnet")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def client(devnet: Devnet) -> ChainClient:
+    made = ChainClient.connect(devnet.url, CHAIN_ID)
+    made.deploy(OWNER, terms("client tests"))
+    return made
+
+
+@pytest.fixture
+def fresh(devnet: Devnet, request: pytest.FixtureRequest) -> ChainClient:
+    """Contracts of a test's own on the shared devnet."""
+    made = ChainClient.connect(devnet.url, CHAIN_ID)
+    made.deploy(OWNER, terms(request.node.name))
+    return made

@@ -2,82 +2,27 @@
 
 from __future__ import annotations
 
-import http.server
-import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from chain_nodes import BUYER, CHAIN_ID, COIN, OWNER, POOR, RELAYER, Anvil, Devnet, free_port, key
+from chain_nodes import BUYER, CHAIN_ID, COIN, OWNER, RELAYER, Anvil, Devnet, key
+from chain_steps import (
+    INPUTS,
+    MANIFEST,
+    PRICE_WEI,
+    TIMELOCK_S,
+    TREASURY,
+    refused,
+    sends_nothing,
+    settle,
+    terms,
+    tree_of,
+)
 
 from chain.client import ChainClient
-from chain.deploy import DeployTerms
-from chain.market import Purchase, export_sha256
 from chain.relayer import Relayer
-from chain.sender import Outgoing, Sender
-from chain.typed_data import Authorization
-from windrow_protocol.errors import WindrowError
-from windrow_protocol.merkle import MerkleTree
-
-TREASURY = "0x7777777777777777777777777777777777777777"
-INPUTS = "0x" + "ab" * 32
-MANIFEST = "cd" * 32
-SALT = b"\x05" * 32
-PRICE_WEI = 1_000_000_000_000_000_003
-TIMELOCK_S = 2
-SHORT_S = 1
-FAR_S = 2**40
-
-
-def terms(network: str, timelock_s: int = SHORT_S) -> DeployTerms:
-    return DeployTerms(network=network, treasury=TREASURY, timelock_s=timelock_s)
-
-
-@pytest.fixture(scope="module")
-def client(devnet: Devnet) -> ChainClient:
-    made = ChainClient.connect(devnet.url, CHAIN_ID)
-    made.deploy(OWNER, terms("client tests"))
-    return made
-
-
-@pytest.fixture
-def fresh(devnet: Devnet, request: pytest.FixtureRequest) -> ChainClient:
-    """Contracts of a test's own on the shared devnet."""
-    made = ChainClient.connect(devnet.url, CHAIN_ID)
-    made.deploy(OWNER, terms(request.node.name))
-    return made
-
-
-def tree_of(*amounts: int) -> MerkleTree:
-    return MerkleTree.from_amounts({key(500 + n).address: amount for n, amount in enumerate(amounts)})
-
-
-def settle(client: ChainClient, tree: MerkleTree) -> None:
-    """What an epoch's settlement does."""
-    missing = client.distributor.shortfall(tree.total)
-    if missing:
-        client.token.mint(OWNER, client.distributor.address, missing)
-    client.distributor.propose_root(OWNER, tree.root, tree.total, INPUTS)
-    client.distributor.wait_valid(tree.root)
-    client.distributor.accept_root(OWNER, tree.root)
-
-
-def sends_nothing(client: ChainClient, action: Callable[[], Any]) -> Any:
-    """Run something and assert that no transaction came of it."""
-    before = client.head()
-    result = action()
-    assert client.head() == before
-    return result
-
-
-def refused(action: Callable[[], Any]) -> WindrowError:
-    with pytest.raises(WindrowError) as caught:
-        action()
-    return caught.value
 
 
 @pytest.fixture(params=["devnet", "anvil"])
@@ -203,100 +148,6 @@ def test_contracts_refusals_carry_their_name(client: ChainClient) -> None:
     assert refused(lambda: client.distributor.accept_root(OWNER, "0x12")).code == "bad_proof"
 
 
-def test_purchase_is_found_instead_of_repeated(client: ChainClient) -> None:
-    client.token.mint(OWNER, BUYER.address, 3 * PRICE_WEI)
-    client.market.list_export(OWNER, "found/1", MANIFEST, PRICE_WEI, 8_000)
-    offer = sends_nothing(
-        client, lambda: client.market.list_export(OWNER, "found/1", MANIFEST, PRICE_WEI, 8_000)
-    )
-    assert offer is None
-    other_terms = refused(lambda: client.market.list_export(OWNER, "found/1", MANIFEST, 1, 8_000))
-    assert other_terms.facts["reverted"] == "AlreadyListed"
-    first = client.market.buy(BUYER, "found/1")
-    assert first == Purchase(
-        sale_id=first.sale_id,
-        buyer=BUYER.address,
-        export_sha256=export_sha256("found/1"),
-        manifest_sha256=MANIFEST,
-        price_wei=PRICE_WEI,
-        royalties_wei=PRICE_WEI * 8 // 10,
-        fees_wei=PRICE_WEI - PRICE_WEI * 8 // 10,
-        tx=first.tx,
-        block=first.block,
-    )
-    assert sends_nothing(client, lambda: client.market.buy(BUYER, "found/1")) == first
-    second = client.market.buy(BUYER, "found/1", again=True)
-    assert second.sale_id == first.sale_id + 1
-    assert client.market.purchases(client.deployment.block, export_id="found/1") == [first, second]
-    assert client.market.purchases(second.block) == [second]
-    assert client.market.purchases(0, buyer=OWNER.address) == []
-    assert client.market.purchases(0, export_id="found/1.other") == []
-
-
-def test_purchase_is_read_from_its_transaction(client: ChainClient, devnet: Devnet) -> None:
-    client.token.mint(OWNER, BUYER.address, PRICE_WEI)
-    client.market.list_export(OWNER, "read/1", MANIFEST, PRICE_WEI, 8_000)
-    bought = client.market.buy(BUYER, "read/1")
-    assert client.market.purchase_by_tx(bought.tx, "read/1") == bought
-    elsewhere = replace(client.deployment, market=client.deployment.token)
-    other_market = ChainClient.connect(devnet.url, CHAIN_ID, elsewhere).market
-    assert other_market.purchases_in(bought.tx) == []  # a sale that another contract reports is none of ours
-    unrelated = client.token.approve(BUYER, TREASURY, 5)
-    assert unrelated is not None
-    for tx, export in (
-        (bought.tx, "read/1.other"),
-        (unrelated.tx, "read/1"),
-        ("0x" + "00" * 32, "read/1"),
-        ("rubbish", "read/1"),
-        ("0x" + "zz" * 32, "read/1"),
-    ):
-        assert refused(lambda tx=tx, export=export: client.market.purchase_by_tx(tx, export)).code == (  # type: ignore[misc]
-            "unknown_payment"
-        )
-
-
-def test_signed_payment_buys_once_and_is_found_after(client: ChainClient) -> None:
-    client.token.mint(OWNER, POOR.address, PRICE_WEI)  # the buyer has WIND and no coin for gas
-    client.market.list_export(OWNER, "signed/1", MANIFEST, PRICE_WEI, 8_000)
-    payment = client.market.payment(POOR.address, "signed/1", SALT, 0, FAR_S)
-    signature = client.market.sign_payment(POOR, payment)
-    bought = client.market.buy_with_authorization(RELAYER, "signed/1", SALT, payment, signature)
-    assert (bought.buyer, bought.price_wei) == (POOR.address, PRICE_WEI)
-    again = sends_nothing(
-        client,
-        lambda: client.market.buy_with_authorization(RELAYER, "signed/1", SALT, payment, signature),
-    )
-    assert again == bought
-    assert refused(lambda: client.market.payment(POOR.address, "none/1", SALT, 0, FAR_S)).code == "not_found"
-
-
-def test_expired_payment_is_refused(client: ChainClient) -> None:
-    client.token.mint(OWNER, POOR.address, PRICE_WEI)
-    client.market.list_export(OWNER, "expired/1", MANIFEST, PRICE_WEI, 8_000)
-    payment = client.market.payment(POOR.address, "expired/1", SALT, 0, client.time_s() - 1)
-    signature = client.market.sign_payment(POOR, payment)
-    late = refused(
-        lambda: client.market.buy_with_authorization(RELAYER, "expired/1", SALT, payment, signature)
-    )
-    assert late.facts["reverted"] == "ERC3009InvalidAuthorizationTime"
-
-
-def test_token_by_signature(client: ChainClient) -> None:
-    payer = key(800)
-    client.token.mint(OWNER, payer.address, 10)
-    deadline_s = client.time_s() + 60
-    client.token.permit(RELAYER, payer, TREASURY, 4, deadline_s)
-    assert client.token.allowance(payer.address, TREASURY) == 4
-    payment = Authorization(payer.address, TREASURY, 3, 0, deadline_s, b"\x01" * 32)
-    signature = client.token.sign_transfer(payer, payment)
-    assert client.token.transfer_with_authorization(RELAYER, payment, signature) is not None
-    assert client.token.balance_of(payer.address) == 7
-    again = sends_nothing(
-        client, lambda: client.token.transfer_with_authorization(RELAYER, payment, signature)
-    )
-    assert again is None
-
-
 def test_amounts_of_any_size_come_back_exactly_and_the_minter_is_set_once(fresh: ChainClient) -> None:
     amount = 2**200 + 999_999_999_999_999_999
     fresh.token.mint(OWNER, BUYER.address, amount)
@@ -324,133 +175,7 @@ def test_one_key_in_many_threads_loses_nothing(client: ChainClient, devnet: Devn
     assert [client.token.balance_of(key(700 + n).address) for n in range(8)] == list(range(1, 9))
 
 
-def test_relayer_refuses_what_it_should_not_pay_for(fresh: ChainClient) -> None:
-    tree = tree_of(5, 7)
-    account = key(501).address
-    relayer = Relayer(fresh, RELAYER)
-    assert refused(lambda: relayer.claim(account, 7, tree.proof(account))).code == "bad_proof"  # no root yet
-    settle(fresh, tree)
-    head = fresh.head()
-    for amount, proof, code in (
-        (8, tree.proof(account), "bad_proof"),
-        (7, [], "bad_proof"),
-        (7, ["0x12"], "bad_proof"),
-        (7, ["0x" + "00" * 32] * 65, "bad_proof"),
-    ):
-        assert refused(lambda a=amount, p=proof: relayer.claim(account, a, p)).code == code  # type: ignore[misc]
-    assert refused(lambda: relayer.claim("0x12", 7, [])).code == "bad_payout_address"
-    thrifty = Relayer(fresh, RELAYER, fee_wei_max=1)
-    assert "wei of gas" in str(refused(lambda: thrifty.claim(account, 7, tree.proof(account))))
-    penniless = Relayer(fresh, POOR)
-    assert "insufficient funds" in str(refused(lambda: penniless.claim(account, 7, tree.proof(account))))
-    assert fresh.head() == head
-    fresh.distributor.pause(OWNER)
-    assert fresh.distributor.paused_until_s() is not None
-    assert refused(lambda: relayer.claim(account, 7, tree.proof(account))).code == "claims_paused"
-    fresh.distributor.resume(OWNER)
-    assert fresh.distributor.paused_until_s() is None
-    assert relayer.claim(account, 7, tree.proof(account)).status == "paid"
-
-
-def test_two_relayers_pay_once(fresh: ChainClient, devnet: Devnet) -> None:
-    tree = tree_of(5, 7)
-    settle(fresh, tree)
-    account = key(501).address
-    other = ChainClient.connect(devnet.url, CHAIN_ID, fresh.deployment)
-    relayers = [Relayer(fresh, RELAYER), Relayer(other, BUYER)]
-
-    def claim(relayer: Relayer) -> str:
-        try:
-            return relayer.claim(account, 7, tree.proof(account)).status
-        except WindrowError as error:  # overtaken between trying and mining
-            return str(error.facts.get("reverted"))
-
-    with ThreadPoolExecutor(2) as pool:
-        outcomes = list(pool.map(claim, relayers))
-    assert outcomes.count("paid") == 1
-    assert set(outcomes) <= {"paid", "already_claimed", "NothingToClaim"}
-    assert fresh.token.balance_of(account) == 7
-
-
 def test_coin_can_be_sent_for_gas(client: ChainClient) -> None:
     fresh_address = key(9_999).address
     client.send_coin(OWNER, fresh_address, 5)
     assert client.coin_of(fresh_address) == 5
-
-
-def test_wrong_chain_is_refused(devnet: Devnet, client: ChainClient) -> None:
-    wrong = refused(lambda: ChainClient.connect(devnet.url, 1))
-    assert (wrong.code, f"serves chain {CHAIN_ID}, configured is 1" in str(wrong)) == ("wrong_chain", True)
-    elsewhere = replace(client.deployment, chain_id=1)
-    assert refused(lambda: ChainClient.connect(devnet.url, CHAIN_ID, elsewhere)).code == "wrong_chain"
-    nowhere = replace(client.deployment, market=TREASURY)
-    missing = refused(lambda: ChainClient.connect(devnet.url, CHAIN_ID, nowhere))
-    assert (missing.code, f"no DatasetMarket at {TREASURY}" in str(missing)) == ("wrong_chain", True)
-
-
-def test_unreachable_chain_is_said_without_the_urls_secret() -> None:
-    port = free_port()
-    error = refused(
-        lambda: ChainClient.connect(f"http://user:hunter2@127.0.0.1:{port}/v2/secret", CHAIN_ID, patience_s=0)
-    )
-    assert error.code == "chain_unreachable"
-    assert f"127.0.0.1:{port}" in str(error)
-    assert "secret" not in str(error)
-    assert "hunter2" not in str(error)
-
-
-@pytest.mark.parametrize("url", ["", "localhost:8545", "ftp://127.0.0.1/", "file:///etc/passwd"])
-def test_address_that_is_none_is_refused(url: str) -> None:
-    assert refused(lambda: ChainClient.connect(url, CHAIN_ID)).code == "bad_config"
-
-
-def test_web_page_is_no_chain() -> None:
-    class Page(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"<html>hello</html>")
-
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Page) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_address[1]}"
-        assert refused(lambda: ChainClient.connect(url, CHAIN_ID)).code == "chain_unreachable"
-        server.shutdown()
-
-
-def test_contracts_must_be_known_before_they_are_used(devnet: Devnet) -> None:
-    bare = ChainClient.connect(devnet.url, CHAIN_ID)
-    assert refused(lambda: bare.token).code == "bad_config"
-
-
-def test_client_waits_out_a_killed_devnet(tmp_path: Path) -> None:
-    """Killed after a transaction was sent and before its receipt was asked for: nothing is lost or paid twice."""
-
-    with Devnet(tmp_path) as devnet:
-        client = ChainClient.connect(devnet.url, CHAIN_ID, patience_s=60)
-        client.deploy(OWNER, terms("killed"))
-        client.token.mint(OWNER, BUYER.address, 100)
-        supply = client.token.total_supply()
-        with ThreadPoolExecutor(1) as pool:
-            devnet.end(signal.SIGKILL)
-            waiting = pool.submit(client.token.transfer, BUYER, TREASURY, 30)
-            devnet.start()
-            assert waiting.result(60).gas_used > 0
-        assert client.token.balance_of(TREASURY) == 30
-        assert client.token.total_supply() == supply
-        assert client.deploy(OWNER, terms("killed")) == client.deployment
-
-
-def test_transaction_that_nobody_mines_is_pending_not_lost(client: ChainClient) -> None:
-    """A node that takes a transaction and drops it: the wait ends, says so, and had sent it again."""
-
-    clock = iter(range(10_000))
-    sender = Sender(
-        client.w3, monotonic_s=lambda: float(next(clock)), sleep_s=lambda _: None, receipt_wait_s=20
-    )
-    raw = b"\x02" + bytes(100)
-    error = refused(lambda: sender._wait(raw, "0x" + "12" * 32, Outgoing(TREASURY), OWNER.address))
-    assert (error.code, error.detail) == ("chain_pending", "0x" + "12" * 32)

@@ -56,7 +56,7 @@ def open_engine(tmp_path: Path) -> Opening:
 
 async def until(true: Callable[[], bool]) -> None:
     """Wait for something that must come to be. The test's own time limit is generous."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
@@ -112,7 +112,7 @@ async def test_a_page_that_kills_every_child_is_left_unanswered_and_the_others_a
 
 
 async def test_a_child_that_hangs_is_ended(open_engine: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crawl, "CHILD_SILENT_S_MAX", 3.5)
+    monkeypatch.setattr(crawl, "CHILD_SILENT_S_MAX", 8.0)
     engine_box: list[CrawlEngine] = []
 
     async def freezing(request: web.Request) -> web.StreamResponse:

@@ -236,7 +236,7 @@ async def test_finish_ends_the_node_and_its_dashboard(tmp_path: Path) -> None:
         await asyncio.to_thread(world.visitor.enter)
         assert (await world.post("control", do="finish"))[0] == 303
         assert running.process is not None
-        assert await asyncio.wait_for(running.process.wait(), 30) == 0
+        assert await asyncio.wait_for(running.process.wait(), 120) == 0
         assert not (running.home / LINK_FILE).exists()
 
 

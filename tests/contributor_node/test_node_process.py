@@ -144,5 +144,5 @@ async def test_it_can_be_stopped_before_it_ever_reached_a_coordinator(
         assert "[not_running]" in running.status["last_error"]
         assert running.process is not None
         running.process.send_signal(getattr(signal, signal_name))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             assert await running.process.wait() == 0

@@ -219,7 +219,7 @@ def descendants(pid: int | None) -> list[psutil.Process]:
 
 
 async def gone(processes: list[psutil.Process]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 

@@ -1,7 +1,8 @@
 """Egress challenges: does a node fetch from where it says it is, as the network's own control hosts see it.
 
     a leased control page is asked for from                            seen
-    the /24 or /48 that the lease was given to, or its node's of now   here
+    the /24 or /48 that the lease was given to, or where its node      here
+    is at work by now
     another family of addresses than both                              other_family: it says nothing
     anywhere else                                                      elsewhere
 
@@ -72,13 +73,17 @@ def note_fetch(house: House, url: str, peer: str) -> None:
 
 
 def _held(house: House, connection: sa.Connection, url_id: str) -> Any:
-    """Return the open lease of a control page, its node's prefix of now and what was seen of it so far, or None."""
+    """Return the open lease of a control page, its node's prefix of now and what was seen of it so far, or None.
+
+    Where a node only queues it has no place: else it would take its leases at one address and fetch from another's.
+    """
+    speaks_from = sa.case((nodes.c.state == "active", nodes.c.prefix), else_=leases.c.prefix)
     asked = (
         sa.select(
             leases.c.lease_id,
             leases.c.node_id,
             leases.c.prefix,
-            nodes.c.prefix.label("speaks_from"),
+            speaks_from.label("speaks_from"),
             egress_challenges.c.seen,
         )
         .join(nodes, nodes.c.node_id == leases.c.node_id)

@@ -7,9 +7,9 @@
     anything else (a timeout, no budget, …)                         not at all: the page goes to another node anyway
 
 Rules: the rate is fixed here, before anybody can draw: from what the node has at stake and what the text may be worth
-(its bytes up to a cap, over the running mean). At a rate of one, truths are asked for at once, of an operator chosen by
-a keyed lot; below it, the audit waits for the validators' draws (`settling`). Of the answer to
-a turned page the rate is zero or one (`turned_pages`).
+(its bytes up to a cap, over the running mean). At a rate of one, truths are asked for at once, of two operators chosen
+by a keyed lot: a friend of a newcomer's could otherwise vouch for it alone. Below it, the audit waits for the
+validators' draws (`settling`). Of the answer to a turned page the rate is zero or one (`turned_pages`).
 
 Does not: draw, fetch, decide.
 
@@ -131,7 +131,8 @@ class AuditOpener:
         if outcome is Outcome.FETCHED:
             self._exposures.count(lease.node_id, now)
         if rate_ppm >= PPM:
-            self._asked.append(FirstTruth(contribution_id, lease.node_id, self._doubled(contribution_id)))
+            doubled = rules.doubled_ppm > 0  # what makes somebody known, two operators look at (ADR 0023)
+            self._asked.append(FirstTruth(contribution_id, lease.node_id, doubled))
 
     def _told(self, lease: Any, record: Contribution, contribution_id: str, rate_ppm: int) -> int:
         """Note whether a page is said to have turned; return the rate, of the answer to a turned page its own."""
@@ -139,7 +140,3 @@ class AuditOpener:
             return self._turned.rate_ppm(lease, record.text)
         self._turned.of_work(lease, record.text, contribution_id, self._epoch_id)
         return rate_ppm
-
-    def _doubled(self, contribution_id: str) -> bool:
-        lot = int.from_bytes(self._house.keyed("double", contribution_id)[:8], "big")
-        return lot * PPM < self._house.rules.doubled_ppm << 64

@@ -26,7 +26,7 @@ import sqlalchemy as sa
 
 from aggregator.verification.drawing.audit_steps import STEPS as AUDIT_STEPS
 from storage.house import House
-from storage.tables import leases, nodes
+from storage.tables import frontier, leases, nodes
 from storage.trust_tables import audits, truth_requests
 from windrow_protocol.messages import Outcome
 
@@ -37,7 +37,9 @@ STEPS: dict[tuple[str, str], str] = {
     ("leased", "failure"): "failed",
     ("answered", "no_truth"): "failed",
 }
-_SPARE: Final = 4  # pages shown for each one asked for
+_SHOWN_MAX: Final = (
+    512  # of different hosts where there are so many: some of them may have no slot soon enough
+)
 # Waits after which an operator that has spoken may fetch the same page again, and one that has failed to fetch it.
 _SAME_AGAIN: Final = 3
 _ANYBODY: Final = 10
@@ -147,12 +149,14 @@ def any_wanted() -> sa.ColumnElement[bool]:
 def wanted(
     house: House, connection: sa.Connection, validator: Any, renders: Sequence[str], count: int
 ) -> list[WantedTruth]:
-    """Return what a validator (its row of `nodes`) may fetch, the oldest first.
+    """Return what a validator (its row of `nodes`) may fetch: the oldest of each host, then the next of each.
 
-    There may be several times as many as the `count` it has room for, since some hosts may have no slot soon enough.
+    There are more than the `count` it has room for: a host that is paused must hold up no audit of another.
     """
     if count <= 0:
         return []
+    oldest_first = audits.c.seq, truth_requests.c.ordinal
+    turn = sa.func.row_number().over(partition_by=frontier.c.host_key, order_by=oldest_first)
     work, contributor = leases.alias("work"), nodes.alias("contributor")
     statement = (
         sa.select(
@@ -166,11 +170,12 @@ def wanted(
             truth_requests.join(audits, audits.c.contribution_id == truth_requests.c.contribution_id)
             .join(work, work.c.lease_id == audits.c.lease_id)
             .join(contributor, contributor.c.node_id == audits.c.node_id)
+            .outerjoin(frontier, frontier.c.url_id == work.c.url_id)
         )
         .where(truth_requests.c.state == "wanted", work.c.render.in_(renders))
         .where(_is_its_turn(house, operator_of(validator)), *_unrelated(validator, contributor))
-        .order_by(audits.c.seq, truth_requests.c.ordinal)
-        .limit(_SPARE * count)
+        .order_by(turn, *oldest_first)
+        .limit(max(count, _SHOWN_MAX))
     )
     return [WantedTruth(*row) for row in connection.execute(statement)]
 

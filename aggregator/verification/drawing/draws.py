@@ -18,7 +18,7 @@ Source: docs/protocol.md, "Audit".
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -41,7 +41,16 @@ from windrow_protocol.messages import (
 )
 from windrow_protocol.trust_rules import TrustRules
 
+LAG_WAITS: Final = (
+    5  # times `draw_wait_ms`: who has not drawn what is older is not waited for, though it speaks
+)
 # Made once: building a statement costs more than SQLite takes to run it.
+_NEXT = (
+    sa.select(audits.c.opened_at_ms)
+    .where(audits.c.epoch_id == sa.bindparam("of_epoch"), audits.c.seq > sa.bindparam("after"))
+    .order_by(audits.c.seq)
+    .limit(1)
+)
 _SEEN = sa.select(audit_secrets.c.seen_at_ms).where(audit_secrets.c.epoch_id == sa.bindparam("of_epoch"))
 
 
@@ -178,8 +187,9 @@ def drawing_validators(connection: sa.Connection, rules: TrustRules, epoch_id: i
 def drawn_upto(connection: sa.Connection, rules: TrustRules, epoch_id: int, now_ms: int) -> int:
     """Return the place of the log up to which nobody's draw is waited for any more.
 
-    That is where the slowest validator has come that was heard of within `rules.draw_wait_ms`; where all are silent,
-    where the fastest of them had come: what none has drawn past waits. All of a sealed epoch is past.
+    That is where the slowest validator has come that was heard of within `rules.draw_wait_ms` and does draw (within
+    `LAG_WAITS` of that); where there is none, where the fastest had come: what none has drawn past waits. All of a
+    sealed epoch is past.
     """
     epoch = epoch_of(connection, epoch_id)
     end = epoch.last_seq if epoch.last_seq is not None else get_cursor(connection, "submissions")
@@ -192,9 +202,19 @@ def drawn_upto(connection: sa.Connection, rules: TrustRules, epoch_id: int, now_
     awake = [
         place
         for row, place in reached
-        if row.revealed_at_ms is not None or row.seen_at_ms > now_ms - rules.draw_wait_ms
+        if row.revealed_at_ms is not None
+        or (
+            row.seen_at_ms > now_ms - rules.draw_wait_ms
+            and not _lags(connection, rules, epoch_id, place, now_ms)
+        )
     ]
     return min(awake) if awake else max((place for _, place in reached), default=0)
+
+
+def _lags(connection: sa.Connection, rules: TrustRules, epoch_id: int, place: int, now_ms: int) -> bool:
+    """Say whether the first entry after a place of the log has waited for long to be drawn."""
+    opened_at_ms = connection.execute(_NEXT, {"of_epoch": epoch_id, "after": place}).scalar()
+    return opened_at_ms is not None and opened_at_ms < now_ms - LAG_WAITS * rules.draw_wait_ms
 
 
 def _entries(
