@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 DAY_MS: Final = 86_400_000
-_BOUNDS: Final = {
+_BOUNDS: Final[dict[str, str | int | float | list[str]]] = {
     "threads": 1,
     "memory_limit": f"{JUDGEMENT_MEMORY_BYTES_MAX}B",
 }  # the house works on beside it
