@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from aggregator.personal_vault import Vault
-from aggregator.publish.retiring import retire
+from aggregator.publish.retiring import clear_unfinished, retire
 from aggregator.requests import Caller, spend
 from aggregator.withdrawals import Withdrawals
 from extension_bridge.consent import Consent, open_consent
@@ -43,7 +43,9 @@ class Personal:
         self.vault = Vault(house, segments, keys)
         self.withdrawals = Withdrawals(house, self.vault)
         self._seal_older()
+        self.vault.finish_rotation()
         self.vault.finish()
+        clear_unfinished(house)
         retire(house)
         self._index_older()
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 import zstandard
 
 from storage.house import House
@@ -33,6 +34,8 @@ from storage.tables import consents
 from storage.wrapping_keys import KEY_BYTES, FileKeys, WrappingKeys, seal, unseal
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import PERSONAL_BYTES_MAX
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,22 @@ class Vault:
         After that no backup made before can be opened with what this house still holds.
         """
         self._keys.rotate()
+        return self._wrap_anew()
+
+    def finish_rotation(self) -> int:
+        """Finish a rotation that a crash cut, so that no key it was to destroy stays; return how many it wrapped.
+
+        Where a contributor's key cannot be unwrapped any more nothing is destroyed, and the log says so.
+        """
+        if not self._keys.has_older():
+            return 0
+        try:
+            return self._wrap_anew()
+        except WindrowError as error:
+            log.error("rotation_not_finished", reason=error.code, detail=error.detail)
+            return 0
+
+    def _wrap_anew(self) -> int:
         with self._house.state.write() as connection:
             rows = connection.execute(sa.select(personal_keys)).all()
             for row in rows:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -76,8 +77,9 @@ def open_jobs(house: House) -> int:
     """Ask for the judgement of every month that is due, some at a time, and return how many that were."""
     now_ms = house.now_ms()
     with house.state.write() as connection:
-        due = [(row, ids) for row in _due(connection, now_ms) if (ids := _new_target(connection, row))]
-        for place, (row, ids) in enumerate(due[:HISTORY_MONTHS_AT_ONCE]):
+        fitting = ((row, ids) for row in _due(connection, now_ms) if (ids := _new_target(connection, row)))
+        due = list(islice(fitting, HISTORY_MONTHS_AT_ONCE))
+        for place, (row, ids) in enumerate(due):
             job_id = house.new_id("m")
             connection.execute(
                 sa.insert(month_jobs).values(
@@ -93,7 +95,7 @@ def open_jobs(house: House) -> int:
             )
             rows = [{"job_id": job_id, "contribution_id": each, "items": ids[each]} for each in sorted(ids)]
             connection.execute(sa.insert(month_donations), rows)
-    return min(len(due), HISTORY_MONTHS_AT_ONCE)
+    return len(due)
 
 
 def accept_result(house: House, token: str, marks: AbstractSet[bytes], *, job_id: str) -> None:
@@ -205,7 +207,13 @@ def _new_target(connection: sa.Connection, due: Any) -> dict[str, int]:
         .order_by(personal_months.c.received_at_ms, personal_months.c.contribution_id)
         .limit(HISTORY_ITEMS_MAX)
     ).all()
-    ids = {row.contribution_id: row.items for row in found}
+    ids: dict[str, int] = {}
+    left = HISTORY_ITEMS_MAX
+    for contribution_id, items in found:
+        left -= items
+        if left < 0:
+            break
+        ids[contribution_id] = items
     known = {row.target_sha256 for row in tried}
     return {} if target_sha256(due.person, due.month, ids) in known else ids
 

@@ -5,9 +5,10 @@ in which the coordinator signs that list; it has its name only when all of it is
 the segments first, then, in a moment in which nothing can be committed, what they grew by and the database's snapshot,
 then everything else, which may be newer than the database as it may be after a crash. Nothing is written over.
 
-Does not: copy keys. Whoever has a backup and no keys can read what was published and can sign nothing, and personal
-data in it opens with the operator's key alone; once that is rotated, no older backup opens. Does not stop what changes
-files in place: the caller holds the pipeline and compaction still.
+Does not: copy keys, or the rows of exports about people, which only a house can take out again: a house restored from a
+backup has to publish these anew. Whoever has a backup and no keys can read what else was published and can sign
+nothing, and personal data in it opens with the operator's key alone; once that is rotated, no older backup opens. Does
+not stop what changes files in place: the caller holds the pipeline and compaction still.
 
 Usage::
 
@@ -27,11 +28,14 @@ from pathlib import Path
 from typing import Annotated, BinaryIO, Final
 
 import msgspec
+import sqlalchemy as sa
 from msgspec import Meta
 
 from storage.env import Env
 from storage.house import House
+from storage.person_month_tables import export_months
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.exports import PROVENANCE_NAME, SAMPLE_NAME
 from windrow_protocol.limits import BACKUP_FILES_MAX, BACKUP_LIST_BYTES_MAX, JWS_CHARS_MAX
 from windrow_protocol.messages import Hex64, TimeMs
 from windrow_protocol.signing import load_private_key, public_id, verify
@@ -139,13 +143,26 @@ def _copied(house: House, home: Path, folder: Path) -> list[BackedUpFile]:
 
     follow_segments()
     house.state.copy_to(folder / DATABASE, follow_segments)
-    rest = (path for path in _relative_files(home, home) if not path.startswith(("segments/", DATABASE)))
+    left_out = ("segments/", DATABASE, *_rows_about_people(house))
+    rest = (path for path in _relative_files(home, home) if not path.startswith(left_out))
     for path in rest:
         copies[path] = _Copy(home / path, folder / path)
         copies[path].catch_up()
     listed = [copy.listed(path) for path, copy in sorted(copies.items())]
     size, digest = _size_and_digest(folder / DATABASE)
     return [*listed, BackedUpFile(DATABASE, size, digest)]
+
+
+def _rows_about_people(house: House) -> list[str]:
+    """Name the rows of exports about people: what is taken back tomorrow must not be readable in a backup of today."""
+    of_months = sa.select(export_months.c.dataset, export_months.c.version).distinct()
+    with house.state.read() as connection:
+        sold = connection.execute(of_months.order_by(*of_months.selected_columns)).all()
+    return [
+        f"exports/{row.dataset}/{row.version}/{name}"
+        for row in sold
+        for name in ("data/", SAMPLE_NAME, PROVENANCE_NAME)
+    ]
 
 
 def _relative_files(folder: Path, home: Path) -> Iterator[str]:

@@ -49,6 +49,9 @@ class WrappingKeys(Protocol):
     def retire(self) -> list[str]:
         """Destroy every key but the newest and return their ids; what only they could unwrap is lost."""
 
+    def has_older(self) -> bool:
+        """Say whether there are keys beside the newest: a rotation is under way, or was cut."""
+
 
 class _Ring(msgspec.Struct):
     """Keys as hex, the newest last."""
@@ -93,6 +96,10 @@ class LocalKeys:
         self._keep(keys[-1:])
         return [key_id_of(bytes.fromhex(key)) for key in keys[:-1]]
 
+    def has_older(self) -> bool:
+        """Say whether there are keys beside the newest."""
+        return len(self._ring().keys) > 1
+
     def _ring(self) -> _Ring:
         held = self._read()
         if held is None:
@@ -107,11 +114,29 @@ class LocalKeys:
 
 
 class FileKeys(LocalKeys):
-    """Keys in a file that only its owner can read."""
+    """Keys in a file that only its owner can read.
+
+        name ──linked as .old──▶ .new takes the name, durably ──▶ .old is overwritten and gone
+
+    At any moment the name leads to a whole ring; a start after a crash overwrites what is left of an older one.
+    """
 
     def __init__(self, path: Path, tokens: Tokens) -> None:
-        self._path = path
+        self._path, self._old, self._new = path, path.with_suffix(".old"), path.with_suffix(".new")
+        self._recover()
         super().__init__(self._load, self._store, tokens)
+
+    def _recover(self) -> None:
+        """Finish what a crash cut. Raises OSError."""
+        if self._old.exists():
+            if not self._path.exists():
+                self._old.rename(self._path)  # as earlier versions could leave it
+            elif self._old.samefile(self._path):
+                self._old.unlink()
+            else:
+                _overwrite(self._old)
+        if self._new.exists():
+            _overwrite(self._new)
 
     def _load(self) -> bytes | None:
         return self._path.read_bytes() if self._path.exists() else None
@@ -119,19 +144,22 @@ class FileKeys(LocalKeys):
     def _store(self, data: bytes) -> None:
         """Write it whole and durably; the old file's bytes are overwritten before its name is taken."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = self._path.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._recover()
+        descriptor = os.open(self._new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        if self._path.exists():
-            self._path.rename(old := self._path.with_suffix(".old"))
-            fresh.rename(self._path)
-            _overwrite(old)
-        else:
-            fresh.rename(self._path)
-        _sync_folder(self._path.parent)
+        is_first = not self._path.exists()
+        if not is_first:
+            os.link(self._path, self._old)
+        self._new.replace(self._path)
+        _sync_folder(
+            self._path.parent
+        )  # before the old one is destroyed: a name may come back after a power cut
+        if not is_first:
+            _overwrite(self._old)
+            _sync_folder(self._path.parent)
 
 
 class KeyringKeys(LocalKeys):

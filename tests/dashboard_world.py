@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,6 +26,7 @@ from rewards.accountant import run_accountant
 from rewards.epoch_files import TREE, epoch_folder, sha256_hex, tree_bytes
 from rewards.epoch_rows import Epoch, insert_epoch
 from rewards.ledger import ASSET, last_entry
+from rewards.person_statement import person_statement
 from rewards.routes import routes as reward_routes
 from storage.house import House
 from storage.tables import contributions, duplicates, verdicts
@@ -100,7 +102,10 @@ async def paying_coordinator(folder: Path) -> AsyncIterator[Coordinator]:
     folder.mkdir()
     house = open_house(folder, rules=TrustRules(probation_documents=0))
     doors = Doors(
-        house, Ingest(house, open_segments(house)), Personal(house, open_segments(house, "personal"))
+        house,
+        Ingest(house, open_segments(house)),
+        Personal(house, open_segments(house, "personal")),
+        pay_of=partial(person_statement, house),
     )
     running = Coordinator(house, doors, routes=[*doors.routes(), *reward_routes(house, gone, gone)])
     await running.up()

@@ -157,11 +157,11 @@ def _build_people(
         raise WindrowError("nothing_to_publish", f"{recipe.dataset}: donations cannot be opened here")
     data = read_people(house, read, _salt(house, recipe.family), recipe.settings.people)
     people_min = {"people_min": recipe.settings.people.people_min}
-    engine = open_engine(recipe, variables=people_min, **data.views)
+    engine = open_engine(recipe, people_min, **data.views)
     built = build_data(folder, recipe, people_batches(engine, recipe, data, redact), progress)
     rows = pads.dataset([str(folder / shard.path) for shard in built.shards], schema=recipe.schema)
     export = rows if built.shards else recipe.schema.empty_table()
-    engine = open_engine(recipe, variables=people_min, export=export, **data.views)
+    engine = open_engine(recipe, people_min, export=export, **data.views)
     return built, run_checks(engine, recipe.checks), data
 
 
@@ -302,13 +302,25 @@ def _adopt(
     house.env.disk.remove(folder)  # no row names it, so nobody can have bought it
     house.env.disk.adopt_durably(temporary, folder)
     export = _export(manifest, digest, folder, "published")
+    try:
+        _enter(house, export, manifest, snapshot, people)
+    except WindrowError:
+        house.env.disk.remove(folder)  # somebody took back what is in it
+        raise
+    return export
+
+
+def _enter(
+    house: House, export: Export, manifest: Manifest, snapshot: int, people: PeopleData | None
+) -> None:
+    """Write the version's row, and with it what stands behind it. Raises WindrowError `withdrawn`."""
     with house.state.write() as connection:
         connection.execute(
             sa.insert(exports).values(
                 dataset=export.dataset,
                 version=export.version,
                 export_id=export.export_id,
-                manifest_sha256=digest,
+                manifest_sha256=export.manifest_sha256,
                 rows=export.rows,
                 tokens=export.tokens,
                 bytes=export.bytes,
@@ -322,7 +334,6 @@ def _adopt(
             keep_behind(connection, export.dataset, export.version, people)
         else:
             refer(connection, f"export:{export.dataset}/{export.version}", snapshot, house.now_ms())
-    return export
 
 
 def _export(

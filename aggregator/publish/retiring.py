@@ -16,10 +16,10 @@ import sqlalchemy as sa
 
 from aggregator.publish.export import export_folder
 from storage.house import House
-from storage.person_month_tables import export_donations
+from storage.person_month_tables import export_donations, export_months
 from storage.personal_tables import withdrawals
 from storage.tables import exports
-from windrow_protocol.exports import PROVENANCE_NAME, SAMPLE_NAME
+from windrow_protocol.exports import MANIFEST_NAME, PROVENANCE_NAME, SAMPLE_NAME, decode_manifest
 
 ROWS = ("data", SAMPLE_NAME, PROVENANCE_NAME)
 
@@ -44,3 +44,25 @@ def retire(house: House) -> list[str]:
         with house.state.write() as connection:
             connection.execute(sa.update(exports).where(exports.c.retired == "wanted").values(retired="done"))
     return [f"{row.dataset}/{row.version}" for row in wanted]
+
+
+def clear_unfinished(house: House) -> None:
+    """At a start, before anything is published: delete rows that a crash left, and end versions whose rows are missing.
+
+    Half-built exports may hold what is taken back tomorrow, and no row of `exports` leads to them. A backup has no rows
+    about people, so a house restored from one cannot give them out.
+    """
+    folder, disk = house.home / "exports", house.env.disk
+    for unfinished in sorted(folder.glob(".*.building")):
+        disk.remove(unfinished)
+    with house.state.write() as connection:
+        known = {(row.dataset, row.version) for row in connection.execute(sa.select(exports))}
+        of_months = sa.select(export_months.c.dataset, export_months.c.version).distinct()
+        for dataset, version in connection.execute(of_months).all():
+            if not (export_folder(house, dataset, version) / "data").is_dir():
+                of_it = (exports.c.dataset == dataset) & (exports.c.version == version)
+                connection.execute(sa.update(exports).where(of_it).values(retired="done"))
+    for path in sorted(folder.glob(f"*/*/{MANIFEST_NAME}")):
+        named = (path.parent.parent.name, path.parent.name)
+        if named not in known and decode_manifest(path.read_bytes()).about_people:
+            disk.remove(path.parent)

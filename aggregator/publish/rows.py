@@ -89,6 +89,10 @@ def open_engine(
     engine = duckdb.connect()
     engine.execute("SET autoinstall_known_extensions = false")
     engine.execute("SET autoload_known_extensions = false")
+    if recipe.settings.people:
+        engine.execute(
+            "SET temp_directory = ''"
+        )  # what does not fit into memory is refused, never laid on the disk
     engine.execute("SET enable_external_access = false")
     for name, value in {**recipe.settings.thresholds, **variables}.items():
         if not _VARIABLE.fullmatch(name):
