@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from aggregator.assignment import frontier
 from aggregator.assignment.shells import shells_among, show_in_browser
 from aggregator.verification.audits import truth_requests
+from storage.prepared import Prepared
 from storage.tables import leases
 from windrow_protocol.messages import Outcome
 
@@ -26,7 +27,7 @@ STEPS: dict[tuple[str, str], str] = {
     ("leased", "answer"): "answered",
     ("leased", "expire"): "expired",
 }
-_CLOSE = sa.update(leases).where(leases.c.lease_id == sa.bindparam("of_lease"))
+_CLOSE = Prepared(sa.update(leases).where(leases.c.lease_id == sa.bindparam("of_lease")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def close_leases(connection: sa.Connection, closings: Sequence[Closing], now_ms:
     """Move leases along `STEPS`, and their URLs or audits with them."""
     if not closings:
         return
-    connection.execute(_CLOSE, [_row(each, now_ms) for each in closings])
+    _CLOSE.run(connection, [_row(each, now_ms) for each in closings])
     for each in closings:
         if each.lease.audit_of is not None:
             truth_requests.answered(connection, each.lease, each.outcome)

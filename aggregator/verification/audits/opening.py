@@ -37,6 +37,7 @@ from aggregator.verification.drawing.draws import drawing_validators
 from aggregator.verification.standings.audit_rate import audit_rate_ppm
 from aggregator.verification.standings.exposure import Exposures
 from storage.house import House
+from storage.prepared import Prepared
 from storage.state import get_meta, set_meta
 from storage.trust_tables import audits
 from windrow_protocol.audit_draw import share_of_one_ppm
@@ -47,7 +48,7 @@ from windrow_protocol.urls import host_key
 
 _AUDITED: Final = frozenset({"work", KIND})
 _FOLD: Final = "audits/value"  # documents and counted bytes of all texts so far
-_INSERT_AUDITS = sa.insert(audits)  # made once: building a statement costs more than SQLite takes to run it
+_INSERT_AUDITS = Prepared(sa.insert(audits))
 
 
 class AuditOpener:
@@ -87,8 +88,7 @@ class AuditOpener:
 
     def write(self) -> None:
         """Write the audits, whom they are asked of, and the running mean, which the texts of this transaction join."""
-        if self._rows:
-            self._connection.execute(_INSERT_AUDITS, self._rows)
+        _INSERT_AUDITS.run(self._connection, self._rows)
         ask_first(self._house, self._connection, self._asked)
         self._exposures.write()
         if self._new_documents:

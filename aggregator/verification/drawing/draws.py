@@ -25,6 +25,7 @@ import sqlalchemy as sa
 
 from aggregator.verification.drawing.audit_epochs import EpochRow, begun_epoch, epoch_of, epochs_in, head_at
 from storage.house import House
+from storage.prepared import Prepared
 from storage.state import get_cursor, insert_once
 from storage.trust_tables import audit_epochs, audit_secrets, audits, draws
 from windrow_protocol.audit_draw import NO_LOG, commitment_of, next_log_digest
@@ -41,8 +42,9 @@ from windrow_protocol.messages import (
 )
 from windrow_protocol.trust_rules import TrustRules
 
-# Made once: building a statement costs more than SQLite takes to run it.
-_SEEN = sa.select(audit_secrets.c.seen_at_ms).where(audit_secrets.c.epoch_id == sa.bindparam("of_epoch"))
+_SEEN = Prepared(
+    sa.select(audit_secrets.c.seen_at_ms).where(audit_secrets.c.epoch_id == sa.bindparam("of_epoch"))
+)
 
 
 class Signed(Message, frozen=True):
@@ -171,7 +173,7 @@ def drawing_validators(connection: sa.Connection, rules: TrustRules, epoch_id: i
 
     Counting the dead would let the rate sink; where all are silent all are counted, and their entries wait.
     """
-    seen = list(connection.execute(_SEEN, {"of_epoch": epoch_id}).scalars())
+    seen = [row.seen_at_ms for row in _SEEN.rows(connection, of_epoch=epoch_id)]
     return sum(each > now_ms - rules.draw_wait_ms for each in seen) or len(seen)
 
 

@@ -25,6 +25,7 @@ import sqlalchemy as sa
 
 from aggregator.verification.standings.audit_rate import Exposure
 from aggregator.verification.standings.standing import Standing
+from storage.prepared import Prepared
 from storage.state import get_meta, put_rows
 from storage.tables import nodes
 from storage.trust_tables import document_counts, host_standings, node_stakes, standings
@@ -32,7 +33,7 @@ from windrow_protocol.trust_rules import DAY_MS, TrustRules
 
 MEAN_DOCUMENT = "rewards/mean_document_wei"  # meta: what the ledger says a mean document earns
 
-_STAKES = (
+_STAKES = Prepared(
     sa.select(
         nodes.c.node_id,
         *(document_counts.c[name] for name in ("documents", "passed", "day", "today", "yesterday")),
@@ -47,8 +48,10 @@ _STAKES = (
     )
     .where(nodes.c.node_id.in_(sa.bindparam("of_nodes", expanding=True)))
 )
-_HARD = sa.select(host_standings.c.host_key).where(
-    host_standings.c.hard, host_standings.c.host_key.in_(sa.bindparam("of_hosts", expanding=True))
+_HARD = Prepared(
+    sa.select(host_standings.c.host_key).where(
+        host_standings.c.hard, host_standings.c.host_key.in_(sa.bindparam("of_hosts", expanding=True))
+    )
 )
 
 
@@ -87,7 +90,7 @@ class Exposures:
         """Read what is known of registered nodes and of hosts (by host key)."""
         self._connection = connection
         self._rules = rules
-        rows = connection.execute(_STAKES, {"of_nodes": list(node_ids)})
+        rows = _STAKES.rows(connection, of_nodes=list(node_ids))
         self._mean_wei = int(get_meta(connection, MEAN_DOCUMENT) or 0)
         self._counted: dict[str, _Counted] = {}
         self._at_stake: dict[str, float] = {}
@@ -95,7 +98,7 @@ class Exposures:
         for row in rows:
             self._learn(row)
         hard = rules.on("hard_hosts")
-        self._hard = set(connection.execute(_HARD, {"of_hosts": list(hosts)}).scalars()) if hard else set()
+        self._hard = {row.host_key for row in _HARD.rows(connection, of_hosts=list(hosts))} if hard else set()
         self._changed: set[str] = set()
 
     def of(self, node_id: str, host_key: str, now_ms: int) -> Exposure:
