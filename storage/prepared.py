@@ -39,6 +39,8 @@ class Prepared:
     def __init__(self, statement: sa.Select[Any] | sa.Insert | sa.Update | sa.Delete) -> None:
         """Take a statement whose values are named by `sa.bindparam`, or by its columns where it inserts."""
         self._statement = statement
+        bound = [each for each in sa.sql.visitors.iterate(statement) if isinstance(each, sa.BindParameter)]
+        self._lists = [each.key for each in bound if each.expanding and each.required]
         self._texts: OrderedDict[tuple[Any, ...], _Text] = OrderedDict()
         self._of_rows: dict[str, Callable[[Sequence[Any]], Any]] = {}
         columns = statement.selected_columns if isinstance(statement, sa.Select) else ()
@@ -48,10 +50,15 @@ class Prepared:
     def rows(self, connection: sa.Connection, **values: Any) -> list[Any]:
         """Return what a query finds: rows with its columns by name and in its order."""
         text = self._text_for(connection, values)
-        with _Cursor(connection, text) as cursor:
+        cursor = _cursor(connection)
+        try:
             cursor.execute(text.sql, text.bound(values))
             made = self._of_rows.get(connection.dialect.name) or self._learn(connection.dialect, cursor)
             return [made(row) for row in cursor.fetchall()]
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _sqlalchemys(connection, text.sql, error) from error
+        finally:
+            cursor.close()
 
     def value(self, connection: sa.Connection, **values: Any) -> Any:
         """Return the first column of the first row that a query finds, None if it finds none."""
@@ -63,19 +70,21 @@ class Prepared:
         if not rows:
             return 0
         text = self._text_for(connection, rows[0])
-        with _Cursor(connection, text) as cursor:
+        cursor = _cursor(connection)
+        try:
             if len(rows) == 1:
                 cursor.execute(text.sql, text.bound(rows[0]))
             else:
                 cursor.executemany(text.sql, [text.bound(row) for row in rows])
             return int(cursor.rowcount)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _sqlalchemys(connection, text.sql, error) from error
+        finally:
+            cursor.close()
 
     def _text_for(self, connection: sa.Connection, values: Values) -> _Text:
         dialect = connection.dialect
-        key = (
-            dialect.name,
-            *((name, len(value) if type(value) is list else -1) for name, value in values.items()),
-        )
+        key = (dialect.name, *values, *(len(values[name]) for name in self._lists))
         text = self._texts.get(key)
         if text is None:
             if len(self._texts) >= _TEXTS_MAX:
@@ -109,28 +118,16 @@ class _Text:
         return {name: had(values) for name, had in self.places}
 
 
-class _Cursor:
-    """The driver's cursor while a block runs; what the driver raises becomes SQLAlchemy's error, as elsewhere."""
+def _cursor(connection: sa.Connection) -> Any:
+    if not connection.in_transaction():
+        connection.begin()
+    return connection.connection.cursor()
 
-    __slots__ = ("_connection", "_cursor", "_text")
 
-    def __init__(self, connection: sa.Connection, text: _Text) -> None:
-        if not connection.in_transaction():
-            connection.begin()
-        self._connection, self._text = connection, text
-        self._cursor = connection.connection.cursor()
-
-    def __enter__(self) -> Any:
-        return self._cursor
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        self._cursor.close()
-        dialect = self._connection.dialect
-        if isinstance(error, dialect.loaded_dbapi.Error):
-            wrapped = sa.exc.DBAPIError.instance(
-                self._text.sql, None, error, dialect.loaded_dbapi.Error, dialect=dialect
-            )
-            raise wrapped from error
+def _sqlalchemys(connection: sa.Connection, sql: str, error: Exception) -> BaseException:
+    """Return what the driver raised as the error that SQLAlchemy would have raised."""
+    dialect = connection.dialect
+    return sa.exc.DBAPIError.instance(sql, None, error, dialect.loaded_dbapi.Error, dialect=dialect)
 
 
 def _row_maker(
@@ -176,7 +173,7 @@ def _had(
     processor: Any,
 ) -> Callable[[Values], Any]:
     """Return how one bound value is had of what a caller gives: by its name, from a list, or always the same."""
-    if part is not None:
+    if part is not None and part[0] in values:
         given, number = part
         if processor is None:
             return lambda said: said[given][number]

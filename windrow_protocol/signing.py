@@ -94,8 +94,12 @@ def sign(
     nonce: str = "",
     content_sha256: str = "",
     content: Mapping[str, Any] | None = None,
+    kid: str = "",
 ) -> str:
-    """Return the compact JWS of one statement; `life_ms` of 0 means that it never expires."""
+    """Return the compact JWS of one statement; `life_ms` of 0 means that it never expires.
+
+    `kid` is the key's `public_id`, for who knows it already: finding it takes a third of the time of signing.
+    """
     statement = Statement(
         network=network,
         purpose=purpose,
@@ -106,7 +110,7 @@ def sign(
         content_sha256=content_sha256,
         content=dict(content) if content is not None else None,
     )
-    signed = f"{_header(public_id(key))}.{_base64url(msgspec.json.encode(statement))}"
+    signed = f"{_header(kid or public_id(key))}.{_base64url(msgspec.json.encode(statement))}"
     return f"{signed}.{_base64url(key.sign(signed.encode()))}"
 
 

@@ -45,7 +45,7 @@ from windrow_protocol.limits import (
     HOST_PAUSE_S_MAX,
 )
 from windrow_protocol.messages import Outcome
-from windrow_protocol.urls import DEFAULT_PORTS, split_http_url
+from windrow_protocol.urls import DEFAULT_PORTS, site_of, split_http_url
 
 _DOUBLINGS_MAX: Final = 16
 _RETRY_AFTER_STATUS: Final = frozenset({429, 503})
@@ -187,8 +187,8 @@ class Slots:
 
 
 def note_reports(connection: sa.Connection, reports: Sequence[tuple[str, Heard]], now_ms: int) -> None:
-    """Keep what answers, in their order, say about the hosts of their URLs."""
-    heard = [(pace_key(url), each) for url, each in reports]
+    """Keep what answers, in their order, say about the hosts of their URLs, which are canonical."""
+    heard = [(pace_key(site_of(url)), each) for url, each in reports]
     before = _paces_of(connection, {key for key, _ in heard})
     after = dict(before)
     for key, each in heard:

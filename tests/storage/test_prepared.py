@@ -79,6 +79,16 @@ def test_rows_are_those_that_sqlalchemy_finds(rows: list[dict[str, Any]], others
     engine.dispose()
 
 
+def test_a_list_that_is_always_the_same_needs_no_value(connection: sa.Connection) -> None:
+    Prepared(sa.insert(things)).run(connection, [{"name": name, "amount": 1} for name in "abcd"])
+    wanted = sa.select(things.c.name).where(things.c.name.in_(["a", "c", "x"]), things.c.amount == 1)
+    both = Prepared(
+        wanted.where(things.c.name.in_(sa.bindparam("names", expanding=True))).order_by(things.c.name)
+    )
+    assert [row.name for row in Prepared(wanted.order_by(things.c.name)).rows(connection)] == ["a", "c"]
+    assert [row.name for row in both.rows(connection, names=["c", "d"])] == ["c"]
+
+
 def test_what_is_changed_is_counted(connection: sa.Connection) -> None:
     rows = [{"name": name, "amount": 1, "is_large": False} for name in "abc"]
     Prepared(sa.insert(things)).run(connection, rows)

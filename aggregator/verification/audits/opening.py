@@ -44,7 +44,7 @@ from windrow_protocol.audit_draw import share_of_one_ppm
 from windrow_protocol.limits import AUDIT_VALUE_BYTES_MAX
 from windrow_protocol.messages import Contribution, Outcome, Submission, contribution_id_for
 from windrow_protocol.trust_rules import PPM
-from windrow_protocol.urls import host_key
+from windrow_protocol.urls import host_key, site_of
 
 _AUDITED: Final = frozenset({"work", KIND})
 _FOLD: Final = "audits/value"  # documents and counted bytes of all texts so far
@@ -69,7 +69,7 @@ class AuditOpener:
         self._documents, self._bytes = map(int, (get_meta(connection, _FOLD) or "0 0").split())
         work = [lease for lease in leases if lease.kind in _AUDITED]
         self._turned = TurnedPages(house, connection, work, read)
-        self._hosts = {lease.lease_id: host_key(lease.url) for lease in work}
+        self._hosts = {lease.lease_id: host_key(site_of(lease.url)) for lease in work}
         nodes = {lease.node_id for lease in work}
         self._exposures = Exposures(connection, house.rules, nodes, set(self._hosts.values()))
         self._new_documents = self._new_bytes = 0

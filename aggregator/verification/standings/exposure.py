@@ -17,7 +17,7 @@ Usage::
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -73,6 +73,9 @@ class _Counted:
             self.yesterday = self.today if day == self.day + 1 else 0
             self.day, self.today = day, 1
 
+    def columns(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
     def of_last_day(self, now_ms: int) -> float:
         day, into_day_ms = divmod(now_ms, DAY_MS)
         if day > self.day + 1:
@@ -119,7 +122,7 @@ class Exposures:
 
     def write(self) -> None:
         """Write the counts; in the transaction in which they were read."""
-        rows = [{"node_id": each, **asdict(self._counted[each])} for each in sorted(self._changed)]
+        rows = [{"node_id": each, **self._counted[each].columns()} for each in sorted(self._changed)]
         put_rows(self._connection, document_counts, rows)
         self._changed.clear()
 
