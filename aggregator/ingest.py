@@ -23,18 +23,21 @@ import sqlalchemy as sa
 from aggregator.admission import Admitted, admit
 from aggregator.log_entries import LogEntries
 from aggregator.requests import Caller, spend
+from aggregator.roster import check_not_gone, rows_of
 from storage.house import House
+from storage.prepared import Prepared
 from storage.segments import Place, Segments
 from storage.tables import leases, submissions
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Contribution, Submission, decode_batch
 
 Answers = list[dict[str, Any]]
-# Made once: building a statement costs more than SQLite takes to run it.
-_LEASES = sa.select(leases).where(leases.c.lease_id.in_(sa.bindparam("ids", expanding=True)))
-_PLACES = sa.select(
-    submissions.c.seq, submissions.c.segment, submissions.c.offset, submissions.c.length
-).where(submissions.c.seq.in_(sa.bindparam("seqs", expanding=True)))
+_LEASES = Prepared(sa.select(leases).where(leases.c.lease_id.in_(sa.bindparam("ids", expanding=True))))
+_PLACES = Prepared(
+    sa.select(submissions.c.seq, submissions.c.segment, submissions.c.offset, submissions.c.length).where(
+        submissions.c.seq.in_(sa.bindparam("seqs", expanding=True))
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ class Ingest:
         """Make a batch durable and return one answer for each record, in order.
 
         An answer is `{lease_id, ok: true, receipt}` or `{lease_id, ok: false, error, sentence, …}`. Raises
-        WindrowError for the batch as a whole (`too_large`, `bad_compression`, `decompression_bomb`, `replayed`).
+        WindrowError for the batch as a whole (`unknown_node`, `node_left`, `too_large`, `bad_compression`,
+        `decompression_bomb`, `replayed`).
         """
         (answers,) = self.accept_together([(caller, body)])
         if isinstance(answers, Exception):
@@ -86,10 +90,11 @@ class Ingest:
         return [self._log_alone(batch, places) for batch in opened]  # it may be the fault of one of them
 
     def _open(self, batches: Sequence[tuple[Caller, bytes]]) -> list[_Opened]:
-        decoded = [_decoded(body) for _, body in batches]
-        named = {record.lease_id for records in decoded for record in _readable(records)}
         with self._house.state.read() as connection:
-            known = {row.lease_id: row for row in connection.execute(_LEASES, {"ids": list(named)})}
+            members = rows_of(connection, {caller.node_id for caller, _ in batches})
+            decoded = [_decoded(members.get(caller.node_id), caller, body) for caller, body in batches]
+            named = {record.lease_id for records in decoded for record in _readable(records)}
+            known = {row.lease_id: row for row in _LEASES.rows(connection, ids=list(named))}
             return [
                 records
                 if isinstance(records, WindrowError)
@@ -174,8 +179,9 @@ def _enter(entries: LogEntries, batch: _Batch, places: _Places) -> Answers:
     ]
 
 
-def _decoded(body: bytes) -> list[Submission | WindrowError] | WindrowError:
+def _decoded(member: Any, caller: Caller, body: bytes) -> list[Submission | WindrowError] | WindrowError:
     try:
+        check_not_gone(caller.node_id, member)  # first: a stranger's batch is not even unpacked
         return list(decode_batch(body))
     except WindrowError as error:
         return error
@@ -205,7 +211,7 @@ def read_text(connection: sa.Connection, segments: Segments, seq: int) -> str:
 
 def read_texts(connection: sa.Connection, segments: Segments, seqs: Sequence[int]) -> dict[int, str]:
     """Return the texts of contributions by their places of the log. Raises KeyError for no such place."""
-    rows = {row.seq: row for row in connection.execute(_PLACES, {"seqs": list(seqs)})}
+    rows = {row.seq: row for row in _PLACES.rows(connection, seqs=list(seqs))}
     texts = {}
     for seq in seqs:
         data = segments.read(Place(rows[seq].segment, rows[seq].offset, rows[seq].length))

@@ -36,15 +36,15 @@ from aggregator.roster import (
 )
 from aggregator.verification.audits.truth_requests import any_wanted
 from storage.house import House
+from storage.prepared import Prepared
 from storage.tables import leases, nodes
 from storage.trust_tables import standings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import NONCES_HEARD_MAX
 from windrow_protocol.messages import LeaseRequest
 
-# Made once: building a statement costs more than SQLite takes to run it.
 _HOLDS = sa.exists().where(leases.c.node_id == nodes.c.node_id, leases.c.state == "leased")
-_MEMBERS = (
+_MEMBERS = Prepared(
     sa.select(
         nodes,
         standings.c.suspended,
@@ -174,7 +174,7 @@ class _Before:
         """Read it: one statement about the nodes and what is to be had, one about nonces, rarely two about pauses."""
         self._house = house
         ids = [each.caller.node_id for each in asked]
-        self._members = {row.node_id: row for row in connection.execute(_MEMBERS, {"ids": ids})}
+        self._members = {row.node_id: row for row in _MEMBERS.rows(connection, ids=ids)}
         self._spent = spent_before(connection, [each.caller for each in asked])
         holding = [row.node_id for row in self._members.values() if row.holds]
         self._pauses = pauses_for(connection, holding, house.now_ms()) if holding else {}

@@ -26,14 +26,15 @@ from aggregator.assignment.closing import Closing, close_leases
 from aggregator.assignment.pacing import Heard, note_reports
 from aggregator.verification.audits.opening import AuditOpener
 from storage.house import House
+from storage.prepared import Prepared
 from storage.segments import Place
 from storage.state import get_cursor, get_meta, set_cursor, set_meta
 from storage.tables import contributions, submissions
 from windrow_protocol.messages import Contribution, Receipt
 
 GENESIS_HEAD = "0" * 64
-_INSERT_SUBMISSIONS = sa.insert(submissions)
-_INSERT_CONTRIBUTIONS = sa.insert(contributions)
+_INSERT_SUBMISSIONS = Prepared(sa.insert(submissions))
+_INSERT_CONTRIBUTIONS = Prepared(sa.insert(contributions))
 
 
 def next_head(head: str, record_sha256: str) -> str:
@@ -73,10 +74,8 @@ class LogEntries:
 
     def write(self) -> None:
         """Write the rows of everything that was added, and where the log ends now."""
-        if self._submissions:
-            self._connection.execute(_INSERT_SUBMISSIONS, self._submissions)
-        if self._contributions:
-            self._connection.execute(_INSERT_CONTRIBUTIONS, self._contributions)
+        _INSERT_SUBMISSIONS.run(self._connection, self._submissions)
+        _INSERT_CONTRIBUTIONS.run(self._connection, self._contributions)
         close_leases(self._connection, self._closings, self._now_ms)
         note_reports(self._connection, self._reports, self._now_ms)
         self._opener.write()

@@ -8,8 +8,10 @@ Usage: `address_prefix("203.0.113.9")` gives `"203.0.113.0/24"`.
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 
+@lru_cache(maxsize=16_384)  # a node asks again and again from where it is
 def address_prefix(address: str) -> str:
     """Return the network prefix whose nodes are counted together; empty for what is no IP address."""
     try:

@@ -17,16 +17,18 @@ import sqlalchemy as sa
 
 from storage.env import Request
 from storage.house import House
+from storage.prepared import Prepared
 from storage.state import insert_once
 from storage.tables import nonces
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CLOCK_SKEW_MS_MAX, NONCE_CHARS_MAX
 from windrow_protocol.signing import SIGNATURE_HEADER, Statement, verify_request
 
-# Made once: building a statement costs more than SQLite takes to run it.
-_SPENT = sa.select(nonces.c.node_id, nonces.c.nonce).where(
-    nonces.c.node_id.in_(sa.bindparam("ids", expanding=True)),
-    nonces.c.nonce.in_(sa.bindparam("said", expanding=True)),
+_SPENT = Prepared(
+    sa.select(nonces.c.node_id, nonces.c.nonce).where(
+        nonces.c.node_id.in_(sa.bindparam("ids", expanding=True)),
+        nonces.c.nonce.in_(sa.bindparam("said", expanding=True)),
+    )
 )
 
 
@@ -66,11 +68,8 @@ def nonce_kept_until_ms(caller: Caller) -> int:
 
 def spent_before(connection: sa.Connection, callers: Sequence[Caller]) -> set[tuple[str, str]]:
     """Return which nonces of some callers are used up, each with its node."""
-    named = {
-        "ids": [each.node_id for each in callers],
-        "said": [each.statement.nonce for each in callers],
-    }
-    return {(row.node_id, row.nonce) for row in connection.execute(_SPENT, named)}
+    said = [each.statement.nonce for each in callers]
+    return {tuple(row) for row in _SPENT.rows(connection, ids=[each.node_id for each in callers], said=said)}
 
 
 def forget_nonces(connection: sa.Connection, now_ms: int) -> None:

@@ -22,7 +22,7 @@ Usage::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -30,6 +30,7 @@ import sqlalchemy as sa
 from aggregator.assignment.sybil import Admission, admission, quarantine_ends_ms
 from aggregator.prefixes import address_prefix
 from storage.house import House
+from storage.prepared import Prepared
 from storage.state import insert_once
 from storage.tables import leases, nodes, verdicts
 from storage.trust_tables import consequences, standings
@@ -46,8 +47,8 @@ from windrow_protocol.trust_rules import trust_label
 
 GONE: Final = frozenset({"left", "revoked"})
 # Made once: building a statement costs more than SQLite takes to run it.
-_MEMBER = sa.select(nodes).where(nodes.c.node_id == sa.bindparam("of_node"))
-_SUSPENDED = sa.select(standings.c.suspended).where(standings.c.node_id == sa.bindparam("of_node"))
+_MEMBERS = Prepared(sa.select(nodes).where(nodes.c.node_id.in_(sa.bindparam("ids", expanding=True))))
+_SUSPENDED = Prepared(sa.select(standings.c.suspended).where(standings.c.node_id == sa.bindparam("of_node")))
 
 
 def enrol_validators(connection: sa.Connection, validators: Mapping[str, str]) -> None:
@@ -155,7 +156,7 @@ def check_not_gone(node_id: str, row: Any) -> Any:
 
 def check_not_suspended(house: House, connection: sa.Connection, node_id: str) -> None:
     """Refuse work to a suspended node. Raises WindrowError `node_suspended`."""
-    check_suspended(house, node_id, bool(connection.execute(_SUSPENDED, {"of_node": node_id}).scalar()))
+    check_suspended(house, node_id, bool(_SUSPENDED.value(connection, of_node=node_id)))
 
 
 def check_suspended(house: House, node_id: str, suspended: bool) -> None:
@@ -252,8 +253,13 @@ def _quarantine_ends_ms(house: House, connection: sa.Connection, prefix: str, no
     return quarantine_ends_ms(house.rules, connection.execute(suspended).scalar(), now_ms)
 
 
+def rows_of(connection: sa.Connection, node_ids: Collection[str]) -> dict[str, Any]:
+    """Return the rows of those nodes that are registered, by their ids."""
+    return {row.node_id: row for row in _MEMBERS.rows(connection, ids=list(node_ids))}
+
+
 def _row_of(connection: sa.Connection, node_id: str) -> Any:
-    return connection.execute(_MEMBER, {"of_node": node_id}).one_or_none()
+    return rows_of(connection, [node_id]).get(node_id)
 
 
 def _count(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class House:
     canary_hosts: tuple[str, ...] = ()  # `http://host:port` of its own control pages
     ranked: RankedDomains | None = None  # None: every domain counts as known
 
-    @property
+    @cached_property
     def coordinator_id(self) -> str:
         """The public id of the coordinator key that nodes pin."""
         return public_id(self.key)
@@ -63,4 +64,5 @@ class House:
             now_ms=self.now_ms(),
             life_ms=life_ms,
             content=content,
+            kid=self.coordinator_id,
         )

@@ -27,16 +27,18 @@ import sqlalchemy as sa
 
 from storage.migrations import bring_up_to_date
 from storage.person_month_tables import metadata
+from storage.prepared import Prepared
 from storage.tables import cursors, meta
 from windrow_protocol.errors import WindrowError
 
 _LOG = logging.getLogger(__name__)
-# Made once: building a statement costs more than SQLite takes to run it.
 _KEY: sa.BindParameter[str] = sa.bindparam("of_key")
-_POSITION = sa.select(cursors.c.position).where(cursors.c.name == _KEY)
-_MOVE = sa.update(cursors).where(cursors.c.name == _KEY)
-_VALUE = sa.select(meta.c.value).where(meta.c.key == _KEY)
-_CHANGE = sa.update(meta).where(meta.c.key == _KEY)
+_POSITION = Prepared(sa.select(cursors.c.position).where(cursors.c.name == _KEY))
+_MOVE = Prepared(sa.update(cursors).where(cursors.c.name == _KEY))
+_BEGIN_AT = Prepared(sa.insert(cursors))
+_VALUE = Prepared(sa.select(meta.c.value).where(meta.c.key == _KEY))
+_CHANGE = Prepared(sa.update(meta).where(meta.c.key == _KEY))
+_REMEMBER = Prepared(sa.insert(meta))
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -61,9 +63,9 @@ class State:
         Raises WindrowError `home_unwritable` when the database cannot be opened for writing, `home_newer` or
         `home_too_old` as `bring_up_to_date` does.
         """
-        writer, reader = _engine(url, "BEGIN IMMEDIATE"), _engine(url, "BEGIN")
+        writer, reader = _engine(url), _engine(url)
         try:
-            with writer.begin() as connection:
+            with _writing(writer) as connection:
                 migrated = bring_up_to_date(connection, [metadata, *schemas])
         except sa.exc.OperationalError as error:
             raise WindrowError("home_unwritable", str(error.orig)) from error
@@ -78,19 +80,21 @@ class State:
     @classmethod
     def open_readonly(cls, url: str) -> State:
         """Open an existing database of a house that may be running; whoever tries to write is refused by SQLite."""
-        reader = _engine(url, "BEGIN", ("query_only=ON", "busy_timeout=10000"))
+        reader = _engine(url, ("query_only=ON", "busy_timeout=10000"))
         return cls(reader, reader)
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """One transaction, committed durably at the end of the block or rolled back whole."""
-        with self._lock, self._writer.begin() as connection:
+        with self._lock, _writing(self._writer) as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """One consistent snapshot."""
         with self._reader.connect() as connection:
+            connection.begin()  # ends with the connection
+            _say(connection, "BEGIN")
             yield connection
 
     def forget_bytes(self) -> None:
@@ -136,7 +140,24 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def _engine(url: str, begin: str, pragmas: Sequence[str] = _PRAGMAS) -> sa.Engine:
+@contextmanager
+def _writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    with engine.begin() as connection:
+        _say(connection, "BEGIN IMMEDIATE")
+        yield connection
+
+
+def _say(connection: sa.Connection, begin: str) -> None:
+    """Begin SQLite's transaction, which its driver is kept from doing by itself.
+
+    Said here and not by a listener of the engine: with one of those every statement asks for listeners, which
+    is an eighth of what a statement costs.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(begin)
+
+
+def _engine(url: str, pragmas: Sequence[str] = _PRAGMAS) -> sa.Engine:
     engine = sa.create_engine(url)
     if engine.dialect.name == "sqlite":
 
@@ -146,21 +167,17 @@ def _engine(url: str, begin: str, pragmas: Sequence[str] = _PRAGMAS) -> sa.Engin
             for pragma in pragmas:
                 connection.execute(f"PRAGMA {pragma}").close()
 
-        @sa.event.listens_for(engine, "begin")
-        def _begin(connection: sa.Connection) -> None:
-            connection.exec_driver_sql(begin)
-
     return engine
 
 
 def insert_once(connection: sa.Connection, table: sa.Table, **values: Any) -> bool:
     """Insert a row unless one of its unique keys is there already; say whether it was inserted."""
-    return bool(connection.execute(_insert_unless_there(table, connection.dialect.name), values).rowcount)
+    return bool(_insert_unless_there(table, connection.dialect.name).run(connection, [values]))
 
 
 @lru_cache(maxsize=256)
-def _insert_unless_there(table: sa.Table, dialect: str) -> Any:
-    return _insert_into(table, dialect).on_conflict_do_nothing()
+def _insert_unless_there(table: sa.Table, dialect: str) -> Prepared:
+    return Prepared(_insert_into(table, dialect).on_conflict_do_nothing())
 
 
 def _insert_into(table: sa.Table, dialect: str) -> Any:
@@ -177,34 +194,35 @@ def put_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[
     """Insert rows, or replace those whose primary key is there; all rows name the same columns."""
     if not rows:
         return
-    connection.execute(_insert_or_replace(table, connection.dialect.name, tuple(rows[0])), list(rows))
+    _insert_or_replace(table, connection.dialect.name, tuple(rows[0])).run(connection, rows)
 
 
 @lru_cache(maxsize=256)
-def _insert_or_replace(table: sa.Table, dialect: str, names: tuple[str, ...]) -> Any:
+def _insert_or_replace(table: sa.Table, dialect: str, names: tuple[str, ...]) -> Prepared:
     statement = _insert_into(table, dialect)
     keys = [column.name for column in table.primary_key]
     changed = {name: statement.excluded[name] for name in names if name not in keys}
-    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+    return Prepared(statement.on_conflict_do_update(index_elements=keys, set_=changed))
 
 
 def get_cursor(connection: sa.Connection, name: str) -> int:
     """Return how far a reader of a log has come (0 at the start)."""
-    return connection.execute(_POSITION, {"of_key": name}).scalar() or 0
+    return _POSITION.value(connection, of_key=name) or 0
 
 
 def set_cursor(connection: sa.Connection, name: str, position: int) -> None:
     """Remember how far a reader has come; in the same transaction as what it made of the entries."""
-    if not connection.execute(_MOVE, {"of_key": name, "position": position}).rowcount:
-        connection.execute(sa.insert(cursors), {"name": name, "position": position})
+    if not _MOVE.run(connection, [{"of_key": name, "position": position}]):
+        _BEGIN_AT.run(connection, [{"name": name, "position": position}])
 
 
 def get_meta(connection: sa.Connection, key: str) -> str | None:
     """Return one remembered value."""
-    return connection.execute(_VALUE, {"of_key": key}).scalar()
+    found: str | None = _VALUE.value(connection, of_key=key)
+    return found
 
 
 def set_meta(connection: sa.Connection, key: str, value: str) -> None:
     """Remember one value."""
-    if not connection.execute(_CHANGE, {"of_key": key, "value": value}).rowcount:
-        connection.execute(sa.insert(meta), {"key": key, "value": value})
+    if not _CHANGE.run(connection, [{"of_key": key, "value": value}]):
+        _REMEMBER.run(connection, [{"key": key, "value": value}])

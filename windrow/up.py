@@ -9,7 +9,6 @@ Does not: define doors, stages or operations; it wires them. Usage: `asyncio.run
 from __future__ import annotations
 
 import asyncio
-import gc
 import resource
 import signal
 from collections.abc import Callable, Coroutine
@@ -34,6 +33,7 @@ from rewards import routes as reward_routes
 from rewards.person_statement import person_statement
 from storage.env import Request, Response, Route, Server
 from windrow.chain_link import ChainLink, open_chain
+from windrow.collecting import collect_all, set_aside_what_stays
 from windrow.front_page import front_page_routes
 from windrow.home import OpenHome, open_home
 from windrow.operations import Operations
@@ -50,6 +50,7 @@ SALES_WAIT_S = 3.0
 COMPACTION_WAIT_S = 5.0
 RETENTION_WAIT_S = 3_600.0
 HISTORY_WAIT_S = 600.0
+COLLECTION_WAIT_S = 3_600.0
 FAILURE_WAIT_S = 2.0
 
 
@@ -91,12 +92,12 @@ async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop
         asyncio.create_task(_repeat("compaction", operations.compact, COMPACTION_WAIT_S)),
         asyncio.create_task(_repeat("retention", operations.retention, RETENTION_WAIT_S)),
         asyncio.create_task(_repeat("history", operations.history, HISTORY_WAIT_S)),
+        asyncio.create_task(_collect_now_and_then()),
     ]
     Thread(
         target=warm_up, daemon=True
     ).start()  # before the first judgement needs it; nobody waits for its end
-    gc.collect()
-    gc.freeze()  # what was loaded to start stays: collecting it again and again is an eighth of ingest's time
+    set_aside_what_stays()  # collecting it again and again is an eighth of ingest's time
     print(f"windrow ready {public.url} network {settings.network} chain {chain.rpc_url}", flush=True)
     try:
         await stop.wait()
@@ -139,6 +140,12 @@ def house_routes(
         *front_page_routes(settings, operations),
     ]
     return [*routes, openapi_route(routes), Route("*", "/{path:.*}", _no_such_door, "Anything else")]
+
+
+async def _collect_now_and_then() -> None:
+    while True:
+        await asyncio.sleep(COLLECTION_WAIT_S)
+        collect_all()
 
 
 async def _no_such_door(request: Request) -> Response:

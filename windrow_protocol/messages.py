@@ -14,6 +14,7 @@ Usage::
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Annotated, Literal, TypeVar
@@ -326,13 +327,23 @@ def unpack_bounded(body: bytes, decoded_bytes_max: int = BATCH_DECODED_BYTES_MAX
     if len(body) > BATCH_WIRE_BYTES_MAX:
         raise WindrowError("too_large", f"a batch of {len(body)} bytes")
     try:
+        room = min(_size_it_says(body), decoded_bytes_max)
         with zstandard.ZstdDecompressor(max_window_size=1 << 24).stream_reader(body) as reader:
-            decoded = reader.read(decoded_bytes_max + 1)
+            decoded = reader.read(room + 1)
     except zstandard.ZstdError as error:
         raise WindrowError("bad_compression", str(error)[:120]) from error
-    if len(decoded) > decoded_bytes_max:
-        raise WindrowError("decompression_bomb", f"more than {decoded_bytes_max} bytes")
+    if len(decoded) > room:
+        raise WindrowError("decompression_bomb", f"more than {room} bytes")
     return decoded
+
+
+def _size_it_says(body: bytes) -> int:
+    """Return how large a frame says that it is, which it is held to; where it does not say, more than is allowed."""
+    try:
+        said = zstandard.frame_content_size(body)
+    except zstandard.ZstdError:  # what it is then, the decompressor says
+        return sys.maxsize
+    return said if said >= 0 else sys.maxsize
 
 
 def decode_batch(body: bytes) -> Iterator[Submission | WindrowError]:

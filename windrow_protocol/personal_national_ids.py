@@ -338,11 +338,15 @@ _UNNAMED: Final = tuple(shape for shape in SHAPES if shape.cue is None)
 _NAMED: Final = tuple(shape for shape in SHAPES if shape.cue is not None)
 # One search for all tells quickly that there is nothing, which is so nearly everywhere.
 _ANY_UNNAMED: Final = _alone("|".join(shape.written for shape in _UNNAMED))
+# Before both: every shape has six digits with at most one blank, dot or hyphen between two, or is Italy's.
+_ENOUGH: Final = re.compile(r"[0-9](?:[ .-]?[0-9]){5}|[A-Z]{6}[0-9]{2}[A-Z]", re.IGNORECASE)
 _ANY_CUE: Final = _as_word("|".join(shape.cue_written for shape in _NAMED))
 
 
 def ids_in(text: str, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
     """Yield (start, end, named) of each number in text[start:end]; `named` when its name or its shape says so."""
+    if not _ENOUGH.search(text, start, end):
+        return
     unnamed = _UNNAMED if _ANY_UNNAMED.search(text, start, end) else ()
     named = _NAMED if _ANY_CUE.search(text, max(0, start - CUE_CHARS), end) else ()
     for shape in (*unnamed, *named):

@@ -12,7 +12,8 @@ Usage::
     statement = verify(token, signer=coordinator_id, network="windrow-dev", purpose="lease", now_ms=now)
 
 Signing is RFC 7515, 5.1, by hand: the library takes twice the time of the signature itself, and ingest signs one
-receipt for each document. Strangers' tokens are read by the library alone.
+receipt for each document. So is reading a token that is written as `sign` writes it, to the byte of its header; every
+other one a stranger may have written is read by the library alone.
 
 Source: RFC 7515 (JWS), RFC 8037 and RFC 9864 (Ed25519 in JOSE).
 """
@@ -21,11 +22,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from joserfc import jws
@@ -39,6 +42,12 @@ ALGORITHM = "Ed25519"
 SIGNATURE_HEADER = "Windrow-Signature"
 # What joserfc raises, besides its own, for JSON of another shape than it expects (`"crit": true`, a list as header).
 _UNREADABLE = (JoseError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
+
+
+_USUAL: Final = re.compile(r"([\w-]{140,160})\.([\w-]+)\.([\w-]{86})", re.ASCII)
+_HEADER_BEFORE: Final = b'{"alg":"Ed25519","kid":"'
+_KID_CHARS: Final = 64
+_HEX: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class Statement(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -85,8 +94,12 @@ def sign(
     nonce: str = "",
     content_sha256: str = "",
     content: Mapping[str, Any] | None = None,
+    kid: str = "",
 ) -> str:
-    """Return the compact JWS of one statement; `life_ms` of 0 means that it never expires."""
+    """Return the compact JWS of one statement; `life_ms` of 0 means that it never expires.
+
+    `kid` is the key's `public_id`, for who knows it already: finding it takes a third of the time of signing.
+    """
     statement = Statement(
         network=network,
         purpose=purpose,
@@ -97,7 +110,7 @@ def sign(
         content_sha256=content_sha256,
         content=dict(content) if content is not None else None,
     )
-    signed = f"{_header(public_id(key))}.{_base64url(msgspec.json.encode(statement))}"
+    signed = f"{_header(kid or public_id(key))}.{_base64url(msgspec.json.encode(statement))}"
     return f"{signed}.{_base64url(key.sign(signed.encode()))}"
 
 
@@ -110,20 +123,38 @@ def _base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
+def _decoded(part: str) -> bytes:
+    """Return the bytes of a part that `_USUAL` matched. Raises ValueError for a length that no bytes have."""
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
 def signer_of(token: str) -> str:
     """Return the `kid` a token claims, unverified. Raises WindrowError `unsigned` or `bad_signature`."""
     if not token:
         raise WindrowError("unsigned")
     if len(token) > JWS_CHARS_MAX:
         raise WindrowError("too_large", f"a signature of {len(token)} characters")
+    usual = _USUAL.fullmatch(token)
+    if usual and (kid := _kid_of_ours(usual[1])):
+        return kid
     try:
         header: Any = jws.extract_compact(token.encode()).headers()  # whatever JSON the stranger wrote
     except _UNREADABLE as error:
         raise WindrowError("bad_signature", "not a compact JWS") from error
-    kid = header.get("kid") if isinstance(header, dict) else None
-    if not isinstance(kid, str) or len(kid) != 64:
+    said = header.get("kid") if isinstance(header, dict) else None
+    if not isinstance(said, str) or len(said) != 64:
         raise WindrowError("bad_signature", "`kid` is not a 64-digit hex key")
-    return kid
+    return said
+
+
+def _kid_of_ours(header: str) -> str | None:
+    """Return the `kid` of a header that is the one `sign` writes, None for any other."""
+    try:
+        said = _decoded(header)
+    except ValueError:
+        return None
+    kid = said[len(_HEADER_BEFORE) : len(_HEADER_BEFORE) + _KID_CHARS].decode("ascii", "replace")
+    return kid if _HEX.fullmatch(kid) and _header(kid) == header else None
 
 
 def verify(
@@ -136,11 +167,17 @@ def verify(
     """
     if signer_of(token) != signer:
         raise WindrowError("bad_signature", "signed by another key")
+    return _verified(token, signer, network, purpose, now_ms, subject)
+
+
+def _verified(
+    token: str, signer: str, network: str, purpose: str, now_ms: int, subject: str | None
+) -> Statement:
+    """Do what `verify` does with a token that names this signer."""
     try:
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signer))
-        opened = jws.deserialize_compact(token, OKPKey.import_key(public), algorithms=[ALGORITHM])
-        statement = msgspec.json.decode(opened.payload, type=Statement)
-    except (*_UNREADABLE, msgspec.DecodeError) as error:
+        statement = msgspec.json.decode(_payload(token, signer, public), type=Statement)
+    except (*_UNREADABLE, InvalidSignature, msgspec.DecodeError) as error:
         raise WindrowError("bad_signature") from error
     if statement.network != network:
         raise WindrowError("wrong_network", f"{statement.network} instead of {network}")
@@ -150,6 +187,15 @@ def verify(
         raise WindrowError("bad_signature", "made for another subject")
     _check_time(statement, now_ms)
     return statement
+
+
+def _payload(token: str, signer: str, public: Ed25519PublicKey) -> bytes:
+    """Return what a token says once its signature was checked. Raises what the libraries raise."""
+    usual = _USUAL.fullmatch(token)
+    if usual is None or usual[1] != _header(signer):
+        return jws.deserialize_compact(token, OKPKey.import_key(public), algorithms=[ALGORITHM]).payload
+    public.verify(_decoded(usual[3]), token[: usual.end(2)].encode())
+    return _decoded(usual[2])
 
 
 def _check_time(statement: Statement, now_ms: int) -> None:
@@ -184,9 +230,7 @@ def verify_request(
     Raises what `verify` raises, and `wrong_digest` when the body was changed.
     """
     node_id = signer_of(token)
-    statement = verify(
-        token, signer=node_id, network=network, purpose=purpose, now_ms=now_ms, subject=node_id
-    )
+    statement = _verified(token, node_id, network, purpose, now_ms, subject=node_id)
     if not statement.expires_at_ms or not statement.nonce:
         raise WindrowError("wrong_schema", "a request needs `nonce` and `expires_at_ms`")
     if statement.issued_at_ms < now_ms - CLOCK_SKEW_MS_MAX:

@@ -273,6 +273,14 @@ def host_key(url: str) -> str:
     return f"{parts.scheme}://{parts.host}:{parts.port or DEFAULT_PORTS[parts.scheme]}"
 
 
+def site_of(canonical: str) -> str:
+    """Return a canonical URL without its path, so that what is asked of many pages of a site is worked out once.
+
+    Its host key is the page's. Only of URLs in canonical form: of others it may be another host's.
+    """
+    return canonical[: canonical.index("/", canonical.index("://") + 3) + 1]
+
+
 def is_same_host(a: str, b: str) -> bool:
     """Return whether two URLs have the same host key. Raises WindrowError `bad_url`."""
     return host_key(a) == host_key(b)

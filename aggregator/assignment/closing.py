@@ -20,6 +20,7 @@ from aggregator.assignment import frontier
 from aggregator.assignment.shells import shells_among, show_in_browser
 from aggregator.verification.audits import truth_requests
 from storage.house import House
+from storage.prepared import Prepared
 from storage.state import get_cursor, set_cursor
 from storage.tables import leases
 from windrow_protocol.limits import HOUSE_AWAKE_STEP_MS, SUBMISSION_GRACE_MS
@@ -32,7 +33,7 @@ STEPS: dict[tuple[str, str], str] = {
 }
 EXCUSED: Final = "house away"  # in `detail` of a lease that expired
 _AWAKE: Final = "house/awake_ms"
-_CLOSE = sa.update(leases).where(leases.c.lease_id == sa.bindparam("of_lease"))
+_CLOSE = Prepared(sa.update(leases).where(leases.c.lease_id == sa.bindparam("of_lease")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def close_leases(connection: sa.Connection, closings: Sequence[Closing], now_ms:
     """Move leases along `STEPS`, and their URLs or audits with them."""
     if not closings:
         return
-    connection.execute(_CLOSE, [_row(each, now_ms) for each in closings])
+    _CLOSE.run(connection, [_row(each, now_ms) for each in closings])
     for each in closings:
         if each.lease.audit_of is not None:
             truth_requests.answered(connection, each.lease, each.outcome)

@@ -18,6 +18,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from aggregator.assignment.placement import host_place
+from storage.prepared import Prepared
 from storage.state import insert_once
 from storage.tables import frontier, frontier_hosts
 from windrow_protocol.limits import LEASE_ATTEMPTS_MAX
@@ -35,13 +36,15 @@ STEPS: dict[tuple[str, str], str] = {
     ("done", "exhausted"): "given_up",
 }
 
-_MOVE = (
+_MOVE = Prepared(
     sa.update(frontier)
     .where(frontier.c.url_id == sa.bindparam("of_url"), frontier.c.state == sa.bindparam("before"))
     .values(state=sa.bindparam("after"), attempts=frontier.c.attempts + sa.bindparam("added"))
 )
-_ATTEMPTS = sa.select(frontier.c.url_id, frontier.c.attempts).where(
-    frontier.c.url_id.in_(sa.bindparam("urls", expanding=True))
+_ATTEMPTS = Prepared(
+    sa.select(frontier.c.url_id, frontier.c.attempts).where(
+        frontier.c.url_id.in_(sa.bindparam("urls", expanding=True))
+    )
 )
 TRANSIENT: Final = frozenset(
     {Outcome.TIMEOUT, Outcome.SERVER_ERROR, Outcome.BUDGET_EXHAUSTED, Outcome.EXPIRED}
@@ -93,13 +96,12 @@ def advance_all(connection: sa.Connection, events: Iterable[tuple[str, str]]) ->
         for (state, name), following in STEPS.items()
         if name == event
     ]
-    if moves:
-        connection.execute(_MOVE, moves)
+    _MOVE.run(connection, moves)
 
 
 def attempts_of(connection: sa.Connection, url_ids: Collection[str]) -> dict[str, int]:
     """Return how often each URL was leased."""
-    rows = connection.execute(_ATTEMPTS, {"urls": list(url_ids)}) if url_ids else ()
+    rows = _ATTEMPTS.rows(connection, urls=list(url_ids)) if url_ids else ()
     return {row.url_id: row.attempts for row in rows}
 
 

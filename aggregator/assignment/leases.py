@@ -37,6 +37,7 @@ from aggregator.verification.audits.truth_requests import WantedTruth
 from aggregator.verification.standings.standing import is_suspected
 from aggregator.verification.standings.standing_rows import standing_of
 from storage.house import House
+from storage.prepared import Prepared
 from storage.tables import frontier as urls
 from storage.tables import leases
 from storage.trust_tables import audits
@@ -57,10 +58,12 @@ from windrow_protocol.urls import url_sha256
 WORK_HORIZON_PART = 3
 TRUTH_HORIZON_PART = 2
 # Made once: building a statement costs more than SQLite takes to run it.
-_PAGE_OPEN = sa.select(sa.exists().where(urls.c.state == "open"))
-_TRUTH_WANTED = sa.select(truth_requests.any_wanted())
-_HELD = sa.select(leases.c.node_id, leases.c.url).where(
-    leases.c.node_id.in_(sa.bindparam("ids", expanding=True)), leases.c.state == "leased"
+_PAGE_OPEN = Prepared(sa.select(sa.exists().where(urls.c.state == "open")))
+_TRUTH_WANTED = Prepared(sa.select(truth_requests.any_wanted()))
+_HELD = Prepared(
+    sa.select(leases.c.node_id, leases.c.url).where(
+        leases.c.node_id.in_(sa.bindparam("ids", expanding=True)), leases.c.state == "leased"
+    )
 )
 
 
@@ -134,7 +137,7 @@ def any_open() -> sa.ColumnElement[bool]:
 
 
 def _is_anything_wanted(connection: sa.Connection, is_validator: bool) -> bool:
-    return bool(connection.execute(_TRUTH_WANTED if is_validator else _PAGE_OPEN).scalar())
+    return bool((_TRUTH_WANTED if is_validator else _PAGE_OPEN).value(connection))
 
 
 def _choices(
@@ -172,7 +175,7 @@ def _led(
 
 def pauses_for(connection: sa.Connection, node_ids: Sequence[str], now_ms: int) -> dict[str, dict[str, int]]:
     """Return which hosts of some nodes' open leases all nodes are to leave alone, and until when, by node."""
-    held = connection.execute(_HELD, {"ids": list(node_ids)})
+    held = _HELD.rows(connection, ids=list(node_ids))
     hosts_of: dict[str, set[str]] = defaultdict(set)
     for node_id, url in held:
         hosts_of[node_id].add(pace_key(url))

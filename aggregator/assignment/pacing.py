@@ -32,6 +32,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from storage.prepared import Prepared
 from storage.state import put_rows
 from storage.trust_tables import host_paces
 from windrow_protocol.addresses import address_verdict, parse_host_literal
@@ -44,7 +45,7 @@ from windrow_protocol.limits import (
     HOST_PAUSE_S_MAX,
 )
 from windrow_protocol.messages import Outcome
-from windrow_protocol.urls import DEFAULT_PORTS, split_http_url
+from windrow_protocol.urls import DEFAULT_PORTS, site_of, split_http_url
 
 _DOUBLINGS_MAX: Final = 16
 _RETRY_AFTER_STATUS: Final = frozenset({429, 503})
@@ -56,10 +57,11 @@ _READ_ROBOTS: Final = frozenset(
     {Outcome.FETCHED, Outcome.OPTOUT_DENIED, Outcome.NOT_FOUND, Outcome.UNCHANGED}
 )
 
-# Made once: building a statement costs more than SQLite takes to run it.
-_PAUSED = sa.select(host_paces.c.host, host_paces.c.paused_until_ms).where(
-    host_paces.c.host.in_(sa.bindparam("hosts", expanding=True)),
-    host_paces.c.paused_until_ms > sa.bindparam("now_ms"),
+_PAUSED = Prepared(
+    sa.select(host_paces.c.host, host_paces.c.paused_until_ms).where(
+        host_paces.c.host.in_(sa.bindparam("hosts", expanding=True)),
+        host_paces.c.paused_until_ms > sa.bindparam("now_ms"),
+    )
 )
 
 
@@ -89,8 +91,10 @@ class HostPace:
 
 
 _NEW: Final = HostPace()
-_PACES = sa.select(host_paces.c.host, *(host_paces.c[name] for name in HostPace.__slots__)).where(
-    host_paces.c.host.in_(sa.bindparam("hosts", expanding=True))
+_PACES = Prepared(
+    sa.select(host_paces.c.host, *(host_paces.c[name] for name in HostPace.__slots__)).where(
+        host_paces.c.host.in_(sa.bindparam("hosts", expanding=True))
+    )
 )
 
 
@@ -183,8 +187,8 @@ class Slots:
 
 
 def note_reports(connection: sa.Connection, reports: Sequence[tuple[str, Heard]], now_ms: int) -> None:
-    """Keep what answers, in their order, say about the hosts of their URLs."""
-    heard = [(pace_key(url), each) for url, each in reports]
+    """Keep what answers, in their order, say about the hosts of their URLs, which are canonical."""
+    heard = [(pace_key(site_of(url)), each) for url, each in reports]
     before = _paces_of(connection, {key for key, _ in heard})
     after = dict(before)
     for key, each in heard:
@@ -198,12 +202,12 @@ def note_reports(connection: sa.Connection, reports: Sequence[tuple[str, Heard]]
 
 def paused_among(connection: sa.Connection, hosts: Collection[str], now_ms: int) -> dict[str, int]:
     """Return which of these hosts, named by `pace_key`, are paused, and until when."""
-    rows = connection.execute(_PAUSED, {"hosts": list(hosts), "now_ms": now_ms})
+    rows = _PAUSED.rows(connection, hosts=list(hosts), now_ms=now_ms)
     return {row.host: row.paused_until_ms for row in rows}
 
 
 def _paces_of(connection: sa.Connection, keys: Collection[str]) -> dict[str, HostPace]:
-    known = {row[0]: HostPace(*row[1:]) for row in connection.execute(_PACES, {"hosts": list(keys)})}
+    known = {row[0]: HostPace(*row[1:]) for row in _PACES.rows(connection, hosts=list(keys))}
     return {key: known.get(key, _NEW) for key in keys}
 
 

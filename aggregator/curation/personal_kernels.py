@@ -38,18 +38,19 @@ _BREAK, _SPACE, _DASH, _DOT, _SLASH, _ZERO, _ONE, _COLON, _AT = 10, 32, 45, 46, 
 _A, _B, _C, _T, _X = 97, 98, 99, 116, 120
 
 _DIGIT, _LETTER, _HEX, _IN_TOKEN, _IN_VALUE, _IN_BASE58, _HIDDEN, _OPENS = 1, 2, 4, 8, 16, 32, 64, 128
+_MARKS: Final = 256  # what `_signs_of_marks` looks at
 # Letters that `re.IGNORECASE` takes for an ASCII one.
 _LIKE_ASCII: Final = {"\u0130": "i", "\u0131": "i", "\u017f": "s", "\u212a": "k"}
 
 
 @cache
-def _tables() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _tables() -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
     """Return the ASCII character as which each one is read, 0 for others, and what that is."""
     read = np.zeros(TABLE_SIZE, np.uint8)
     read[:128] = np.arange(128)
     for char, twin in {**twins(), **_LIKE_ASCII}.items():
         read[ord(char)] = ord(twin)
-    kinds = np.array([_kind(chr(code)) for code in read[:128]] + [0] * 128, np.uint8)
+    kinds = np.array([_kind(chr(code)) for code in read[:128]] + [0] * 128, np.uint16)
     for char in INVISIBLE:
         read[ord(char)] = 255
     kinds[255] = _HIDDEN
@@ -62,31 +63,23 @@ def _kind(char: str) -> int:
     kind |= _IN_TOKEN if char.isalnum() or char in "_-" else 0
     kind |= _IN_VALUE if char.isalnum() or char in "_+/=.!@#$%^&*~-" else 0
     kind |= _IN_BASE58 if char.isalnum() and char not in "0OIl" else 0
-    return kind | (_OPENS if char in "[({" else 0)
+    kind |= _OPENS if char in "[({" else 0
+    return kind | (_MARKS if char.isdigit() or char in "@.:-/[({xX" else 0)
 
 
 @compiled
-def _signs_of_runs(codes: Codes, read: NDArray[np.uint8], kinds: NDArray[np.uint8]) -> int:
-    """Return the detectors that a long run of certain characters is a sign for, as bits."""
-    found, digits, gap, hexes = 0, 0, 0, 0
-    token, value, value_digits, value_letters, base58, dashes = 0, 0, 0, 0, 0, 0
-    for code in codes:
+def _signs_of_run(
+    codes: Codes, start: int, end: int, read: NDArray[np.uint8], kinds: NDArray[np.uint16]
+) -> int:
+    """Return the detectors that one run of characters of tokens and values is a sign for, as bits."""
+    found, hexes, token, value, value_digits, value_letters, base58, dashes = 0, 0, 0, 0, 0, 0, 0, 0
+    for place in range(start, end):
+        code = codes[place]
         char = np.int64(read[code]) if code < TABLE_SIZE else 0
         kind = np.int64(kinds[char])
         if kind & _HIDDEN:
             continue
-        if kind & _DIGIT:
-            digits, gap = (digits + 1 if gap <= _GAP_CHARS else 1), 0
-            if digits >= _DIGITS:
-                found |= _NUMBER
-        else:
-            gap += 1 if char != _BREAK else _FAR
         hexes = hexes + 1 if kind & _HEX else 0
-        if hexes >= HEX_CHARS:
-            found |= _HEXES
-        if not kind & (_IN_VALUE | _IN_TOKEN):
-            token = value = value_digits = value_letters = base58 = dashes = 0
-            continue
         token = token + 1 if kind & _IN_TOKEN else 0
         base58 = base58 + 1 if kind & _IN_BASE58 else 0
         dashes = dashes + 1 if char == _DASH else 0
@@ -99,13 +92,48 @@ def _signs_of_runs(codes: Codes, read: NDArray[np.uint8], kinds: NDArray[np.uint
             found |= _SECRET
         if base58 >= _BASE58_CHARS:
             found |= _BASE58
+        if hexes >= HEX_CHARS:
+            found |= _HEXES
     return found
 
 
 @compiled
-def _signs_of_marks(codes: Codes, read: NDArray[np.uint8], kinds: NDArray[np.uint8]) -> int:
+def _signs_of_runs(codes: Codes, read: NDArray[np.uint8], kinds: NDArray[np.uint16]) -> int:
+    """Return the detectors that a long run of certain characters is a sign for, as bits.
+
+    Only runs that are long enough for anything are looked at closely; words of prose are not.
+    """
+    found, seen, digits, last_digit = 0, 0, 0, -_FAR  # `seen`: characters, without hidden ones
+    start, chars, chars_digits, chars_dashes = 0, 0, 0, 0  # of the run
+    for place in range(codes.size + 1):
+        code = codes[place] if place < codes.size else np.uint32(_SPACE)
+        char = np.int64(read[code]) if code < TABLE_SIZE else 0
+        kind = np.int64(kinds[char])
+        if kind & _HIDDEN:
+            continue
+        seen += 1
+        if kind & _DIGIT:
+            digits = digits + 1 if seen - last_digit <= _GAP_CHARS + 1 else 1
+            last_digit = seen
+            if digits >= _DIGITS:
+                found |= _NUMBER
+            chars_digits += 1
+        elif char == _BREAK:
+            last_digit = -_FAR
+        if kind & (_IN_VALUE | _IN_TOKEN):
+            chars += 1
+            chars_dashes += char == _DASH
+            continue
+        if chars >= _TOKEN_CHARS or (chars >= _VALUE_CHARS and chars_digits >= 2) or chars_dashes >= _DASHES:
+            found |= _signs_of_run(codes, start, place, read, kinds)
+        start, chars, chars_digits, chars_dashes = place + 1, 0, 0, 0
+    return found
+
+
+@compiled
+def _signs_of_marks(codes: Codes, read: NDArray[np.uint8], kinds: NDArray[np.uint16]) -> int:
     """Return the detectors that a few certain characters beside each other are a sign for, as bits."""
-    found, opened, slashes = 0, 0, False
+    found, opened, slashes, idle = 0, 0, False, True
     dots, colons, pairs = -1, -1, -1  # characters since the last such mark, -1: something else stood between
     dotted, coloned, paired = False, False, 0
     before: Any = 0
@@ -114,6 +142,10 @@ def _signs_of_marks(codes: Codes, read: NDArray[np.uint8], kinds: NDArray[np.uin
         char = np.int64(read[code]) if code < TABLE_SIZE else 0
         kind = np.int64(kinds[char])
         if kind & _HIDDEN:
+            continue
+        low = char | 32 if kind & _LETTER else char
+        if idle and not kind & _MARKS:  # nothing has begun, and this begins nothing
+            before_that, before = before, low
             continue
         if char == _AT:
             found |= _EMAIL
@@ -141,7 +173,6 @@ def _signs_of_marks(codes: Codes, read: NDArray[np.uint8], kinds: NDArray[np.uin
             coloned, colons = False, colons + (colons >= 0)
         else:
             coloned, colons = False, -1
-        low = char | 32 if kind & _LETTER else char
         found |= _EMAIL * (opened == 3 and low == _T) | _EVM * (low == _X and before == _ZERO)
         slashes |= char == _SLASH and before == _SLASH and before_that == _COLON
         opened = (
@@ -151,6 +182,7 @@ def _signs_of_marks(codes: Codes, read: NDArray[np.uint8], kinds: NDArray[np.uin
             if opened == 1 and char == _SPACE
             else 3 * (0 < opened < 3 and low == _A)
         )
+        idle = dots < 0 and colons < 0 and pairs < 0 and opened == 0
         before_that, before = before, low
     return found | _SECRET * (slashes and found & _EMAIL != 0)
 

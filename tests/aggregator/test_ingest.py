@@ -16,11 +16,18 @@ from real_house import NETWORK, PAYOUT, Node, open_segments, words_of
 from aggregator.assignment.closing import expire_leases
 from aggregator.ingest import read_text
 from aggregator.log_entries import GENESIS_HEAD, next_head
-from storage.tables import contributions, frontier, leases, submissions
+from storage.tables import contributions, frontier, leases, nodes, submissions
 from storage.trust_tables import audits
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import BATCH_DECODED_BYTES_MAX
-from windrow_protocol.messages import LeaseRequest, Outcome, Receipt, Registration, encode_batch
+from windrow_protocol.messages import (
+    LeaseRequest,
+    Outcome,
+    Receipt,
+    Registration,
+    encode_batch,
+    unpack_bounded,
+)
 from windrow_protocol.signing import verify
 
 
@@ -154,6 +161,31 @@ async def test_a_bomb_is_refused_before_it_grows(world: World) -> None:
         await world.doors.submissions(node.request("submit", bomb))
     with pytest.raises(WindrowError, match="bad_compression"):
         await world.doors.submissions(node.request("submit", b"not zstd at all"))
+
+
+def test_a_batch_is_held_to_the_size_it_says_and_to_the_bound_where_it_says_none() -> None:
+    data = b"a" * 100_000
+    honest, silent = (
+        zstandard.compress(data),
+        zstandard.ZstdCompressor(write_content_size=False).compress(data),
+    )
+    for frame in (honest, silent):
+        assert unpack_bounded(frame, 100_000) == data
+        with pytest.raises(WindrowError, match="decompression_bomb"):
+            unpack_bounded(frame, 99_999)
+    assert honest[5:9] == len(data).to_bytes(4, "little")
+    for said in (0, 1, 50, 99_999, 100_001, 2**31):
+        with pytest.raises(WindrowError, match=r"bad_compression|decompression_bomb"):
+            unpack_bounded(honest[:5] + said.to_bytes(4, "little") + honest[9:])
+
+
+async def test_a_strangers_batch_is_not_even_unpacked(world: World) -> None:
+    stranger = await world.node()
+    with world.house.state.write() as connection:
+        connection.execute(sa.update(nodes).values(state="left"))
+    bomb = zstandard.compress(b"\0" * (BATCH_DECODED_BYTES_MAX + 10))
+    with pytest.raises(WindrowError, match="node_left"):
+        await world.doors.submissions(stranger.request("submit", bomb))
 
 
 async def test_an_unparseable_line_is_answered_and_not_dropped(world: World) -> None:

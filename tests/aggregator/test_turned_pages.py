@@ -280,17 +280,14 @@ async def test_ingest_looks_imports_up_by_their_index(tmp_path: Path) -> None:
     """Each answer asks for them: the log of a network must not be read for that."""
     world = TrustWorld(tmp_path, rules=RULES)
     imported(world, OLD)
-    asked: list[tuple[str, Any]] = []
-
-    def note(*call: Any) -> None:
-        asked.append((call[2], call[3]))
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    try:
-        await world.hand_in(await world.node(), PAGE, OLD)
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)
-    (lookup,) = [call for call in asked if "'import'" in call[0]]
+    asked: list[str] = []
+    node = await world.node()
+    with world.house.state.write() as connection:
+        driver: Any = connection.connection.driver_connection
+    driver.set_trace_callback(asked.append)  # the pool has this one writer
+    await world.hand_in(node, PAGE, OLD)
+    driver.set_trace_callback(None)
+    (lookup,) = [said for said in asked if "'import'" in said and "SELECT" in said]
     with world.house.state.read() as connection:
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {lookup[0]}", lookup[1]).all()
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {lookup}").all()
     assert any("imports_of_url" in row[-1] for row in plan), plan

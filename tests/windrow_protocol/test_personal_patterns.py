@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import string
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from real_data import real_data
 
+from windrow_protocol import personal_national_ids as national_ids
+from windrow_protocol import personal_patterns
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TEXT_BYTES_MAX
 from windrow_protocol.personal_checksums import evm_address, iban, luhn, mod_11_10, verhoeff
@@ -248,3 +251,22 @@ def test_checksums_of_published_examples() -> None:
     assert evm_address(WALLET)
     assert evm_address(WALLET.lower())
     assert not evm_address(WALLET.swapcase().replace("0X", "0x"))
+
+
+@pytest.mark.parametrize(
+    "shape", national_ids.SHAPES, ids=lambda shape: f"{shape.country} {shape.written}"[:40]
+)
+def test_every_number_of_a_shape_passes_what_is_looked_for_before_it(shape: national_ids.Shape) -> None:
+    """Or numbers would be left out unseen: numbers are drawn from the shape itself."""
+
+    @given(st.from_regex(re.compile(f"(?:{shape.written})", re.IGNORECASE), fullmatch=True))
+    def passes(number: str) -> None:
+        for text in (number, f"no. {number}, and", f"({number})"):
+            assert national_ids._ENOUGH.search(text)
+
+    passes()
+
+
+@given(st.text(st.characters(codec=None), max_size=40) | st.text(max_size=200))
+def test_characters_beyond_ascii_are_those_of_the_text(text: str) -> None:
+    assert personal_patterns._beyond_ascii(text) == {char for char in text if char > "\x7f"}

@@ -21,6 +21,7 @@ from windrow_protocol.urls import (
     host_key,
     is_same_host,
     registrable_domain,
+    site_of,
     split_http_url,
     url_sha256,
     whatwg_href,
@@ -290,6 +291,15 @@ URLS = st.builds(
 def test_canonical_is_idempotent_and_declared(url: str) -> None:
     if not _cause(url):
         _assert_lawful(url)
+
+
+@patient
+@given(URLS)
+def test_the_site_of_a_canonical_url_has_its_host_key(url: str) -> None:
+    assume(not _cause(url))
+    canonical = canonical_url(url)
+    assert canonical.startswith(site_of(canonical))
+    assert host_key(site_of(canonical)) == host_key(canonical)
 
 
 @patient

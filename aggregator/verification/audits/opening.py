@@ -37,17 +37,18 @@ from aggregator.verification.drawing.draws import drawing_validators
 from aggregator.verification.standings.audit_rate import audit_rate_ppm
 from aggregator.verification.standings.exposure import Exposures
 from storage.house import House
+from storage.prepared import Prepared
 from storage.state import get_meta, set_meta
 from storage.trust_tables import audits
 from windrow_protocol.audit_draw import share_of_one_ppm
 from windrow_protocol.limits import AUDIT_VALUE_BYTES_MAX
 from windrow_protocol.messages import Contribution, Outcome, Submission, contribution_id_for
 from windrow_protocol.trust_rules import PPM
-from windrow_protocol.urls import host_key
+from windrow_protocol.urls import host_key, site_of
 
 _AUDITED: Final = frozenset({"work", KIND})
 _FOLD: Final = "audits/value"  # documents and counted bytes of all texts so far
-_INSERT_AUDITS = sa.insert(audits)  # made once: building a statement costs more than SQLite takes to run it
+_INSERT_AUDITS = Prepared(sa.insert(audits))
 
 
 class AuditOpener:
@@ -68,7 +69,7 @@ class AuditOpener:
         self._documents, self._bytes = map(int, (get_meta(connection, _FOLD) or "0 0").split())
         work = [lease for lease in leases if lease.kind in _AUDITED]
         self._turned = TurnedPages(house, connection, work, read)
-        self._hosts = {lease.lease_id: host_key(lease.url) for lease in work}
+        self._hosts = {lease.lease_id: host_key(site_of(lease.url)) for lease in work}
         nodes = {lease.node_id for lease in work}
         self._exposures = Exposures(connection, house.rules, nodes, set(self._hosts.values()))
         self._new_documents = self._new_bytes = 0
@@ -87,8 +88,7 @@ class AuditOpener:
 
     def write(self) -> None:
         """Write the audits, whom they are asked of, and the running mean, which the texts of this transaction join."""
-        if self._rows:
-            self._connection.execute(_INSERT_AUDITS, self._rows)
+        _INSERT_AUDITS.run(self._connection, self._rows)
         ask_first(self._house, self._connection, self._asked)
         self._exposures.write()
         if self._new_documents:

@@ -43,6 +43,7 @@ from aggregator.verification.drawing.audit_epochs import open_epoch
 from aggregator.verification.standings.standing import in_good_standing
 from aggregator.verification.standings.standing_rows import is_hard, standing_of
 from storage.house import House
+from storage.prepared import Prepared
 from storage.tables import contributions, leases, verdicts
 from storage.trust_tables import audits, turned_pages
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN
@@ -53,6 +54,11 @@ KIND: Final = "turned"  # of a lease
 _LOOKED_AT_MAX: Final = 16
 # As the index `imports_of_url` has it, or SQLite passes the index by.
 _IMPORT: Final[sa.ColumnElement[str]] = sa.literal_column("'import'")
+_IMPORTED = Prepared(
+    sa.select(contributions.c.url, contributions.c.seq, contributions.c.fetched_at_ms)
+    .where(contributions.c.kind == _IMPORT, contributions.c.url.in_(sa.bindparam("urls", expanding=True)))
+    .order_by(contributions.c.fetched_at_ms, contributions.c.seq)
+)
 
 
 class TurnedPages:
@@ -101,13 +107,8 @@ def _is_on(house: House) -> bool:
 
 def _imported(connection: sa.Connection, urls: Collection[str]) -> Mapping[str, Sequence[Any]]:
     """Return the first and the last text that was imported of each page, by the time of their fetch."""
-    statement = (
-        sa.select(contributions.c.url, contributions.c.seq, contributions.c.fetched_at_ms)
-        .where(contributions.c.kind == _IMPORT, contributions.c.url.in_(urls))
-        .order_by(contributions.c.fetched_at_ms, contributions.c.seq)
-    )
     found: dict[str, list[Any]] = {}
-    for row in connection.execute(statement):
+    for row in _IMPORTED.rows(connection, urls=list(urls)):
         found.setdefault(row.url, []).append(row)
     return {url: [rows[0], rows[-1]] for url, rows in found.items()}
 

@@ -26,6 +26,7 @@ import sqlalchemy as sa
 
 from aggregator.verification.drawing.audit_steps import UNDECIDED
 from storage.house import House
+from storage.prepared import Prepared
 from storage.state import get_cursor, insert_once
 from storage.tables import nodes, submissions
 from storage.trust_tables import audit_epochs, audit_secrets, audits
@@ -39,8 +40,7 @@ STEPS: dict[tuple[str, str], str] = {
     ("sealed", "publish"): "closed",
 }
 GENESIS_HEAD = "0" * 64
-# Made once: building a statement costs more than SQLite takes to run it.
-_OPEN = sa.select(audit_epochs.c.epoch_id).where(audit_epochs.c.state == "open")
+_OPEN = Prepared(sa.select(audit_epochs.c.epoch_id).where(audit_epochs.c.state == "open"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class EpochRow:
 
 def open_epoch(connection: sa.Connection) -> int:
     """Return the number of the open epoch; the first one begins with the log. In a writing transaction."""
-    found = connection.execute(_OPEN).scalar()
+    found: int | None = _OPEN.value(connection)
     if found is None:
         insert_once(connection, audit_epochs, epoch_id=1, state="open", first_seq=1, opened_at_ms=0)
     return found or 1

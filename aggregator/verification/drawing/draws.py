@@ -25,6 +25,7 @@ import sqlalchemy as sa
 
 from aggregator.verification.drawing.audit_epochs import EpochRow, begun_epoch, epoch_of, epochs_in, head_at
 from storage.house import House
+from storage.prepared import Prepared
 from storage.state import get_cursor, insert_once
 from storage.trust_tables import audit_epochs, audit_secrets, audits, draws
 from windrow_protocol.audit_draw import NO_LOG, commitment_of, next_log_digest
@@ -44,14 +45,15 @@ from windrow_protocol.trust_rules import TrustRules
 LAG_WAITS: Final = (
     5  # times `draw_wait_ms`: who has not drawn what is older is not waited for, though it speaks
 )
-# Made once: building a statement costs more than SQLite takes to run it.
-_NEXT = (
+_NEXT = Prepared(
     sa.select(audits.c.opened_at_ms)
     .where(audits.c.epoch_id == sa.bindparam("of_epoch"), audits.c.seq > sa.bindparam("after"))
     .order_by(audits.c.seq)
     .limit(1)
 )
-_SEEN = sa.select(audit_secrets.c.seen_at_ms).where(audit_secrets.c.epoch_id == sa.bindparam("of_epoch"))
+_SEEN = Prepared(
+    sa.select(audit_secrets.c.seen_at_ms).where(audit_secrets.c.epoch_id == sa.bindparam("of_epoch"))
+)
 
 
 class Signed(Message, frozen=True):
@@ -180,7 +182,7 @@ def drawing_validators(connection: sa.Connection, rules: TrustRules, epoch_id: i
 
     Counting the dead would let the rate sink; where all are silent all are counted, and their entries wait.
     """
-    seen = list(connection.execute(_SEEN, {"of_epoch": epoch_id}).scalars())
+    seen = [row.seen_at_ms for row in _SEEN.rows(connection, of_epoch=epoch_id)]
     return sum(each > now_ms - rules.draw_wait_ms for each in seen) or len(seen)
 
 
@@ -213,7 +215,7 @@ def drawn_upto(connection: sa.Connection, rules: TrustRules, epoch_id: int, now_
 
 def _lags(connection: sa.Connection, rules: TrustRules, epoch_id: int, place: int, now_ms: int) -> bool:
     """Say whether the first entry after a place of the log has waited for long to be drawn."""
-    opened_at_ms = connection.execute(_NEXT, {"of_epoch": epoch_id, "after": place}).scalar()
+    opened_at_ms = _NEXT.value(connection, of_epoch=epoch_id, after=place)
     return opened_at_ms is not None and opened_at_ms < now_ms - LAG_WAITS * rules.draw_wait_ms
 
 

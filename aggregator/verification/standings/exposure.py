@@ -17,7 +17,7 @@ Usage::
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -25,6 +25,7 @@ import sqlalchemy as sa
 
 from aggregator.verification.standings.audit_rate import Exposure
 from aggregator.verification.standings.standing import Standing
+from storage.prepared import Prepared
 from storage.state import get_meta, put_rows
 from storage.tables import nodes
 from storage.trust_tables import document_counts, host_standings, node_stakes, standings
@@ -32,7 +33,7 @@ from windrow_protocol.trust_rules import DAY_MS, TrustRules
 
 MEAN_DOCUMENT = "rewards/mean_document_wei"  # meta: what the ledger says a mean document earns
 
-_STAKES = (
+_STAKES = Prepared(
     sa.select(
         nodes.c.node_id,
         *(document_counts.c[name] for name in ("documents", "passed", "day", "today", "yesterday")),
@@ -47,8 +48,10 @@ _STAKES = (
     )
     .where(nodes.c.node_id.in_(sa.bindparam("of_nodes", expanding=True)))
 )
-_HARD = sa.select(host_standings.c.host_key).where(
-    host_standings.c.hard, host_standings.c.host_key.in_(sa.bindparam("of_hosts", expanding=True))
+_HARD = Prepared(
+    sa.select(host_standings.c.host_key).where(
+        host_standings.c.hard, host_standings.c.host_key.in_(sa.bindparam("of_hosts", expanding=True))
+    )
 )
 
 
@@ -70,6 +73,9 @@ class _Counted:
             self.yesterday = self.today if day == self.day + 1 else 0
             self.day, self.today = day, 1
 
+    def columns(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
     def of_last_day(self, now_ms: int) -> float:
         day, into_day_ms = divmod(now_ms, DAY_MS)
         if day > self.day + 1:
@@ -87,7 +93,7 @@ class Exposures:
         """Read what is known of registered nodes and of hosts (by host key)."""
         self._connection = connection
         self._rules = rules
-        rows = connection.execute(_STAKES, {"of_nodes": list(node_ids)})
+        rows = _STAKES.rows(connection, of_nodes=list(node_ids))
         self._mean_wei = int(get_meta(connection, MEAN_DOCUMENT) or 0)
         self._counted: dict[str, _Counted] = {}
         self._at_stake: dict[str, float] = {}
@@ -95,7 +101,7 @@ class Exposures:
         for row in rows:
             self._learn(row)
         hard = rules.on("hard_hosts")
-        self._hard = set(connection.execute(_HARD, {"of_hosts": list(hosts)}).scalars()) if hard else set()
+        self._hard = {row.host_key for row in _HARD.rows(connection, of_hosts=list(hosts))} if hard else set()
         self._changed: set[str] = set()
 
     def of(self, node_id: str, host_key: str, now_ms: int) -> Exposure:
@@ -116,7 +122,7 @@ class Exposures:
 
     def write(self) -> None:
         """Write the counts; in the transaction in which they were read."""
-        rows = [{"node_id": each, **asdict(self._counted[each])} for each in sorted(self._changed)]
+        rows = [{"node_id": each, **self._counted[each].columns()} for each in sorted(self._changed)]
         put_rows(self._connection, document_counts, rows)
         self._changed.clear()
 
