@@ -2,9 +2,10 @@
 
 Rules: four files, `recipe.toml`, `build.sql`, `checks.sql`, `card.md`; a missing or unknown setting is refused with
 its name. Money is written as whole wei. Columns are listed in the order in which they are sold, each with its type
-and what it says. `checks.sql` is a list of statements, each below a line `-- check: name`.
+and what it says. `checks.sql` is a list of statements, each below a line `-- check: name`; before them come those of
+`must_hold.sql` beside this module, which no recipe can leave out.
 
-Does not: run SQL, know any dataset by name, or read anything outside the folder.
+Does not: run SQL, or know any dataset by name.
 
 Usage: `recipe = load_recipe(recipes_dir, "web_text")`.
 """
@@ -38,7 +39,21 @@ COLUMN_TYPES: Final[dict[str, pa.DataType]] = {
 }
 # What the publisher itself fills in; `build.sql` gives all the others.
 PUBLISHER_COLUMNS: Final = ("contributor_pseudonym", "pii_redactions")
-REQUIRED_COLUMNS: Final = ("id", "text", "language", "token_count", "content_sha256")
+# What `must_hold.sql` looks at.
+REQUIRED_COLUMNS: Final = (
+    *(
+        "id",
+        "text",
+        "language",
+        "token_count",
+        "content_sha256",
+        "fetched_at",
+        "robots_state",
+        "optout_signals",
+    ),
+    *("dup_cluster_id", "verdict", "contributor_pseudonym", "consent_receipt_id", "pii_redactions"),
+)
+_MUST_HOLD: Final = Path(__file__).with_name("must_hold.sql")
 _CHECK = re.compile(r"^--\s*check:\s*(\S.*?)\s*$", re.MULTILINE)
 
 Wei = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,37})(?!\\n)$")]
@@ -108,7 +123,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe that was read whole; `sha256` names its four files together. `whole`: of what it is the changes."""
+    """A recipe that was read whole; `sha256` names its files together. `whole`: of what it is the changes."""
 
     dataset: str
     settings: Settings
@@ -149,13 +164,14 @@ def load_recipe(recipes_dir: Path, dataset: str) -> Recipe:
         raise WindrowError("unknown_dataset", f"{dataset}; there are: {known}")
     parts = {name: _read(folder / name) for name in ("recipe.toml", "build.sql", "checks.sql", "card.md")}
     digest = hashlib.sha256()
-    for name, text in sorted(parts.items()):
+    must_hold = _read(_MUST_HOLD)
+    for name, text in sorted({**parts, _MUST_HOLD.name: must_hold}.items()):
         digest.update(f"{name}\n{len(text)}\n{text}".encode())
     return Recipe(
         dataset=dataset,
         settings=_settings(parts["recipe.toml"]),
         build_sql=parts["build.sql"],
-        checks=split_checks(parts["checks.sql"]),
+        checks=_distinct(split_checks(must_hold) + split_checks(parts["checks.sql"])),
         card=parts["card.md"],
         sha256=digest.hexdigest(),
     )
@@ -172,8 +188,16 @@ def split_checks(text: str) -> tuple[Check, ...]:
         for mark, end in zip(marks, ends, strict=True)
     )
     empty = [check.name for check in checks if not check.sql]
-    if empty or len({check.name for check in checks}) != len(checks):
-        raise WindrowError("bad_recipe", f"checks.sql: empty or double check {empty}")
+    if empty:
+        raise WindrowError("bad_recipe", f"checks.sql: empty check {empty}")
+    return checks
+
+
+def _distinct(checks: tuple[Check, ...]) -> tuple[Check, ...]:
+    names = [check.name for check in checks]
+    double = sorted({name for name in names if names.count(name) > 1})
+    if double:
+        raise WindrowError("bad_recipe", f"checks.sql: double check {double}")
     return checks
 
 

@@ -183,9 +183,9 @@ def test_a_failing_check_publishes_nothing_and_names_itself(world: PublishedWorl
     recipes = copied_recipes(
         tmp_path / "recipes",
         checks=(
-            "-- check: no text twice",
+            "-- check: no language",
             "-- check: only long texts\nSELECT id, length(text) AS chars FROM export\n"
-            "WHERE length(text) < 3000;\n\n-- check: no text twice",
+            "WHERE length(text) < 3000;\n\n-- check: no language",
         ),
     )
     with pytest.raises(WindrowError, match="only long texts") as refusal:
@@ -199,6 +199,19 @@ def test_a_failing_check_publishes_nothing_and_names_itself(world: PublishedWorl
     assert not list(world.house.home.glob("exports/*"))
 
 
+def test_no_recipe_can_leave_out_what_every_dataset_must_hold(world: PublishedWorld, tmp_path: Path) -> None:
+    """A recipe that gives each row twice and asks of its rows nothing itself: nothing is published all the same."""
+    twice = "FROM (SELECT * FROM accepted UNION ALL SELECT * FROM accepted)\nWHERE"
+    recipes = copied_recipes(tmp_path / "recipes", build=("FROM accepted\nWHERE", twice))
+    (recipes / "web_text" / "checks.sql").write_text("-- check: anything\nSELECT 1 WHERE false;\n")
+    with pytest.raises(WindrowError) as refusal:
+        publish(world.house, recipes, "web_text")
+    assert refusal.value.code == "checks_failed"
+    assert {"ids are unique", "no text twice"} <= {
+        failure.name for failure in publish(world.house, recipes, "web_text", dry_run=True).failures
+    }
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -206,7 +219,9 @@ def test_a_failing_check_publishes_nothing_and_names_itself(world: PublishedWorl
         ({"build": ("    language_score,\n", "")}, "language_score"),
         ({"build": ("FROM curated", "FROM read_parquet('/etc/hostname')")}, "build.sql"),
         ({"checks": ("-- check: ", "-- checks: ")}, "no line"),
-        ({"checks": ("FROM export GROUP BY id", "FROM exports GROUP BY id")}, "ids are unique"),
+        ({"checks": ("FROM export\nWHERE", "FROM exports\nWHERE")}, "no language less sure"),
+        ({"checks": ("no language less sure than promised", "ids are unique")}, "ids are unique"),
+        ({"recipe": ("[columns.optout_signals]", "[columns.signals]")}, "optout_signals"),
         ({"recipe": ("[price]", "[prise]")}, "recipe.toml"),
         ({"recipe": ('type = "float64"', 'type = "float"')}, "float"),
         ({"recipe": ("20000000000000000000", "20e18")}, "wei_per_million_tokens"),
