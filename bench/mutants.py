@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:1] = [str(ROOT), str(ROOT / "tests")]
 
 import pytest  # noqa: E402
+from hypothesis import Phase, settings  # noqa: E402
 
 from bench.solidity.mutations import Mutant, mutants_of  # noqa: E402
 from chain import abi  # noqa: E402
@@ -65,6 +66,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--contracts", nargs="+", choices=CONTRACTS, default=list(CONTRACTS))
     parser.add_argument("--every", type=int, default=1, help="only every nth mutant")
     options = parser.parse_args(arguments)
+    # A failure is enough here: looking for its smallest example would take most of the time.
+    settings.register_profile("mutants", phases=[Phase.explicit, Phase.generate], database=None)
+    settings.load_profile("mutants")
     pytest.main(
         [*_tests(CONTRACTS), "--collect-only", "-qqq", "-p", "no:cacheprovider"]
     )  # imports everything
@@ -112,16 +116,16 @@ def outcome_of(compiler: Compiler, contract: str, mutant: Mutant) -> str:
                 (package / "artifacts" / f"{made}.json").write_text(json.dumps(artifact))
         except CompileError:
             return "not_compiled"
-        return "survived" if _passes(_tests([contract]), package, Path(name)) else "killed"
+        return "survived" if _passes(_tests([contract]), package) else "killed"
 
 
-def _passes(tests: list[str], package: Path, place: Path) -> bool:
+def _passes(tests: list[str], package: Path) -> bool:
     """Run tests in a fork in which the contracts are those of `package`; say whether all passed in time."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            code = _run(tests, package, place)
+            code = _run(tests, package)
         finally:
             os._exit(code)
     deadline_s = time.monotonic() + TESTS_S_MAX
@@ -135,11 +139,10 @@ def _passes(tests: list[str], package: Path, place: Path) -> bool:
     return False
 
 
-def _run(tests: list[str], package: Path, place: Path) -> int:
+def _run(tests: list[str], package: Path) -> int:
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
-    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(place)
     vars(abi)["files"] = lambda _package: package
     for cached in (abi.artifact, abi.functions):
         cached.cache_clear()
