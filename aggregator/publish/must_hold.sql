@@ -1,4 +1,4 @@
--- What every dataset must hold, whatever its recipe says: each statement must return no rows, else nothing is published.
+-- What every dataset of pages must hold, whatever its recipe says: each statement must return no rows, else nothing is published.
 -- `export` is what would be sold, `lake` what it is from, `sellable` what audits have let through.
 
 -- check: ids are unique

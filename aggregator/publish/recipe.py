@@ -3,7 +3,7 @@
 Rules: four files, `recipe.toml`, `build.sql`, `checks.sql`, `card.md`; a missing or unknown setting is refused with
 its name. Money is written as whole wei. Columns are listed in the order in which they are sold, each with its type
 and what it says. `checks.sql` is a list of statements, each below a line `-- check: name`; before them come those of
-`must_hold.sql` beside this module, which no recipe can leave out.
+`must_hold.sql` beside this module, which no recipe of pages can leave out.
 
 Does not: run SQL, or know any dataset by name.
 
@@ -39,19 +39,11 @@ COLUMN_TYPES: Final[dict[str, pa.DataType]] = {
 }
 # What the publisher itself fills in; `build.sql` gives all the others.
 PUBLISHER_COLUMNS: Final = ("contributor_pseudonym", "pii_redactions")
-# What `must_hold.sql` looks at.
-REQUIRED_COLUMNS: Final = (
-    *(
-        "id",
-        "text",
-        "language",
-        "token_count",
-        "content_sha256",
-        "fetched_at",
-        "robots_state",
-        "optout_signals",
-    ),
-    *("dup_cluster_id", "verdict", "contributor_pseudonym", "consent_receipt_id", "pii_redactions"),
+REQUIRED_COLUMNS: Final = ("id", "text", "language", "token_count", "content_sha256")
+# What `must_hold.sql` looks at beside those.
+PAGE_COLUMNS: Final = (
+    *("fetched_at", "robots_state", "optout_signals", "dup_cluster_id", "verdict"),
+    *("contributor_pseudonym", "consent_receipt_id", "pii_redactions"),
 )
 _MUST_HOLD: Final = Path(__file__).with_name("must_hold.sql")
 _CHECK = re.compile(r"^--\s*check:\s*(\S.*?)\s*$", re.MULTILINE)
@@ -164,14 +156,15 @@ def load_recipe(recipes_dir: Path, dataset: str) -> Recipe:
         raise WindrowError("unknown_dataset", f"{dataset}; there are: {known}")
     parts = {name: _read(folder / name) for name in ("recipe.toml", "build.sql", "checks.sql", "card.md")}
     digest = hashlib.sha256()
-    must_hold = _read(_MUST_HOLD)
+    settings = _settings(parts["recipe.toml"])
+    must_hold = "" if settings.people else _read(_MUST_HOLD)
     for name, text in sorted({**parts, _MUST_HOLD.name: must_hold}.items()):
         digest.update(f"{name}\n{len(text)}\n{text}".encode())
     return Recipe(
         dataset=dataset,
-        settings=_settings(parts["recipe.toml"]),
+        settings=settings,
         build_sql=parts["build.sql"],
-        checks=_distinct(split_checks(must_hold) + split_checks(parts["checks.sql"])),
+        checks=_distinct(split_checks(must_hold) if must_hold else (), split_checks(parts["checks.sql"])),
         card=parts["card.md"],
         sha256=digest.hexdigest(),
     )
@@ -193,7 +186,8 @@ def split_checks(text: str) -> tuple[Check, ...]:
     return checks
 
 
-def _distinct(checks: tuple[Check, ...]) -> tuple[Check, ...]:
+def _distinct(shared: tuple[Check, ...], own: tuple[Check, ...]) -> tuple[Check, ...]:
+    checks = shared + own
     names = [check.name for check in checks]
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
@@ -217,7 +211,8 @@ def _settings(text: str) -> Settings:
     if settings.people and (settings.people.of == "monthly_counts") != bool(settings.people.epsilon_micro):
         raise WindrowError("bad_recipe", "recipe.toml: counts cost an `epsilon_micro`, visits none")
     unknown = {column.type for column in settings.columns.values()} - set(COLUMN_TYPES)
-    missing = [name for name in REQUIRED_COLUMNS if name not in settings.columns]
+    required = REQUIRED_COLUMNS if settings.people else REQUIRED_COLUMNS + PAGE_COLUMNS
+    missing = [name for name in required if name not in settings.columns]
     if unknown or missing:
         raise WindrowError("bad_recipe", f"recipe.toml: unknown types {sorted(unknown)}, missing {missing}")
     return settings

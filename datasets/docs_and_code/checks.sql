@@ -1,5 +1,5 @@
--- Beside what every dataset must hold (aggregator/publish/must_hold.sql), each statement must return no rows, else nothing
--- is published. `export` is what would be sold, `lake` what it is from.
+-- Beside what every dataset of pages must hold (aggregator/publish/must_hold.sql), each statement must return no rows,
+-- else nothing is published. `export` is what would be sold, `lake` what it is from.
 
 -- check: every row has code
 SELECT id, code_line_share FROM export
