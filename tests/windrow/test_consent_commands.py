@@ -50,7 +50,7 @@ async def test_what_a_month_earned_is_told_to_its_person(tmp_path: Path, place: 
     async with host(home, "--coordinator", place.url) as bridge:
         assert (await bridge.ask(donation()))["state"] == "delivered"
     told = await asyncio.to_thread(windrow, home, "pay", "--coordinator", place.url)
-    assert told.stdout.startswith("2023-11  waiting        1 visits  pending 0  yours 0")
+    assert told.stdout.startswith("2023-11  waiting        1 visits  pending 0 WIND, yours 0 WIND")
     assert "200 visits" in told.stdout
     (month,) = json.loads(
         (await asyncio.to_thread(windrow, home, "pay", "--json", "--coordinator", place.url)).stdout
