@@ -27,7 +27,7 @@ from aggregator.publish.changes import changes_recipe, only_changed, texts_of
 from aggregator.publish.croissant import describe_export
 from aggregator.publish.donated import Read
 from aggregator.publish.filters import Dropped
-from aggregator.publish.people_rows import PeopleData, keep_behind, people_batches, read_people
+from aggregator.publish.people_rows import PeopleData, build_people, keep_behind, read_people
 from aggregator.publish.recipe import Recipe, load_recipe
 from aggregator.publish.removals import removed_ids
 from aggregator.publish.rows import CheckFailure, build_rows, open_engine, read_evidence, run_checks
@@ -109,7 +109,8 @@ def publish(
     house.env.disk.remove(temporary)  # one process writes: what is left here is from a crash
     try:
         if recipe.settings.people:
-            built, failures, people = _build_people(house, recipe, read, temporary, progress)
+            people = read_people(house, read, _salt(house, recipe.family), recipe.settings.people)
+            built, failures = build_people(recipe, people, temporary, progress)
             snapshot = NO_SNAPSHOT
         else:
             built, failures, snapshot = _build(house, recipe, held, temporary, progress)
@@ -147,22 +148,6 @@ def _build(
     )
     engine = open_engine(recipe, lake=lake, sellable=may_sell, export=rows)
     return built, run_checks(engine, recipe.checks), snapshot
-
-
-def _build_people(
-    house: House, recipe: Recipe, read: Read | None, folder: Path, progress: Progress | None
-) -> tuple[BuiltFolder, list[CheckFailure], PeopleData]:
-    """Build an export about people, from what they gave and from nothing of the lake."""
-    if read is None or recipe.settings.people is None:
-        raise WindrowError("nothing_to_publish", f"{recipe.dataset}: donations cannot be opened here")
-    data = read_people(house, read, _salt(house, recipe.family), recipe.settings.people)
-    people_min = {"people_min": recipe.settings.people.people_min}
-    engine = open_engine(recipe, people_min, **data.views)
-    built = build_data(folder, recipe, people_batches(engine, recipe, data, redact), progress)
-    rows = pads.dataset([str(folder / shard.path) for shard in built.shards], schema=recipe.schema)
-    export = rows if built.shards else recipe.schema.empty_table()
-    engine = open_engine(recipe, people_min, export=export, **data.views)
-    return built, run_checks(engine, recipe.checks), data
 
 
 def _salt(house: House, dataset: str) -> bytes:

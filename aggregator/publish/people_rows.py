@@ -5,7 +5,12 @@ proven of a row is its digest, under the manifest's signature; who gave it, and 
 values and kept in the house. An export is adopted only while nothing of it was taken back: whatever is withdrawn while
 it is built stops it.
 
-Does not: write files, judge months, or pay. Usage: `batches = people_batches(engine, recipe, redact)`.
+Does not: judge months, sign, or pay.
+
+Usage::
+
+    data = read_people(house, vault.read, salt, terms)
+    built, failures = build_people(recipe, data, folder, None)
 """
 
 from __future__ import annotations
@@ -13,16 +18,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.dataset as pads
 import sqlalchemy as sa
 
+from aggregator.publish.build_folder import BuiltFolder, Progress, build_data
 from aggregator.publish.donated import Donated, Read, Source, read_donated
 from aggregator.publish.private_counts import monthly_counts
 from aggregator.publish.recipe import PeopleTerms, Recipe
-from aggregator.publish.rows import BATCH_ROWS, Redact, RowBatch
+from aggregator.publish.rows import BATCH_ROWS, CheckFailure, Redact, RowBatch, open_engine, run_checks
+from extension_bridge.redaction import redact
 from storage.house import House
 from storage.person_month_tables import export_donations, export_months
 from storage.personal_tables import withdrawals
@@ -59,13 +68,31 @@ class PeopleData:
         return self.sources if self.everybody else self.sold
 
 
-def read_people(house: House, read: Read, salt: bytes, terms: PeopleTerms) -> PeopleData:
-    """Read what a recipe about people may see. For counts the answer is spent for here."""
+def read_people(house: House, read: Read | None, salt: bytes, terms: PeopleTerms) -> PeopleData:
+    """Read what a recipe about people may see. For counts the answer is spent for here.
+
+    Raises WindrowError `nothing_to_publish` where donations cannot be opened, `too_large`.
+    """
+    if read is None:
+        raise WindrowError("nothing_to_publish", "donations cannot be opened here")
     donated = read_donated(house, read, salt)
     if terms.of == "visits":
         return PeopleData({"donated": donated.table}, donated.sources, everybody=False)
     counted = monthly_counts(house, _visited(donated), epsilon_micro=terms.epsilon_micro)
     return PeopleData({"counted": counted}, donated.sources, everybody=True)
+
+
+def build_people(
+    recipe: Recipe, data: PeopleData, folder: Path, progress: Progress | None
+) -> tuple[BuiltFolder, list[CheckFailure]]:
+    """Fill a folder with an export about people, of nothing but what was read; return it with the checks it fails."""
+    people_min = {"people_min": recipe.settings.people.people_min if recipe.settings.people else 0}
+    engine = open_engine(recipe, people_min, **data.views)
+    built = build_data(folder, recipe, people_batches(engine, recipe, data, redact), progress)
+    shards = [str(folder / shard.path) for shard in built.shards]
+    rows = pads.dataset(shards, schema=recipe.schema) if shards else recipe.schema.empty_table()
+    engine = open_engine(recipe, people_min, export=rows, **data.views)
+    return built, run_checks(engine, recipe.checks)
 
 
 def people_batches(

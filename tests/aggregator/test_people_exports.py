@@ -16,8 +16,7 @@ from history_world import BEGIN_MS, HistoryHouse, month, payout_of
 from published_world import RECIPES
 
 from aggregator.personal import Personal
-from aggregator.publish import export as publishing
-from aggregator.publish import private_counts, retiring
+from aggregator.publish import people_rows, private_counts, retiring
 from aggregator.publish.export import Export, export_folder, publish
 from aggregator.publish.private_counts import answer, monthly_counts, noisy
 from aggregator.publish.retiring import retire
@@ -296,14 +295,14 @@ def test_a_crash_between_mark_and_deletion_is_finished_at_the_next_start(
 def test_what_is_taken_back_while_an_export_is_built_stops_it(
     world: HistoryHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = publishing.build_data
+    build = people_rows.build_data
 
     def built_then_taken_back(*arguments: Any) -> Any:
         built = build(*arguments)
         give_back(world, 1)
         return built
 
-    monkeypatch.setattr(publishing, "build_data", built_then_taken_back)
+    monkeypatch.setattr(people_rows, "build_data", built_then_taken_back)
     with pytest.raises(WindrowError) as refusal:
         published(world)
     assert refusal.value.code == "withdrawn"

@@ -34,7 +34,17 @@ COMMANDS = [
     *("node pause", "node resume", "node finish", "node status", "node install", "node uninstall"),
     *("node log", "node evidence", "lake annotate", "lake check", "lake compact", "lake stats"),
     *("import", "export", "erase", "redteam", "mcp", "ledger verify", "ledger recompute"),
-    *("bridge import", "bridge pair", "bridge serve", "rotate-personal-key", "backup", "restore", "trace"),
+    *(
+        "bridge import",
+        "bridge pair",
+        "bridge serve",
+        "rotate-personal-key",
+        "fund-history",
+        "backup",
+        "restore",
+        "trace",
+    ),
+    *("consent pay",),
     *("consent list", "consent show", "consent withdraw", "consent export", "consent open-copy"),
 ]
 
@@ -97,6 +107,18 @@ FORMS = ("json", "csv", "table")
 def test_sql_reads_its_statement_from_standard_input(house: RunningHouse) -> None:
     said = windrow("sql", "-", "--format", "json", env=house.env, stdin="SELECT count(*) AS n FROM epochs")
     assert said.json == [{"n": 0}]
+
+
+def test_a_budget_for_history_is_the_operators_own_tokens(house: RunningHouse) -> None:
+    """The operator of a fresh chain has no WIND, so there is nothing to set aside; and no amount is negative."""
+    said = windrow("fund-history", "3", env=house.env)
+    assert said.code == 1
+    assert "chain" in said.err
+    assert windrow("fund-history", "0", env=house.env).code == 2
+    books = windrow("ledger", "verify", "--json", env=house.env).json
+    assert books["assets"].get("WIND", {}).get("for_history", 0) in (0, "0"), (
+        "what was not sent is not entered"
+    )
 
 
 VIEWS = (

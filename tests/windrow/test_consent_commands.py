@@ -39,6 +39,25 @@ def windrow(home: Path, *words: str) -> Result:
     return CliRunner().invoke(app, ["consent", *words], env={"WINDROW_NODE_HOME": str(home)})
 
 
+async def test_what_a_month_earned_is_told_to_its_person(tmp_path: Path, place: Coordinator) -> None:
+    home = new_home(tmp_path / "node")
+    await place.register(home)
+    nothing = await asyncio.to_thread(windrow, home, "pay", "--coordinator", place.url)
+    assert (nothing.exit_code, nothing.stdout.splitlines()) == (
+        0,
+        ["No visit with a time and an address was delivered from this home."],
+    )
+    async with host(home, "--coordinator", place.url) as bridge:
+        assert (await bridge.ask(donation()))["state"] == "delivered"
+    told = await asyncio.to_thread(windrow, home, "pay", "--coordinator", place.url)
+    assert told.stdout.startswith("2023-11  waiting        1 visits  pending 0 WIND, yours 0 WIND")
+    assert "200 visits" in told.stdout
+    (month,) = json.loads(
+        (await asyncio.to_thread(windrow, home, "pay", "--json", "--coordinator", place.url)).stdout
+    )["months"]
+    assert (month["state"], month["held_wei"], month["posted_wei"]) == ("waiting", "0", "0")
+
+
 async def test_what_was_given_is_listed_shown_copied_and_taken_back(
     tmp_path: Path, place: Coordinator
 ) -> None:
