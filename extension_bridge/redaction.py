@@ -15,7 +15,7 @@ Usage::
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -44,15 +44,15 @@ def mark_of(kind: str) -> str:
     return f"[{kind.upper()}]"
 
 
-def redact(text: str) -> Redacted:
-    """Replace everything personal that shape and checksum can tell.
+def redact(text: str, detectors: Collection[str] = DEVICE_DETECTORS) -> Redacted:
+    """Replace everything personal that these detectors find: those of a device, or fewer for a public page.
 
     Raises WindrowError `too_large` for a text beyond the bound, `not_redacted` when a text made for the purpose keeps
     bringing forth new findings.
     """
     counts: Counter[str] = Counter()
     for _ in range(REDACTION_PASSES_MAX):
-        findings = find_personal(text, DEVICE_DETECTORS)
+        findings = find_personal(text, detectors)
         if not findings:
             return Redacted(text, dict(sorted(counts.items())))
         pieces, last = [], 0

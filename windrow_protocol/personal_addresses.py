@@ -44,7 +44,8 @@ _GLUED: Final = (
 _BEFORE: Final = (
     r"(?:Rua|[Rr]ue|[Cc]alle|[Aa]venida|[Ii]mpasse|[Cc]hemin|R\.|Via|Viale|Corso|Piazza|Piazzale|Largo|Vicolo|C/|Av\.|Avda\.?|Avenue|Paseo|Plaza"
     r"|Carrer|Camino|Carretera|Travessa|Praça|Estrada|Alameda|Allée|Quai|Place|Boulevard|Cours|Route"
-    r"|ul\.|Ul\.|ulica|Ulica|ulitsa|al\.|Aleja|pl\.|os\.|Osiedle|Strada|Str\.|Bd\.|Bulevardul|Calea|Şos\.|Jalan|Jl\.|улица|ул\.)"
+    r"|ul\.|Ul\.|ulica|Ulica|ulitsa|al\.|Aleja|pl\.|os\.|Osiedle|Strada|Str\.|Bd\.|Bulevardul|Calea|Şos\.|Jalan|Jl\.|улица|ул\."
+    r"|Λεωφόρος|Λεωφ\.|Λ\.|[Οο]δός|Πλατεία)"
 )
 _UNIT: Final = (
     r"(?:Apt|Apartment|Suite|Ste|Unit|Flat|Wohnung|Whg|Piso|Appartement|App?t|Lejl|Lgh)\.?[ \t]{0,2}"
@@ -127,8 +128,10 @@ def postal_addresses_in(text: str) -> Iterator[tuple[int, int]]:
             if ended > begun:
                 yield begun, ended
             begun, ended = start, _tail_end(text, end)
-        elif end > ended:
-            ended = _tail_end(text, end)
+        elif (
+            end >= ended
+        ):  # the number that ended the first reading may be the house's, and the town comes behind it
+            ended = max(ended, _tail_end(text, end))
     if ended > begun:
         yield begun, ended
 
@@ -153,7 +156,7 @@ def _found(text: str, first: int, last: int) -> Iterator[tuple[int, int]]:
         if sign.lastgroup in ("unit", "box"):
             line = _LINE_BEFORE_UNIT.search(text, before, start)
             start = line.start() if line else start
-        elif sign.lastgroup in ("before", "glued", "behind_first"):
+        elif sign.lastgroup in ("before", "glued", "behind_first", "prefixed"):
             leading = _LEADING.search(text, before, start)
             start = leading.start() if leading else start
         yield start, sign.end()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -52,6 +53,7 @@ from windrow_protocol.exports import (
     next_version,
     version_key,
 )
+from windrow_protocol.personal_patterns import DETECTORS
 
 NO_SNAPSHOT: Final = 0  # what is given is not in the lake
 
@@ -136,7 +138,10 @@ def _build(
         lake = Lake(house.env, house.home / "lake").dataset(connection)
         may_sell = sellable(connection, house.rules)
         engine = open_engine(recipe, lake=lake, sellable=may_sell)
-        batches = build_rows(engine, recipe, lambda ids: read_evidence(connection, ids), salt, redact)
+        redact_page = partial(
+            redact, detectors=DETECTORS
+        )  # names and addresses of public pages stay (ADR 0044)
+        batches = build_rows(engine, recipe, lambda ids: read_evidence(connection, ids), salt, redact_page)
         built = build_data(folder, recipe, only_changed(batches, held) if held else batches, progress)
     if progress is not None:
         progress("checks", built.facts.rows)

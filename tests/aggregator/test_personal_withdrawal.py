@@ -234,6 +234,30 @@ def test_what_is_past_its_retention_goes_by_itself(place: Place, ana: Node) -> N
     assert place.text_of(long) == "For a year."
 
 
+def test_what_went_by_itself_can_still_be_taken_back_by_its_person_with_a_receipt(
+    place: Place, ana: Node
+) -> None:
+    """Else a node asks for ever, and for everything that was given later too."""
+    given = place.give(ana, SECRET, days=30)
+    place.clock.at_ms += 31 * DAY_MS
+    place.personal.withdrawals.expire()
+    bo = Node(place.house, Ed25519PrivateKey.generate())
+    assert code_of(place.take_back, bo, given) == "not_found"
+    receipt = place.take_back(ana, given)["receipt"]
+    said = verify(
+        receipt,
+        signer=place.house.coordinator_id,
+        network=NETWORK,
+        purpose="personal_withdrawal_receipt",
+        now_ms=place.clock.at_ms,
+        subject=ana.node_id,
+    )
+    assert said.content
+    assert said.content["contribution_id"] == given
+    assert place.take_back(ana, given)["receipt"] == receipt, "the same word again"
+    assert place.personal.withdrawals.removals()["ids"] == [given]
+
+
 def test_a_person_is_told_everything_held_on_them_and_nothing_of_others(place: Place, ana: Node) -> None:
     bo = Node(place.house, Ed25519PrivateKey.generate())
     mine, gone = place.give(ana, "Mine."), place.give(ana, "Gone.")

@@ -29,8 +29,8 @@ expect.set_options(timeout=60_000)  # a bound for what never comes, not a wait
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HOSTILE = "<script>document.title='hit'</script> \u202egnp.exe"
 TEXTS = [
-    "Marta wrote to ana@example.org about the hay. MARTA called +49 30 1234567.\n\nThe rake stands behind the barn.",
-    "A second page, about rain. Martaban is a town.",
+    "Plover wrote to ana@example.org about the hay. PLOVER called +49 30 1234567.\n\nThe rake stands behind the barn.",
+    "A second page, about rain. Ploverton is a town.",
     f"A page that must not leave. {HOSTILE}",
 ]
 
@@ -62,7 +62,7 @@ class World:
 
 def put_aside(home: Path, texts: list[str], first: int = 0) -> None:
     pages = [
-        GivenPage(f"https://farm.example/marta/{n}?q=secret", f"Note {n}", text, 1_700_000_000_000 + n)
+        GivenPage(f"https://farm.example/plover/{n}?q=secret", f"Note {n}", text, 1_700_000_000_000 + n)
         for n, text in enumerate(texts, first)
     ]
     with Outbox.open(home / "bridge.db") as outbox:
@@ -115,12 +115,12 @@ async def test_what_is_put_aside_is_looked_through_edited_and_sent(world: World,
     assert "hit" not in await page.title()
     await look(page, tmp_path, "rows")
 
-    await page.get_by_label("Take out a word").fill("marta")
+    await page.get_by_label("Take out a word").fill("plover")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("status")).to_contain_text("Taken out 5 times")
     await expect(rows.nth(0).locator("pre")).to_contain_text("[MASKED] wrote")
     await expect(rows.nth(0)).to_contain_text("farm.example/[MASKED]/0")
-    await expect(rows.nth(1).locator("pre")).to_contain_text("Martaban is a town")
+    await expect(rows.nth(1).locator("pre")).to_contain_text("Ploverton is a town")
 
     await rows.nth(0).get_by_text("Edit or delete").click()
     await rows.nth(0).get_by_label("Text").fill("I edited this. My brother is bo@example.org.")
@@ -160,9 +160,7 @@ async def test_what_is_put_aside_is_looked_through_edited_and_sent(world: World,
     await expect(given).to_contain_text("delivered, receipt signed")
     await look(page, tmp_path, "given")
     await given.get_by_role("button", name="Take “Note 0” back").click()
-    await expect(given).to_contain_text(
-        "taken back" if world.states() == ["withdrawn"] else "being taken back"
-    )
+    await expect(given).to_contain_text("being taken back")  # the answer was written before the carrier woke
     await page.context.close()
 
 

@@ -51,7 +51,12 @@ class Bridge:
         named = host or f"127.0.0.1:{self.port}"
         raw = socket.create_connection(("127.0.0.1", self.port))
         return connect(
-            f"ws://{named}{path}", origin=origin, sock=raw, proxy=None, max_size=NATIVE_MESSAGE_BYTES_MAX
+            f"ws://{named}{path}",
+            origin=origin,
+            sock=raw,
+            proxy=None,
+            max_size=NATIVE_MESSAGE_BYTES_MAX,
+            open_timeout=None,
         )  # type: ignore[arg-type]
 
     @contextmanager

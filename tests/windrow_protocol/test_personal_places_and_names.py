@@ -12,7 +12,7 @@ from real_data import real_data
 
 from windrow_protocol.personal_addresses import postal_addresses_in
 from windrow_protocol.personal_names import person_names_in
-from windrow_protocol.personal_patterns import find_personal
+from windrow_protocol.personal_patterns import DEVICE_DETECTORS, find_personal
 
 
 def addresses(text: str) -> list[str]:
@@ -74,6 +74,14 @@ def test_what_only_looks_like_an_address_stays(text: str) -> None:
         ("Frau Müller ist da. Me llamo José.", ["Müller", "José"]),
         ("Dear Sir, dear all. Hello World! Mr [NAME]", []),
         ("The Rye Bread of London", []),
+        ("I met Ursula Kroeber-Lind and Zoë there.", ["Ursula Kroeber-Lind", "Zoë"]),
+        ("my younger sister Ximbra, his wife Tyl Oakum", ["Ximbra", "Tyl Oakum"]),
+        ("Meine Tochter Xenja lacht; mi hermano Ulloa.", ["Xenja", "Ulloa"]),
+        ("It was directed by Ushi Brand and starring Tam Ro.", ["Ushi Brand", "Tam Ro"]),
+        ("Name:      Abbo Lind\nI'm Tyl Oakum, a baker.", ["Abbo Lind", "Tyl Oakum"]),
+        ("a woman called Ximbra", ["Ximbra"]),
+        ("Jan 12, 2024 in Saint Peter near Martin Street, Monte Carlo; Thomas Hospital, Claude 3", []),
+        ("I'm Irish, says Monday. She is in London; my friend is here, my Apple.", []),
         ("Dr. Ana Silva came. Ana sat; Silva's bread, Anabel.", ["Ana Silva", "Ana", "Silva"]),
     ],
 )
@@ -103,17 +111,21 @@ def test_a_long_text_of_nothing_but_signs_is_read_to_its_end(unit: str) -> None:
         assert not spans or spans[-1][1] <= len(text)
 
 
-def test_labelled_sentences() -> None:
+@pytest.mark.parametrize(
+    ("label", "kind", "recall"), [("STREET_ADDRESS", "address", 0.75), ("PERSON", "name", 0.45)]
+)
+def test_labelled_sentences(label: str, kind: str, recall: float) -> None:
     lines = (
         (real_data("pii_presidio_research_synth") / "spans.jsonl").read_text(encoding="utf-8").splitlines()
     )
     labelled = covered = found = right = 0
     for row in map(json.loads, lines):
-        spans = [(s["start"], s["end"]) for s in row["spans"] if s["type"] == "STREET_ADDRESS"]
-        hits = list(postal_addresses_in(row["text"]))
+        spans = [(s["start"], s["end"]) for s in row["spans"] if s["type"] == label]
+        findings = find_personal(row["text"], DEVICE_DETECTORS)
+        hits = [(each.start, each.end) for each in findings if each.kind == kind]
         labelled += len(spans)
         covered += sum(any(a <= start and end <= b for a, b in hits) for start, end in spans)
         found += len(hits)
         right += sum(any(start < b and a < end for start, end in spans) for a, b in hits)
     assert right / found >= 0.95
-    assert covered / labelled >= 0.75
+    assert covered / labelled >= recall
