@@ -43,6 +43,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "WindToken": ("test_wind_token", "test_contract_events", "test_contract_sequences"),
     "RewardDistributor": (
         "test_reward_distributor",
+        "test_contract_events",
         "test_contract_sequences",
         "test_distributor_properties",
     ),
