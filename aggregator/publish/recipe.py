@@ -3,7 +3,7 @@
 Rules: four files, `recipe.toml`, `build.sql`, `checks.sql`, `card.md`; a missing or unknown setting is refused with
 its name. Money is written as whole wei. Columns are listed in the order in which they are sold, each with its type
 and what it says. `checks.sql` is a list of statements, each below a line `-- check: name`; before them come those of
-`must_hold.sql` beside this module, which no recipe of pages can leave out.
+`must_hold.sql` beside this module, or of its like for what people gave, which no recipe can leave out.
 
 Does not: run SQL, or know any dataset by name.
 
@@ -39,13 +39,22 @@ COLUMN_TYPES: Final[dict[str, pa.DataType]] = {
 }
 # What the publisher itself fills in; `build.sql` gives all the others.
 PUBLISHER_COLUMNS: Final = ("contributor_pseudonym", "pii_redactions")
-REQUIRED_COLUMNS: Final = ("id", "text", "language", "token_count", "content_sha256")
-# What `must_hold.sql` looks at beside those.
-PAGE_COLUMNS: Final = (
-    *("fetched_at", "robots_state", "optout_signals", "dup_cluster_id", "verdict"),
-    *("contributor_pseudonym", "consent_receipt_id", "pii_redactions"),
+_ALWAYS: Final = ("id", "text", "language", "token_count", "content_sha256", "pii_redactions")
+_OF_PAGES: Final = (
+    *("fetched_at", "robots_state", "optout_signals", "dup_cluster_id", "verdict", "contributor_pseudonym"),
+    "consent_receipt_id",
 )
-_MUST_HOLD: Final = Path(__file__).with_name("must_hold.sql")
+# By what a dataset is of: the columns it has, and the checks beside this module that look at them.
+REQUIRED_COLUMNS: Final = {
+    "pages": (*_ALWAYS, *_OF_PAGES),
+    "visits": (*_ALWAYS, "url", "month", "contributor_pseudonym"),
+    "monthly_counts": (*_ALWAYS, "host", "month", "people"),
+}
+_MUST_HOLD: Final = {
+    "pages": "must_hold.sql",
+    "visits": "must_hold_visits.sql",
+    "monthly_counts": "must_hold_counts.sql",
+}
 _CHECK = re.compile(r"^--\s*check:\s*(\S.*?)\s*$", re.MULTILINE)
 
 Wei = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,37})(?!\\n)$")]
@@ -157,14 +166,14 @@ def load_recipe(recipes_dir: Path, dataset: str) -> Recipe:
     parts = {name: _read(folder / name) for name in ("recipe.toml", "build.sql", "checks.sql", "card.md")}
     digest = hashlib.sha256()
     settings = _settings(parts["recipe.toml"])
-    must_hold = "" if settings.people else _read(_MUST_HOLD)
-    for name, text in sorted({**parts, _MUST_HOLD.name: must_hold}.items()):
+    must_hold = _read(Path(__file__).with_name(_MUST_HOLD[_is_of(settings)]))
+    for name, text in sorted({**parts, _MUST_HOLD[_is_of(settings)]: must_hold}.items()):
         digest.update(f"{name}\n{len(text)}\n{text}".encode())
     return Recipe(
         dataset=dataset,
         settings=settings,
         build_sql=parts["build.sql"],
-        checks=_distinct(split_checks(must_hold) if must_hold else (), split_checks(parts["checks.sql"])),
+        checks=_distinct(split_checks(must_hold), split_checks(parts["checks.sql"])),
         card=parts["card.md"],
         sha256=digest.hexdigest(),
     )
@@ -211,8 +220,11 @@ def _settings(text: str) -> Settings:
     if settings.people and (settings.people.of == "monthly_counts") != bool(settings.people.epsilon_micro):
         raise WindrowError("bad_recipe", "recipe.toml: counts cost an `epsilon_micro`, visits none")
     unknown = {column.type for column in settings.columns.values()} - set(COLUMN_TYPES)
-    required = REQUIRED_COLUMNS if settings.people else REQUIRED_COLUMNS + PAGE_COLUMNS
-    missing = [name for name in required if name not in settings.columns]
+    missing = [name for name in REQUIRED_COLUMNS[_is_of(settings)] if name not in settings.columns]
     if unknown or missing:
         raise WindrowError("bad_recipe", f"recipe.toml: unknown types {sorted(unknown)}, missing {missing}")
     return settings
+
+
+def _is_of(settings: Settings) -> str:
+    return settings.people.of if settings.people else "pages"
