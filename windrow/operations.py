@@ -1,6 +1,7 @@
 """What an operator can have done: the few operations that write, the same online and offline.
 
-Rules: `OPERATIONS` names them all; each catches up with the logs before it decides. Blocking work runs in a thread.
+Rules: `OPERATIONS` names them all, those of the lake are in `lake_operations`; each catches up with the logs before it
+decides. Blocking work runs in a thread.
 
 Does not: listen (see `operator_socket`) or format answers.
 
@@ -21,9 +22,6 @@ from typing import Any
 import msgspec
 
 from aggregator.assignment.frontier import add_urls
-from aggregator.curation import VERSION
-from aggregator.curation.host_lists import FOLDER, HostLists
-from aggregator.curation.recompute import Recompute
 from aggregator.importing import Document, Importer, Origin
 from aggregator.personal import Personal
 from aggregator.pipeline import Pipeline
@@ -41,10 +39,9 @@ from rewards.personal_pay import POOL, fund, run_personal_pay
 from rewards.royalties import run_royalties
 from rewards.settlement import reconcile_claims
 from storage.backup import KEYS, LOST_WITHOUT, write_backup
-from storage.lake.checking import checked, lake_stats
-from storage.lake.compaction import Compaction
 from windrow.chain_link import ChainLink, open_chain
 from windrow.home import OpenHome, open_home
+from windrow.lake_operations import LakeOperations
 from windrow.ledger_report import verify_books
 from windrow.settings import HouseSettings
 from windrow.summary import public_figures, summarise
@@ -67,10 +64,9 @@ class Operations:
         self._chain = chain
         self.personal = Personal(home.house, home.personal, home.personal_keys)
         self.pipeline = Pipeline(home.house, home.contributions, home.lake)
-        self._compaction = Compaction(home.house.state, home.lake)
+        self.lake = LakeOperations(home.house, home.lake)
         self.pipeline.eraser.finish()  # what a crash left half done
         self._busy = asyncio.Lock()  # one publish, close or catching up at a time
-        self._merging = asyncio.Lock()
         self._importer: Importer | None = None
         self._importing = asyncio.Lock()
 
@@ -78,10 +74,12 @@ class Operations:
         """Run one operation. Raises WindrowError `not_found`, `wrong_schema` or its own refusal."""
         if name not in OPERATIONS:
             raise WindrowError("not_found", f"no operation `{name}`")
+        of_lake = name.removeprefix("lake_")
+        operation = getattr(self, name) if of_lake == name else getattr(self.lake, of_lake)
         try:
-            return await getattr(self, name)(**arguments)
+            return await operation(**arguments)
         except TypeError as error:
-            if "argument" in str(error) and name in str(error):
+            if "argument" in str(error) and operation.__name__ in str(error):
                 raise WindrowError("wrong_schema", str(error)) from error
             raise
 
@@ -211,22 +209,6 @@ class Operations:
         with self._home.house.state.read() as connection:
             return {**public_figures(connection), "trust": trust_of(self._home.house, connection)}
 
-    async def lake_check(self) -> dict[str, Any]:
-        """Read the whole lake and say what is not as its manifest says."""
-        return await asyncio.to_thread(checked, self._home.house.state, self._home.lake)
-
-    async def lake_stats(self) -> dict[str, Any]:
-        """Count the lake."""
-        with self._home.house.state.read() as connection:
-            return lake_stats(connection)
-
-    async def lake_compact(self, everything: bool = False) -> dict[str, Any]:
-        """Merge the files that are worth it now, or all that fit together, and forget old snapshots."""
-        before = await self.lake_stats()
-        while await self.compact(everything):
-            pass
-        return {"files_before": before["files"], **await self.lake_stats()}
-
     async def import_documents(self, origin: dict[str, Any], documents: list[Any]) -> dict[str, int]:
         """Store documents of an archive, as values of `aggregator.importing`."""
         try:
@@ -240,8 +222,8 @@ class Operations:
 
     async def erase(self, contribution_id: str, reason: str, copies: bool = False) -> dict[str, Any]:
         """Erase a document, and with `copies` its whole cluster."""
-        async with self._busy, self._merging:
-            self._compaction.stop()  # a merge under way may have the text in its unfinished file
+        async with self._busy, self.lake.merging:
+            self.lake.stop_merging()
             return await asyncio.to_thread(self.pipeline.eraser.erase, contribution_id, reason, copies)
 
     async def personal_rotate(self) -> dict[str, int]:
@@ -251,7 +233,7 @@ class Operations:
     async def backup(self, target: str) -> dict[str, Any]:
         """Copy the home, all but its keys, into a new folder; the pipeline waits meanwhile, ingest does not."""
         home = self._home.house.home
-        async with self._busy, self._merging:
+        async with self._busy, self.lake.merging:
             made = await asyncio.to_thread(write_backup, self._home.house, Path(target))
         facts = {"path": target, "files": len(made.files), "bytes": made.bytes}
         return {**facts, "keys": str(home / KEYS), "lost_without": LOST_WITHOUT}
@@ -282,24 +264,6 @@ class Operations:
         """Take everything that is stored through the pipeline now."""
         async with self._busy:
             return {"done": await self._settle_logs()}
-
-    async def lake_annotate(self, everything: bool = False) -> dict[str, Any]:
-        """Judge the documents again that another version of curation judged, or all of them."""
-        house = self._home.house
-        lists = await asyncio.to_thread(HostLists, house.home / FOLDER)
-        recompute = Recompute(house.state, self._home.lake, lists, everything=everything)
-        while await self._annotated(recompute):
-            pass
-        return {"rows": recompute.rows, "version": VERSION, **await self.lake_stats()}
-
-    async def _annotated(self, recompute: Recompute) -> int:
-        async with self._merging:
-            return await asyncio.to_thread(recompute.step)
-
-    async def compact(self, everything: bool = False) -> int:
-        """Do one portion of compaction; runs beside everything else."""
-        async with self._merging:
-            return await asyncio.to_thread(self._compaction.step, everything)
 
     async def work(self) -> int:
         """Do one round of the pipeline and the accountant; returns how much was done."""

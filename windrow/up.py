@@ -89,7 +89,7 @@ async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop
     tasks = [
         asyncio.create_task(_repeat("pipeline", operations.work, IDLE_WAIT_S)),
         asyncio.create_task(_repeat("sales", operations.sales, SALES_WAIT_S)),
-        asyncio.create_task(_repeat("compaction", operations.compact, COMPACTION_WAIT_S)),
+        asyncio.create_task(_repeat("compaction", operations.lake.merge, COMPACTION_WAIT_S)),
         asyncio.create_task(_repeat("retention", operations.retention, RETENTION_WAIT_S)),
         asyncio.create_task(_repeat("history", operations.history, HISTORY_WAIT_S)),
         asyncio.create_task(_collect_now_and_then()),
