@@ -81,7 +81,12 @@ class Ingest:
         What fails for all of them (the disk, the database) is raised, and then none of them is acknowledged.
         """
         opened = self._open(batches)
-        places = self._append([batch for batch in opened if isinstance(batch, _Batch)])
+        readable = [batch for batch in opened if isinstance(batch, _Batch)]
+        if not readable:
+            return [
+                batch for batch in opened if not isinstance(batch, _Batch)
+            ]  # strangers' batches take no turn at the one writer
+        places = self._append(readable)
         try:
             return self._log(opened, places)
         except Exception:

@@ -276,9 +276,11 @@ def host_key(url: str) -> str:
 def site_of(canonical: str) -> str:
     """Return a canonical URL without its path, so that what is asked of many pages of a site is worked out once.
 
-    Its host key is the page's. Only of URLs in canonical form: of others it may be another host's.
+    Its host key is the page's. Only of URLs in canonical form: of others it may be another host's. What has no path
+    comes back as it is.
     """
-    return canonical[: canonical.index("/", canonical.index("://") + 3) + 1]
+    path = canonical.find("/", canonical.find("://") + 3)
+    return canonical[: path + 1] if path >= 0 else canonical
 
 
 def is_same_host(a: str, b: str) -> bool:

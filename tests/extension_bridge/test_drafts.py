@@ -49,14 +49,14 @@ def send(outbox: Outbox, draft: Draft) -> None:
         ("a.b*", "It is a.b* here, and axb stays.", "It is [MASKED] here, and axb stays."),
         ("(x", "f(x) and (y)", "f[MASKED]) and (y)"),
         ("\\d", "a \\d and 7", "a [MASKED] and 7"),
-        ("ZOË", "Zoë came, zoe\u0308 left, Zoëlle stayed.", "[MASKED] came, [MASKED] left, Zoëlle stayed."),
-        ("zoe\u0308", "Zoë came.", "[MASKED] came."),
+        ("NOË", "noë came, noe\u0308 left, noëlle stayed.", "[MASKED] came, [MASKED] left, noëlle stayed."),
+        ("noe\u0308", "noë came.", "[MASKED] came."),
         ("Weiß", "Frau WEISS und weiss, nicht Weißer.", "Frau [MASKED] und [MASKED], nicht Weißer."),
         ("STRASSE", "in der Straße", "in der [MASKED]"),
         ("O'Brien", "the O’Brien farm", "the [MASKED] farm"),
-        ("Anna-Lena", "bei Anna‑Lena", "bei [MASKED]"),
+        ("Plover-Lark", "bei Plover‑Lark", "bei [MASKED]"),
         ("Schmidt", "bei Schmi\u00addt und Sch\u200bmidt", "bei [MASKED] und [MASKED]"),
-        ("Ana  Smith", "Ana\nSmith and ana smith", "[MASKED] and [MASKED]"),
+        ("Plover  Smith", "Plover\nSmith and plover smith", "[MASKED] and [MASKED]"),
         ("Ana", "in ana_notes and Anatolia", "in [MASKED]_notes and Anatolia"),
         ("田中", "昨日田中さんと会った。", "昨日[MASKED]さんと会った。"),
         ("สมชาย", "คุณสมชายมา", "คุณ[MASKED]มา"),
@@ -116,9 +116,9 @@ def test_a_word_is_taken_out_of_all_items_or_of_none(outbox: Outbox) -> None:
 def test_what_was_taken_out_is_not_brought_back_by_redaction_and_an_edit_is_redacted_again(
     outbox: Outbox,
 ) -> None:
-    draft = put(outbox, "Ana wrote.")
+    draft = put(outbox, "Plover wrote.")
     drafts = Drafts(outbox.file)
-    drafts.mask("Ana")
+    drafts.mask("Plover")
     after = drafts.edit(draft.draft_id, "call +49 30 1234567", "[MASKED] wrote from ana@example.org.\r\n")
     assert (after.title, after.text) == ("call [PHONE]", "[MASKED] wrote from [EMAIL].")
     assert after.redactions == {"email": 1, "masked": 1, "phone": 1}
