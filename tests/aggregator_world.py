@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from real_house import PAYOUT, Node, open_house, open_segments
@@ -189,15 +189,20 @@ def _honest(truth: Truth) -> Answer:
 
 
 @contextmanager
-def commits_of(world: World) -> Iterator[list[int]]:
-    """Count what is committed while the block runs."""
+def turns_of_the_writer(world: World, event: Literal["begin", "commit"]) -> Iterator[list[int]]:
+    """Count how often somebody begins, or commits, as the one who writes, while the block runs."""
     counted = [0]
 
     def count(_connection: sa.Connection) -> None:
         counted[0] += 1
 
-    sa.event.listen(world.house.state._writer, "commit", count)
+    sa.event.listen(world.house.state._writer, event, count)
     try:
         yield counted
     finally:
-        sa.event.remove(world.house.state._writer, "commit", count)
+        sa.event.remove(world.house.state._writer, event, count)
+
+
+def commits_of(world: World) -> AbstractContextManager[list[int]]:
+    """Count what is committed while a block runs."""
+    return turns_of_the_writer(world, "commit")

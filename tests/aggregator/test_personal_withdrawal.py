@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from bridge_world import PAGE
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from history_world import SetClock
 from real_house import NETWORK, Node, closing_what_opens, open_house, open_segments
 
 from aggregator.personal import Personal
@@ -36,20 +37,9 @@ SECRET = "the most recognisable sentence of them all"
 
 
 @dataclass
-class SetClock:
-    at_ms: int = START_MS
-
-    def now_ms(self) -> int:
-        return self.at_ms
-
-    async def sleep(self, wait_s: float) -> None:
-        self.at_ms += round(wait_s * 1_000)
-
-
-@dataclass
 class Place:
     folder: Path
-    clock: SetClock = field(default_factory=SetClock)
+    clock: SetClock = field(default_factory=lambda: SetClock(START_MS))
 
     def __post_init__(self) -> None:
         self.house: House = open_house(self.folder, clock=self.clock)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
-import sqlalchemy as sa
-from aggregator_world import World
+from aggregator_world import World, turns_of_the_writer
 from real_house import Node
 
 from aggregator import trust_routes
@@ -28,21 +25,6 @@ def signed_doors(world: World) -> list[Route]:
     return [route for route in routes if route.purpose and route.purpose not in OPEN_TO_STRANGERS]
 
 
-@contextmanager
-def transactions_begun(world: World) -> Iterator[list[int]]:
-    """Count how often somebody has a turn as the one who writes, while the block runs."""
-    begun = [0]
-
-    def count(_connection: sa.Connection) -> None:
-        begun[0] += 1
-
-    sa.event.listen(world.house.state._writer, "begin", count)
-    try:
-        yield begun
-    finally:
-        sa.event.remove(world.house.state._writer, "begin", count)
-
-
 def test_there_are_doors_to_try(tmp_path: Path) -> None:
     assert len(signed_doors(World(tmp_path))) >= 10
 
@@ -50,7 +32,7 @@ def test_there_are_doors_to_try(tmp_path: Path) -> None:
 async def test_a_stranger_has_no_turn_at_the_one_writer(tmp_path: Path) -> None:
     """Each turn makes everybody else wait, so whoever has a key could stop the house with requests it refuses."""
     world = World(tmp_path)
-    with transactions_begun(world) as begun:
+    with turns_of_the_writer(world, "begin") as begun:
         for route in signed_doors(world):
             for body in (b"{}", b"", b"[" * 60_000, DisclosureRequest(), b'{"count":1}', b'{"after_seq":0}'):
                 data = body if isinstance(body, bytes) else msgspec.json.encode(body)

@@ -10,6 +10,7 @@ import pytest
 from history_world import BEGIN_MS, NOW_MS, person
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up_history import even_choice, invented_hosts, one_week_four_times, whole_seconds
 
 from rewards.history_doubts import CHECKS, Moment, doubts_of, impossible_times
 from rewards.history_fingerprints import by_month, fingerprints, genuine_months, known_share
@@ -52,29 +53,6 @@ def sleepless(moments: list[Moment]) -> list[Moment]:
         each.at_ms // 3_600_000: random.Random(each.at_ms // 3_600_000).randrange(24) for each in moments
     }
     return [replace(each, at_ms=each.at_ms + begun[each.at_ms // 3_600_000] * 3_600_000) for each in moments]
-
-
-def whole_seconds(moments: list[Moment]) -> list[Moment]:
-    return [replace(each, at_ms=each.at_ms // 1_000 * 1_000) for each in moments]
-
-
-def invented_hosts(moments: list[Moment]) -> list[Moment]:
-    return [replace(each, url=f"https://h{i}.example/") for i, each in enumerate(moments)]
-
-
-def even_choice(moments: list[Moment]) -> list[Moment]:
-    drawn = random.Random(1)
-    return [replace(each, url=f"https://h{drawn.randrange(40)}.example/{drawn.random()}") for each in moments]
-
-
-def one_week_four_times(moments: list[Moment]) -> list[Moment]:
-    week = [each for each in moments if each.at_ms < BEGIN_MS + 7 * DAY_MS]
-    drawn = random.Random(1)
-    return [
-        replace(each, at_ms=each.at_ms + copy * 7 * DAY_MS + drawn.randint(0, 900))
-        for copy in range(4)
-        for each in week
-    ]
 
 
 def from_tomorrow(moments: list[Moment]) -> list[Moment]:

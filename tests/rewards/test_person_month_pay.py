@@ -1,96 +1,48 @@
-"""A genuine month of history is paid once, from sales and budgets, and goes back while it can; whatever else is not."""
+"""A genuine month of history is paid once, from sales and budgets, and goes back while it can."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-import msgspec
 import pytest
 import sqlalchemy as sa
-from history_world import BEGIN_MS, HistoryHouse, month, number_key, payout_of, person, word
+from history_world import BEGIN_MS, HistoryHouse, month, payout_of, person
 from hypothesis import given
 from hypothesis import strategies as st
-from real_house import Node
+from month_pay_world import (
+    BUDGET,
+    CAP,
+    WEEK_DAYS,
+    budget,
+    folded,
+    held,
+    jobs_of,
+    paid_month,
+    posted,
+    results,
+    sell,
+)
 
 from extension_bridge.consent import DAY_MS
 from rewards.accountant import run_accountant
 from rewards.accounts import account_statement
-from rewards.history_doubts import Moment
-from rewards.ledger import Transfer, balance_of, balances, entries, post
+from rewards.ledger import Transfer, balance_of, entries, post
 from rewards.ledger_checks import verify_ledger
-from rewards.month_jobs import MonthResult, judge, seal
-from rewards.person_months import accept_result, job_of, open_jobs, run_person_months
-from rewards.person_statement import person_statement
-from rewards.personal_pay import Month, allot, fund, run_personal_pay
+from rewards.person_months import job_of
+from rewards.personal_pay import Month, allot, run_personal_pay
 from rewards.rates import PERSONAL, WIND
 from rewards.recompute import recompute
 from rewards.royalties import run_royalties
 from storage.person_month_tables import (
-    export_months,
-    month_jobs,
-    month_marks,
-    month_results,
-    personal_months,
     personal_pending,
 )
-from storage.tables import sales
-from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import FINGERPRINT_MS, HISTORY_ITEMS_MIN, HISTORY_TRIES_MAX
-from windrow_protocol.personal_messages import PersonalContribution
+from windrow_protocol.limits import HISTORY_ITEMS_MIN
 from windrow_protocol.trust_rules import PPM
-
-BUDGET = 10_000 * WIND
-CAP = BUDGET * PERSONAL.owner_share_ppm // PPM
-WEEK_DAYS = PERSONAL.round_ms // DAY_MS
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> HistoryHouse:
     return HistoryHouse(tmp_path / "house")
-
-
-def budget(world: HistoryHouse, amount: int = BUDGET, tx: str = "0x01") -> None:
-    with world.house.state.write() as connection:
-        fund(connection, amount, tx, world.house.now_ms())
-
-
-def results(world: HistoryHouse) -> list[tuple[str, str, str]]:
-    with world.house.state.read() as connection:
-        rows = connection.execute(
-            sa.select(month_results.c.verdict, month_results.c.reason, month_results.c.check_name)
-            .join(month_jobs, month_jobs.c.job_id == month_results.c.job_id)
-            .order_by(month_jobs.c.asked_at_ms, month_jobs.c.place)
-        )
-        return [tuple(row) for row in rows]
-
-
-def held(world: HistoryHouse) -> dict[str, int]:
-    return {name: amount for name, amount in folded(world).items() if name.startswith("held:") and amount}
-
-
-def folded(world: HistoryHouse) -> dict[str, int]:
-    with world.house.state.read() as connection:
-        assert verify_ledger(connection) == []
-        return balances(connection)
-
-
-def posted(world: HistoryHouse, number: int) -> int:
-    return folded(world).get(f"posted:{payout_of(number)}", 0)
-
-
-def paid_month(world: HistoryHouse, number: int = 1) -> tuple[Node, list[str]]:
-    """A person gives a month, and it is held as paid from a budget."""
-    node = world.join(number)
-    ids = world.give(node, month(number))
-    budget(world)
-    world.days_pass(2)
-    world.days_pass(WEEK_DAYS)
-    assert held(world) == {f"held:{payout_of(number)}": min(CAP, PERSONAL.month_wei_max)}
-    return node, ids
 
 
 def test_a_genuine_month_is_paid_after_thirty_days_and_not_a_moment_before(world: HistoryHouse) -> None:
@@ -144,224 +96,6 @@ def test_more_bytes_and_more_visits_earn_no_more(world: HistoryHouse) -> None:
     world.days_pass(WEEK_DAYS)
     assert len(set(held(world).values())) == 1
     assert len(held(world)) == 2
-
-
-# --- the same archive again
-
-
-def jittered(moments: list[Moment], seed: int) -> list[Moment]:
-    drawn = random.Random(seed)
-    return [replace(each, at_ms=each.at_ms + drawn.randint(-2_000, 2_000)) for each in moments]
-
-
-def thinned(moments: list[Moment], seed: int) -> list[Moment]:
-    drawn = random.Random(seed)
-    return [each for each in moments if drawn.random() > 0.25]
-
-
-def test_the_same_archive_under_ten_identities_earns_once(world: HistoryHouse) -> None:
-    archive = month(7)
-    budget(world)
-    for number in range(1, 11):
-        disguised = archive if number < 4 else (jittered if number < 7 else thinned)(archive, number)
-        world.give(world.join(number), disguised)
-        world.clock.at_ms += 1_000
-    world.days_pass(2)
-    world.days_pass(WEEK_DAYS)
-    assert [each[:2] for each in results(world)] == [("genuine", "person_month")] + 9 * [
-        ("refused", "given_before")
-    ]
-    assert list(held(world)) == [f"held:{payout_of(1)}"], "whoever gave first"
-
-
-def test_one_persons_month_from_three_nodes_is_one_month_whatever_their_payout_address(
-    world: HistoryHouse,
-) -> None:
-    budget(world)
-    archive = month(7)
-    wallet = payout_of(99).lower()
-    for number in (1, 2, 3):
-        world.give(world.join(number, owner=wallet), archive[number - 1 :: 3])
-    world.days_pass(2)
-    assert len(results(world)) == 1
-
-
-def test_nobody_spoils_or_reads_anothers_month_by_naming_their_payout_address(world: HistoryHouse) -> None:
-    victim, spoiler = world.join(1), world.join(2, payout=payout_of(1))
-    world.give(victim, month(1))
-    world.give(spoiler, counted_times(person(1))[:250])
-    world.days_pass(2)
-    assert sorted(each[0] for each in results(world)) == ["genuine", "refused"]
-    (read,) = person_statement(world.house, spoiler.node_id)["months"]
-    assert (read["state"], read["items"]) == ("refused", 250)
-
-
-def test_a_person_is_told_what_each_month_earned_and_when_it_is_theirs(world: HistoryHouse) -> None:
-    node, _ = paid_month(world)
-    world.give(world.join(2), counted_times(person(2)))
-    (told,) = person_statement(world.house, node.node_id)["months"]
-    assert told["state"] == "genuine"
-    assert told["held_wei"] == str(sum(held(world).values()))
-    world.clock.at_ms = told["posts_at_ms"]
-    world.work()
-    (told,) = person_statement(world.house, node.node_id)["months"]
-    assert (told["held_wei"], told["posted_wei"]) == ("0", str(posted(world, 1)))
-    (other,) = person_statement(world.house, Node(world.house, number_key(2)).node_id)["months"]
-    assert (other["state"], other["reason"], other["posted_wei"]) == ("refused", "looks_made", "0")
-    assert "program" in other["sentence"]
-    assert person_statement(world.house, "0" * 64)["months"] == []
-
-
-def test_what_was_paid_and_taken_back_is_not_paid_again_under_another_name(world: HistoryHouse) -> None:
-    node, ids = paid_month(world)
-    archive = thinned(jittered(month(1), 5), 5)
-    world.take_back(node, ids)
-    world.work()
-    other = world.join(2)
-    world.give(other, archive)
-    world.days_pass(2)
-    world.days_pass(WEEK_DAYS)
-    assert results(world)[-1][:2] == ("refused", "given_before")
-    world.give(node, archive)
-    world.days_pass(2)
-    world.days_pass(WEEK_DAYS)
-    assert held(world) == {}, "nor to the person who took it back"
-
-
-def test_marks_of_a_month_that_was_taken_back_go_after_a_year(world: HistoryHouse) -> None:
-    node, ids = paid_month(world)
-    world.take_back(node, ids)
-    world.work()
-    world.days_pass(FINGERPRINT_MS / DAY_MS - 1)
-    assert count(world, month_marks) > 100
-    world.days_pass(2)
-    assert count(world, month_marks) == 0
-
-
-def count(world: HistoryHouse, table: sa.Table) -> int:
-    with world.house.state.read() as connection:
-        return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
-
-
-# --- made-up and repeated history
-
-
-def drawn_times(moments: list[Moment]) -> list[Moment]:
-    drawn = random.Random(1)
-    return [replace(each, at_ms=BEGIN_MS + drawn.randrange(29 * DAY_MS)) for each in moments]
-
-
-def counted_times(moments: list[Moment]) -> list[Moment]:
-    step = 29 * DAY_MS // len(moments)
-    return [replace(each, at_ms=BEGIN_MS + i * step + i % 7) for i, each in enumerate(moments)]
-
-
-def whole_seconds(moments: list[Moment]) -> list[Moment]:
-    return [replace(each, at_ms=each.at_ms // 1_000 * 1_000) for each in moments]
-
-
-def invented_hosts(moments: list[Moment]) -> list[Moment]:
-    return [replace(each, url=f"https://h{i}.example/") for i, each in enumerate(moments)]
-
-
-def even_choice(moments: list[Moment]) -> list[Moment]:
-    drawn = random.Random(1)
-    return [replace(each, url=f"https://h{drawn.randrange(40)}.example/{word(drawn)}") for each in moments]
-
-
-def stepped_sessions(moments: list[Moment]) -> list[Moment]:
-    drawn, at_ms, made = random.Random(1), BEGIN_MS, []
-    for i, each in enumerate(moments):
-        at_ms += drawn.randint(4, 9) * 3_600_000 if i % 20 == 0 else 30_000 + drawn.randint(0, 400)
-        made.append(replace(each, at_ms=at_ms))
-    return made
-
-
-def sleepless(moments: list[Moment]) -> list[Moment]:
-    begun = {
-        each.at_ms // 3_600_000: random.Random(each.at_ms // 3_600_000).randrange(24) for each in moments
-    }
-    return [
-        replace(each, at_ms=each.at_ms + (begun[each.at_ms // 3_600_000] - 12) * 3_600_000)
-        for each in moments
-        if each.at_ms > BEGIN_MS + DAY_MS
-    ]
-
-
-def one_week_four_times(moments: list[Moment]) -> list[Moment]:
-    week = [each for each in moments if each.at_ms < BEGIN_MS + 7 * DAY_MS]
-    drawn = random.Random(1)
-    return [
-        replace(each, at_ms=each.at_ms + copy * 7 * DAY_MS + drawn.randint(0, 900))
-        for copy in range(4)
-        for each in week
-    ]
-
-
-@pytest.mark.parametrize(
-    ("attack", "check"),
-    [
-        (drawn_times, "even_gaps"),
-        (counted_times, "even_gaps"),
-        (whole_seconds, "round_times"),
-        (invented_hosts, "new_hosts"),
-        (even_choice, "even_hosts"),
-        (stepped_sessions, "same_gaps"),
-        (sleepless, "no_night"),
-        (one_week_four_times, "copied_runs"),
-    ],
-)
-def test_what_a_program_made_up_earns_nothing(
-    world: HistoryHouse, attack: Callable[[list[Moment]], list[Moment]], check: str
-) -> None:
-    budget(world)
-    world.give(world.join(1), attack(month(1)))
-    world.days_pass(2)
-    world.days_pass(WEEK_DAYS)
-    (only,) = results(world)
-    assert only[:2] == ("refused", "looks_made")
-    assert check in only[2]
-    assert held(world) == {}
-    assert count(world, month_marks) == 0, "what is not paid does not stand in a genuine month's way"
-
-
-def test_who_tries_until_it_passes_is_stopped(world: HistoryHouse) -> None:
-    node, made = world.join(1), counted_times(person(1))
-    for start in range(HISTORY_TRIES_MAX + 2):
-        world.give(node, made[start * 210 : (start + 1) * 210])
-        world.days_pass(2)
-    assert count(world, month_jobs) == HISTORY_TRIES_MAX
-    world.days_pass(2)
-    assert count(world, month_jobs) == HISTORY_TRIES_MAX
-
-
-def test_the_same_donations_are_not_judged_twice(world: HistoryHouse) -> None:
-    world.give(world.join(1), counted_times(month(1)))
-    for _ in range(3):
-        world.days_pass(2)
-    assert count(world, month_jobs) == 1
-
-
-def test_few_items_addresses_without_times_and_a_month_under_way_are_no_months(world: HistoryHouse) -> None:
-    budget(world)
-    world.give(world.join(1), month(1)[: HISTORY_ITEMS_MIN - 1])
-    world.give(world.join(2), [replace(each, at_ms=0) for each in month(2)])
-    world.give(world.join(3), person(3, days=9, begin_ms=BEGIN_MS + 31 * DAY_MS))  # april, and it is april
-    world.days_pass(2)
-    world.days_pass(WEEK_DAYS)
-    assert results(world) == []
-    assert held(world) == {}
-
-
-def test_a_month_to_which_something_is_still_added_waits(world: HistoryHouse) -> None:
-    node, moments = world.join(1), month(1)
-    world.give(node, moments[:300])
-    world.days_pass(0.9)
-    world.give(node, moments[300:])
-    world.days_pass(0.9)
-    assert results(world) == []
-    world.days_pass(0.2)
-    assert results(world) == [("genuine", "person_month", "")]
 
 
 # --- caps
@@ -472,37 +206,6 @@ def test_a_gift_for_a_day_is_over_before_its_pay_and_earns_nothing(world: Histor
 # --- sales
 
 
-def sell(world: HistoryHouse, jobs: list[str], royalties: int = 700 * WIND, number: int = 1) -> None:
-    """Record a sale of an export of these months' rows."""
-    with world.house.state.write() as connection:
-        if number == 1:
-            for job_id in jobs:
-                values = {"dataset": "opt_in_browsing", "version": "0.1.0", "job_id": job_id, "rows": 3}
-                connection.execute(sa.insert(export_months).values(**values))
-        connection.execute(
-            sa.insert(sales).values(
-                sale_id=f"s{number:031x}",
-                dataset="opt_in_browsing",
-                version="0.1.0",
-                export_id="e1",
-                buyer=payout_of(500),
-                asset="WIND",
-                price=royalties + 300 * WIND,
-                royalties=royalties,
-                fees=300 * WIND,
-                tx_hash="0x02",
-                block=number,
-                sold_at_ms=world.house.now_ms(),
-            )
-        )
-    run_royalties(world.house)
-
-
-def jobs_of(world: HistoryHouse) -> list[str]:
-    with world.house.state.read() as connection:
-        return sorted(connection.execute(sa.select(month_jobs.c.job_id)).scalars())
-
-
 def test_a_sale_pays_the_months_it_sold_and_leaves_the_rest_for_others(world: HistoryHouse) -> None:
     for number in (1, 2, 3):
         world.give(world.join(number), month(number))
@@ -528,113 +231,6 @@ def test_a_sale_pays_nobody_whose_month_was_taken_back_before_it(world: HistoryH
     sell(world, jobs_of(world))
     assert held(world) == {}
     assert folded(world)["personal"] == 700 * WIND
-
-
-# --- jobs and results
-
-
-@pytest.fixture
-def job_world(world: HistoryHouse) -> HistoryHouse:
-    world.give(world.join(1), month(1))
-    world.give(world.join(2), month(2))
-    world.clock.at_ms += 2 * DAY_MS
-    assert open_jobs(world.house) == 2
-    return world
-
-
-def result_of(world: HistoryHouse, job_id: str) -> tuple[MonthResult, frozenset[bytes]]:
-    with world.house.state.read() as connection:
-        job = job_of(connection, job_id)
-    donations = [
-        msgspec.json.decode(world.personal.vault.read(each), type=PersonalContribution)
-        for each in job.donations
-    ]
-    judged = judge(
-        job,
-        donations,
-        key=world.house.keyed("history_marks"),
-        known=lambda _: set(),
-        now_ms=world.house.now_ms(),
-    )
-    return judged.result, judged.marks
-
-
-def code_of(work: Callable[[], object]) -> str:
-    with pytest.raises(WindrowError) as refusal:
-        work()
-    return refusal.value.code
-
-
-def test_a_result_is_taken_once(job_world: HistoryHouse) -> None:
-    first, _ = jobs_of(job_world)
-    result, marks = result_of(job_world, first)
-    token = seal(result, job_world.house.sign)
-    accept_result(job_world.house, token, marks, job_id=first)
-    assert code_of(lambda: accept_result(job_world.house, token, marks, job_id=first)) == "replayed"
-    assert count(job_world, month_results) == 1
-
-
-def test_a_result_of_another_job_nonce_target_or_signer_is_refused(job_world: HistoryHouse) -> None:
-    house, (first, second) = job_world.house, jobs_of(job_world)
-    result, marks = result_of(job_world, first)
-    token = seal(result, house.sign)
-    assert code_of(lambda: accept_result(house, token, marks, job_id=second)) != "replayed"
-    for change in ({"nonce": "0" * 32}, {"target_sha256": "0" * 64}, {"job_id": second}):
-        wrong = msgspec.structs.replace(result, **change)
-        wrong_token = house.sign("person_month", first, msgspec.structs.asdict(wrong))
-        assert code_of(partial(accept_result, house, wrong_token, marks, job_id=first)) == "wrong_target"
-    assert code_of(lambda: accept_result(house, token, marks | {b"12345678"}, job_id=first)) == "wrong_target"
-    for_else = house.sign("verdict", first, msgspec.structs.asdict(result))
-    by_else = HistoryHouse(job_world.folder.parent / "else").house.sign(
-        "person_month", first, msgspec.structs.asdict(result)
-    )
-    for forged in (for_else, by_else):
-        with pytest.raises(WindrowError):
-            accept_result(house, forged, marks, job_id=first)
-    assert code_of(lambda: accept_result(house, token, marks, job_id="m" + "0" * 31)) == "not_found"
-    assert count(job_world, month_results) == 0
-
-
-def test_a_donation_that_is_not_what_its_id_says_is_no_part_of_a_month(job_world: HistoryHouse) -> None:
-    first, _ = jobs_of(job_world)
-    with job_world.house.state.read() as connection:
-        job = job_of(connection, first)
-    donations = [
-        msgspec.json.decode(job_world.personal.vault.read(each), type=PersonalContribution)
-        for each in job.donations
-    ]
-    swapped = [
-        msgspec.structs.replace(
-            each, records=[msgspec.structs.replace(r, url=r.url + "/x") for r in each.records]
-        )
-        for each in donations
-    ]
-    told = judge(job, swapped, key=bytes(32), known=lambda _: set(), now_ms=0).result
-    assert (told.verdict, told.reason, told.items) == ("refused", "too_few_items", 0)
-    twice = judge(job, donations * 2, key=bytes(32), known=lambda _: set(), now_ms=0).result
-    once = judge(job, donations, key=bytes(32), known=lambda _: set(), now_ms=0).result
-    assert twice.items == once.items
-
-
-def test_a_crash_between_job_and_result_is_judged_again_under_the_same_nonce(job_world: HistoryHouse) -> None:
-    before = jobs_of(job_world)
-    assert run_person_months(job_world.house, job_world.personal.vault.read) == 2
-    assert jobs_of(job_world) == before
-    assert [each[0] for each in results(job_world)] == ["genuine", "genuine"]
-
-
-def test_what_is_taken_back_between_job_and_result_does_not_count(job_world: HistoryHouse) -> None:
-    with job_world.house.state.read() as connection:
-        job = job_of(connection, jobs_of(job_world)[0])
-        node_id = connection.execute(
-            sa.select(personal_months.c.node_id).where(personal_months.c.contribution_id == job.donations[0])
-        ).scalar_one()
-    with job_world.house.state.write() as connection:
-        job_world.personal.withdrawals._take_out(
-            connection, node_id, list(job.donations), "withdrawn", "", ""
-        )
-    run_person_months(job_world.house, job_world.personal.vault.read)
-    assert sorted(each[1] for each in results(job_world)) == ["person_month", "too_few_items"]
 
 
 # --- the books notice

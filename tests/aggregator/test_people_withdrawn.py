@@ -1,0 +1,163 @@
+"""What a person takes back leaves every version of every dataset, and a sale pays exactly the months it sold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from history_world import HistoryHouse, payout_of
+from people_world import (
+    PEOPLE,
+    everything_in,
+    give_back,
+    given_home,
+    published,
+    rows_of,
+    world_from,
+)
+
+from aggregator.personal import Personal
+from aggregator.publish import people_rows, retiring
+from aggregator.publish.retiring import retire
+from marketplace.catalogue import Catalogue
+from rewards.ledger import balances
+from rewards.ledger_checks import verify_ledger
+from rewards.royalties import run_royalties
+from storage.person_month_tables import export_donations
+from storage.tables import exports, sales
+from windrow_protocol.errors import WindrowError
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home to work on copies of."""
+    return given_home(tmp_path_factory.mktemp("given") / "house")
+
+
+@pytest.fixture
+def world(given: Path, tmp_path: Path) -> HistoryHouse:
+    return world_from(given, tmp_path / "house")
+
+
+def test_what_is_taken_back_leaves_the_next_version_and_stands_in_removed_ids(world: HistoryHouse) -> None:
+    first = published(world)
+    assert first.path
+    before = rows_of(first)
+    pseudonyms = {row["contributor_pseudonym"] for row in before}
+    with world.house.state.read() as connection:
+        behind = {row.row_id: row.contribution_id for row in connection.execute(sa.select(export_donations))}
+    give_back(world, 1)
+    mine = {
+        row_id
+        for row_id, contribution_id in behind.items()
+        if contribution_id in world.personal.withdrawals.removals()["ids"]
+    }
+    assert mine
+    second = published(world)
+    assert second.path
+    assert second.version != first.version
+    after = rows_of(second)
+    assert not mine & {row["id"] for row in after}
+    assert len({row["contributor_pseudonym"] for row in after}) == len(pseudonyms) - 1
+    removed = json.loads((second.path / "removed_ids.json").read_bytes())
+    assert set(removed["ids"]) == mine & {row["id"] for row in before}
+    assert mine <= {row["id"] for row in before}
+
+
+def test_a_version_that_holds_it_is_given_out_no_more_and_no_row_of_it_is_left(world: HistoryHouse) -> None:
+    first = published(world)
+    assert first.path
+    titles = everything_in(first.path / "data")
+    assert titles
+    export_id = first.export_id
+    assert Catalogue(world.house).offer_of(export_id)
+    give_back(world, 1)
+    with pytest.raises(WindrowError) as refusal:
+        Catalogue(world.house).offer_of(export_id)
+    assert refusal.value.code == "version_retired"
+    assert not list(first.path.rglob("*.parquet")) or [p.name for p in first.path.rglob("*.parquet")] == [
+        "shares.parquet"
+    ]
+    with pytest.raises(WindrowError) as waiting:
+        Catalogue(world.house).delivered_for(export_id)
+    assert waiting.value.code == "version_retired"
+    second = published(world)
+    given = Catalogue(world.house).delivered_for(export_id)
+    assert given.manifest.version == second.version, "who bought it gets its successor"
+    assert [offer.manifest.version for offer in Catalogue(world.house).versions("opt_in_browsing")] == [
+        second.version
+    ]
+
+
+def test_a_crash_between_mark_and_deletion_is_finished_at_the_next_start(
+    world: HistoryHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = published(world)
+    assert export.path
+
+    def cut(*_: object) -> Path:
+        raise OSError("cut")
+
+    monkeypatch.setattr(retiring, "export_folder", cut)
+    with pytest.raises(OSError, match="cut"):
+        give_back(world, 1)
+    monkeypatch.undo()
+    with pytest.raises(WindrowError):
+        Catalogue(world.house).offer_of(export.export_id)
+    assert (export.path / "data").exists()
+    Personal(world.house, world.segments)
+    assert not (export.path / "data").exists()
+    assert retire(world.house) == []
+
+
+def test_what_is_taken_back_while_an_export_is_built_stops_it(
+    world: HistoryHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = people_rows.build_data
+
+    def built_then_taken_back(*arguments: Any) -> Any:
+        built = build(*arguments)
+        give_back(world, 1)
+        return built
+
+    monkeypatch.setattr(people_rows, "build_data", built_then_taken_back)
+    with pytest.raises(WindrowError) as refusal:
+        published(world)
+    assert refusal.value.code == "withdrawn"
+    monkeypatch.undo()
+    with world.house.state.read() as connection:
+        assert connection.execute(sa.select(exports)).all() == []
+    assert len({row["contributor_pseudonym"] for row in rows_of(published(world))}) == PEOPLE - 1
+
+
+def test_a_sale_pays_the_months_of_exactly_the_rows_sold(world: HistoryHouse) -> None:
+    give_back(world, 6)
+    export = published(world)
+    royalties = 700 * 10**18
+    with world.house.state.write() as connection:
+        connection.execute(
+            sa.insert(sales).values(
+                sale_id="s" + "1" * 31,
+                dataset=export.dataset,
+                version=export.version,
+                export_id=export.export_id,
+                buyer=payout_of(900),
+                asset="WIND",
+                price=10**21,
+                royalties=royalties,
+                fees=10**21 - royalties,
+                tx_hash="0x1",
+                block=1,
+                sold_at_ms=world.clock.at_ms,
+            )
+        )
+    run_royalties(world.house)
+    with world.house.state.read() as connection:
+        assert verify_ledger(connection) == []
+        folded = balances(connection)
+    held = {name: amount for name, amount in folded.items() if name.startswith("held:")}
+    assert held == {f"held:{payout_of(number)}": royalties // 200 for number in range(1, PEOPLE)}
+    assert folded["personal"] == royalties - 5 * (royalties // 200)

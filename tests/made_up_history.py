@@ -1,0 +1,34 @@
+"""Ways in which a program makes a month of history up, from a real one or from nothing."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from history_world import BEGIN_MS, word
+
+from extension_bridge.consent import DAY_MS
+from rewards.history_doubts import Moment
+
+
+def whole_seconds(moments: list[Moment]) -> list[Moment]:
+    return [replace(each, at_ms=each.at_ms // 1_000 * 1_000) for each in moments]
+
+
+def invented_hosts(moments: list[Moment]) -> list[Moment]:
+    return [replace(each, url=f"https://h{i}.example/") for i, each in enumerate(moments)]
+
+
+def even_choice(moments: list[Moment]) -> list[Moment]:
+    drawn = random.Random(1)
+    return [replace(each, url=f"https://h{drawn.randrange(40)}.example/{word(drawn)}") for each in moments]
+
+
+def one_week_four_times(moments: list[Moment]) -> list[Moment]:
+    week = [each for each in moments if each.at_ms < BEGIN_MS + 7 * DAY_MS]
+    drawn = random.Random(1)
+    return [
+        replace(each, at_ms=each.at_ms + copy * 7 * DAY_MS + drawn.randint(0, 900))
+        for copy in range(4)
+        for each in week
+    ]
