@@ -15,8 +15,10 @@ demo: setup
 	@$(BIN)/windrow demo
 
 # The longest files come first, in this order, and a file stays on one worker, so that what it starts is started once.
-# Three workers even on two cores: much of the time is spent in waiting for processes.
+# Three workers even on two cores: much of the time is spent in waiting for processes. What is compiled at its first call
+# is compiled before them, or each would do it anew.
 test: setup
+	@$(BIN)/python tools/compile_kernels.py
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/simulation tests/windrow tests
 
 lint: setup
