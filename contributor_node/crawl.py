@@ -1,10 +1,8 @@
 """The crawl engine: leases in, results out. The node's side of everything that touches the web.
 
 Rules: the egress proxy runs in this process, Scrapy and the browser in a child that is started when there is
-work, replaced after `child_pages_max` leases and ended when idle. A lease's road is open exactly as long as the
-lease is being worked on, and never before its slot. A child that dies or falls silent is replaced and its unfinished
-leases are begun again; a lease that was open (or, if the child was parsing, *was* the page being parsed) at three
-deaths is left unanswered. Nothing is ever made up.
+work, replaced after `child_pages_max` leases and ended when idle. A child that dies or falls silent is replaced, and
+its unfinished leases are begun again, as `crawl_jobs` says.
 
 Does not: check a lease's signature or keep what it yields: the caller hands in verified leases and stores results.
 
@@ -25,10 +23,9 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
-
 from contributor_node.chromium import find_chromium
-from contributor_node.crawl_batch import CrawlBatch, CrawlSettings, Job, grant_of, work_of
+from contributor_node.crawl_batch import CrawlBatch, CrawlSettings, Job, work_of
+from contributor_node.crawl_jobs import CrawlJobs
 from contributor_node.crawl_process import CrawlProcess
 from contributor_node.crawl_wire import (
     AskRedirect,
@@ -43,17 +40,15 @@ from contributor_node.crawl_wire import (
 from contributor_node.egress import EgressProxy, EgressSettings, Meter
 from contributor_node.egress_address import Resolve, system_resolve
 from contributor_node.egress_grants import pace_key, target_of
-from contributor_node.lease_queue import LeaseQueue
 from contributor_node.line_log import LineLog
-from contributor_node.outcomes import outcome_of_refusal
-from windrow_protocol.errors import REASONS, WindrowError
+from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import (
     BROWSER_IDLE_S_MAX,
     CHILD_DEATHS_MAX,
     CHILD_SILENT_S_MAX,
     CHILD_START_S_MAX,
 )
-from windrow_protocol.messages import Lease, Outcome
+from windrow_protocol.messages import Lease
 
 CHILD_LOG = "crawl_child.log"
 
@@ -74,14 +69,13 @@ class CrawlEngine:
         resolve: Resolve = system_resolve,
         meter: Meter | None = None,
     ) -> None:
-        self._settings, self._now_ms = settings, now_ms
+        self._settings = settings
         egress = EgressSettings(
             settings.allow_private, settings.pace_s, settings.pace_private_s, settings.source_address
         )
         self.proxy = EgressProxy(egress, line_log, now_ms, resolve=resolve, meter=meter)
-        self._waiting = LeaseQueue()
-        self._given: dict[str, Job] = {}
         self._wake = asyncio.Event()
+        self._jobs = CrawlJobs(self.proxy.grants, now_ms, changed=self._wake.set)
         self._child: CrawlProcess | None = None
         self._heard_s, self._spoke, self._false_starts = 0.0, False, 0
         self._supervisor: asyncio.Task[None] | None = None
@@ -105,9 +99,7 @@ class CrawlEngine:
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
-        for job in [*self._given.values(), *self._waiting]:
-            self._end(job, None)
-        self._waiting = LeaseQueue()
+        self._jobs.end_all()
         if self._alarm is not None:
             self._alarm.cancel()
         await self.proxy.close()
@@ -115,58 +107,21 @@ class CrawlEngine:
     def crawl(self, leases: Sequence[Lease]) -> CrawlBatch:
         """Begin to work on verified leases. Raises ValueError when one of them is being worked on already."""
         ids = [lease.lease_id for lease in leases]
-        known = {*self._given, *(job.lease.lease_id for job in self._waiting)}
-        if len(set(ids)) != len(ids) or known.intersection(ids):
+        if len(set(ids)) != len(ids) or self._jobs.held().intersection(ids):
             raise ValueError("a lease can be worked on only once at a time")
-        batch = CrawlBatch(self.give_up, set(ids))
+        batch = CrawlBatch(self._jobs.give_up, set(ids))
         for lease in leases:
-            self._begin(Job(lease, batch))
+            self._jobs.begin(Job(lease, batch))
         self._wake.set()
         return batch
 
-    def _begin(self, job: Job) -> None:
-        try:
-            target_of(job.lease.url)
-        except WindrowError as error:
-            log.warning(
-                "a lease cannot be fetched", extra={"lease_id": job.lease.lease_id, "error": str(error)}
-            )
-            job.batch.finish(job.lease.lease_id, None)
-        else:
-            self._waiting.add(job)
-
     def under_way(self) -> list[tuple[str, str]]:
         """Return (host, stage) of every lease held; the stage is reading, fetching or waiting."""
-        given = [(job, "reading" if job.parsing else "fetching") for job in self._given.values()]
-        waiting = [(job, "waiting") for job in self._waiting]
-        return [(target_of(job.lease.url).place.host, stage) for job, stage in [*given, *waiting]]
+        return self._jobs.under_way()
 
     def pause(self, pauses_ms: Mapping[str, int]) -> None:
         """Begin nothing at some hosts (named by `pace_key`) for so many ms, and hand back what cannot wait so long."""
-        for host, wait_ms in pauses_ms.items():
-            self._waiting.pause(host, self._now_ms() + wait_ms)
-        self._wake.set()
-        for job in self._waiting.hopeless():
-            lease = job.lease
-            result = CrawlResult(
-                lease_id=lease.lease_id,
-                url=lease.url,
-                outcome=Outcome.EXPIRED,
-                final_url=lease.url,
-                fetched_at_ms=self._now_ms(),
-                detail="the host asks to be left alone until after the end of the lease",
-            )
-            self._end(job, result)
-
-    def give_up(self, lease_ids: set[str]) -> None:
-        """Close the road of leases that nobody waits for any more."""
-        for lease_id in lease_ids:
-            self.proxy.grants.revoke(lease_id)
-            self._given.pop(lease_id, None)
-        for job in self._waiting:
-            if job.lease.lease_id in lease_ids:
-                self._waiting.remove(job)
-        self._wake.set()
+        self._jobs.pause(pauses_ms)
 
     # --- the child --------------------------------------------------------------------------------------
 
@@ -174,7 +129,7 @@ class CrawlEngine:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if not self._waiting.due(self._now_ms()):
+            if not self._jobs.any_due():
                 self._set_alarm()
                 continue
             self._heard_s, self._spoke = _loop_s(), False
@@ -190,7 +145,9 @@ class CrawlEngine:
                 await self._child.stop()
                 self._child = None
                 if self._spoke:
-                    self._after_death()
+                    self._jobs.after_death()
+                    self._false_starts = 0
+                    self._wake.set()
                 else:
                     self._after_false_start()
 
@@ -216,7 +173,7 @@ class CrawlEngine:
         try:
             while not listening.done():
                 await self._feed(child)
-                busy = bool(self._given)
+                busy = self._jobs.any_open()
                 if not busy and child.sent >= self._settings.child_pages_max:
                     return
                 silent_s_max = CHILD_SILENT_S_MAX if self._spoke else CHILD_START_S_MAX
@@ -230,17 +187,15 @@ class CrawlEngine:
                 if busy and _loop_s() - self._heard_s > silent_s_max:
                     log.warning("the crawl child fell silent", extra={"child_pid": child.pid})
                     child.kill()
-                    self._give_up_parsing()
-                elif not busy and _loop_s() >= idle_at_s and not self._waiting.due(self._now_ms()):
+                    self._jobs.give_up_parsing()
+                elif not busy and _loop_s() >= idle_at_s and not self._jobs.any_due():
                     return  # however often there was news of no work
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
 
     async def _feed(self, child: CrawlProcess) -> None:
-        while child.sent < self._settings.child_pages_max and (job := self._next()) is not None:
-            self.proxy.grants.add(grant_of(job.lease))
-            self._given[job.lease.lease_id] = job
+        while child.sent < self._settings.child_pages_max and (job := self._jobs.open_next()) is not None:
             child.sent += 1
             await child.send(work_of(job.lease))
         self._set_alarm()
@@ -249,70 +204,18 @@ class CrawlEngine:
         """Wake when the next lease may be begun."""
         if self._alarm is not None:
             self._alarm.cancel()
-        turn_ms = self._waiting.next_turn_ms(self._now_ms())
-        wait_s = None if turn_ms is None else (turn_ms - self._now_ms()) / 1000
-        loop = asyncio.get_running_loop()
-        self._alarm = None if wait_s is None else loop.call_later(max(0.0, wait_s), self._wake.set)
-
-    def _next(self) -> Job | None:
-        """Return the next lease to give out; one that may be deadly goes last, and alone, so that no other suffers."""
-        if any(job.deaths == CHILD_DEATHS_MAX - 1 for job in self._given.values()):
-            return None
-        due = self._waiting.due(self._now_ms())
-        harmless = (job for job in due if job.deaths < CHILD_DEATHS_MAX - 1)
-        job = next(harmless, None if self._given else next(iter(due), None))
-        if job is not None:
-            self._waiting.remove(job)
-        return job
-
-    def _give_up_parsing(self) -> None:
-        """A page that keeps the parser busy for so long does so everywhere: that is what is said of it."""
-        for job in [job for job in self._given.values() if job.parsing]:
-            lease = job.lease
-            result = CrawlResult(
-                lease_id=lease.lease_id,
-                url=lease.url,
-                outcome=Outcome.TOO_LARGE,
-                final_url=lease.url,
-                fetched_at_ms=self._now_ms(),
-                detail=f"the page could not be parsed within {CHILD_SILENT_S_MAX} s",
-            )
-            self._end(job, result)
+        wait_s, loop = self._jobs.next_turn_in_s(), asyncio.get_running_loop()
+        self._alarm = None if wait_s is None else loop.call_later(wait_s, self._wake.set)
 
     def _after_false_start(self) -> None:
         """A child that never said a word is no lease's fault; after three of them nothing will get better."""
         self._false_starts += 1
-        hopeless = self._false_starts >= CHILD_DEATHS_MAX
-        for job in list(self._given.values()):
-            self._again(job)
-        if hopeless:
+        self._jobs.begin_again()
+        if self._false_starts >= CHILD_DEATHS_MAX:
             log.error("no crawl child will run", extra={"see": str(self._settings.home / CHILD_LOG)})
             self._false_starts = 0
-        for job in self._waiting if hopeless else ():
-            self._waiting.remove(job)
-            self._end(job, None)
+            self._jobs.end_waiting()
         self._wake.set()
-
-    def _after_death(self) -> None:
-        """Begin again what the child left open; what was open at too many deaths is left unanswered."""
-        left = list(self._given.values())
-        suspects = [job for job in left if job.parsing] or left
-        for job in suspects:
-            job.deaths += 1
-        for job in left:
-            job.parsing = False
-            if job.deaths >= CHILD_DEATHS_MAX:
-                log.warning("a lease was open at too many deaths", extra={"lease_id": job.lease.lease_id})
-                self._end(job, None)
-            else:
-                self._again(job)
-        self._false_starts = 0
-        self._wake.set()
-
-    def _again(self, job: Job) -> None:
-        del self._given[job.lease.lease_id]
-        self.proxy.grants.revoke(job.lease.lease_id)
-        self._waiting.add(job)
 
     # --- what it says ----------------------------------------------------------------------------------
 
@@ -334,7 +237,7 @@ class CrawlEngine:
             self._hear_of_lease(message)
 
     def _hear_of_lease(self, message: Parsing | CrawlResult | Broken) -> None:
-        job = self._given.get(message.lease_id)
+        job = self._jobs.opened(message.lease_id)
         if job is None:
             return  # given up meanwhile
         if isinstance(message, Parsing):
@@ -342,26 +245,11 @@ class CrawlEngine:
         elif isinstance(message, Broken):
             facts = {"lease_id": message.lease_id, "code": message.code, "detail": message.detail}
             log.warning("a lease ended in our own fault", extra=facts)
-            self._end(job, None)
+            self._jobs.end(job, None)
         else:
-            self._end(job, message)
+            self._jobs.end(job, message)
             if message.retry_after_ms:
                 self.pause({pace_key(target_of(message.url).place): message.retry_after_ms})
-
-    def _end(self, job: Job, result: CrawlResult | None) -> None:
-        lease_id = job.lease.lease_id
-        self._given.pop(lease_id, None)
-        state = self.proxy.grants.revoke(lease_id)
-        if result is not None and state is not None:
-            result = msgspec.structs.replace(
-                result, bytes_wire=state.traffic.bytes_down + state.traffic.bytes_up, requests=state.requests
-            )
-            cut = outcome_of_refusal(state.cut)
-            if cut is not None and result.outcome is Outcome.SERVER_ERROR:
-                # The child only saw a connection break; the proxy knows why it broke it.
-                result = msgspec.structs.replace(result, outcome=cut, detail=REASONS[state.cut].sentence)
-        job.batch.finish(lease_id, result)
-        self._wake.set()
 
 
 def _loop_s() -> float:

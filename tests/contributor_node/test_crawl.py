@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 from crawl_sites import Site, html, lease, serve, wall_ms
 
-from contributor_node import crawl
+from contributor_node import crawl, crawl_jobs
 from contributor_node.crawl import CrawlEngine, CrawlSettings
 from contributor_node.line_log import LineLog, read_rows
 from windrow_protocol.messages import Outcome
@@ -91,7 +91,7 @@ async def test_a_child_killed_in_mid_batch_is_replaced_and_every_lease_answered_
 async def test_a_page_that_kills_every_child_is_left_unanswered_and_the_others_are_not(
     open_engine: Opening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crawl, "CHILD_DEATHS_MAX", 2)
+    monkeypatch.setattr(crawl_jobs, "CHILD_DEATHS_MAX", 2)
     engine_box: list[CrawlEngine] = []
 
     async def deadly(request: web.Request) -> web.StreamResponse:
