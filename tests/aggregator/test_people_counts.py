@@ -15,7 +15,6 @@ from people_world import (
     PEOPLE,
     everything_in,
     give_back,
-    given_home,
     published,
     rows_of,
     world_from,
@@ -29,15 +28,9 @@ from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import PRIVACY_EPSILON_MICRO_MAX, PRIVACY_HOSTS_MAX
 
 
-@pytest.fixture(scope="module")
-def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home to work on copies of."""
-    return given_home(tmp_path_factory.mktemp("given") / "house")
-
-
 @pytest.fixture
-def world(given: Path, tmp_path: Path) -> HistoryHouse:
-    return world_from(given, tmp_path / "house")
+def world(people_home: Path, tmp_path: Path) -> HistoryHouse:
+    return world_from(people_home, tmp_path / "house")
 
 
 def crowd(people: int, hosts: int = 3) -> dict[str, set[str]]:

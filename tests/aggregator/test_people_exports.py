@@ -15,7 +15,6 @@ from people_world import (
     SHARED,
     columns_in,
     everything_in,
-    given_home,
     published,
     recipes_with,
     rows_of,
@@ -30,15 +29,9 @@ from storage.person_month_tables import month_jobs
 from windrow_protocol.errors import WindrowError
 
 
-@pytest.fixture(scope="module")
-def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home to work on copies of."""
-    return given_home(tmp_path_factory.mktemp("given") / "house")
-
-
 @pytest.fixture
-def world(given: Path, tmp_path: Path) -> HistoryHouse:
-    return world_from(given, tmp_path / "house")
+def world(people_home: Path, tmp_path: Path) -> HistoryHouse:
+    return world_from(people_home, tmp_path / "house")
 
 
 def test_only_what_enough_people_gave_is_sold_and_what_one_alone_gave_is_not(world: HistoryHouse) -> None:

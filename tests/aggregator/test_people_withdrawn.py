@@ -13,7 +13,6 @@ from people_world import (
     PEOPLE,
     everything_in,
     give_back,
-    given_home,
     published,
     rows_of,
     world_from,
@@ -31,15 +30,9 @@ from storage.tables import exports, sales
 from windrow_protocol.errors import WindrowError
 
 
-@pytest.fixture(scope="module")
-def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home to work on copies of."""
-    return given_home(tmp_path_factory.mktemp("given") / "house")
-
-
 @pytest.fixture
-def world(given: Path, tmp_path: Path) -> HistoryHouse:
-    return world_from(given, tmp_path / "house")
+def world(people_home: Path, tmp_path: Path) -> HistoryHouse:
+    return world_from(people_home, tmp_path / "house")
 
 
 def test_what_is_taken_back_leaves_the_next_version_and_stands_in_removed_ids(world: HistoryHouse) -> None:

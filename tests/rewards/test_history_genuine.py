@@ -7,10 +7,19 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from history_world import BEGIN_MS, NOW_MS, person
+from history_world import NOW_MS, person
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up_history import even_choice, invented_hosts, one_week_four_times, whole_seconds
+from made_up_history import (
+    counted_times,
+    drawn_times,
+    even_choice,
+    invented_hosts,
+    one_week_four_times,
+    sleepless,
+    stepped_sessions,
+    whole_seconds,
+)
 
 from rewards.history_doubts import CHECKS, Moment, doubts_of, impossible_times
 from rewards.history_fingerprints import by_month, fingerprints, genuine_months, known_share
@@ -27,32 +36,6 @@ def codes(moments: list[Moment]) -> set[str]:
 @pytest.mark.parametrize("seed", range(25))
 def test_a_person_s_month_has_no_doubt(seed: int) -> None:
     assert codes(person(seed, shift_hours=seed % 24)) == set()
-
-
-def drawn_times(moments: list[Moment]) -> list[Moment]:
-    drawn = random.Random(1)
-    return [replace(each, at_ms=BEGIN_MS + drawn.randrange(30 * DAY_MS)) for each in moments]
-
-
-def counted_times(moments: list[Moment]) -> list[Moment]:
-    step = 30 * DAY_MS // len(moments)
-    return [replace(each, at_ms=BEGIN_MS + i * step + i % 7) for i, each in enumerate(moments)]
-
-
-def stepped_sessions(moments: list[Moment]) -> list[Moment]:
-    drawn, at_ms, made = random.Random(1), BEGIN_MS, []
-    for i, each in enumerate(moments):
-        at_ms += drawn.randint(4, 9) * 3_600_000 if i % 20 == 0 else 30_000 + drawn.randint(0, 400)
-        made.append(replace(each, at_ms=at_ms))
-    return made
-
-
-def sleepless(moments: list[Moment]) -> list[Moment]:
-    """Sessions as they were, each begun at any hour of its day."""
-    begun = {
-        each.at_ms // 3_600_000: random.Random(each.at_ms // 3_600_000).randrange(24) for each in moments
-    }
-    return [replace(each, at_ms=each.at_ms + begun[each.at_ms // 3_600_000] * 3_600_000) for each in moments]
 
 
 def from_tomorrow(moments: list[Moment]) -> list[Moment]:

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 from history_world import BEGIN_MS, HistoryHouse, month, number_key, payout_of, person
-from made_up_history import even_choice, invented_hosts, one_week_four_times, whole_seconds
+from made_up_history import (
+    counted_times,
+    drawn_times,
+    even_choice,
+    invented_hosts,
+    one_week_four_times,
+    sleepless,
+    stepped_sessions,
+    whole_seconds,
+)
 from month_pay_world import (
     WEEK_DAYS,
     budget,
@@ -126,35 +135,6 @@ def test_marks_of_a_month_that_was_taken_back_go_after_a_year(world: HistoryHous
 
 
 # --- made-up and repeated history
-
-
-def drawn_times(moments: list[Moment]) -> list[Moment]:
-    drawn = random.Random(1)
-    return [replace(each, at_ms=BEGIN_MS + drawn.randrange(29 * DAY_MS)) for each in moments]
-
-
-def counted_times(moments: list[Moment]) -> list[Moment]:
-    step = 29 * DAY_MS // len(moments)
-    return [replace(each, at_ms=BEGIN_MS + i * step + i % 7) for i, each in enumerate(moments)]
-
-
-def stepped_sessions(moments: list[Moment]) -> list[Moment]:
-    drawn, at_ms, made = random.Random(1), BEGIN_MS, []
-    for i, each in enumerate(moments):
-        at_ms += drawn.randint(4, 9) * 3_600_000 if i % 20 == 0 else 30_000 + drawn.randint(0, 400)
-        made.append(replace(each, at_ms=at_ms))
-    return made
-
-
-def sleepless(moments: list[Moment]) -> list[Moment]:
-    begun = {
-        each.at_ms // 3_600_000: random.Random(each.at_ms // 3_600_000).randrange(24) for each in moments
-    }
-    return [
-        replace(each, at_ms=each.at_ms + (begun[each.at_ms // 3_600_000] - 12) * 3_600_000)
-        for each in moments
-        if each.at_ms > BEGIN_MS + DAY_MS
-    ]
 
 
 @pytest.mark.parametrize(
