@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from sql_attacks import BOMBS, REFUSED
+from sql_bombs import Question, ask, ask_all
 from sql_world import SqlWorld
 
 from aggregator.sql import sandbox
-from aggregator.sql.sandbox import run_query
-from windrow_protocol.errors import WindrowError
 
 SECRET = "a-secret-that-no-answer-may-hold"
 LONG_AGO_S = 1_000_000_000
@@ -89,53 +85,27 @@ def _count_calls(server: socket.socket, calls: list[object]) -> None:
             return
 
 
-def _own_bytes() -> int:
-    """Return this process's resident memory now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
-
-
-def _children_peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-
-
-def _outcome(trap: Trap, statement: str, **limits: int) -> tuple[str, str, float]:
-    """Return code, everything said, and seconds."""
-    began = time.monotonic()
-    try:
-        answer = run_query(trap.world.url, trap.world.files, trap.aim(statement), **limits)
-        return "answered", json.dumps(answer.rows)[:10_000], time.monotonic() - began
-    except WindrowError as error:
-        return error.code, str(error), time.monotonic() - began
-
-
 def _state_bytes(trap: Trap) -> bytes:
     return Path(trap.world.url.removeprefix("sqlite:///")).read_bytes()
 
 
 def test_bombs_end_at_their_limits_and_refusals_come_through(trap: Trap) -> None:
     """Each statement in a child of its own, as an operator's; of the refused, every fifth."""
-    before, own, peak = _state_bytes(trap), _own_bytes(), _children_peak_bytes()
-    sample = REFUSED[::5]
-    with ThreadPoolExecutor(6) as several:
-        bombs = several.map(
-            lambda each: _outcome(trap, each, time_s_max=BOMB_TIME_S, memory_bytes_max=BOMB_BYTES), BOMBS
-        )
-        refused = several.map(
-            lambda each: _outcome(trap, each, time_s_max=REFUSED_S_MAX, memory_bytes_max=BOMB_BYTES), sample
-        )
-        ended = list(zip(BOMBS, bombs, strict=True))
-        said = list(zip(sample, refused, strict=True))
-    assert [(each[:80], out) for each, out in ended if out[0] == "answered"] == []
-    assert sum(out[0] == "sql_limits" for _, out in ended) >= len(BOMBS) - 2
-    assert [(each[:80], out) for each, out in said if out[0] not in ("sql_refused", "sql_failed")] == []
-    assert [(each[:80], out) for each, out in said if SECRET in out[1] or "ended with" in out[1]] == []
-    assert max(seconds for _, (_, _, seconds) in [*ended, *said]) < WALL_S_MAX
+    before, sample = _state_bytes(trap), REFUSED[::5]
+    questions = [Question(trap.aim(each), BOMB_TIME_S, BOMB_BYTES) for each in BOMBS]
+    questions += [Question(trap.aim(each), REFUSED_S_MAX, BOMB_BYTES) for each in sample]
+    asked = ask_all(trap.world.url, trap.world.files, questions)
+    told = list(zip([*BOMBS, *sample], asked.outcomes, strict=True))
+    ended, said = told[: len(BOMBS)], told[len(BOMBS) :]
+    assert [(each[:80], out) for each, out in ended if out.code == "answered"] == []
+    assert sum(out.code == "sql_limits" for _, out in ended) >= len(BOMBS) - 2
+    assert [(each[:80], out) for each, out in said if out.code not in ("sql_refused", "sql_failed")] == []
+    assert [(each[:80], out) for each, out in said if SECRET in out.said or "ended with" in out.said] == []
+    assert max(out.seconds for out in asked.outcomes) < WALL_S_MAX
     trap.assert_untouched()
     assert _state_bytes(trap) == before
-    assert _own_bytes() - own < 64_000_000
-    # A child is a copy of this process until it runs its program, so this process's own size is counted as its peak.
-    inherited = max(peak, own, _own_bytes())
-    assert _children_peak_bytes() < max(inherited + 64_000_000, 128_000_000 + BOMB_BYTES + 200_000_000)
+    assert asked.grown_bytes < 64_000_000
+    assert asked.child_peak_bytes < 128_000_000 + BOMB_BYTES + 200_000_000
 
 
 BARE = """
@@ -238,6 +208,8 @@ def test_more_than_a_hundred_statements_meet_three_walls(trap: Trap) -> None:
 def test_a_statement_cannot_see_this_process_environment(trap: Trap, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WINDROW_TEST_SECRET", SECRET)
     assert "WINDROW_TEST_SECRET" not in sandbox._ENVIRONMENT
-    code, said, _ = _outcome(trap, "SELECT * FROM nodes")
+    code, said, _ = ask(
+        trap.world.url, trap.world.files, Question("SELECT * FROM nodes", REFUSED_S_MAX, BOMB_BYTES)
+    )
     assert code == "answered"
     assert SECRET not in said
