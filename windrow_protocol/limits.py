@@ -116,6 +116,7 @@ MISMATCH_MARGIN: Final = 0.25
 TRUTHS_PER_AUDIT_MAX: Final = 3
 NEW_SHINGLES_MIN: Final = 20  # fewer shingles new since an earlier version prove nothing about a copy of it
 TRUTH_ATTEMPTS_MAX: Final = 3
+BROWSER_WAIT_MS: Final = 21_600_000  # a truth waits so long while no validator has the browser that it needs
 TRUTH_ATTEMPTS_WHERE_FEW_FAIL_MAX: Final = 9  # where not every operator failed, up to three of them
 AUDIT_VALUE_BYTES_MAX: Final = 50_000  # of one text that count for what it may be worth, as its pay is capped
 DRAW_ENTRIES_MAX: Final = 1_000  # of the audit log in one answer, and drawn ones in one message

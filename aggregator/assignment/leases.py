@@ -31,7 +31,7 @@ from aggregator.assignment.pacing import PaceRules, Slots, pace_key
 from aggregator.assignment.placement import candidates
 from aggregator.assignment.unranked import is_unranked, unknown_last, unranked_room_left
 from aggregator.roster import is_young, note_browser
-from aggregator.verification.audits import truth_requests, turned_pages
+from aggregator.verification.audits import truth_requests, turned_pages, without_browser
 from aggregator.verification.audits.canaries import canary_rate_ppm, canary_url, falls_by_lot
 from aggregator.verification.audits.truth_requests import WantedTruth
 from aggregator.verification.standings.standing import is_suspected
@@ -176,6 +176,8 @@ def _choices(
     if member.role == "validator":
         truths = truth_requests.wanted(house, connection, member, renders, count)
         return [Choice(truth.url_id, truth.url, truth.render, truth) for truth in truths]
+    if "browser" in renders and without_browser.is_waiting(connection):
+        renders = [render for render in renders if render != "browser"]
     now = house.now_ms()
     pages = candidates(house, connection, member, renders, now)
     room = unranked_room_left(house, connection, now)
