@@ -88,7 +88,7 @@ def come_again(
     if rows:
         ids = [row["lease_id"] for row in rows]
         connection.execute(sa.update(leases).where(leases.c.lease_id.in_(ids)).values(offer=offer))
-    return [signed_lease(house, row) for row in rows]
+    return [signed_lease(house, {**row}) for row in rows]
 
 
 def lapsed_unheard(connection: sa.Connection, node_id: str, now_ms: int) -> tuple[int, bool]:
