@@ -15,14 +15,16 @@ Usage: `offers = LeaseDesk(house, life_ms, pace).answer_together([Asked(caller, 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from aggregator.assignment.leases import Issued, any_open, issue_leases, pauses_for
-from aggregator.assignment.pacing import PaceRules
+from aggregator.assignment.leases import Issued, any_open, issue_leases
+from aggregator.assignment.offers import any_unheard, note_heard
+from aggregator.assignment.pacing import PaceRules, pace_key, paused_among
 from aggregator.heard_nonces import HeardNonces
 from aggregator.requests import Caller, spend, spent_before
 from aggregator.roster import (
@@ -49,11 +51,17 @@ _MEMBERS = Prepared(
         nodes,
         standings.c.suspended,
         _HOLDS.label("holds"),
+        any_unheard(nodes.c.node_id).label("unheard"),
         any_open().label("page_open"),
         any_wanted().label("truth_wanted"),
     )
     .outerjoin(standings, standings.c.node_id == nodes.c.node_id)
     .where(nodes.c.node_id.in_(sa.bindparam("ids", expanding=True)))
+)
+_HELD = Prepared(
+    sa.select(leases.c.node_id, leases.c.url).where(
+        leases.c.node_id.in_(sa.bindparam("ids", expanding=True)), leases.c.state == "leased"
+    )
 )
 
 
@@ -70,7 +78,8 @@ class Asked:
 class Offer:
     """What a node is told: signed leases, whether it works or queues, which of its hosts to leave alone, its standing.
 
-    `standing` is why it has none: empty when it has, None when nobody looked.
+    `standing` is why it has none: empty when it has, None when nobody looked. `offer` is how the node names these
+    leases when it says that they arrived; empty where there are none, or where it never says.
     """
 
     leases: list[str]
@@ -78,11 +87,13 @@ class Offer:
     position: int
     paused: dict[str, int] = field(default_factory=dict)
     standing: tuple[str, ...] | None = None
+    offer: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as it goes over the wire."""
         return {
             "leases": self.leases,
+            "offer": self.offer,
             "state": self.state,
             "position": self.position,
             "paused": self.paused,
@@ -125,6 +136,8 @@ class LeaseDesk:
             return error
         if not stays_where_it_was(member, each.peer, now_ms) or not self._heard.has_room(now_ms):
             return None
+        if member.unheard and each.wish.heard is not None:
+            return None
         if member.state == "active" and (_is_anything_wanted(member) or tells_news(member, each.wish)):
             return None
         self._heard.add(caller)
@@ -147,7 +160,7 @@ class LeaseDesk:
         with self._house.state.write() as connection:
             found = [self._offer(connection, each) for each in asked]
             ids = [each.caller.node_id for each in asked]
-            paused = pauses_for(connection, ids, self._house.now_ms())
+            paused = _pauses_for(connection, ids, self._house.now_ms())
         return [
             offer if isinstance(offer, WindrowError) else replace(offer, paused=paused.get(node_id, {}))
             for offer, node_id in zip(found, ids, strict=True)
@@ -160,11 +173,14 @@ class LeaseDesk:
             spend(connection, each.caller)
         except WindrowError as error:
             return error
+        note_heard(connection, each.caller.node_id, each.wish.heard)
         member, admitted = admit(self._house, connection, member, each.peer)
         issued = Issued([])
         if member.state == "active":
             issued = issue_leases(self._house, connection, member, each.wish, self._lease_life_ms, self._pace)
-        return Offer(issued.tokens, member.state, admitted.position, standing=issued.lacks)
+        return Offer(
+            issued.tokens, member.state, admitted.position, standing=issued.lacks, offer=issued.offer
+        )
 
 
 class _Before:
@@ -177,7 +193,7 @@ class _Before:
         self._members = {row.node_id: row for row in _MEMBERS.rows(connection, ids=ids)}
         self._spent = spent_before(connection, [each.caller for each in asked])
         holding = [row.node_id for row in self._members.values() if row.holds]
-        self._pauses = pauses_for(connection, holding, house.now_ms()) if holding else {}
+        self._pauses = _pauses_for(connection, holding, house.now_ms()) if holding else {}
 
     def member(self, caller: Caller) -> Any:
         """Return a node's row. Raises WindrowError `unknown_node`, `node_left`, `replayed` or `node_suspended`."""
@@ -194,3 +210,18 @@ class _Before:
 
 def _is_anything_wanted(member: Any) -> bool:
     return bool(member.truth_wanted if member.role == "validator" else member.page_open)
+
+
+def _pauses_for(connection: sa.Connection, node_ids: Sequence[str], now_ms: int) -> dict[str, dict[str, int]]:
+    """Return which hosts of some nodes' open leases all nodes are to leave alone, and until when, by node."""
+    held = _HELD.rows(connection, ids=list(node_ids))
+    hosts_of: dict[str, set[str]] = defaultdict(set)
+    for node_id, url in held:
+        hosts_of[node_id].add(pace_key(url))
+    if not hosts_of:  # most nodes that ask hold nothing
+        return {}
+    paused = paused_among(connection, set().union(*hosts_of.values()), now_ms)
+    return {
+        node_id: {host: paused[host] for host in hosts if host in paused}
+        for node_id, hosts in hosts_of.items()
+    }

@@ -16,6 +16,7 @@ from aggregator.judgement import Judgement
 from aggregator.requests import forget_nonces
 from aggregator.verification.audits.judging import decide_audits
 from aggregator.verification.audits.settling import settle_draws
+from aggregator.verification.audits.without_browser import look_for_browsers
 from aggregator.verification.consequences.appeals import decide_appeals
 from aggregator.verification.consequences.departures import settle_departures
 from aggregator.verification.consequences.folding import fold_verdicts
@@ -35,11 +36,12 @@ class Pipeline:
         self._started = True
 
     def housekeeping(self) -> int:
-        """Expire leases and forget nonces; runs beside ingest, in its thread, since both close leases."""
+        """Expire leases, forget nonces and miss browsers; beside ingest, in its thread, as both close leases."""
         with self._house.state.write() as connection:
             forget_nonces(connection, self._house.now_ms())
             was_away = note_awake(self._house, connection) and self._started
             expired = expire_leases(self._house, connection, excused=was_away)
+            look_for_browsers(self._house, connection, was_away=was_away)
         self._started = False
         return expired
 

@@ -78,7 +78,8 @@ class LeasesAnswer(msgspec.Struct, frozen=True):
     """Leases as they came, unchecked, the node's state and place in the queue, and until when hosts are paused.
 
     `standing` is why it has none, empty when it has, None when nobody looked. `paused` is by the
-    coordinator's clock, hosts named as `egress_grants.pace_key` does.
+    coordinator's clock, hosts named as `egress_grants.pace_key` does. `offer` is what the next request names, so that
+    it is known that this answer arrived.
     """
 
     leases: list[str]
@@ -87,6 +88,7 @@ class LeasesAnswer(msgspec.Struct, frozen=True):
     position: int = 0
     paused: dict[str, int] = {}
     standing: Reasons | None = None
+    offer: Annotated[str, msgspec.Meta(max_length=limits.OFFER_CHARS_MAX)] = ""
 
 
 class Offer(NamedTuple):
@@ -134,6 +136,7 @@ class CoordinatorClient:
         self._count = count
         self.node_id = public_id(key)
         self.pin: Pin | None = None
+        self._heard = ""
 
     async def network(self) -> NetworkFacts:
         """Return what the coordinator says of itself, to be pinned."""
@@ -146,9 +149,10 @@ class CoordinatorClient:
 
     async def leases(self, count: int, renders: Sequence[Literal["http", "browser"]]) -> Offer:
         """Return verified leases, perhaps none."""
-        wish = LeaseRequest(count=count, render=list(renders))
+        wish = LeaseRequest(count=count, render=list(renders), heard=self._heard)
         ask = _Ask("POST", "/v1/leases", "lease_request", msgspec.json.encode(wish))
         answer = await self._ask(ask, LeasesAnswer)
+        self._heard = answer.offer or self._heard
         opened = (self._open_lease(token) for token in answer.leases[:count])
         known = {lease.lease_id: lease for lease in opened if lease is not None}
         pauses_ms = {host: until_ms - answer.server_time_ms for host, until_ms in answer.paused.items()}

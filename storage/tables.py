@@ -122,6 +122,7 @@ leases = sa.Table(
     sa.Column("http_status", sa.Integer),
     sa.Column("bytes_wire", sa.BigInteger, nullable=False, default=0),
     sa.Column("detail", sa.Text, nullable=False, default=""),
+    sa.Column("offer", sa.Text, nullable=False, default=""),  # it went out in, until its node is heard of it
     _time("closed_at_ms", nullable=True),
     sa.Index("leases_open", "state", "expires_at_ms"),
     sa.Index("leases_of_node", "node_id", "state", "closed_at_ms"),
@@ -130,6 +131,12 @@ leases = sa.Table(
         "prefix",
         sqlite_where=sa.text("state = 'leased'"),
         postgresql_where=sa.text("state = 'leased'"),
+    ),
+    sa.Index(
+        "leases_unheard",
+        "node_id",
+        sqlite_where=sa.text("offer != ''"),
+        postgresql_where=sa.text("offer != ''"),
     ),
 )
 

@@ -14,9 +14,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import sqlalchemy as sa
+
+from aggregator.verification.audits.without_browser import browserless
 from contributor_node.chromium import find_chromium
 from rewards.ledger_checks import verify_ledger
 from storage.state import State
@@ -105,24 +109,48 @@ def check_chain(settings: HouseSettings) -> Iterator[Finding]:
 
 def check_ledger(settings: HouseSettings) -> Iterator[Finding]:
     """Debits equal credits, nothing is overdrawn, and the chain of entries is whole."""
-    if not settings.database_url and not (Path(settings.home) / "state.db").exists():
-        yield Finding("ledger", "not checked", "this home has no state yet")
+    yield from _of_state(settings, "ledger", _ledger_findings)
+
+
+def _ledger_findings(connection: sa.Connection) -> Iterator[Finding]:
+    problems = verify_ledger(connection)
+    if not problems:
+        yield Finding("ledger", "passed", "it balances")
+    for problem in problems:
+        yield Finding("ledger", "failed", str(problem))
+
+
+def check_validators_browsers(settings: HouseSettings) -> Iterator[Finding]:
+    """A validator has the browser that audits wait for."""
+    yield from _of_state(settings, "validators' browsers", _browser_findings)
+
+
+def _browser_findings(connection: sa.Connection) -> Iterator[Finding]:
+    name, found = "validators' browsers", browserless(connection)
+    if not found.since_ms:
+        yield Finding(name, "passed", f"{found.waiting} audits wait for one, and none is missing")
         return
+    since = datetime.fromtimestamp(found.since_ms / 1000, UTC).isoformat(timespec="seconds")
+    said = f"none since {since}: {found.waiting} audits wait, and pages that need one are not leased"
+    yield Finding(name, "failed", f"{said}; put Chromium on a validator (`windrow node doctor` there)")
+
+
+def _of_state(
+    settings: HouseSettings, name: str, look: Callable[[sa.Connection], Iterator[Finding]]
+) -> list[Finding]:
+    """Return what is found in the home's database, or why it cannot be read."""
+    if not settings.database_url and not (Path(settings.home) / "state.db").exists():
+        return [Finding(name, "not checked", "this home has no state yet")]
     try:
         with usable_database():
             state = State.open_readonly(database_url(settings))
             try:
                 with state.read() as connection:
-                    problems = verify_ledger(connection)
+                    return list(look(connection))
             finally:
                 state.close()
     except WindrowError as error:
-        yield Finding("ledger", "failed", str(error))
-        return
-    if not problems:
-        yield Finding("ledger", "passed", "it balances")
-    for problem in problems:
-        yield Finding("ledger", "failed", str(problem))
+        return [Finding(name, "failed", str(error))]
 
 
 def check_ranked_domains(settings: HouseSettings) -> Iterator[Finding]:
@@ -146,5 +174,6 @@ CHECKS: Final[tuple[Callable[[HouseSettings], Iterator[Finding]], ...]] = (
     check_ports,
     check_chain,
     check_ledger,
+    check_validators_browsers,
     check_ranked_domains,
 )

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from aggregator.judgement import CURSOR as JUDGED
+from aggregator.verification.audits import without_browser
 from aggregator.verification.drawing.audit_steps import UNDECIDED
 from rewards.ledger import balances, cumulative
 from rewards.ledger_checks import verify_ledger
@@ -172,5 +173,6 @@ def under_way(connection: sa.Connection) -> dict[str, int]:
         "frontier_open": _count(connection, frontier.c.state == "open", table=frontier),
         "leases_out": _count(connection, leases.c.state == "leased", table=leases),
         "audits_open": _count(connection, audits.c.state.in_(UNDECIDED), table=audits),
+        "audits_for_browsers": without_browser.browserless(connection).waiting,
         "to_judge": _count(connection, to_judge, table=contributions),
     }

@@ -31,6 +31,7 @@ from windrow_protocol.limits import (
     DISCLOSURES_MAX,
     DRAW_ENTRIES_MAX,
     LEASES_PER_REQUEST_MAX,
+    OFFER_CHARS_MAX,
     OPTOUT_SIGNALS_MAX,
     TEXT_BYTES_MAX,
     TITLE_CHARS_MAX,
@@ -103,12 +104,16 @@ class Registration(Message, frozen=True):
 
 
 class LeaseRequest(Message, frozen=True):
-    """POST /v1/leases (purpose `lease_request`): a node asks for work."""
+    """POST /v1/leases (purpose `lease_request`): a node asks for work.
+
+    `heard` is the `offer` of the last answer that had one, empty before the first; None counts as having heard all.
+    """
 
     count: Annotated[int, Meta(ge=1, le=LEASES_PER_REQUEST_MAX)]
     render: Annotated[list[Literal["http", "browser"]], Meta(max_length=2)] = msgspec.field(
         default_factory=lambda: ["http"]
     )
+    heard: Annotated[str, Meta(max_length=OFFER_CHARS_MAX)] | None = None
 
 
 class Contribution(Message, frozen=True, tag="contribution", tag_field="kind"):

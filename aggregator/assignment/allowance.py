@@ -4,8 +4,13 @@
     reliable   = answered / (answered + expired), over a day
     allowance  = clip(two hours of `shown` · reliable², 1, LEASES_OUTSTANDING_MAX)
 
-Rules: a node nobody knows yet holds `LEASES_NEWCOMER_MAX`; one that only lets leases expire ends at a single lease, so
-that it can come back by answering. Does not: count anything (`leases`), or know sybils (`sybil`).
+    forgiven   = LEASES_NEWCOMER_MAX + answered of a day / ANSWERS_PER_LAPSE_UNHEARD
+
+Rules: a lease that lapses and of which its node never heard counts neither way, as far as that is forgiven; but who
+heard nothing since gets one at a time until it says that it hears. A node nobody knows yet holds
+`LEASES_NEWCOMER_MAX`; one that only lets leases expire ends at a single lease, so that it can come back by answering.
+
+Does not: count anything (`leases`), or know sybils (`sybil`).
 
 Usage: `lease_allowance(Answered(recent=40, recent_ms=3_600_000, day=40, expired=0))`.
 
@@ -18,6 +23,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from windrow_protocol.limits import (
+    ANSWERS_PER_LAPSE_UNHEARD,
     LEASE_LIFE_MS,
     LEASES_NEWCOMER_MAX,
     LEASES_OUTSTANDING_MAX,
@@ -29,16 +35,27 @@ _PPM: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a node made of its leases: answers of two hours and the time at work in them, and answers of a day."""
+    """What a node made of its leases: answers of two hours and the time at work in them, and answers of a day.
+
+    `deaf`: leases lapsed of which it never heard, and it has heard of none since.
+    """
 
     recent: int = 0
     recent_ms: int = 0
     day: int = 0
     expired: int = 0
+    deaf: bool = False
+
+
+def lapses_held_against(unheard: int, answered: int) -> int:
+    """Return how many of a day's leases that lapsed unheard count as abandoned after so many answers of that day."""
+    return max(0, unheard - LEASES_NEWCOMER_MAX - answered // ANSWERS_PER_LAPSE_UNHEARD)
 
 
 def lease_allowance(answered: Answered) -> int:
     """Return how many leases a node may hold at once."""
+    if answered.deaf:
+        return 1
     if not answered.day and not answered.expired:
         return LEASES_NEWCOMER_MAX
     at_work_ms = min(max(answered.recent_ms, LEASE_LIFE_MS), PACE_MEMORY_MS)

@@ -17,6 +17,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from aggregator.assignment import frontier
+from aggregator.assignment.offers import heard_of
 from aggregator.assignment.shells import shells_among, show_in_browser
 from aggregator.verification.audits import truth_requests
 from storage.house import House
@@ -51,6 +52,7 @@ def close_leases(connection: sa.Connection, closings: Sequence[Closing], now_ms:
     if not closings:
         return
     _CLOSE.run(connection, [_row(each, now_ms) for each in closings])
+    heard_of(connection, (each.lease for each in closings if each.event == "answer"))
     for each in closings:
         if each.lease.audit_of is not None:
             truth_requests.answered(connection, each.lease, each.outcome)

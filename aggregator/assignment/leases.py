@@ -14,24 +14,24 @@ Usage: `tokens, lacks = issue_leases(house, connection, node_row, LeaseRequest(c
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
-import msgspec
 import sqlalchemy as sa
 
 from aggregator.assignment import frontier
-from aggregator.assignment.allowance import Answered, lease_allowance
+from aggregator.assignment.allowance import Answered, lapses_held_against, lease_allowance
 from aggregator.assignment.closing import EXCUSED
 from aggregator.assignment.earned_standing import lacking
 from aggregator.assignment.lottery import note_given, young_left
-from aggregator.assignment.pacing import PaceRules, Slots, pace_key, paused_among
+from aggregator.assignment.offers import HEARD, any_unheard, come_again, lapsed_unheard, signed_lease
+from aggregator.assignment.pacing import PaceRules, Slots, pace_key
 from aggregator.assignment.placement import candidates
 from aggregator.assignment.unranked import is_unranked, unknown_last, unranked_room_left
 from aggregator.roster import is_young, note_browser
-from aggregator.verification.audits import truth_requests, turned_pages
+from aggregator.verification.audits import truth_requests, turned_pages, without_browser
 from aggregator.verification.audits.canaries import canary_rate_ppm, canary_url, falls_by_lot
 from aggregator.verification.audits.truth_requests import WantedTruth
 from aggregator.verification.standings.standing import is_suspected
@@ -42,16 +42,12 @@ from storage.tables import frontier as urls
 from storage.tables import leases
 from storage.trust_tables import audits
 from windrow_protocol.limits import (
-    FETCH_BODY_BYTES_MAX,
-    FETCH_DECODED_BYTES_MAX,
-    FETCH_REDIRECTS_MAX,
-    FETCH_TIME_S_MAX,
     LEASE_LIFE_MS,
     LEASE_MEMORY_MS,
     LEASES_OUTSTANDING_MAX,
     PACE_MEMORY_MS,
 )
-from windrow_protocol.messages import Lease, LeaseRequest, Outcome
+from windrow_protocol.messages import LeaseRequest, Outcome
 from windrow_protocol.urls import url_sha256
 
 # A slot lies at most this part of a lease's life away.
@@ -60,11 +56,7 @@ TRUTH_HORIZON_PART = 2
 # Made once: building a statement costs more than SQLite takes to run it.
 _PAGE_OPEN = Prepared(sa.select(sa.exists().where(urls.c.state == "open")))
 _TRUTH_WANTED = Prepared(sa.select(truth_requests.any_wanted()))
-_HELD = Prepared(
-    sa.select(leases.c.node_id, leases.c.url).where(
-        leases.c.node_id.in_(sa.bindparam("ids", expanding=True)), leases.c.state == "leased"
-    )
-)
+_UNHEARD = Prepared(sa.select(any_unheard(sa.bindparam("of_node", type_=sa.Text))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +76,23 @@ class Choice:
 
 
 class Issued(NamedTuple):
-    """Signed leases (JWS), and why the node has no standing: empty when it has, None when nobody looked."""
+    """Signed leases (JWS), the offer they are named by, and why the node has no standing.
+
+    `lacks` is empty when it has its standing, None when nobody looked.
+    """
 
     tokens: list[str]
     lacks: tuple[str, ...] | None = None
+    offer: str = HEARD
+
+
+class _New(NamedTuple):
+    """What new leases are made for and by: the node (its row), the offer, and the pace of hosts."""
+
+    member: Any
+    offer: str
+    life_ms: int
+    slots: Slots
 
 
 def issue_leases(
@@ -98,37 +103,62 @@ def issue_leases(
     life_ms: int = LEASE_LIFE_MS,
     pace: PaceRules = PaceRules(),  # noqa: B008 (frozen)
 ) -> Issued:
-    """Return signed leases (purpose `lease`) for a node (a row of `nodes`): truths for a validator, else work."""
+    """Return signed leases (purpose `lease`) for a node (a row of `nodes`): truths for a validator, else work.
+
+    Those that it has not heard of come first, again.
+    """
     now, is_validator = house.now_ms(), member.role == "validator"
     note_browser(connection, member, request)
+    offer, again = _again(house, connection, member, request)
     if not _is_anything_wanted(connection, is_validator):  # most of what idle nodes ask
-        return Issued([])
+        return Issued(again, offer=offer if again else HEARD)
     answered = Answered() if is_validator else _answered(connection, member.node_id, now)
     lacks = () if is_validator else lacking(house, connection, member, answered)
-    count = min(request.count, _room(house, connection, member, answered))
+    count = min(request.count - len(again), _room(house, connection, member, answered))
     young = not is_validator and (bool(lacks) or is_young(house, connection, member.node_id))
     if young and house.rules.on("sybil_limits") and count > 0:
         count = min(count, young_left(house, connection, member.prefix, now))
     if count <= 0:
-        return Issued([], lacks)
+        return Issued(again, lacks, offer if again else HEARD)
+    new = _New(member, offer, life_ms, Slots(connection, pace, now))
     chosen = _choices(house, connection, member, list(request.render), count)
-    slots, tokens, unranked = Slots(connection, pace, now), [], 0
-    control_ppm = 0 if is_validator else canary_rate_ppm(house, connection, member.node_id)
-    may_turn = not is_validator and turned_pages.any_open(house, connection)
-    turned_ppm = house.rules.turned_ppm if may_turn else 0
-    for choice, slot_ms in _with_slots(slots, chosen, life_ms):
-        if falls_by_lot(house, control_ppm):
-            choice, slot_ms = _led(house, connection, member, slots, (choice, slot_ms), life_ms, "canary")
-        elif falls_by_lot(house, turned_ppm):
-            choice, slot_ms = _led(house, connection, member, slots, (choice, slot_ms), life_ms, "turned")
+    tokens, unranked = [], 0
+    for choice, slot_ms in islice(_given(house, connection, new, chosen), count):
         unranked += choice.kind == "work" and is_unranked(house, choice.url)
-        tokens.append(_issue(house, connection, member, choice, slot_ms, life_ms))
-        if len(tokens) == count:
-            break
-    slots.keep()
+        tokens.append(_issue(house, connection, new, choice, slot_ms))
+    new.slots.keep()
     if not is_validator:
         note_given(connection, now, member.prefix, len(tokens), young=young, unranked=unranked)
-    return Issued(tokens, lacks)
+    return Issued([*again, *tokens], lacks, offer if again or tokens else HEARD)
+
+
+def _again(
+    house: House, connection: sa.Connection, member: Any, request: LeaseRequest
+) -> tuple[str, list[str]]:
+    """Return the name of a new offer, and what comes again in it; no name for a node that never says what it heard."""
+    if request.heard is None:
+        return HEARD, []
+    offer = house.new_id("o")
+    if not _UNHEARD.value(connection, of_node=member.node_id):
+        return offer, []
+    return offer, come_again(house, connection, member.node_id, offer, request.render, request.count)
+
+
+def _given(
+    house: House, connection: sa.Connection, new: _New, chosen: Iterable[Choice]
+) -> Iterator[tuple[Choice, int]]:
+    """Yield pages with their slots; by lot a control page or one that turned stands in the place of a page."""
+    is_validator = new.member.role == "validator"
+    control_ppm = 0 if is_validator else canary_rate_ppm(house, connection, new.member.node_id)
+    may_turn = not is_validator and turned_pages.any_open(house, connection)
+    turned_ppm = house.rules.turned_ppm if may_turn else 0
+    for each in _with_slots(new.slots, chosen, new.life_ms):
+        if falls_by_lot(house, control_ppm):
+            yield _led(house, connection, new, each, "canary")
+        elif falls_by_lot(house, turned_ppm):
+            yield _led(house, connection, new, each, "turned")
+        else:
+            yield each
 
 
 def any_open() -> sa.ColumnElement[bool]:
@@ -146,6 +176,8 @@ def _choices(
     if member.role == "validator":
         truths = truth_requests.wanted(house, connection, member, renders, count)
         return [Choice(truth.url_id, truth.url, truth.render, truth) for truth in truths]
+    if "browser" in renders and without_browser.is_waiting(connection):
+        renders = [render for render in renders if render != "browser"]
     now = house.now_ms()
     pages = candidates(house, connection, member, renders, now)
     room = unranked_room_left(house, connection, now)
@@ -155,37 +187,20 @@ def _choices(
 def _led(
     house: House,
     connection: sa.Connection,
-    member: Any,
-    slots: Slots,
+    new: _New,
     instead_of: tuple[Choice, int],
-    life_ms: int,
     kind: Literal["canary", "turned"],
 ) -> tuple[Choice, int]:
     """Return a control page or a turned one in the place of a page and of its slot; that page when there is none."""
     render = instead_of[0].render
     if kind == "canary":
-        url = canary_url(house, connection, member)
+        url = canary_url(house, connection, new.member)
     else:
-        url = turned_pages.turned_url(house, connection, member, render)
-    slot_ms = None if url is None else slots.take(url, life_ms // WORK_HORIZON_PART)
+        url = turned_pages.turned_url(house, connection, new.member, render)
+    slot_ms = None if url is None else new.slots.take(url, new.life_ms // WORK_HORIZON_PART)
     if url is None or slot_ms is None:
         return instead_of
     return Choice(url_sha256(url), url, render, led=kind), slot_ms
-
-
-def pauses_for(connection: sa.Connection, node_ids: Sequence[str], now_ms: int) -> dict[str, dict[str, int]]:
-    """Return which hosts of some nodes' open leases all nodes are to leave alone, and until when, by node."""
-    held = _HELD.rows(connection, ids=list(node_ids))
-    hosts_of: dict[str, set[str]] = defaultdict(set)
-    for node_id, url in held:
-        hosts_of[node_id].add(pace_key(url))
-    if not hosts_of:  # most nodes that ask hold nothing
-        return {}
-    paused = paused_among(connection, set().union(*hosts_of.values()), now_ms)
-    return {
-        node_id: {host: paused[host] for host in hosts if host in paused}
-        for node_id, hosts in hosts_of.items()
-    }
 
 
 def _with_slots(slots: Slots, choices: Iterable[Choice], life_ms: int) -> Iterator[tuple[Choice, int]]:
@@ -228,7 +243,8 @@ def _room(house: House, connection: sa.Connection, member: Any, answered: Answer
 def _answered(connection: sa.Connection, node_id: str, now_ms: int) -> Answered:
     """Count what a node made of its leases lately.
 
-    Those that it handed back untouched, or that ended while the house was away, count neither way.
+    Those that it handed back untouched, or that ended while the house was away, count neither way; nor do those that it
+    never heard of, as far as that is forgiven.
     """
     of_node = leases.c.node_id == node_id
     handed_back = (Outcome.EXPIRED.value, Outcome.BUDGET_EXHAUSTED.value)
@@ -236,11 +252,16 @@ def _answered(connection: sa.Connection, node_id: str, now_ms: int) -> Answered:
     recent = leases.c.closed_at_ms > now_ms - PACE_MEMORY_MS
     of_day = leases.c.closed_at_ms > now_ms - LEASE_MEMORY_MS
     first = connection.execute(sa.select(sa.func.min(leases.c.issued_at_ms)).where(*answered, recent))
+    day = _count(connection, *answered, of_day)
+    unheard, deaf = lapsed_unheard(connection, node_id, now_ms)
+    lapsed = (of_node, leases.c.state == "expired", leases.c.detail != EXCUSED, of_day)
+    abandoned = _count(connection, *lapsed, leases.c.offer == HEARD)
     return Answered(
         recent=_count(connection, *answered, recent),
         recent_ms=now_ms - (first.scalar() or now_ms),
-        day=_count(connection, *answered, of_day),
-        expired=_count(connection, of_node, leases.c.state == "expired", leases.c.detail != EXCUSED, of_day),
+        day=day,
+        expired=abandoned + lapses_held_against(unheard, day),
+        deaf=deaf,
     )
 
 
@@ -248,48 +269,28 @@ def _count(connection: sa.Connection, *where: sa.ColumnElement[bool], table: sa.
     return connection.execute(sa.select(sa.func.count()).select_from(table).where(*where)).scalar_one()
 
 
-def _issue(
-    house: House,
-    connection: sa.Connection,
-    member: Any,
-    choice: Choice,
-    slot_ms: int,
-    life_ms: int,
-) -> str:
-    now = house.now_ms()
-    lease = Lease(
-        lease_id=house.new_id("l"),
-        node_id=member.node_id,
-        url=choice.url,
-        render="browser" if choice.render == "browser" else "http",
-        body_bytes_max=FETCH_BODY_BYTES_MAX,
-        decoded_bytes_max=FETCH_DECODED_BYTES_MAX,
-        time_s_max=FETCH_TIME_S_MAX,
-        redirects_max=FETCH_REDIRECTS_MAX,
-        nonce=house.env.randomness.token(16).hex(),
-        issued_at_ms=now,
-        expires_at_ms=now + life_ms,
-        not_before_ms=slot_ms,
-    )
-    connection.execute(
-        sa.insert(leases).values(
-            lease_id=lease.lease_id,
-            url_id=choice.url_id,
-            url=choice.url,
-            node_id=member.node_id,
-            prefix=member.prefix,
-            kind=choice.kind,
-            audit_of=None if choice.truth is None else choice.truth.contribution_id,
-            state="leased",
-            render=lease.render,
-            nonce=lease.nonce,
-            issued_at_ms=lease.issued_at_ms,
-            not_before_ms=lease.not_before_ms,
-            expires_at_ms=lease.expires_at_ms,
-        )
-    )
+def _issue(house: House, connection: sa.Connection, new: _New, choice: Choice, slot_ms: int) -> str:
+    """Write a lease down and return it signed."""
+    now, member = house.now_ms(), new.member
+    row = {
+        "lease_id": house.new_id("l"),
+        "url_id": choice.url_id,
+        "url": choice.url,
+        "node_id": member.node_id,
+        "prefix": member.prefix,
+        "kind": choice.kind,
+        "audit_of": None if choice.truth is None else choice.truth.contribution_id,
+        "state": "leased",
+        "render": "browser" if choice.render == "browser" else "http",
+        "nonce": house.env.randomness.token(16).hex(),
+        "issued_at_ms": now,
+        "not_before_ms": slot_ms,
+        "expires_at_ms": now + new.life_ms,
+        "offer": new.offer,
+    }
+    connection.execute(sa.insert(leases).values(**row))
     if choice.kind == "work":
         frontier.advance(connection, choice.url_id, "lease")
     elif choice.truth is not None:
-        truth_requests.leased(connection, choice.truth, lease.lease_id, member)
-    return house.sign("lease", member.node_id, msgspec.to_builtins(lease), life_ms=life_ms)
+        truth_requests.leased(connection, choice.truth, row["lease_id"], member)
+    return signed_lease(house, row)

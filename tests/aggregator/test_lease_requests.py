@@ -82,7 +82,7 @@ async def test_who_gets_nothing_causes_no_write(world: World) -> None:
         answers = await answers_to(world.doors, requests)
         alone = await answers_to(world.doors, [asks(asking[0])])
     assert commits == [0]
-    expected = {"leases": [], "state": "active", "position": 0, "paused": {}, "standing": None}
+    expected = {"leases": [], "offer": "", "state": "active", "position": 0, "paused": {}, "standing": None}
     assert [{**answer, "server_time_ms": 0} for answer in answers + alone] == [
         {**expected, "server_time_ms": 0}
     ] * 13

@@ -132,6 +132,7 @@ class Arena:
         self, stack: AsyncExitStack, house: ArenaHouse, address: str, strategy: Strategy
     ) -> Player:
         client = await stack.enter_async_context(Client(house.url, address, self._clock.now_ms, NETWORK))
+        client.hears = strategy.hears
         await client.register()
         return Player(client, strategy)
 

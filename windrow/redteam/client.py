@@ -84,6 +84,8 @@ class Client:
         self.payout = str(Account.create().address)
         self.coordinator_id = ""
         self.fetches = 0
+        self.hears = True  # says which offer of leases it got
+        self._heard = ""
         self.refusals: Counter[str] = Counter()
         self._receipts: set[str] = set()
 
@@ -141,10 +143,13 @@ class Client:
 
     async def leases(self, count: int) -> list[Lease]:
         """Return leases whose signature was checked, perhaps none."""
-        status, answer = await self.ask("/v1/leases", "lease_request", LeaseRequest(count=count))
+        wish = LeaseRequest(count=count, heard=self._heard)
+        status, answer = await self.ask("/v1/leases", "lease_request", wish)
         if status != 200:
             self.refusals[answer["error"]] += 1
             return []
+        if self.hears:
+            self._heard = answer["offer"] or self._heard
         return [msgspec.convert(self._read("lease", token), Lease) for token in answer["leases"]]
 
     async def verdicts(self) -> list[dict[str, Any]]:

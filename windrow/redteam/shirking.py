@@ -38,6 +38,12 @@ class LeaseHoarder(Strategy):
         return await super().answer(client, lease)
 
 
+class DeafHoarder(LeaseHoarder):
+    """The same, and says that it never heard of the leases that it lets expire."""
+
+    name, guards, hears = "deaf_hoarder", ("lease_limits",), False
+
+
 class OwnSites(Strategy):
     """Hosts of its own that invent text without end; it fetches those and calls everything else blocked."""
 

@@ -26,7 +26,7 @@ from windrow.redteam.inventing import (
     VestingTimer,
 )
 from windrow.redteam.replaying import Copies, ForgedReceipts, ReplayedSubmissions, StaleReplay, StaticReplay
-from windrow.redteam.shirking import EasyLeasesOnly, LeaseHoarder, OwnMirrors, OwnSites
+from windrow.redteam.shirking import DeafHoarder, EasyLeasesOnly, LeaseHoarder, OwnMirrors, OwnSites
 from windrow.redteam.strategy import Strategy
 
 STRATEGIES: Final[dict[str, type[Strategy]]] = {
@@ -52,6 +52,7 @@ STRATEGIES: Final[dict[str, type[Strategy]]] = {
         AppealsSpam,
         Paraphrase,
         LeaseHoarder,
+        DeafHoarder,
         OwnSites,
         OwnMirrors,
         EmptyAnswers,

@@ -35,6 +35,7 @@ class Strategy:
     name: ClassVar[str] = "honest"
     guards: ClassVar[tuple[str, ...]] = ()
     identities: ClassVar[int] = 1
+    hears: ClassVar[bool] = True  # says which leases arrived
     rejoins: ClassVar[bool] = False  # as soon as an identity is worth nothing
     replays: ClassVar[bool] = False  # and so needs an archive
 
