@@ -3,9 +3,9 @@
 Rules: a contribution is decided by `comparison` and `weighing` over the truths that are pages at all, a refusal by
 `weigh_refusal`. What the verifier could not check is *no evidence*, never a fault of the node: validators that fail are
 replaced by others, and after `TRUTH_ATTEMPTS_MAX` failures of as many operators it is `truth_unavailable`: one that
-fails again and again ends nothing while others have not spoken. Where a mismatch is certain, the truth that agrees best
-with the others takes the contribution's place (`replaces`); every other page of which no text was kept goes back to the
-frontier for somebody else.
+fails again and again ends nothing while others have not spoken. What waits for a browser that no validator has ends so
+too. Where a mismatch is certain, the truth that agrees best with the others takes the contribution's place
+(`replaces`); every other page of which no text was kept goes back to the frontier for somebody else.
 
 Does not: draw (`settling`), fetch, or say what a mismatch costs (`consequences`).
 
@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from aggregator.assignment.frontier import reopen
 from aggregator.ingest import read_text
-from aggregator.verification.audits.truth_requests import ask, no_truth, operators
+from aggregator.verification.audits.truth_requests import ask, no_truth, operators, was_given_up
 from aggregator.verification.audits.truths import Answer, answers_of, earlier_version, is_everywhere
 from aggregator.verification.audits.turned_pages import KIND as TURNED
 from aggregator.verification.audits.verdict_log import Ruling, Subject, write_verdict
@@ -90,7 +90,9 @@ def _weigh(house: House, connection: sa.Connection, segments: Segments, audit: A
     else:
         case = _weigh_refused(audit, lease, answers, network)
     failed = [answer.operator for answer in answers if answer not in case.truths]
-    if case.decision.kind == "need_truth" and _is_given_up(failed, network):
+    if case.decision.kind == "need_truth" and (
+        _is_given_up(failed, network) or was_given_up(connection, audit.contribution_id)
+    ):
         unavailable = replace(case.decision, kind="no_evidence", reason_code="truth_unavailable")
         return replace(case, decision=unavailable)
     return case

@@ -35,6 +35,7 @@ STEPS: dict[tuple[str, str], str] = {
     ("wanted", "lease"): "leased",
     ("leased", "answer"): "answered",
     ("leased", "failure"): "failed",
+    ("wanted", "give_up"): "failed",
     ("answered", "no_truth"): "failed",
 }
 _SHOWN_MAX: Final = (
@@ -193,12 +194,37 @@ def answered(connection: sa.Connection, lease: Any, outcome: Outcome) -> None:
         .where(truth_requests.c.lease_id == lease.lease_id, truth_requests.c.state == "leased")
         .values(state=STEPS["leased", event])
     )
+    _ready_if_last(connection, lease.audit_of)
+
+
+def give_up(connection: sa.Connection, contribution_id: str, ordinal: int) -> None:
+    """Ask nobody any more for a truth that nobody has come for."""
+    connection.execute(
+        sa.update(truth_requests)
+        .where(truth_requests.c.contribution_id == contribution_id, truth_requests.c.ordinal == ordinal)
+        .where(truth_requests.c.state == "wanted")
+        .values(state=STEPS["wanted", "give_up"])
+    )
+    _ready_if_last(connection, contribution_id)
+
+
+def was_given_up(connection: sa.Connection, contribution_id: str) -> bool:
+    """Say whether a truth of this audit was given up before anybody had come for it."""
+    nobodys = sa.exists().where(
+        truth_requests.c.contribution_id == contribution_id,
+        truth_requests.c.state == "failed",
+        truth_requests.c.lease_id.is_(None),
+    )
+    return bool(connection.execute(sa.select(nobodys)).scalar_one())
+
+
+def _ready_if_last(connection: sa.Connection, contribution_id: str) -> None:
     still = sa.exists().where(
-        truth_requests.c.contribution_id == lease.audit_of, truth_requests.c.state.in_(("wanted", "leased"))
+        truth_requests.c.contribution_id == contribution_id, truth_requests.c.state.in_(("wanted", "leased"))
     )
     connection.execute(
         sa.update(audits)
-        .where(audits.c.contribution_id == lease.audit_of, audits.c.state == "wanted", ~still)
+        .where(audits.c.contribution_id == contribution_id, audits.c.state == "wanted", ~still)
         .values(state=AUDIT_STEPS["wanted", "answers"])
     )
 
