@@ -15,8 +15,9 @@ Usage: `result = Eraser(house, segments, lake, judgement).erase(contribution_id,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -40,6 +41,7 @@ from windrow_protocol.exports import PROVENANCE_NAME
 from windrow_protocol.messages import Contribution
 
 FAMILY: Final = "erasures"
+_ASKED_AT_ONCE: Final = 500
 
 
 class Eraser:
@@ -58,7 +60,13 @@ class Eraser:
         Raises WindrowError `not_found`, or `not_erasable` while its audit epoch, an appeal or a second look is open.
         """
         with self._house.state.read() as connection:
-            going = _going(connection, contribution_id, copies)
+            wanted = _cluster_of(connection, contribution_id) if copies else {contribution_id}
+        return self.erase_all(wanted, reason)
+
+    def erase_all(self, contribution_ids: Collection[str], reason: str) -> dict[str, Any]:
+        """Erase several documents at once, with the truths that were fetched of them; as `erase` does."""
+        with self._house.state.read() as connection:
+            going = _going(connection, contribution_ids)
             _require_erasable(connection, going)
             left = _left(self._house, connection, going)
             files = files_with(connection, self._lake, {row.contribution_id for row in going})
@@ -104,13 +112,15 @@ _COLUMNS: Final = (
 )
 
 
-def _going(connection: sa.Connection, contribution_id: str, copies: bool) -> Sequence[Any]:
+def _cluster_of(connection: sa.Connection, contribution_id: str) -> set[str]:
+    cluster = sa.select(duplicates.c.cluster_id).where(duplicates.c.contribution_id == contribution_id)
+    of_cluster = duplicates.c.cluster_id == cluster.scalar_subquery()
+    copies = connection.execute(sa.select(duplicates.c.contribution_id).where(of_cluster)).scalars()
+    return {contribution_id, *copies}
+
+
+def _going(connection: sa.Connection, wanted: Collection[str]) -> Sequence[Any]:
     """Return the rows of what goes, those erased before left out."""
-    wanted = {contribution_id}
-    if copies:
-        cluster = sa.select(duplicates.c.cluster_id).where(duplicates.c.contribution_id == contribution_id)
-        of_cluster = duplicates.c.cluster_id == cluster.scalar_subquery()
-        wanted |= set(connection.execute(sa.select(duplicates.c.contribution_id).where(of_cluster)).scalars())
     gone = sa.exists().where(erasures.c.seq == contributions.c.seq)
     base = (
         sa.select(*_COLUMNS)
@@ -121,12 +131,28 @@ def _going(connection: sa.Connection, contribution_id: str, copies: bool) -> Seq
     of_it = sa.or_(contributions.c.contribution_id.in_(wanted), contributions.c.audit_of.in_(wanted))
     going = connection.execute(base.where(of_it)).all()
     if not going:
-        raise WindrowError("not_found", f"no document {contribution_id}")
+        raise WindrowError("not_found", f"no document {min(wanted, default='')}")
     return going
 
 
 def _require_erasable(connection: sa.Connection, going: Sequence[Any]) -> None:
     ids = [row.contribution_id for row in going] + [row.audit_of for row in going if row.audit_of]
+    for contribution_id, why in _in_the_way(connection, ids).items():
+        raise WindrowError("not_erasable", f"{contribution_id}: {why}")
+
+
+def erasable_among(connection: sa.Connection, contribution_ids: Iterable[str], most: int) -> list[str]:
+    """Return those documents, in their order and at most so many, about which nothing has to be decided any more."""
+    found: list[str] = []
+    ids = iter(contribution_ids)
+    while len(found) < most and (some := list(islice(ids, _ASKED_AT_ONCE))):
+        in_the_way = _in_the_way(connection, some)
+        found += [each for each in some if each not in in_the_way]
+    return found[:most]
+
+
+def _in_the_way(connection: sa.Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Return why some documents cannot be erased yet, by their ids."""
     open_audit = sa.select(audits.c.contribution_id).where(
         audits.c.contribution_id.in_(ids), audits.c.state.in_(UNDECIDED)
     )
@@ -139,19 +165,22 @@ def _require_erasable(connection: sa.Connection, going: Sequence[Any]) -> None:
     looked_at = sa.select(second_looks.c.contribution_id).where(
         second_looks.c.contribution_id.in_(ids), second_looks.c.state == "fetching"
     )
+    unjudged = sa.select(contributions.c.contribution_id).where(
+        contributions.c.contribution_id.in_(ids),
+        contributions.c.audit_of.is_(None),
+        contributions.c.seq > get_cursor(connection, CURSOR),
+    )
+    found: dict[str, str] = {}
     for statement, why in (
         (open_audit, "it is being audited"),
         (untold, "its audit epoch is open"),
         (appealed, "an appeal about it is open"),
         (looked_at, "it is looked at once more"),
+        (unjudged, "it is not judged yet"),
     ):
-        found = connection.execute(statement.limit(1)).scalar()
-        if found is not None:
-            raise WindrowError("not_erasable", f"{found}: {why}")
-    judged = get_cursor(connection, CURSOR)
-    waiting = [row.contribution_id for row in going if row.audit_of is None and row.seq > judged]
-    if waiting:
-        raise WindrowError("not_erasable", f"{waiting[0]}: it is not judged yet")
+        for contribution_id in connection.execute(statement).scalars():
+            found.setdefault(contribution_id, why)
+    return found
 
 
 def _tomb(segments: Segments, row: Any) -> bytes:

@@ -11,9 +11,11 @@ Usage: `while pipeline.step(): ...`
 from __future__ import annotations
 
 from aggregator.assignment.closing import expire_leases, note_awake
+from aggregator.assignment.withheld import withheld_hosts
 from aggregator.erasure import Eraser
 from aggregator.judgement import Judgement
 from aggregator.requests import forget_nonces
+from aggregator.takedowns import end_audits
 from aggregator.verification.audits.judging import decide_audits
 from aggregator.verification.audits.settling import settle_draws
 from aggregator.verification.audits.without_browser import look_for_browsers
@@ -42,6 +44,7 @@ class Pipeline:
             was_away = note_awake(self._house, connection) and self._started
             expired = expire_leases(self._house, connection, excused=was_away)
             look_for_browsers(self._house, connection, was_away=was_away)
+            end_audits(connection, withheld_hosts(connection))
         self._started = False
         return expired
 

@@ -25,8 +25,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from storage.host_tables import metadata
 from storage.migrations import bring_up_to_date
-from storage.person_month_tables import metadata
 from storage.prepared import Prepared
 from storage.tables import cursors, meta
 from windrow_protocol.errors import WindrowError

@@ -21,6 +21,7 @@ from windrow.commands import (
     backup,
     buyer,
     consent,
+    host,
     house,
     lake,
     ledger,
@@ -44,7 +45,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for room in (house, node, consent, operator, backup, lake, audit, buyer, agent, ledger, network, redteam):
+for room in (
+    house,
+    node,
+    consent,
+    operator,
+    host,
+    backup,
+    lake,
+    audit,
+    buyer,
+    agent,
+    ledger,
+    network,
+    redteam,
+):
     room.register(app)
 
 

@@ -14,7 +14,7 @@ from storage.env import Request, Response, Route, json_response, page_response
 from windrow.operations import Operations
 from windrow.settings import HouseSettings
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --line: #8884; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; margin: 1rem 0; }
@@ -44,19 +44,20 @@ def _render(settings: HouseSettings, figures: dict[str, Any]) -> str:
         ("Contributions (verdicts of closed audit epochs)", figures["contributions"]),
         ("Novelty of what was accepted", figures["dedup"]),
     ]
-    tables = "".join(_table(title, rows) for title, rows in sections)
+    tables = "".join(table(title, rows) for title, rows in sections)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Windrow: {escape(settings.network)}</title><style>{_STYLE}</style></head><body>
+<title>Windrow: {escape(settings.network)}</title><style>{STYLE}</style></head><body>
 <h1>Windrow</h1>
 <p>Network <strong>{escape(settings.network)}</strong>: idle bandwidth turned into training sets that can be checked.
 Verified under {escape(figures["trust"])}.</p>
 <p><a href="/market">Datasets for sale</a> · <a href="/openapi.json">API</a> ·
-<a href="/status.json">status as JSON</a></p>
+<a href="/status.json">status as JSON</a> · <a href="/publishers">For publishers</a></p>
 {tables}</body></html>"""
 
 
-def _table(title: str, rows: dict[str, int]) -> str:
+def table(title: str, rows: dict[str, int]) -> str:
+    """Return counts by name as a table under a heading."""
     body = "".join(
         f"<tr><td>{escape(name.replace('_', ' '))}</td><td>{number}</td></tr>"
         for name, number in rows.items()

@@ -1,7 +1,7 @@
 """What an operator can have done: the few operations that write, the same online and offline.
 
-Rules: `OPERATIONS` names them all, those of the lake are in `lake_operations`; each catches up with the logs before it
-decides. Blocking work runs in a thread.
+Rules: `OPERATIONS` names them all; those of the lake are in `lake_operations`, those about hosts in `host_operations`.
+Each catches up with the logs before it decides. Blocking work runs in a thread.
 
 Does not: listen (see `operator_socket`) or format answers.
 
@@ -41,6 +41,7 @@ from rewards.settlement import reconcile_claims
 from storage.backup import KEYS, LOST_WITHOUT, write_backup
 from windrow.chain_link import ChainLink, open_chain
 from windrow.home import OpenHome, open_home
+from windrow.host_operations import HostOperations
 from windrow.lake_operations import LakeOperations
 from windrow.ledger_report import verify_books
 from windrow.settings import HouseSettings
@@ -51,8 +52,10 @@ AUDIT_POLL_S = 0.5
 OPERATIONS = (
     *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain", "ledger_verify"),
     *("lake_annotate", "lake_check", "lake_compact", "lake_stats"),
+    *("host_token", "host_takedown", "host_release", "host_list"),
     *("import_documents", "settle", "erase", "personal_rotate", "personal_fund", "backup"),
 )
+_OF_ROOMS = ("lake", "host")
 
 
 class Operations:
@@ -69,13 +72,14 @@ class Operations:
         self._busy = asyncio.Lock()  # one publish, close or catching up at a time
         self._importer: Importer | None = None
         self._importing = asyncio.Lock()
+        self.host = HostOperations(home.house, self.pipeline.eraser, self._quiet)
 
     async def run(self, name: str, arguments: dict[str, Any]) -> Any:
         """Run one operation. Raises WindrowError `not_found`, `wrong_schema` or its own refusal."""
         if name not in OPERATIONS:
             raise WindrowError("not_found", f"no operation `{name}`")
-        of_lake = name.removeprefix("lake_")
-        operation = getattr(self, name) if of_lake == name else getattr(self.lake, of_lake)
+        room, _, of_room = name.partition("_")
+        operation = getattr(getattr(self, room), of_room) if room in _OF_ROOMS else getattr(self, name)
         try:
             return await operation(**arguments)
         except TypeError as error:
@@ -222,9 +226,15 @@ class Operations:
 
     async def erase(self, contribution_id: str, reason: str, copies: bool = False) -> dict[str, Any]:
         """Erase a document, and with `copies` its whole cluster."""
+        async with self._quiet():
+            return await asyncio.to_thread(self.pipeline.eraser.erase, contribution_id, reason, copies)
+
+    @asynccontextmanager
+    async def _quiet(self) -> AsyncIterator[None]:
+        """Hold up whatever publishes or rewrites the lake, so that a text can go."""
         async with self._busy, self.lake.merging:
             self.lake.stop_merging()
-            return await asyncio.to_thread(self.pipeline.eraser.erase, contribution_id, reason, copies)
+            yield
 
     async def personal_rotate(self) -> dict[str, int]:
         """Wrap every contributor's key under a new key of the operator, and destroy the older ones."""
@@ -239,8 +249,9 @@ class Operations:
         return {**facts, "keys": str(home / KEYS), "lost_without": LOST_WITHOUT}
 
     async def retention(self) -> int:
-        """Take out the personal data whose time is over."""
-        return await asyncio.to_thread(self.personal.withdrawals.expire)
+        """Take out the personal data whose time is over, and what is left of hosts that were taken down."""
+        expired = await asyncio.to_thread(self.personal.withdrawals.expire)
+        return expired + await self.host.sweep()
 
     async def history(self) -> int:
         """Judge the months of history that are due, and pay, release and take back what is."""

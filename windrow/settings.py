@@ -56,6 +56,9 @@ class HouseSettings(msgspec.Struct, frozen=True):
         ""  # path of a list of known domains; all others share a small part of the pay for new text
     )
     lease_life_ms: Annotated[int, Meta(ge=1_000)] = LEASE_LIFE_MS
+    abuse_contact: Annotated[str, Meta(max_length=200)] = (
+        ""  # where publishers write to; shown on /publishers
+    )
     personal_key_store: Literal["file", "keyring"] = "file"  # where the key over personal data is kept
 
 

@@ -39,6 +39,7 @@ from windrow.home import OpenHome, open_home
 from windrow.operations import Operations
 from windrow.operator_socket import operator_routes, socket_path
 from windrow.ports import require_free
+from windrow.publishers_page import publisher_routes
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.operators import parse_validators
@@ -138,6 +139,7 @@ def house_routes(
         *reward_routes.routes(home.house, chain.connected, chain.claims_relayer),
         *market_routes.routes(home.house, chain.client, chain.operator),
         *front_page_routes(settings, operations),
+        *publisher_routes(settings, home.house),
     ]
     return [*routes, openapi_route(routes), Route("*", "/{path:.*}", _no_such_door, "Anything else")]
 

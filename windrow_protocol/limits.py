@@ -94,6 +94,12 @@ CRAWL_DELAY_DOUBTS_MAX: Final = (
 )
 HOST_BACKOFF_S_MAX: Final = 300  # between requests to a host that keeps failing
 HOST_PAUSE_S_MAX: Final = 3_600  # a longer Retry-After is asked about again, by one request, after so long
+HOST_WITHHELD_UNTIL_MS: Final = 2**53  # the pause of a host whose publisher asked to be left alone
+HOST_FIGURES_PAGES_MAX: Final = 20_000  # looked at for one host's figures
+TAKEDOWN_SWEEP_MAX: Final = 500  # documents erased in one transaction
+TAKEDOWN_FILE_BYTES_MAX: Final = 4_096  # of the file by which a publisher shows that a host is theirs
+TAKEDOWN_FILE_S_MAX: Final = 20  # to fetch it
+REASON_CHARS_MAX: Final = 1_000  # what an operator writes about an order on a host
 NODE_SILENT_MS: Final = 86_400_000  # a node that asked for nothing for so long gives its place away
 NODE_SEEN_STEP_MS: Final = 3_600_000  # a node that asks and is given nothing is noted so often
 HOUSE_AWAKE_STEP_MS: Final = (

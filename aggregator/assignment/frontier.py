@@ -12,12 +12,14 @@ Usage::
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 import sqlalchemy as sa
 
+from aggregator.assignment.pacing import pace_key
 from aggregator.assignment.placement import host_place
+from aggregator.assignment.withheld import WithheldHosts, withheld_hosts
 from storage.prepared import Prepared
 from storage.state import insert_once
 from storage.tables import frontier, frontier_hosts
@@ -34,6 +36,8 @@ STEPS: dict[tuple[str, str], str] = {
     ("leased", "shell"): "open",  # for a browser now
     ("done", "not_accepted"): "open",
     ("done", "exhausted"): "given_up",
+    ("open", "withhold"): "withheld",  # its publisher asked for that
+    ("withheld", "release"): "open",
 }
 
 _MOVE = Prepared(
@@ -57,7 +61,7 @@ def add_urls(connection: sa.Connection, urls: Iterable[tuple[str, str]], now_ms:
     Raises WindrowError `bad_url` before anything is added when one of them cannot be used.
     """
     rows = [(canonical_url(url), render) for url, render in urls]
-    added = 0
+    added, withheld = 0, withheld_hosts(connection)
     for host in {host_key(url) for url, _ in rows}:
         insert_once(connection, frontier_hosts, host_key=host, place=host_place(host))
     for url, render in rows:
@@ -68,7 +72,7 @@ def add_urls(connection: sa.Connection, urls: Iterable[tuple[str, str]], now_ms:
             url=url,
             host_key=host_key(url),
             render=render,
-            state="open",
+            state="withheld" if withheld.covers(url) else "open",
             attempts=0,
             added_at_ms=now_ms,
             note="",
@@ -103,6 +107,30 @@ def attempts_of(connection: sa.Connection, url_ids: Collection[str]) -> dict[str
     """Return how often each URL was leased."""
     rows = _ATTEMPTS.rows(connection, urls=list(url_ids)) if url_ids else ()
     return {row.url_id: row.attempts for row in rows}
+
+
+def withhold_pages(connection: sa.Connection, withheld: WithheldHosts) -> tuple[int, set[str]]:
+    """Withhold the open pages of hosts whose publishers asked; return how many, and the hosts as they are paced."""
+    return _move_hosts(connection, "withhold", withheld.covers)
+
+
+def release_pages(connection: sa.Connection, withheld: WithheldHosts) -> tuple[int, set[str]]:
+    """Open the pages of hosts that are withheld no more; return how many, and the hosts as they are paced."""
+    return _move_hosts(connection, "release", lambda url: not withheld.covers(url))
+
+
+def _move_hosts(
+    connection: sa.Connection, event: str, is_meant: Callable[[str], bool]
+) -> tuple[int, set[str]]:
+    """Move every page of some hosts along `STEPS`."""
+    known = connection.execute(sa.select(frontier_hosts.c.host_key)).scalars()
+    meant = [key for key in known if is_meant(f"{key}/")]
+    ((before, after),) = ((state, following) for (state, name), following in STEPS.items() if name == event)
+    moved = 0
+    for key in meant:
+        of_host = (frontier.c.host_key == key) & (frontier.c.state == before)
+        moved += connection.execute(sa.update(frontier).where(of_host).values(state=after)).rowcount
+    return moved, {pace_key(f"{key}/") for key in meant}
 
 
 def reopen(connection: sa.Connection, url_id: str) -> None:

@@ -26,7 +26,7 @@ Source: RFC 9110, 10.2.3 (Retry-After); docs/protocol.md, "Lease".
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -43,6 +43,7 @@ from windrow_protocol.limits import (
     HOST_PACE_OWNER_S_MIN,
     HOST_PACE_S_MIN,
     HOST_PAUSE_S_MAX,
+    HOST_WITHHELD_UNTIL_MS,
 )
 from windrow_protocol.messages import Outcome
 from windrow_protocol.urls import DEFAULT_PORTS, site_of, split_http_url
@@ -112,7 +113,7 @@ def pace_key(url: str) -> str:
     """Return the name a URL's host is paced under: its ports 80 and 443 are one host. Raises WindrowError `bad_url`."""
     parts = split_http_url(url)
     host = parts.host.rstrip(".")
-    port = parts.port or DEFAULT_PORTS[parts.scheme]
+    port = int(parts.port or DEFAULT_PORTS[parts.scheme])
     return host if port in DEFAULT_PORTS.values() else f"{host}:{port}"
 
 
@@ -184,6 +185,17 @@ class Slots:
         rows = [{"host": key, **_values_of(self._paces[key])} for key in self._taken]
         put_rows(self._connection, host_paces, rows)
         self._taken.clear()
+
+
+def leave_alone(
+    connection: sa.Connection, hosts: Iterable[str], until_ms: int = HOST_WITHHELD_UNTIL_MS
+) -> None:
+    """Give out no slot of some hosts (named by `pace_key`) before a time; nodes that hold leases there hear of it."""
+    before = _paces_of(connection, set(hosts))
+    rows = [
+        {"host": key, **_values_of(replace(pace, paused_until_ms=until_ms))} for key, pace in before.items()
+    ]
+    put_rows(connection, host_paces, rows)
 
 
 def note_reports(connection: sa.Connection, reports: Sequence[tuple[str, Heard]], now_ms: int) -> None:

@@ -1,7 +1,7 @@
 """Which documents may be sold by now, and which of those sold before may not be any more.
 
     sellable    accepted, or unaudited, in an audit epoch that is closed, and its node is not in doubt; `vested` says
-                that its pay was released
+                that its pay was released; nothing of a host that was taken down
     withdrawn   paid for or sold once, and then found to differ from what validators fetched, or erased
 
 A row sold out of an epoch under way would tell its contributor what an audit found. Whether a recipe sells what nobody
@@ -20,6 +20,7 @@ from __future__ import annotations
 import pyarrow as pa
 import sqlalchemy as sa
 
+from aggregator.assignment.withheld import stored_of, withheld_hosts
 from aggregator.verification.standings.standing_rows import nodes_in_doubt
 from storage.lake_tables import erasures
 from storage.personal_tables import withdrawals
@@ -41,7 +42,9 @@ def sellable(connection: sa.Connection, rules: TrustRules) -> pa.Table:
         ~sa.exists().where(gone, _is_in_force()),
     )
     doubted = nodes_in_doubt(connection, rules)
-    rows = [row for row in connection.execute(statement) if row.node_id not in doubted]
+    taken_down = set(stored_of(connection, withheld_hosts(connection)))
+    found = (row for row in connection.execute(statement) if row.node_id not in doubted)
+    rows = [row for row in found if row.contribution_id not in taken_down]
     ids, vested = [row[0] for row in rows], [bool(row[1]) for row in rows]
     return pa.table([pa.array(ids, pa.string()), pa.array(vested, pa.bool_())], schema=SCHEMA)
 

@@ -122,6 +122,7 @@ def test_a_timeout_says_nothing_about_robots() -> None:
         ("http://a.example/x", "a.example", 2_000),
         ("https://a.example/", "a.example", 2_000),
         ("https://a.example.:443/", "a.example", 2_000),
+        ("http://a.example:443/", "a.example", 2_000),
         ("http://a.example:8080/", "a.example:8080", 2_000),
         ("http://127.0.20.1:8100/", "127.0.20.1:8100", 100),
         ("http://10.1.2.3/", "10.1.2.3", 100),

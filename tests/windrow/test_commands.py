@@ -44,7 +44,7 @@ COMMANDS = [
         "restore",
         "trace",
     ),
-    *("consent pay",),
+    *("consent pay", "host token", "host takedown", "host release", "host list"),
     *("consent list", "consent show", "consent withdraw", "consent export", "consent open-copy"),
 ]
 
