@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -78,9 +79,9 @@ class MarketClient:
         self._http = HttpClient(market_url, timeout_s)
         self._coordinator_id = coordinator_id
 
-    def datasets(self) -> list[dict[str, Any]]:
-        """Return the newest version of every dataset, as the catalogue's JSON has it."""
-        return list(self._json("/market/datasets")["datasets"])
+    def datasets(self, words: str = "") -> list[dict[str, Any]]:
+        """Return the newest version of every dataset that all of these words are said of, as the catalogue has it."""
+        return list(self._json("/market/datasets?" + urlencode({"q": words}))["datasets"])
 
     def describe(self, dataset: str, version: str = "latest") -> dict[str, Any]:
         """Return everything the catalogue says of a version: schema, counts, rights, files."""
