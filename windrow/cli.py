@@ -28,6 +28,7 @@ from windrow.commands import (
     node,
     operator,
     redteam,
+    standing,
 )
 from windrow_protocol.errors import WindrowError
 
@@ -44,7 +45,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for room in (house, node, consent, operator, backup, lake, audit, buyer, agent, ledger, network, redteam):
+for room in (
+    house,
+    node,
+    consent,
+    operator,
+    backup,
+    lake,
+    audit,
+    buyer,
+    agent,
+    standing,
+    ledger,
+    network,
+    redteam,
+):
     room.register(app)
 
 
