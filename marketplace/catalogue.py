@@ -16,27 +16,31 @@ Amounts are wei; in JSON they are decimal strings.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from storage.house import House
 from storage.tables import exports, sales
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.export_measures import MEASURES_NAME, Measures, decode_measures
 from windrow_protocol.exports import (
     MANIFEST_NAME,
+    REMOVED_NAME,
     SAMPLE_NAME,
     Manifest,
     check_dataset_name,
     decode_manifest,
     version_key,
 )
+from windrow_protocol.limits import SEARCH_CHARS_MAX
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,9 @@ class Offer:
             "top_hosts": manifest.top_hosts,
             "licences_detected": manifest.licences_detected,
             "created_at_ms": manifest.created_at_ms,
+            "fetch_to_export_ms": self.ages_ms,
+            "measures": msgspec.to_builtins(self.measures),
+            "removed": self.removed,
             "columns": [
                 {"name": each.name, "type": each.type, "about": each.about} for each in manifest.columns
             ],
@@ -89,6 +96,34 @@ class Offer:
         """What a million tokens of this version cost, in wei, rounded up."""
         return -(-self.price_wei * 1_000_000 // max(1, self.manifest.tokens))
 
+    @property
+    def measures(self) -> Measures | None:
+        """What was measured of the rows, None for a version that has no measures. Raises `export_corrupt`."""
+        listed = {file.path: file.sha256 for file in self.manifest.files}.get(MEASURES_NAME)
+        return _measures(self.folder / MEASURES_NAME, listed) if listed else None
+
+    @property
+    def removed(self) -> int:
+        """How many ids that earlier versions sold stand in the signed `removed_ids.json`. Raises `export_corrupt`."""
+        return _removed(self.folder / REMOVED_NAME, self.manifest.file(REMOVED_NAME).sha256)
+
+    @property
+    def ages_ms(self) -> dict[str, int] | None:
+        """From fetch to export: the newest row, the one in the middle and the oldest, in ms; None if not measured."""
+        fetched = self.measures.fetched if self.measures else None
+        if fetched is None:
+            return None
+        times = {"newest": fetched.newest_ms, "median": fetched.median_ms, "oldest": fetched.oldest_ms}
+        return {name: max(0, self.manifest.created_at_ms - at_ms) for name, at_ms in times.items()}
+
+    def says(self, words: Sequence[str]) -> bool:
+        """Whether all of these words stand in name, title, summary, licence, languages, hosts or columns."""
+        manifest = self.manifest
+        told = [manifest.dataset, manifest.title, manifest.summary, manifest.licence]
+        told += [*manifest.languages, *manifest.top_hosts, *(column.name for column in manifest.columns)]
+        said = " ".join(told).casefold()
+        return all(word.casefold() in said for word in words)
+
 
 class Catalogue:
     """Everything for sale in one house."""
@@ -96,15 +131,21 @@ class Catalogue:
     def __init__(self, house: House) -> None:
         self._house = house
 
-    def datasets(self) -> list[Offer]:
-        """Return the newest version of every dataset, by name."""
+    def datasets(self, words: str = "") -> list[Offer]:
+        """Return the newest version of every dataset whose description holds all of these words, by name.
+
+        Raises WindrowError `too_large` for a search longer than SEARCH_CHARS_MAX.
+        """
+        if len(words) > SEARCH_CHARS_MAX:
+            raise WindrowError("too_large", f"a search has at most {SEARCH_CHARS_MAX} characters")
         newest: dict[str, Any] = {}
         with self._house.state.read() as connection:
             for row in connection.execute(sa.select(exports).where(exports.c.retired == "")):
                 held = newest.get(row.dataset)
                 if held is None or version_key(row.version) > version_key(held.version):
                     newest[row.dataset] = row
-        return [self._offer(newest[name]) for name in sorted(newest)]
+        offers = [self._offer(newest[name]) for name in sorted(newest)]
+        return [offer for offer in offers if offer.says(words.split())]
 
     def versions(self, dataset: str) -> list[Offer]:
         """Return all versions of a dataset, newest first. Raises WindrowError `unknown_dataset`."""
@@ -187,13 +228,34 @@ class Catalogue:
 @lru_cache(maxsize=256)
 def _manifest(path: Path, digest: str) -> Manifest:
     """Read a manifest once; a version never changes."""
+    return decode_manifest(_signed(path, digest))
+
+
+@lru_cache(maxsize=256)
+def _measures(path: Path, digest: str) -> Measures:
+    return decode_measures(_signed(path, digest))
+
+
+@lru_cache(maxsize=256)
+def _removed(path: Path, digest: str) -> int:
+    return len(msgspec.json.decode(_signed(path, digest), type=_Removed).ids)
+
+
+class _Removed(msgspec.Struct, frozen=True):
+    """What a page needs of `removed_ids.json`."""
+
+    ids: list[str]
+
+
+def _signed(path: Path, digest: str) -> bytes:
+    """Return a file's bytes if they are those that were signed for. Raises WindrowError `export_corrupt`."""
     try:
         body = path.read_bytes()
     except OSError as error:
         raise WindrowError("export_corrupt", f"{path.parent.name}/{path.name} cannot be read") from error
     if hashlib.sha256(body).hexdigest() != digest:
         raise WindrowError("export_corrupt", f"{path.parent.name}/{path.name} is not the one that was signed")
-    return decode_manifest(body)
+    return body
 
 
 @lru_cache(maxsize=32)

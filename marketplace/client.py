@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -37,6 +38,7 @@ from windrow_protocol.exports import (
     MANIFEST_PURPOSE,
     Manifest,
     decode_manifest,
+    version_key,
 )
 from windrow_protocol.limits import ORDER_LIFE_S_MAX
 from windrow_protocol.signing import verify
@@ -78,17 +80,28 @@ class MarketClient:
         self._http = HttpClient(market_url, timeout_s)
         self._coordinator_id = coordinator_id
 
-    def datasets(self) -> list[dict[str, Any]]:
-        """Return the newest version of every dataset, as the catalogue's JSON has it."""
-        return list(self._json("/market/datasets")["datasets"])
+    def datasets(self, words: str = "") -> list[dict[str, Any]]:
+        """Return the newest version of every dataset that all of these words are said of, as the catalogue has it."""
+        return list(self._json("/market/datasets?" + urlencode({"q": words}))["datasets"])
 
     def describe(self, dataset: str, version: str = "latest") -> dict[str, Any]:
         """Return everything the catalogue says of a version: schema, counts, rights, files."""
         return dict(self._json(f"/market/datasets/{dataset}/{version}"))
 
     def quote(self, dataset: str, version: str = "latest") -> Quote:
-        """Return what a version costs and what it is. Raises WindrowError `unknown_dataset`, `not_found`."""
-        return self._quote(self._http.get(f"/market/datasets/{dataset}/{version}", _SMALL_BYTES_MAX))
+        """Return what a version costs and what it is.
+
+        Raises WindrowError `unknown_dataset`, `not_found`, or `wrong_schema` when the market speaks of something else.
+        """
+        quote = self._quote(self._http.get(f"/market/datasets/{dataset}/{version}", _SMALL_BYTES_MAX))
+        version_key(quote.version)  # both name a folder of the buyer's
+        if quote.dataset != dataset or version not in ("latest", quote.version):
+            raise WindrowError("wrong_schema", f"the market quotes {quote.dataset}/{quote.version}"[:200])
+        return quote
+
+    def manifest(self, quote: Quote) -> Manifest:
+        """Return what the coordinator signed of a quoted version; free. Raises WindrowError as `buy` does."""
+        return self._signed_manifest(quote, f"/market/datasets/{quote.dataset}/{quote.version}/")[0]
 
     def sample(self, dataset: str, version: str = "latest") -> list[dict[str, Any]]:
         """Return the free sample's rows."""
@@ -240,19 +253,7 @@ class MarketClient:
         return ticket
 
     def _download(self, quote: Quote, base: str, out_dir: Path, progress: Progress | None) -> Manifest:
-        body = self._http.get(base + MANIFEST_NAME, _SMALL_BYTES_MAX)
-        if hashlib.sha256(body).hexdigest() != quote.manifest_sha256:
-            raise WindrowError("export_corrupt", f"{MANIFEST_NAME} is not the one that was bought")
-        manifest = decode_manifest(body)
-        token = self._http.get(base + MANIFEST_JWS_NAME, _SMALL_BYTES_MAX)
-        verify(
-            token.decode("ascii", "replace").strip(),
-            signer=self._coordinator_id or manifest.coordinator_id,
-            network=quote.network,
-            purpose=MANIFEST_PURPOSE,
-            subject=manifest.subject,
-            now_ms=self._env.clock.now_ms(),
-        )
+        manifest, body, token = self._signed_manifest(quote, base)
         for file in manifest.files:
             path = out_dir / file.path
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -266,6 +267,25 @@ class MarketClient:
         (out_dir / MANIFEST_NAME).write_bytes(body)
         (out_dir / MANIFEST_JWS_NAME).write_bytes(token)
         return manifest
+
+    def _signed_manifest(self, quote: Quote, base: str) -> tuple[Manifest, bytes, bytes]:
+        """Return a manifest that is the quoted one and signed, as a value, in its bytes, and its signature."""
+        body = self._http.get(base + MANIFEST_NAME, _SMALL_BYTES_MAX)
+        if hashlib.sha256(body).hexdigest() != quote.manifest_sha256:
+            raise WindrowError("export_corrupt", f"{MANIFEST_NAME} is not the one that was quoted")
+        manifest = decode_manifest(body)
+        token = self._http.get(base + MANIFEST_JWS_NAME, _SMALL_BYTES_MAX)
+        verify(
+            token.decode("ascii", "replace").strip(),
+            signer=self._coordinator_id or manifest.coordinator_id,
+            network=quote.network,
+            purpose=MANIFEST_PURPOSE,
+            subject=manifest.subject,
+            now_ms=self._env.clock.now_ms(),
+        )
+        if manifest.export_id != quote.export_id or manifest.subject != f"{quote.dataset}/{quote.version}":
+            raise WindrowError("export_corrupt", f"{MANIFEST_NAME} is of {manifest.subject}")
+        return manifest, body, token
 
 
 def _check_listing(chain: ChainClient, quote: Quote, price_wei_max: int) -> int:

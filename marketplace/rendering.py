@@ -12,14 +12,19 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from importlib.resources import files
+from typing import Any, Final
 
 import jinja2
 from markdown_it import MarkdownIt
 
 from marketplace.catalogue import Offer
+from marketplace.plots import Bars, bar_plot
 
 _CELL_CHARS_MAX = 160
+_UNITS: Final = (("days", 86_400_000), ("hours", 3_600_000), ("minutes", 60_000), ("seconds", 1_000))
+_FILTERS_DRAWN: Final = 10
+_LICENCE: Final = "\n## Licence\n"
 
 
 def wei_text(wei: int | str) -> str:
@@ -46,6 +51,32 @@ def bytes_text(count: int) -> str:
 def time_text(ms: int) -> str:
     """Return a time in UTC to the minute."""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def age_text(ms: int) -> str:
+    """Return a span of time in the largest unit of which it is at least two."""
+    unit, size = next((each for each in _UNITS if ms >= 2 * each[1]), _UNITS[-1])
+    return f"{ms / size:,.1f} {unit}" if ms < 10 * size and ms % size else f"{ms // size:,} {unit}"
+
+
+def licence_text(card: str) -> str:
+    """Return what a card says below its heading `Licence`, up to the next heading; empty where it says nothing."""
+    return card.partition(_LICENCE)[2].partition("\n## ")[0].strip()
+
+
+def plots_of(offer: Offer) -> list[tuple[str, str, Bars]]:
+    """Return (name, title, bars) of what was measured of a version and can be drawn."""
+    measures = offer.measures
+    if measures is None:
+        return []
+    drawn = [
+        ("lengths", "Tokens in a row", measures.row_tokens),
+        ("scores", "Quality: how sure the language is", measures.language_scores),
+        ("clusters", "Duplicates: pages seen with this text", measures.cluster_sizes),
+    ]
+    kept = [(name, title, [(each.label, each.rows) for each in bins]) for name, title, bins in drawn if bins]
+    dropped = [(each.filter.replace("_", " "), each.rows) for each in measures.dropped_by[:_FILTERS_DRAWN]]
+    return [*kept, *([("dropped", "Quality: pages that rules left out", dropped)] if dropped else [])]
 
 
 def cell_text(value: Any) -> str:
@@ -79,6 +110,8 @@ def _environment() -> jinja2.Environment:
         "wei_about": wei_about_text,
         "size": bytes_text,
         "time": time_text,
+        "age": age_text,
+        "plot": bar_plot,
         "cell": cell_text,
         "bars": bars,
         "count": lambda number: f"{number:,}",
@@ -87,13 +120,19 @@ def _environment() -> jinja2.Environment:
 
 
 @cache
+def buying_script() -> str:
+    """Return the script by which a wallet in the browser buys."""
+    return files("marketplace").joinpath("pages", "buy.js").read_text(encoding="utf-8")
+
+
+@cache
 def _markdown() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link", "autolink"])
 
 
-def render_market(offers: Sequence[Offer]) -> str:
-    """Return the catalogue page."""
-    return _environment().get_template("market.html").render(offers=offers)
+def render_market(offers: Sequence[Offer], words: str = "") -> str:
+    """Return the catalogue page: what was found, and the words that it was searched for."""
+    return _environment().get_template("market.html").render(offers=offers, words=words)
 
 
 def render_dataset(
@@ -103,8 +142,9 @@ def render_dataset(
     sample: Sequence[Mapping[str, Any]],
     card: str,
     times_sold: int,
+    chain: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return the page of one version."""
+    """Return the page of one version. `chain` names the contracts that take payments and the export there."""
     return (
         _environment()
         .get_template("dataset.html")
@@ -114,6 +154,9 @@ def render_dataset(
             versions=versions,
             sample=sample,
             card=_markdown().render(card),
+            licence=_markdown().render(licence_text(card)),
+            plots=plots_of(offer),
             times_sold=times_sold,
+            chain=chain,
         )
     )

@@ -21,11 +21,12 @@ from marketplace.buying_routes import buying_routes, ticket_answer
 from marketplace.catalogue import Catalogue, Offer, sample_rows
 from marketplace.delivery import Delivery
 from marketplace.orders import Order
-from marketplace.rendering import render_dataset, render_market
+from marketplace.rendering import buying_script, render_dataset, render_market
 from storage.env import Request, Response, Route, json_response, page_response
 from storage.house import House
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.exports import MANIFEST_JWS_NAME, MANIFEST_NAME, SAMPLE_NAME
+from windrow_protocol.export_measures import MEASURES_NAME
+from windrow_protocol.exports import MANIFEST_JWS_NAME, MANIFEST_NAME, REMOVED_NAME, SAMPLE_NAME
 from windrow_protocol.messages import decode_json
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ _FREE_FILES: Final = {
     MANIFEST_JWS_NAME: "application/jose",
     "croissant.json": "application/ld+json",
     "README.md": "text/markdown; charset=utf-8",
+    REMOVED_NAME: "application/json",
+    MEASURES_NAME: "application/json",
 }
 _PARQUET: Final = "application/vnd.apache.parquet"
 
@@ -53,29 +56,37 @@ class MarketDoors:
         self._chain_getter = chain_getter
 
     async def market_page(self, request: Request) -> Response:
-        """GET /market."""
-        return page_response(await asyncio.to_thread(lambda: render_market(self._catalogue.datasets())))
+        """GET /market?q=words."""
+        words = request.query.get("q", "").strip()
+        offers = await asyncio.to_thread(self._catalogue.datasets, words)
+        return page_response(render_market(offers, words))
 
     async def dataset_page(self, request: Request) -> Response:
         """GET /market/{dataset} and /market/{dataset}/{version}."""
-        return page_response(await asyncio.to_thread(self._render, request))
+        chain = await self._deployment()
+        return page_response(await asyncio.to_thread(self._render, request, chain), asks_us=True)
+
+    async def script(self, request: Request) -> Response:
+        """GET /market/page/buy.js."""
+        headers = {"X-Content-Type-Options": "nosniff"}
+        return Response(200, buying_script().encode(), "text/javascript; charset=utf-8", headers)
 
     async def datasets(self, request: Request) -> Response:
-        """GET /market/datasets."""
-        offers = await asyncio.to_thread(self._catalogue.datasets)
-        return json_response({"datasets": [offer.as_dict() for offer in offers]})
+        """GET /market/datasets?q=words."""
+        offers = await asyncio.to_thread(self._catalogue.datasets, request.query.get("q", ""))
+        return json_response({"datasets": await asyncio.to_thread(lambda: [o.as_dict() for o in offers])})
 
     async def dataset(self, request: Request) -> Response:
         """GET /market/datasets/{dataset}."""
         offers = await asyncio.to_thread(self._catalogue.versions, request.params["dataset"])
-        return json_response(
-            {"dataset": request.params["dataset"], "versions": [o.as_dict() for o in offers]}
-        )
+        told = await asyncio.to_thread(lambda: [offer.as_dict() for offer in offers])
+        return json_response({"dataset": request.params["dataset"], "versions": told})
 
     async def version(self, request: Request) -> Response:
         """GET /market/datasets/{dataset}/{version}: the quote, with the contracts that take the payment."""
         offer = await asyncio.to_thread(self._offer, request)
-        return json_response({**offer.as_dict(), "chain": await self._deployment()})
+        told = await asyncio.to_thread(offer.as_dict)
+        return json_response({**told, "chain": await self._deployment()})
 
     async def sample(self, request: Request) -> Response:
         """GET /market/datasets/{dataset}/{version}/sample?format=json|parquet."""
@@ -89,11 +100,13 @@ class MarketDoors:
         return json_response({"dataset": offer.manifest.dataset, "rows": rows})
 
     async def free_file(self, request: Request) -> Response:
-        """GET /market/datasets/{dataset}/{version}/{name}: manifest, signature, Croissant, card."""
+        """GET /market/datasets/{dataset}/{version}/{name}: manifest, signature, Croissant, card, removals, measures."""
         offer = await asyncio.to_thread(self._offer, request)
         name = request.params["name"]
         if name not in _FREE_FILES:
             raise WindrowError("not_found", f"free are {', '.join(_FREE_FILES)} and sample")
+        if name not in (MANIFEST_NAME, MANIFEST_JWS_NAME):
+            offer.manifest.file(name)  # a version about people has no measures
         return _file(offer, name, _FREE_FILES[name])
 
     async def order(self, request: Request) -> Response:
@@ -112,7 +125,7 @@ class MarketDoors:
     def _offer(self, request: Request) -> Offer:
         return self._catalogue.offer(request.params["dataset"], request.params.get("version", ""))
 
-    def _render(self, request: Request) -> str:
+    def _render(self, request: Request, chain: dict[str, Any] | None) -> str:
         offer = self._offer(request)
         return render_dataset(
             offer,
@@ -120,6 +133,7 @@ class MarketDoors:
             sample=sample_rows(offer.folder),
             card=self._catalogue.card(offer),
             times_sold=self._catalogue.times_sold(offer),
+            chain=chain and {**chain, "export": _name_on_chain(offer)},
         )
 
     async def _deployment(self) -> dict[str, Any] | None:
@@ -129,6 +143,12 @@ class MarketDoors:
         except WindrowError as error:
             log.warning("quote_without_chain", reason=error.code)
             return None
+
+
+def _name_on_chain(offer: Offer) -> str:
+    from chain.market import export_sha256
+
+    return export_sha256(offer.manifest.export_id)
 
 
 def _file(offer: Offer, name: str, content_type: str) -> Response:
@@ -145,13 +165,20 @@ def routes(house: House, chain_getter: ChainGetter, settler_key: LocalAccount | 
     doors = MarketDoors(house, chain_getter)
     one = "/market/datasets/{dataset}/{version}"
     return [
-        Route("GET", "/market", doors.market_page, "The catalogue as a page"),
-        Route("GET", "/market/datasets", doors.datasets, "The newest version of every dataset"),
+        Route("GET", "/market", doors.market_page, "The catalogue as a page; `?q=` searches"),
+        Route(
+            "GET", "/market/datasets", doors.datasets, "The newest version of every dataset; `?q=` searches"
+        ),
         Route("GET", "/market/datasets/{dataset}", doors.dataset, "All versions of a dataset"),
         Route("GET", one, doors.version, "One version (or `latest`): the quote, schema, counts and files"),
         Route("GET", one + "/sample", doors.sample, "Ten real rows, free: `?format=json` or `parquet`"),
         *buying_routes(house, chain_getter, settler_key),
-        Route("GET", one + "/{name}", doors.free_file, "Manifest, its signature, Croissant or card, free"),
+        Route(
+            "GET",
+            one + "/{name}",
+            doors.free_file,
+            "Manifest, its signature, Croissant, card, removals or measures, free",
+        ),
         Route(
             "POST",
             "/market/orders",
@@ -172,6 +199,7 @@ def routes(house: House, chain_getter: ChainGetter, settler_key: LocalAccount | 
             doors.download,
             "Size of a file of a paid export",
         ),
+        Route("GET", "/market/page/buy.js", doors.script, "The script by which a wallet in the browser buys"),
         Route("GET", "/market/{dataset}", doors.dataset_page, "A dataset as a page"),
         Route("GET", "/market/{dataset}/{version}", doors.dataset_page, "One version as a page"),
     ]

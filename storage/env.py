@@ -122,9 +122,14 @@ def json_response(value: object, status: int = 200) -> Response:
     return Response(status=status, body=msgspec.json.encode(value))
 
 
-def page_response(html: str, status: int = 200) -> Response:
-    """Return an HTML page that may load nothing from elsewhere."""
+def page_response(html: str, status: int = 200, *, asks_us: bool = False) -> Response:
+    """Return an HTML page that may load nothing from elsewhere and stands in nobody's frame.
+
+    With `asks_us` its script may also send requests, to this server alone.
+    """
     policy = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; script-src 'self'"
+    policy += "; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    policy += "; connect-src 'self'" if asks_us else ""
     return Response(
         status=status,
         body=html.encode(),

@@ -29,6 +29,7 @@ from windrow.commands import (
     node,
     operator,
     redteam,
+    standing,
 )
 from windrow_protocol.errors import WindrowError
 
@@ -56,6 +57,7 @@ for room in (
     audit,
     buyer,
     agent,
+    standing,
     ledger,
     network,
     redteam,

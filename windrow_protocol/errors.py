@@ -241,6 +241,8 @@ REASONS: dict[str, Reason] = _table(
     Reason("not_judged", "The order was paid, and the market has not ended it: its price waits in the contract", "ask again with the same terms; after a day anyone can have it given back (docs/market.md)", 503),
     Reason("payment_refused", "The signed payment does not pay for this", "sign exactly what PAYMENT-REQUIRED asks for", 402),
     Reason("spend_limit", "This would be above the limit set for the agent", "buy less, or let the owner of the key raise the limit", 403),
+    Reason("order_file_busy", "Another command is at work on these standing orders", "wait for its end; cron starts it again", 409),
+    Reason("order_failed", "A standing order could not be evaluated", "read what was said of it above; the others were evaluated", 500),
     Reason("agent_stopped", "The owner of the key has stopped this agent's buying", "only the owner can allow it again, by removing the file named", 403),
     Reason("unknown_payment", "There is no such payment for this export", "pay first; give the transaction's hash", 402),
 )

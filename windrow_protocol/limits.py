@@ -152,6 +152,7 @@ ROW_TOKENS_MAX: Final = 8_192
 SHARD_BYTES_MAX: Final = 1_000_000_000
 ROW_GROUP_BYTES_MAX: Final = 128_000_000
 EXPORT_FILES_MAX: Final = 100_000
+SEARCH_CHARS_MAX: Final = 200  # words to find a dataset by
 SAMPLE_ROWS: Final = 10
 SAMPLE_TEXT_CHARS_MAX: Final = 20_000  # the free sample takes real rows no longer than this
 ORDER_LIFE_S_MAX: Final = 600  # a buyer's signed order may be used for so long

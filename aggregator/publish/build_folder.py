@@ -68,6 +68,7 @@ class _Tally:
         facts.languages[row["language"]] += 1
         facts.hosts[urlsplit(row.get("url") or "").netloc] += 1
         facts.licences[row.get("license_detected") or ""] += 1
+        facts.counts.count(row)
         self.tokens[payout] += min(row["token_count"], ROW_TOKENS_MAX)
         self.rows[payout] += 1
         self._consider(row)

@@ -17,6 +17,7 @@ from typing import Any, Final
 import jinja2
 
 from aggregator.publish.filters import Dropped
+from aggregator.publish.measuring import RowCounts
 from aggregator.publish.recipe import Recipe
 from windrow_protocol.errors import WindrowError
 
@@ -57,6 +58,7 @@ class ExportFacts:
     languages: Counter[str] = field(default_factory=Counter)
     hosts: Counter[str] = field(default_factory=Counter)
     licences: Counter[str] = field(default_factory=Counter)
+    counts: RowCounts = field(default_factory=RowCounts)
 
     def ranked_languages(self) -> list[tuple[str, int]]:
         """Languages by number of rows, ties by name."""

@@ -28,6 +28,7 @@ from aggregator.publish.changes import changes_recipe, only_changed, texts_of
 from aggregator.publish.croissant import describe_export
 from aggregator.publish.donated import Read
 from aggregator.publish.filters import Dropped
+from aggregator.publish.measuring import changes_since, measures_of
 from aggregator.publish.people_rows import PeopleData, build_people, keep_behind, read_people
 from aggregator.publish.recipe import Recipe, load_recipe
 from aggregator.publish.removals import removed_ids
@@ -40,6 +41,7 @@ from storage.lake.manifest import latest_snapshot, refer
 from storage.state import get_meta, set_meta
 from storage.tables import exports
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.export_measures import MEASURES_NAME, encode_measures
 from windrow_protocol.exports import (
     MANIFEST_FORMAT,
     MANIFEST_JWS_NAME,
@@ -211,7 +213,8 @@ def _keep(
         if manifest.content_sha256 == content_sha256:
             return _export(manifest, latest.manifest_sha256, folder, "unchanged")
     version = next_version(latest.version if latest else None)
-    manifest = _write_front(house, recipe, built, version, content_sha256)
+    earlier = None if latest is None or latest.retired else folder
+    manifest = _write_front(house, recipe, built, version, content_sha256, earlier)
     body = encode_manifest(manifest)
     digest = hashlib.sha256(body).hexdigest()
     (built.folder / MANIFEST_NAME).write_bytes(body)
@@ -223,9 +226,17 @@ def _keep(
 
 
 def _write_front(
-    house: House, recipe: Recipe, built: BuiltFolder, version: str, content_sha256: str
+    house: House,
+    recipe: Recipe,
+    built: BuiltFolder,
+    version: str,
+    content_sha256: str,
+    earlier: Path | None,
 ) -> Manifest:
-    """Write card, Croissant and removals, and return the manifest that lists everything."""
+    """Write card, Croissant, removals and measures, and return the manifest that lists everything.
+
+    `earlier` is the folder of the version before, None where there is none to compare with.
+    """
     now, facts, price = house.now_ms(), built.facts, recipe.settings.price
     export_id = export_id_for(house.network, recipe.dataset, version)
     croissant = describe_export(
@@ -237,6 +248,9 @@ def _write_front(
         "croissant.json": _pretty(croissant),
         REMOVED_NAME: _pretty(removed),
     }
+    if recipe.settings.people is None:
+        changes = changes_since(built.folder, earlier, recipe) if earlier is not None else None
+        texts[MEASURES_NAME] = encode_measures(measures_of(recipe, facts.counts, facts.dropped, changes))
     for name, data in texts.items():
         (built.folder / name).write_bytes(data)
     return Manifest(

@@ -16,6 +16,7 @@ from aggregator.publish import Export, publish
 from aggregator.verification.drawing.audit_epochs import end_epoch
 from aggregator.verification.standings.standing import Standing
 from aggregator.verification.standings.standing_rows import keep_standing
+from marketplace.catalogue import Catalogue
 from marketplace.provenance import verify_export
 from rewards.accountant import run_accountant
 from rewards.royalties import read_shares
@@ -145,6 +146,11 @@ async def test_what_is_found_out_after_it_was_sold_leaves_and_is_named(tmp_path:
     )
     assert (statement.content or {})["count"] == 1
     assert verify_export(second.path).ok
+    told = Catalogue(world.house).offer("web_text").as_dict()
+    assert (told["removed"], told["measures"]["changes"]) == (
+        1,
+        {"since": "0.1.0", "rows_new": 0, "rows_gone": 1, "rows_replaced": 0, "recipe_changed": False},
+    )
     world.close()
 
 

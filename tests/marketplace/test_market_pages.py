@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import io
 import re
-from html import unescape
+from collections import Counter
+from html import escape, unescape
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
 import msgspec
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
 from market_world import Market
-from published_world import RECIPES, PublishedWorld, manual
+from published_world import RECIPES, PublishedWorld, manual, open_world
 
 from aggregator.publish import publish
 from marketplace.catalogue import Catalogue, sample_rows
+from marketplace.plots import bar_plot
 from marketplace.rendering import (
+    age_text,
     bars,
     bytes_text,
     render_dataset,
@@ -25,9 +31,11 @@ from marketplace.rendering import (
     wei_text,
 )
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import SAMPLE_ROWS
+from windrow_protocol.limits import SAMPLE_ROWS, SEARCH_CHARS_MAX
 
 OPENER = build_opener(ProxyHandler({}))
+SCRIPT = '<script src="/market/page/buy.js" defer></script>'
+FREE = ("removed_ids.json", "measures.json")
 
 
 def get(market: Market, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
@@ -71,7 +79,7 @@ def test_the_sample_is_free_and_real(market: Market) -> None:
     assert headers["content-type"] == "application/vnd.apache.parquet"
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "manifest.jws", "croissant.json", "README.md"])
+@pytest.mark.parametrize("name", ["manifest.json", "manifest.jws", "croissant.json", "README.md", *FREE])
 def test_what_describes_an_export_is_free(market: Market, name: str) -> None:
     assert market.export.path is not None
     _, _, body = get(market, f"/market/datasets/web_text/0.1.0/{name}")
@@ -106,9 +114,13 @@ def test_pages_load_nothing_from_elsewhere(market: Market) -> None:
         _, headers, body = get(market, path)
         assert "default-src 'none'" in headers["content-security-policy"]
         page = body.decode()
-        assert not re.findall(r"<(?:script|img|iframe)\b", page)
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert re.findall(r"<script\b[^>]*></script>", page) == (
+            [SCRIPT] if path == "/market/web_text" else []
+        )
+        assert not re.findall(r"<(?:img|iframe)\b", page)
         assert all(
-            target.startswith("/") or target == "data:,"
+            target.startswith(("/", "#")) or target == "data:,"
             for target in re.findall(r'(?:href|src)="([^"]*)"', page)
         )
         assert "url(" not in page
@@ -131,10 +143,86 @@ async def test_what_strangers_wrote_is_shown_as_text(tmp_path: Path) -> None:
         times_sold=0,
     )
     assert "&lt;script&gt;alert(1)" in page
-    assert "<script" not in page
+    assert re.findall(r"<script\b[^>]*></script>", page) == [SCRIPT]
     assert "<img" not in page
     assert 'href="javascript' not in page
     assert "{{ 7 * 7 }}" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("", 1),
+        ("WEB en", 1),
+        ("h0.example token_count", 1),
+        ("web nosuchword", 0),
+        ("%", 0),
+        ("<script>", 0),
+    ],
+)
+def test_search_finds_by_all_words_on_page_and_twin(market: Market, words: str, found: int) -> None:
+    query = urlencode({"q": words})
+    page = get(market, f"/market?{query}")[2].decode()
+    assert page.count('class="card"') == found
+    assert len(json_of(market, f"/market/datasets?{query}")["datasets"]) == found  # type: ignore[arg-type]
+    assert "<script" not in page
+    assert f'value="{escape(words)}"' in page
+
+
+def test_a_search_is_bounded(market: Market) -> None:
+    from urllib.error import HTTPError
+
+    with pytest.raises(HTTPError) as refusal:
+        get(market, "/market?q=" + "a" * (SEARCH_CHARS_MAX + 1))
+    assert refusal.value.code == 413
+
+
+def test_what_was_measured_is_of_the_rows_that_are_sold(market: Market) -> None:
+    assert market.export.path is not None
+    rows = pads.dataset(sorted((market.export.path / "data").glob("*.parquet"))).to_table().to_pylist()
+    twin: Any = json_of(market, "/market/datasets/web_text/0.1.0")
+    measures, ages = twin["measures"], twin["fetch_to_export_ms"]
+    fetched = sorted(round(row["fetched_at"].timestamp() * 1000) for row in rows)
+    assert ages["oldest"] == twin["created_at_ms"] - fetched[0]
+    assert ages["newest"] == twin["created_at_ms"] - fetched[-1]
+    assert ages["oldest"] >= ages["median"] >= ages["newest"]
+    for name in ("row_tokens", "language_scores", "cluster_sizes"):
+        assert sum(each["rows"] for each in measures[name]) == len(rows)
+    assert measures["robots_states"] == dict(sorted(Counter(row["robots_state"] for row in rows).items()))
+    assert measures["rows_with_optouts"] == 0
+    assert measures["rows_redacted"] == sum(row["pii_redactions"] > 0 for row in rows) > 0
+    page = get(market, "/market/web_text")[2].decode()
+    assert page.count("<svg") == page.count("<desc") == page.count("As a table</summary>") >= 3
+    assert "remains its publisher's" in unescape(page).split("<h2>Measured")[0]  # the licence's own words
+
+
+def test_measures_that_are_not_the_signed_ones_are_no_facts(tmp_path: Path) -> None:
+    world = open_world(tmp_path)
+    export = publish(world.house, RECIPES, "web_text")
+    assert export.path is not None
+    measures = export.path / "measures.json"
+    measures.write_bytes(measures.read_bytes().replace(b'"rows_with_optouts": 0', b'"rows_with_optouts": 9'))
+    with pytest.raises(WindrowError) as refusal:
+        Catalogue(world.house).datasets()[0].as_dict()
+    assert refusal.value.code == "export_corrupt"
+
+
+def test_a_plot_escapes_what_it_is_given_and_says_the_same_in_words() -> None:
+    plot = bar_plot("x", "<b>", [("<i>&", 3), ("none", 0), ("b" * 40, 9_000)])
+    assert "<b>" not in plot
+    assert "<i>" not in plot
+    assert "9,003 rows; most, 9,000" in plot
+    assert [float(width) for width in re.findall(r'class="bar"[^>]* width="([0-9.]+)"', plot)] == [
+        1.5,
+        0,
+        174,
+    ]
+    assert "No rows." in bar_plot("x", "t", [])
+
+
+def test_an_age_reads_well() -> None:
+    ages = (0, 90_000, 7_200_000, 2 * 86_400_000, 35 * 86_400_000 + 1)
+    assert [age_text(ms) for ms in ages] == ["0 seconds", "90 seconds", "2 hours", "2 days", "35 days"]
 
 
 def test_an_empty_market_says_so() -> None:
@@ -142,8 +230,6 @@ def test_an_empty_market_says_so() -> None:
 
 
 def test_a_changed_manifest_is_no_offer(tmp_path: Path) -> None:
-    from published_world import open_world
-
     world = open_world(tmp_path)
     export = publish(world.house, RECIPES, "web_text")
     assert export.path is not None

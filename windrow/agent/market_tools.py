@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from chain.keys import load_key
+from marketplace.answers import Quote
 from marketplace.client import MarketClient
-from marketplace.terms import parse_terms
+from marketplace.terms import Terms, parse_terms
 from storage.real_env import real_env
 from windrow.agent.allowance import Allowance
 from windrow.agent.sample_sql import ask_sample
@@ -59,14 +60,8 @@ class MarketTools:
         self._allowance = Allowance(settings.folder, settings.limit_wei, real_env().disk)
 
     def search(self, words: str = "") -> list[dict[str, Any]]:
-        """Return the newest versions whose name, title, summary, languages or hosts hold all of these words."""
-        wanted = words.lower().split()
-        found = []
-        for each in self._client.datasets():
-            said = [each["dataset"], each["title"], each["summary"], *each["languages"], *each["top_hosts"]]
-            if all(word in " ".join(said).lower() for word in wanted):
-                found.append({name: each[name] for name in _BRIEF})
-        return found
+        """Return the newest versions of which all of these words are said in the catalogue."""
+        return [{name: each[name] for name in _BRIEF} for each in self._client.datasets(words)]
 
     def describe(self, dataset: str, version: str = "latest") -> dict[str, Any]:
         """Return what the catalogue says of a version: schema, counts, rights, files and price."""
@@ -104,24 +99,31 @@ class MarketTools:
 
         Raises WindrowError `spend_limit`, `agent_stopped`, `price_changed`, or as `MarketClient.buy` does.
         """
-        settings = self._settings
-        if settings.key_file is None:
-            raise WindrowError("spend_limit", "this agent has no key")
-        self._allowance.require_open()
+        self._require_key()
+        self.require_open()
         wanted = parse_terms(terms) if terms else None
-        quote = self._client.quote(dataset, version)
-        most = _wei(price_wei_max)
-        if quote.price_wei > most:
-            raise WindrowError("price_changed", f"{quote.price_wei} wei, at most {most} allowed")
+        return self.purchase(self._client.quote(dataset, version), _wei(price_wei_max), wanted)
+
+    def require_open(self) -> None:
+        """Raise WindrowError `agent_stopped` when the owner has ended all buying."""
+        self._allowance.require_open()
+
+    def purchase(self, quote: Quote, price_wei_max: int, terms: Terms | None) -> dict[str, Any]:
+        """Buy what was quoted, within the limit, and download it. Raises WindrowError as `buy` does."""
+        settings = self._settings
+        key_file = self._require_key()
+        self.require_open()
+        if quote.price_wei > price_wei_max:
+            raise WindrowError("price_changed", f"{quote.price_wei} wei, at most {price_wei_max} allowed")
         out = self._place(f"{quote.dataset}-{quote.version}")
         out.mkdir(parents=True, exist_ok=True)
         receipt = self._client.buy(
             settings.rpc_url or self._rpc_url(),
-            load_key(settings.key_file),
+            load_key(key_file),
             quote,
             out,
             price_wei_max=quote.price_wei,
-            terms=wanted,
+            terms=terms,
             allow=lambda price_wei: self._allowance.purchase(quote.export_id, price_wei),
         )
         self._client.fetch_proofs(out)
@@ -134,6 +136,11 @@ class MarketTools:
             "files": receipt.files,
             "left_wei": str(self._allowance.left_wei()),
         }
+
+    def _require_key(self) -> Path:
+        if self._settings.key_file is None:
+            raise WindrowError("spend_limit", "this agent has no key")
+        return self._settings.key_file
 
     def verify(self, folder: str) -> dict[str, Any]:
         """Check a purchase offline, each row to its payout, in plain sentences."""

@@ -40,7 +40,7 @@ def build_server(tools: MarketTools) -> MCPServer[Any]:
 
     @server.tool(annotations=_LOOKS)
     async def search(words: str = "") -> list[dict[str, Any]]:
-        """Find datasets whose name, title, summary, languages or hosts hold all of these words; none lists all."""
+        """Find datasets whose name, title, summary, licence, languages, hosts or columns hold all of these words."""
         return await _said(lambda: tools.search(words))
 
     @server.tool(annotations=_LOOKS)
