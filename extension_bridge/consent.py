@@ -11,6 +11,8 @@ Usage::
     consent = build_consent(node_id=…, controller_id=…, network=…, terms=ConsentTerms(), item_ids=[…], given_at_ms=now)
     receipt_id = consent_receipt_id(consent)
 
+What the standard asks for beyond that stands in each receipt too (`consent_record`); receipts of before stay valid.
+
 Source: ISO/IEC TS 27560:2023 (consent record structure), JSON-LD 1.1, W3C Data Privacy Vocabulary.
 """
 
@@ -23,8 +25,17 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from joserfc.util import urlsafe_b64decode
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
+from extension_bridge.consent_record import (
+    PARTS,
+    Party,
+    Processing,
+    RecordEvent,
+    RecordId,
+    agrees,
+    record_parts,
+)
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CLOCK_SKEW_MS_MAX, CONSENT_ITEMS_MAX, CONSENT_RETENTION_DAYS_MAX
 from windrow_protocol.messages import Hex64, TimeMs
@@ -32,7 +43,7 @@ from windrow_protocol.signing import Statement, verify
 
 DAY_MS: Final = 86_400_000
 PURPOSE: Final = "consent"  # of the signature
-CONTEXT: Final = {
+CONTEXT_BEFORE: Final = {  # of receipts without the parts of `consent_record`; they stay valid
     "@vocab": "urn:windrow:consent:",
     "dpv": "https://w3id.org/dpv#",
     "ConsentRecord": "dpv:ConsentRecord",
@@ -42,6 +53,33 @@ CONTEXT: Final = {
     "scope": "dpv:hasPersonalData",
     "purpose": "dpv:hasPurpose",
     "retention_days": "dpv:hasStorageCondition",
+}
+CONTEXT: Final = CONTEXT_BEFORE | {
+    "dct": "http://purl.org/dc/terms/",
+    "schema_version": "dct:conformsTo",
+    "record_id": "dct:identifier",
+    "pii_processing": "dpv:hasProcess",
+    "privacy_notice": "dpv:hasNotice",
+    "language": "dct:language",
+    "purposes": "dpv:hasPurpose",
+    "service": "dpv:hasService",
+    "pii_information": "dpv:hasPersonalData",
+    "pii_attribute_id": "dct:identifier",
+    "pii_optional": "dpv:hasNecessity",
+    "pii_controllers": "dpv:hasDataController",
+    "collection_method": "dpv:hasDataSource",
+    "processing_method": "dpv:hasProcessing",
+    "storage_locations": "dpv:hasStorageCondition",
+    "retention_period": "dpv:hasStorageCondition",
+    "processing_locations": "dpv:hasProcessingCondition",
+    "geographic_restrictions": "dpv:hasRule",
+    "jurisdiction": "dpv:hasJurisdiction",
+    "recipient_third_parties": "dpv:hasRecipient",
+    "withdrawal_method": "dpv:hasConsentControl",
+    "privacy_rights": "dpv:hasRight",
+    "codes_of_conduct": "dpv:hasOrganisationalMeasure",
+    "impact_assessment": "dpv:hasAssessment",
+    "event_history": "dpv:hasConsentStatus",
 }
 LIMITS_OF_WITHDRAWAL: Final = (
     "Withdrawal stops every future use, drops the items from the next version of each dataset and lists them as "
@@ -102,6 +140,10 @@ class Consent(
     given_at_ms: TimeMs
     expires_at_ms: TimeMs
     events: Annotated[list[ConsentEvent], Meta(min_length=1, max_length=1)]
+    record_id: RecordId | UnsetType = UNSET
+    pii_processing: Processing | UnsetType = UNSET
+    party_identification: Annotated[list[Party], Meta(min_length=2, max_length=2)] | UnsetType = UNSET
+    event_history: Annotated[list[RecordEvent], Meta(min_length=1, max_length=1)] | UnsetType = UNSET
 
 
 def build_consent(
@@ -138,7 +180,7 @@ def build_consent(
         "events": [{"state": "given", "at_ms": given_at_ms}],
     }
     _converted(receipt)
-    return receipt
+    return receipt | record_parts(receipt)
 
 
 def consent_receipt_id(consent: Mapping[str, Any]) -> str:
@@ -160,13 +202,23 @@ def open_consent(token: str, *, receipt_id: str, node_id: str, network: str, now
     if consent_receipt_id(content) != receipt_id:
         raise WindrowError("bad_consent", "`consent_receipt_id` is not the digest of the receipt")
     consent = _converted(content)
-    if consent.pii_principal_id != node_id or consent.network != network or consent.context != CONTEXT:
+    if consent.pii_principal_id != node_id or consent.network != network:
         raise WindrowError("bad_consent", "it was given by another node, or on another network")
+    if not _is_whole(content, consent.context):
+        raise WindrowError("bad_consent", "it is of no known form, or says two things")
     lasts_until_ms = consent.given_at_ms + consent.retention_days * DAY_MS
     timely = abs(consent.given_at_ms - statement.issued_at_ms) <= CLOCK_SKEW_MS_MAX
     if not timely or consent.expires_at_ms != lasts_until_ms or lasts_until_ms < now_ms:
         raise WindrowError("bad_consent", "its times do not agree, or it has ended")
     return consent
+
+
+def _is_whole(content: Mapping[str, Any], context: Mapping[str, str]) -> bool:
+    """Say whether a receipt has all parts of its form, and these agree; older receipts have fewer."""
+    there = PARTS & content.keys()
+    if context == CONTEXT_BEFORE:
+        return not there
+    return context == CONTEXT and there == PARTS and agrees(content)
 
 
 def consent_ends_at_ms(token: str) -> int:

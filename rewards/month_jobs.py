@@ -4,7 +4,8 @@
 
 Rules: pure. A result counts for the job whose nonce it carries, about exactly the donations that the job names, and
 once. A donation that is not what its id says, or is of somebody else's node, is no part of any month. What is counted
-are items with a time and an address; their number beyond the least changes nothing, and bytes never do.
+are items with a time and an address, up to a full month; bytes never count. What others were paid for parts of the
+same stream is taken off.
 
 Does not: read donations, keep anything, or pay (`person_months`, `personal_pay`).
 
@@ -28,11 +29,13 @@ import msgspec
 from extension_bridge.donation import item_id_for
 from rewards.history_doubts import Moment
 from rewards.history_fingerprints import fingerprints, genuine_months
+from rewards.month_breadth import breadth_ppm, pack_spans, spans_of
 from windrow_protocol.content import text_sha256
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import HISTORY_ITEMS_MIN
 from windrow_protocol.personal_messages import PersonalContribution, month_of, personal_contribution_id_for
 from windrow_protocol.signing import verify
+from windrow_protocol.trust_rules import PPM
 
 PURPOSE: Final = "person_month"  # of the signature
 Known = Callable[[AbstractSet[bytes]], set[bytes]]
@@ -56,7 +59,10 @@ class MonthJob(msgspec.Struct, frozen=True):
 
 
 class MonthResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was found. `marks_sha256` names the digests that the month leaves; none where it is refused."""
+    """What was found. `marks_sha256` names the digests and spans that the month leaves; none where it is refused.
+
+    `share_ppm` is the part of a full month that it is paid as, in millionths.
+    """
 
     job_id: str
     nonce: str
@@ -67,14 +73,16 @@ class MonthResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     items: int
     marks_sha256: str
     decided_at_ms: int
+    share_ppm: int = PPM
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A result, and the keyed digests that are kept with it so that nobody is paid for the same again."""
+    """A result, and what is kept with it so that nobody is paid for the same again: keyed digests, packed spans."""
 
     result: MonthResult
     marks: frozenset[bytes]
+    spans: bytes = b""
 
 
 def target_sha256(person: str, month: str, donations: Iterable[str]) -> str:
@@ -83,34 +91,50 @@ def target_sha256(person: str, month: str, donations: Iterable[str]) -> str:
     return hashlib.sha256(named.encode()).hexdigest()
 
 
-def marks_sha256(marks: Iterable[bytes]) -> str:
-    """Return the digest that names a set of marks."""
-    return hashlib.sha256(b"".join(sorted(marks))).hexdigest()
+def marks_sha256(marks: Iterable[bytes], spans: bytes = b"") -> str:
+    """Return the digest that names what a month leaves."""
+    return hashlib.sha256(b"".join(sorted(marks)) + spans).hexdigest()
 
 
 def judge(
-    job: MonthJob, donations: Sequence[PersonalContribution], *, key: bytes, known: Known, now_ms: int
+    job: MonthJob,
+    donations: Sequence[PersonalContribution],
+    *,
+    key: bytes,
+    known: Known,
+    now_ms: int,
+    paid_part: Callable[[int], int] = lambda _: 0,
 ) -> Judged:
-    """Judge a month; `known` returns those of some digests that were paid before.
+    """Judge a month. `known` returns those of some digests that were paid before.
 
+    `paid_part` returns how many millionths of a month others were paid for parts of the stream that has these spans.
     Times are held against the moment of asking, so that the same job is judged the same later.
     """
-    moments = [
+    moments = _moments(job, donations)
+    if len(moments) < HISTORY_ITEMS_MIN:
+        return _refused(job, "too_few_items", "", len(moments), now_ms)
+    marks = fingerprints(key, moments)
+    doubts = genuine_months(moments, key=key, seen=known(marks), now_ms=job.asked_at_ms)[job.month]
+    if doubts:
+        codes = sorted(doubt.code for doubt in doubts)
+        reason = "given_before" if "given_before" in codes else "looks_made"
+        return _refused(job, reason, ",".join(codes), len(moments), now_ms)
+    spans = spans_of(moments, job.month)
+    share_ppm = min(breadth_ppm(moments), PPM - paid_part(spans))
+    if share_ppm <= 0:
+        return _refused(job, "given_before", "same_stream", len(moments), now_ms)
+    return _genuine(job, len(moments), share_ppm, marks, pack_spans(spans), now_ms)
+
+
+def _moments(job: MonthJob, donations: Sequence[PersonalContribution]) -> list[Moment]:
+    """Return what counts of some donations, each once."""
+    return [
         Moment(record.captured_at_ms, record.url)
         for donation in {each.contribution_id: each for each in donations}.values()
         if donation.contribution_id in job.donations and _is_whole(donation)
         for record in donation.records
         if record.url and record.captured_at_ms and month_of(record.captured_at_ms) == job.month
     ]
-    if len(moments) < HISTORY_ITEMS_MIN:
-        return _judged(job, "refused", "too_few_items", "", len(moments), frozenset(), now_ms)
-    marks = fingerprints(key, moments)
-    doubts = genuine_months(moments, key=key, seen=known(marks), now_ms=job.asked_at_ms)[job.month]
-    if not doubts:
-        return _judged(job, "genuine", PURPOSE, "", len(moments), marks, now_ms)
-    codes = sorted(doubt.code for doubt in doubts)
-    reason = "given_before" if "given_before" in codes else "looks_made"
-    return _judged(job, "refused", reason, ",".join(codes), len(moments), frozenset(), now_ms)
 
 
 def seal(result: MonthResult, sign: Callable[[str, str, dict[str, Any]], str]) -> str:
@@ -148,24 +172,35 @@ def _is_whole(donation: PersonalContribution) -> bool:
     return donation.contribution_id == personal_contribution_id_for(donation.node_id, ids) and all(items)
 
 
-def _judged(
-    job: MonthJob,
-    verdict: Literal["genuine", "refused"],
-    reason: str,
-    check_name: str,
-    items: int,
-    marks: frozenset[bytes],
-    now_ms: int,
+def _genuine(
+    job: MonthJob, items: int, share_ppm: int, marks: frozenset[bytes], spans: bytes, now_ms: int
 ) -> Judged:
     result = MonthResult(
         job_id=job.job_id,
         nonce=job.nonce,
         target_sha256=job.target_sha256,
-        verdict=verdict,
+        verdict="genuine",
+        reason=PURPOSE,
+        check_name="",
+        items=items,
+        marks_sha256=marks_sha256(marks, spans),
+        decided_at_ms=now_ms,
+        share_ppm=share_ppm,
+    )
+    return Judged(result, marks, spans)
+
+
+def _refused(job: MonthJob, reason: str, check_name: str, items: int, now_ms: int) -> Judged:
+    result = MonthResult(
+        job_id=job.job_id,
+        nonce=job.nonce,
+        target_sha256=job.target_sha256,
+        verdict="refused",
         reason=reason,
         check_name=check_name,
         items=items,
-        marks_sha256=marks_sha256(marks),
+        marks_sha256=marks_sha256(()),
         decided_at_ms=now_ms,
+        share_ppm=0,
     )
-    return Judged(result, marks)
+    return Judged(result, frozenset())

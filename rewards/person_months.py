@@ -24,6 +24,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from rewards.month_jobs import MonthJob, judge, marks_sha256, open_result, seal, target_sha256
+from rewards.month_spans import end_spans, forget_spans, keep_spans, paid_part_ppm
 from storage.house import House
 from storage.person_month_tables import (
     month_donations,
@@ -67,8 +68,9 @@ def run_person_months(house: House, read: Read) -> int:
                 key=house.keyed("history_marks"),
                 known=partial(_known, connection),
                 now_ms=house.now_ms(),
+                paid_part=partial(paid_part_ppm, connection, house, job),
             )
-        accept_result(house, seal(judged.result, house.sign), judged.marks, job_id=job.job_id)
+        accept_result(house, seal(judged.result, house.sign), judged.marks, judged.spans, job_id=job.job_id)
     forget_marks(house)
     return len(jobs)
 
@@ -98,8 +100,10 @@ def open_jobs(house: House) -> int:
     return len(due)
 
 
-def accept_result(house: House, token: str, marks: AbstractSet[bytes], *, job_id: str) -> None:
-    """Take a result on, with its marks, once.
+def accept_result(
+    house: House, token: str, marks: AbstractSet[bytes], spans: bytes = b"", *, job_id: str
+) -> None:
+    """Take a result on, with what the month leaves, once.
 
     Raises what `open_result` raises, `not_found` for an unknown job, and `replayed` where the job has its result.
     """
@@ -107,17 +111,19 @@ def accept_result(house: House, token: str, marks: AbstractSet[bytes], *, job_id
     with house.state.write() as connection:
         job = job_of(connection, job_id)
         result = open_result(token, job, signer=house.coordinator_id, network=house.network, now_ms=now_ms)
-        if marks_sha256(marks) != result.marks_sha256:
+        if marks_sha256(marks, spans) != result.marks_sha256:
             raise WindrowError("wrong_target", f"{job_id}: other marks")
         if connection.execute(sa.select(month_results).where(month_results.c.job_id == job_id)).first():
             raise WindrowError("replayed", job_id)
-        names = ("job_id", "verdict", "reason", "check_name", "items", "decided_at_ms")
+        names = ("job_id", "verdict", "reason", "check_name", "items", "share_ppm", "decided_at_ms")
         values = {name: getattr(result, name) for name in names}
         connection.execute(sa.insert(month_results).values(**values, jws=token))
         fresh = sorted(marks - _known(connection, marks))
         if fresh:
             rows = [{"mark": mark.hex(), "job_id": job_id, "until_ms": None} for mark in fresh]
             connection.execute(sa.insert(month_marks), rows)
+        if spans:
+            keep_spans(connection, house, job, spans)
 
 
 def job_of(connection: sa.Connection, job_id: str) -> MonthJob:
@@ -166,6 +172,8 @@ def forget_marks(house: House) -> int:
             .where(month_marks.c.job_id.in_(sorted(over)))
             .values(until_ms=now_ms + FINGERPRINT_MS)
         )
+        end_spans(connection, over, now_ms + FINGERPRINT_MS)
+        forget_spans(connection, now_ms)
         return connection.execute(sa.delete(month_marks).where(month_marks.c.until_ms < now_ms)).rowcount
 
 

@@ -27,18 +27,23 @@ from storage.person_month_tables import (
     personal_pending,
 )
 from storage.tables import ledger, nodes, sales
-from windrow_protocol.limits import HISTORY_ITEMS_MIN
+from windrow_protocol.limits import HISTORY_DAY_VISITS_MAX, HISTORY_ITEMS_MIN, HISTORY_MONTH_VISITS
+from windrow_protocol.trust_rules import PPM
 
 _WAITING = (
     "Judged a day after the last addition, once the month is over and holds 200 visits with time and address"
+)
+_FULL = (
+    f"{HISTORY_MONTH_VISITS:,} visits, of each day at most {HISTORY_DAY_VISITS_MAX}, in one person's hands"
 )
 
 
 def person_statement(house: House, node_id: str) -> dict[str, Any]:
     """Return `{items_min, month_wei_max, owner_share_ppm, pending_ms, months}`, the newest month first.
 
-    Each month has `month, state, items, reason, sentence, held_wei, posted_wei, posts_at_ms`; amounts of WIND in wei as
-    decimal strings. `state` is waiting, judging, genuine or refused.
+    Each month has `month, state, items, reason, share_ppm, sentence, held_wei, posted_wei, posts_at_ms`; amounts of
+    WIND in wei as decimal strings, `share_ppm` the part of a full month that it is paid as. `state` is waiting,
+    judging, genuine or refused.
     """
     with house.state.read() as connection:
         person = connection.execute(sa.select(PERSON).where(nodes.c.node_id == node_id)).scalar()
@@ -70,7 +75,13 @@ def _held_months(connection: sa.Connection, person: str | None) -> dict[str, int
 def _latest_jobs(connection: sa.Connection, person: str | None) -> Sequence[Any]:
     """Return a person's jobs with their results, of each month the newest last."""
     statement = (
-        sa.select(month_jobs.c.job_id, month_jobs.c.month, month_results.c.verdict, month_results.c.reason)
+        sa.select(
+            month_jobs.c.job_id,
+            month_jobs.c.month,
+            month_results.c.verdict,
+            month_results.c.reason,
+            month_results.c.share_ppm,
+        )
         .outerjoin(month_results, month_results.c.job_id == month_jobs.c.job_id)
         .where(month_jobs.c.person == person)
         .order_by(month_jobs.c.asked_at_ms, month_jobs.c.place)
@@ -85,11 +96,21 @@ def _told(connection: sa.Connection, month: str, items: int, job: Any) -> dict[s
         "state": "waiting" if job is None else (job.verdict or "judging"),
         "items": items,
         "reason": job.reason if job and job.verdict else "",
-        "sentence": sentence_of(job.reason) if job and job.verdict else _WAITING,
+        "share_ppm": job.share_ppm if job and job.verdict == "genuine" else 0,
+        "sentence": _sentence(job),
         "held_wei": str(held),
         "posted_wei": str(_posted(connection, job.job_id) if job else 0),
         "posts_at_ms": posts_at_ms,
     }
+
+
+def _sentence(job: Any) -> str:
+    if job is None or not job.verdict:
+        return _WAITING
+    sentence = sentence_of(job.reason)
+    if job.verdict != "genuine" or job.share_ppm >= PPM:
+        return sentence
+    return f"{sentence}; it counts as {job.share_ppm / PPM:.0%} of a full one ({_FULL})"
 
 
 def _held(connection: sa.Connection, job_id: str) -> tuple[int, int | None]:

@@ -5,9 +5,10 @@
     personal (a budget) ─┘                    └── taken back ──▶ personal
 
 Rules: nothing of it is emission, and no account here is ever below zero. One genuine month of one person is one unit,
-whatever it holds; a person gets at most `owner_share_ppm` of a sale's royalties or of a round's pool; what that leaves
-stays in `personal` for other months. Budgets are shared out once a round, each month once. Going back comes before
-release, so that nobody is paid for what was taken back in time. Every entry is dated by what caused it.
+or the part of one that its breadth is (`month_breadth`), whatever else it holds; a person gets at most
+`owner_share_ppm` of a sale's royalties or of a round's pool; what that leaves stays in `personal` for other months.
+Budgets are shared out once a round, each month once. Going back comes before release, so that nobody is paid for what
+was taken back in time. Every entry is dated by what caused it.
 
 Does not: judge months, publish, or move tokens on chain.
 
@@ -63,6 +64,7 @@ class Month:
     job_id: str
     person: str
     payout_address: str
+    share_ppm: int = PPM  # of a full month
 
     @property
     def capped_as(self) -> str:
@@ -82,22 +84,25 @@ class Allotted:
 def allot(
     pool: int, months: Sequence[Month], *, month_wei_max: int | None = None, rates: PersonalRates = PERSONAL
 ) -> list[Allotted]:
-    """Share a sum among months, the same for each, at most the cap for each person; the rest is not shared out.
+    """Share a sum among months by how much of a full one each is; the rest is not shared out.
 
-    Raises ValueError for a negative sum.
+    A full month gets at most the cap of a person and a part of one that part of it, so that parts under several names
+    come to no more than the whole; a person's months together get at most the cap. Raises ValueError for a negative
+    sum.
     """
     if pool < 0:
         raise ValueError(f"cannot share out {pool}")
-    rate = pool // len(months) if months else 0
+    full = pool * PPM // max(PPM, sum(month.share_ppm for month in months))
     if month_wei_max is not None:
-        rate = min(rate, month_wei_max)
+        full = min(full, month_wei_max)
     cap = pool * rates.owner_share_ppm // PPM
     spent: defaultdict[str, int] = defaultdict(int)
     shared = []
     for month in sorted(months, key=lambda each: each.job_id):
-        amount = min(rate, cap - spent[month.capped_as])
+        fair = full * month.share_ppm // PPM
+        amount = min(min(full, cap) * month.share_ppm // PPM, cap - spent[month.capped_as])
         spent[month.capped_as] += amount
-        shared.append(Allotted(month, amount, "person_month" if amount == rate else "owner_cap"))
+        shared.append(Allotted(month, amount, "person_month" if amount == fair else "owner_cap"))
     return shared
 
 
@@ -258,8 +263,11 @@ def _end(connection: sa.Connection, endings: Sequence[tuple[Any, str, str, str, 
 
 def _months(connection: sa.Connection, job_ids: sa.Select[Any]) -> list[Month]:
     """Return the months of some jobs of which enough is left."""
-    statement = sa.select(month_jobs.c.job_id, month_jobs.c.person, month_jobs.c.payout_address).where(
-        month_jobs.c.job_id.in_(job_ids)
+    told = (month_jobs.c.job_id, month_jobs.c.person, month_jobs.c.payout_address, month_results.c.share_ppm)
+    statement = (
+        sa.select(*told)
+        .join(month_results, month_results.c.job_id == month_jobs.c.job_id)
+        .where(month_jobs.c.job_id.in_(job_ids))
     )
     months = [Month(*row) for row in connection.execute(statement.order_by(month_jobs.c.job_id))]
     left = items_left(connection, {month.job_id for month in months})

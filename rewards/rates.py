@@ -18,7 +18,7 @@ Source: docs/protocol.md, "Pay".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from windrow_protocol.errors import REASONS
@@ -95,7 +95,10 @@ PERSONAL_RATES: Final[dict[int, PersonalRates]] = {
         round_ms=7 * 86_400_000,  # long enough that who is judged first takes no more than who is judged last
     ),
 }
-PERSONAL: Final = PERSONAL_RATES[1]
+PERSONAL_RATES[2] = replace(
+    PERSONAL_RATES[1], version=2
+)  # by the share of a full month (ADR 0060), else the same
+PERSONAL: Final = PERSONAL_RATES[2]
 
 PAID: Final = frozenset({"accepted", "unaudited"})
 _CREDITS: Final[dict[str, str]] = {

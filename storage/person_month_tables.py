@@ -55,6 +55,8 @@ month_results = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),  # person_month, or the code of a refusal
     sa.Column("check_name", sa.Text, nullable=False),  # the check that doubted, for the operator
     sa.Column("items", sa.Integer, nullable=False),
+    # of a full month that it is paid as, in millionths; what was judged before this was told apart is a whole one
+    sa.Column("share_ppm", sa.Integer, nullable=False, server_default="1000000"),
     sa.Column("decided_at_ms", sa.BigInteger, nullable=False),
     sa.Column("jws", sa.Text, nullable=False),
 )
@@ -64,6 +66,15 @@ month_marks = sa.Table(
     metadata,
     sa.Column("mark", sa.Text, primary_key=True),
     sa.Column("job_id", sa.Text, nullable=False, index=True),
+    sa.Column("until_ms", sa.BigInteger, nullable=True, index=True),  # none while the month is held
+)
+# When each paid month was active, sealed under the coordinator's key (see rewards/month_spans).
+month_spans = sa.Table(
+    "month_spans",
+    metadata,
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("month", sa.Text, nullable=False, index=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
     sa.Column("until_ms", sa.BigInteger, nullable=True, index=True),  # none while the month is held
 )
 personal_pending = sa.Table(

@@ -9,6 +9,7 @@ from real_house import Node
 from extension_bridge.consent import DAY_MS
 from rewards.ledger import balances
 from rewards.ledger_checks import verify_ledger
+from rewards.month_breadth import breadth_ppm
 from rewards.personal_pay import fund
 from rewards.rates import PERSONAL, WIND
 from rewards.royalties import run_royalties
@@ -54,6 +55,11 @@ def posted(world: HistoryHouse, number: int) -> int:
     return folded(world).get(f"posted:{payout_of(number)}", 0)
 
 
+def part_of(full_wei: int, number: int) -> int:
+    """Return what a person's month earns where a full one earns so much."""
+    return full_wei * breadth_ppm(month(number)) // PPM
+
+
 def paid_month(world: HistoryHouse, number: int = 1) -> tuple[Node, list[str]]:
     """A person gives a month, and it is held as paid from a budget."""
     node = world.join(number)
@@ -61,7 +67,7 @@ def paid_month(world: HistoryHouse, number: int = 1) -> tuple[Node, list[str]]:
     budget(world)
     world.days_pass(2)
     world.days_pass(WEEK_DAYS)
-    assert held(world) == {f"held:{payout_of(number)}": min(CAP, PERSONAL.month_wei_max)}
+    assert held(world) == {f"held:{payout_of(number)}": part_of(min(CAP, PERSONAL.month_wei_max), number)}
     return node, ids
 
 

@@ -15,6 +15,7 @@ from people_world import (
     give_back,
     published,
     rows_of,
+    with_shared,
     world_from,
 )
 
@@ -24,10 +25,12 @@ from aggregator.publish.retiring import retire
 from marketplace.catalogue import Catalogue
 from rewards.ledger import balances
 from rewards.ledger_checks import verify_ledger
+from rewards.month_breadth import breadth_ppm
 from rewards.royalties import run_royalties
 from storage.person_month_tables import export_donations
 from storage.tables import exports, sales
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.trust_rules import PPM
 
 
 @pytest.fixture
@@ -152,5 +155,8 @@ def test_a_sale_pays_the_months_of_exactly_the_rows_sold(world: HistoryHouse) ->
         assert verify_ledger(connection) == []
         folded = balances(connection)
     held = {name: amount for name, amount in folded.items() if name.startswith("held:")}
-    assert held == {f"held:{payout_of(number)}": royalties // 200 for number in range(1, PEOPLE)}
-    assert folded["personal"] == royalties - 5 * (royalties // 200)
+    assert held == {
+        f"held:{payout_of(number)}": royalties // 200 * breadth_ppm(with_shared(number)) // PPM
+        for number in range(1, PEOPLE)
+    }
+    assert folded["personal"] == royalties - sum(held.values())

@@ -41,7 +41,7 @@ def job_world(world: HistoryHouse) -> HistoryHouse:
     return world
 
 
-def result_of(world: HistoryHouse, job_id: str) -> tuple[MonthResult, frozenset[bytes]]:
+def result_of(world: HistoryHouse, job_id: str) -> tuple[MonthResult, frozenset[bytes], bytes]:
     with world.house.state.read() as connection:
         job = job_of(connection, job_id)
     donations = [
@@ -55,7 +55,7 @@ def result_of(world: HistoryHouse, job_id: str) -> tuple[MonthResult, frozenset[
         known=lambda _: set(),
         now_ms=world.house.now_ms(),
     )
-    return judged.result, judged.marks
+    return judged.result, judged.marks, judged.spans
 
 
 def code_of(work: Callable[[], object]) -> str:
@@ -66,31 +66,35 @@ def code_of(work: Callable[[], object]) -> str:
 
 def test_a_result_is_taken_once(job_world: HistoryHouse) -> None:
     first, _ = jobs_of(job_world)
-    result, marks = result_of(job_world, first)
+    result, marks, spans = result_of(job_world, first)
     token = seal(result, job_world.house.sign)
-    accept_result(job_world.house, token, marks, job_id=first)
-    assert code_of(lambda: accept_result(job_world.house, token, marks, job_id=first)) == "replayed"
+    accept_result(job_world.house, token, marks, spans, job_id=first)
+    assert code_of(lambda: accept_result(job_world.house, token, marks, spans, job_id=first)) == "replayed"
     assert count(job_world, month_results) == 1
 
 
 def test_a_result_of_another_job_nonce_target_or_signer_is_refused(job_world: HistoryHouse) -> None:
     house, (first, second) = job_world.house, jobs_of(job_world)
-    result, marks = result_of(job_world, first)
+    result, marks, spans = result_of(job_world, first)
     token = seal(result, house.sign)
-    assert code_of(lambda: accept_result(house, token, marks, job_id=second)) != "replayed"
+    assert code_of(lambda: accept_result(house, token, marks, spans, job_id=second)) != "replayed"
     for change in ({"nonce": "0" * 32}, {"target_sha256": "0" * 64}, {"job_id": second}):
         wrong = msgspec.structs.replace(result, **change)
         wrong_token = house.sign("person_month", first, msgspec.structs.asdict(wrong))
-        assert code_of(partial(accept_result, house, wrong_token, marks, job_id=first)) == "wrong_target"
-    assert code_of(lambda: accept_result(house, token, marks | {b"12345678"}, job_id=first)) == "wrong_target"
+        assert (
+            code_of(partial(accept_result, house, wrong_token, marks, spans, job_id=first)) == "wrong_target"
+        )
+    more = marks | {b"12345678"}
+    assert code_of(lambda: accept_result(house, token, more, spans, job_id=first)) == "wrong_target"
+    assert code_of(lambda: accept_result(house, token, marks, bytes(558), job_id=first)) == "wrong_target"
     for_else = house.sign("verdict", first, msgspec.structs.asdict(result))
     by_else = HistoryHouse(job_world.folder.parent / "else").house.sign(
         "person_month", first, msgspec.structs.asdict(result)
     )
     for forged in (for_else, by_else):
         with pytest.raises(WindrowError):
-            accept_result(house, forged, marks, job_id=first)
-    assert code_of(lambda: accept_result(house, token, marks, job_id="m" + "0" * 31)) == "not_found"
+            accept_result(house, forged, marks, spans, job_id=first)
+    assert code_of(lambda: accept_result(house, token, marks, spans, job_id="m" + "0" * 31)) == "not_found"
     assert count(job_world, month_results) == 0
 
 
