@@ -45,6 +45,7 @@ COMMANDS = [
         "trace",
     ),
     *("consent pay", "host token", "host takedown", "host release", "host list"),
+    *("standing place", "standing cancel", "standing run", "standing list"),
     *("consent list", "consent show", "consent withdraw", "consent export", "consent open-copy"),
 ]
 
