@@ -132,6 +132,14 @@ host_standings = sa.Table(
     sa.Column("hard", sa.Boolean, nullable=False, default=False),
     _time("updated_at_ms"),
 )
+domain_standings = sa.Table(  # registrable domains; closed ones shut validators out
+    "domain_standings",
+    metadata,
+    sa.Column("domain", sa.Text, primary_key=True),
+    sa.Column("standing", sa.Text, nullable=False),  # JSON of verification.hosts.HostStanding
+    sa.Column("closed", sa.Boolean, nullable=False, default=False, index=True),
+    _time("updated_at_ms"),
+)
 # What the folds saw of each audit: standings can be made again from these rows alone.
 audit_outcomes = sa.Table(
     "audit_outcomes",

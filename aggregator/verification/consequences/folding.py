@@ -27,19 +27,19 @@ import msgspec
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from aggregator.ingest import read_text
 from aggregator.verification.audits.truth_requests import operators
 from aggregator.verification.audits.turned_pages import KIND as TURNED
 from aggregator.verification.consequences.consequence_log import ConsequenceLog
+from aggregator.verification.consequences.host_findings import host_event_of, shut_out_event
 from aggregator.verification.consequences.second_thoughts import void
 from aggregator.verification.drawing.audit_epochs import verdict_epoch
 from aggregator.verification.standings.exposure import begin_again, count_passed, documents_of
-from aggregator.verification.standings.host_events import host_event
 from aggregator.verification.standings.hosts import HostEvent, observe_host
 from aggregator.verification.standings.standing import AuditOutcome, in_good_standing, observe
 from aggregator.verification.standings.standing_rows import (
     WHOLE_WEB,
     count_in_region,
+    fold_domain,
     honest_ppm_in,
     host_standing_of,
     keep_host_standing,
@@ -50,8 +50,7 @@ from storage.house import House
 from storage.segments import Segments
 from storage.state import get_cursor, set_cursor
 from storage.tables import contributions, leases, nodes, verdicts
-from storage.trust_tables import audit_outcomes, audits, truth_requests
-from windrow_protocol.messages import Outcome
+from storage.trust_tables import audit_outcomes, audits
 from windrow_protocol.trust_rules import PPM
 from windrow_protocol.urls import host_key, registrable_domain
 
@@ -62,21 +61,13 @@ _KINDS: dict[str, Literal["match", "mismatch", "no_evidence"]] = {
     "no_evidence": "no_evidence",
 }
 _CANARIES = frozenset({"canary_matched", "canary_differs"})
-# What a host does to a validator that it does not want; a timeout may as well be our own line.
-_REFUSED = [
-    Outcome.FETCHED,  # and yet no truth: a block page
-    Outcome.BLOCKED,
-    Outcome.ROBOTS_DENIED,
-    Outcome.OPTOUT_DENIED,
-    Outcome.NOT_FOUND,
-    Outcome.TOO_LARGE,
-]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What one audit found. `host` is what its truths say about the host, None where that is nothing.
 
+    `shut_out`: no validator came through to the page, and it was not their lines.
     `canary`: it was of a control page; `turned`: of a turned one; `document`: of a page's text, not of a refusal.
     """
 
@@ -90,6 +81,7 @@ class Finding:
     rate_ppm: int
     excess: float = 0.0
     host: HostEvent | None = None
+    shut_out: HostEvent | None = None
     canary: bool = False
     turned: bool = False
     document: bool = True
@@ -159,8 +151,9 @@ def _finding(house: House, connection: sa.Connection, segments: Segments, row: A
         value=row.value_ppm / PPM,
         rate_ppm=_rate_ppm(house, row),
         excess=1 - row.confirmed_ppm / PPM if row.verdict == "accepted" else 0.0,
-        host=None if canary or turned else _host_event(connection, segments, row, network),
+        host=None if canary or turned else host_event_of(connection, segments, row, network),
         canary=canary,
+        shut_out=shut_out_event(connection, row),
         turned=turned,
         document=row.kind == "work",
     )
@@ -172,30 +165,6 @@ def _rate_ppm(house: House, row: Any) -> int:
         return house.rules.canary_caught_ppm
     lured = row.lease_kind == TURNED and row.verdict == "rejected"
     return max(1, house.rules.turned_ppm) if lured else row.rate_ppm or PPM
-
-
-def _host_event(connection: sa.Connection, segments: Segments, row: Any, network: int) -> HostEvent | None:
-    truths = connection.execute(
-        sa.select(contributions.c.seq, truth_requests.c.operator)
-        .join(truth_requests, truth_requests.c.lease_id == contributions.c.lease_id)
-        .where(contributions.c.audit_of == row.contribution_id, truth_requests.c.state == "answered")
-        .order_by(contributions.c.seq)
-    ).all()
-    if len(truths) == 1:
-        return None  # one truth by itself says nothing about the host, and most audits have one
-    refused = connection.execute(
-        sa.select(truth_requests.c.operator)
-        .join(leases, leases.c.lease_id == truth_requests.c.lease_id)
-        .where(truth_requests.c.contribution_id == row.contribution_id, truth_requests.c.state == "failed")
-        .where(leases.c.outcome.in_([outcome.value for outcome in _REFUSED]))
-        .order_by(truth_requests.c.ordinal)
-    ).scalars()
-    return host_event(
-        row.epoch_id,
-        truths=[(truth.operator, read_text(connection, segments, truth.seq)) for truth in truths],
-        refused=list(refused),
-        operators=network,
-    )
 
 
 def _fold_host(house: House, connection: sa.Connection, finding: Finding) -> set[str]:
@@ -214,9 +183,16 @@ def _fold_host(house: House, connection: sa.Connection, finding: Finding) -> set
         group = _group(connection, finding.node_id, [named for _, named in host.mismatches])
         event = HostEvent("mismatch", finding.epoch_id, group=group, contribution_id=finding.contribution_id)
         host, voided = observe_host(host, event)
-    if finding.kind == "match" and finding.document and trusted:
-        host, _ = observe_host(host, HostEvent("match", finding.epoch_id))
-    if not hard_hosts:
+    if finding.kind == "match" and finding.document:
+        host = replace(host, read=True)
+        if trusted:
+            host, _ = observe_host(host, HostEvent("match", finding.epoch_id))
+    if hard_hosts:
+        read = finding.kind == "match" and finding.document
+        event = HostEvent("agree", finding.epoch_id) if read else finding.shut_out
+        if event is not None:
+            fold_domain(connection, registrable_domain(finding.url), event, now)
+    else:
         host = replace(host, hard=False)
     keep_host_standing(connection, key, host, now)
     return set(voided)

@@ -25,10 +25,11 @@ import sqlalchemy as sa
 
 from aggregator.verification.standings.audit_rate import Exposure
 from aggregator.verification.standings.standing import Standing
+from aggregator.verification.standings.standing_rows import hard_hosts
 from storage.prepared import Prepared
 from storage.state import get_meta, put_rows
 from storage.tables import nodes
-from storage.trust_tables import document_counts, host_standings, node_stakes, standings
+from storage.trust_tables import document_counts, node_stakes, standings
 from windrow_protocol.trust_rules import DAY_MS, TrustRules
 
 MEAN_DOCUMENT = "rewards/mean_document_wei"  # meta: what the ledger says a mean document earns
@@ -47,11 +48,6 @@ _STAKES = Prepared(
         .outerjoin(standings, standings.c.node_id == nodes.c.node_id)
     )
     .where(nodes.c.node_id.in_(sa.bindparam("of_nodes", expanding=True)))
-)
-_HARD = Prepared(
-    sa.select(host_standings.c.host_key).where(
-        host_standings.c.hard, host_standings.c.host_key.in_(sa.bindparam("of_hosts", expanding=True))
-    )
 )
 
 
@@ -101,7 +97,7 @@ class Exposures:
         for row in rows:
             self._learn(row)
         hard = rules.on("hard_hosts")
-        self._hard = {row.host_key for row in _HARD.rows(connection, of_hosts=list(hosts))} if hard else set()
+        self._hard = hard_hosts(connection, hosts) if hard else set()
         self._changed: set[str] = set()
 
     def of(self, node_id: str, host_key: str, now_ms: int) -> Exposure:

@@ -2,6 +2,9 @@
 
     hard   when two audits in an epoch found truths that disagree or could get none, and more than agreed, or when two
            unrelated nodes mismatched there in one epoch (both mismatches are then void: the page, not they, differs)
+    closed a registrable domain, by the same count over its hosts, where no validator got in more often than a page was
+           found to be true: those of its hosts are hard of which no validator ever read a page, or a page on each of
+           a thousand names would be paid and never looked at
     easy   again after `AGREEMENTS_TO_EASE` audits in a row whose truths agreed, or, where it was two nodes that made it
            hard, in which a node in good standing said what a truth says: then readers do not differ
 
@@ -48,7 +51,8 @@ class HostStanding(msgspec.Struct, frozen=True):
     """What audits say about a host. Counts are of `epoch_id`; `mismatches` are (group, contribution id).
 
     `doubts` says of how many troubles each operator could be the cause, alone; `measures` counts what `excess` is of.
-    `by_readers`: nodes alone made it hard, and truths have agreed since.
+    `by_readers`: nodes alone made it hard, and truths have agreed since. `read`: a validator has said the same of a
+    page of it as its reader.
     """
 
     epoch_id: int = -1
@@ -61,6 +65,7 @@ class HostStanding(msgspec.Struct, frozen=True):
     excess: float = 0.0
     measures: int = 0
     by_readers: bool = False
+    read: bool = False
 
 
 def observe_host(host: HostStanding, event: HostEvent) -> tuple[HostStanding, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Standings as rows: what is folded so far of each node, each host and the whole web, in the caller's transaction.
+"""Standings as rows: what is folded of each node, host, domain and of the whole web, in the caller's transaction.
 
 Rules: JSON of the pure values, beside the few columns that others ask for (`frozen`, `suspended`, `hard`).
 
@@ -15,13 +15,26 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
-from aggregator.verification.standings.hosts import HostStanding
+from aggregator.verification.standings.hosts import HostEvent, HostStanding, observe_host
 from aggregator.verification.standings.standing import Standing, honest_rate_ppm, in_doubt
+from storage.prepared import Prepared
 from storage.tables import nodes
-from storage.trust_tables import host_standings, region_rates, standings
+from storage.trust_tables import domain_standings, host_standings, region_rates, standings
 from windrow_protocol.trust_rules import TrustRules
+from windrow_protocol.urls import registrable_domain
 
 WHOLE_WEB: Final = "*"  # the host key under which the mean excess of all truths over each other is kept
+_HARD: Final = Prepared(
+    sa.select(host_standings.c.host_key).where(
+        host_standings.c.hard, host_standings.c.host_key.in_(sa.bindparam("of_hosts", expanding=True))
+    )
+)
+_ANY_CLOSED: Final = Prepared(sa.select(sa.exists().where(domain_standings.c.closed)))
+_CLOSED: Final = Prepared(
+    sa.select(domain_standings.c.domain).where(
+        domain_standings.c.closed, domain_standings.c.domain.in_(sa.bindparam("of_domains", expanding=True))
+    )
+)
 
 
 def standing_of(connection: sa.Connection, node_id: str) -> Standing:
@@ -61,14 +74,33 @@ def keep_host_standing(connection: sa.Connection, host_key: str, host: HostStand
 
 def is_hard(connection: sa.Connection, host_key: str) -> bool:
     """Say whether a host is hard to check."""
-    hard = sa.select(host_standings.c.hard).where(host_standings.c.host_key == host_key)
-    return bool(connection.execute(hard).scalar())
+    return host_key in hard_hosts(connection, [host_key])
 
 
 def hard_hosts(connection: sa.Connection, host_keys: Collection[str]) -> set[str]:
-    """Return which of these hosts are hard to check."""
-    hard = sa.select(host_standings.c.host_key).where(host_standings.c.hard)
-    return set(connection.execute(hard.where(host_standings.c.host_key.in_(host_keys))).scalars())
+    """Return which of these hosts are hard to check, by themselves or as nobody ever read one of a closed domain."""
+    hard = {row.host_key for row in _HARD.rows(connection, of_hosts=list(host_keys))}
+    if not _ANY_CLOSED.value(connection):  # of nearly every house
+        return hard
+    domain_of = {key: registrable_domain(key) for key in host_keys if key not in hard}
+    closed = {row.domain for row in _CLOSED.rows(connection, of_domains=list(set(domain_of.values())))}
+    doubtful = (key for key, domain in domain_of.items() if domain in closed)
+    return hard | {key for key in doubtful if not host_standing_of(connection, key).read}
+
+
+def fold_domain(connection: sa.Connection, domain: str, event: HostEvent, now_ms: int) -> None:
+    """Fold what an audit says of its host into its registrable domain; one that is hard is called closed."""
+    text = sa.select(domain_standings.c.standing).where(domain_standings.c.domain == domain)
+    found = connection.execute(text).scalar()
+    standing, _ = observe_host(
+        msgspec.json.decode(found, type=HostStanding) if found else HostStanding(), event
+    )
+    values = {
+        "standing": msgspec.json.encode(standing).decode(),
+        "closed": standing.hard,
+        "updated_at_ms": now_ms,
+    }
+    _upsert(connection, domain_standings, domain_standings.c.domain, domain, values)
 
 
 def honest_ppm_in(connection: sa.Connection, rules: TrustRules, region: str) -> int:
