@@ -189,9 +189,9 @@ def _fold_host(house: House, connection: sa.Connection, finding: Finding) -> set
             host, _ = observe_host(host, HostEvent("match", finding.epoch_id))
     if hard_hosts:
         read = finding.kind == "match" and finding.document
-        event = HostEvent("agree", finding.epoch_id) if read else finding.shut_out
-        if event is not None:
-            fold_domain(connection, registrable_domain(finding.url), event, now)
+        seen = HostEvent("agree", finding.epoch_id) if read else finding.shut_out
+        if seen is not None:
+            fold_domain(connection, registrable_domain(finding.url), seen, now)
     else:
         host = replace(host, hard=False)
     keep_host_standing(connection, key, host, now)
