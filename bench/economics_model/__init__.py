@@ -1,0 +1,1 @@
+"""Supply and incomes of the network's token over epochs, by the house's own rates and splits."""
