@@ -131,7 +131,8 @@ def known_tokens(
     A hash and its tokens lie side by side, so that a piece costs one place of memory and not two.
     More than there is room for in `missing` are counted, not listed.
     """
-    total, unknown, place = 0, 0, 0
+    total: Any = 0
+    unknown, place = 0, 0
     while place < codes.size:
         end, value = _piece_end(codes, kinds, place), secret
         for step in range(place, end):
