@@ -110,9 +110,12 @@ class _Text:
     sql: str
     positional: bool
     places: list[tuple[str, Callable[[Values], Any]]]
+    together: Callable[[Values], Any] | None  # had in one call, where each is what its name says
 
     def bound(self, values: Values) -> Any:
         """Return the values as the driver takes them. Raises KeyError for a value that is missing."""
+        if self.together is not None:
+            return self.together(values)
         if self.positional:
             return [had(values) for _, had in self.places]
         return {name: had(values) for name, had in self.places}
@@ -162,7 +165,18 @@ def _compiled(statement: Any, dialect: sa.Dialect, values: Values) -> _Text:
         return name, _had(name, part, values, state.parameters, processor)
 
     order = state.positiontup if compiled.positional else list(state.parameters)
-    return _Text(state.statement, bool(compiled.positional), [place(name) for name in order or ()])
+    places = [place(name) for name in order or ()]
+    return _Text(
+        state.statement, bool(compiled.positional), places, _together(places, bool(compiled.positional))
+    )
+
+
+def _together(
+    places: Sequence[tuple[str, Callable[[Values], Any]]], positional: bool
+) -> Callable[[Values], Any] | None:
+    """Return how all values are had in one call, if that can be."""
+    plain = positional and len(places) > 1 and all(isinstance(had, itemgetter) for _, had in places)
+    return itemgetter(*(name for name, _ in places)) if plain else None
 
 
 def _had(

@@ -87,7 +87,7 @@ def phones_in(text: str, start: int, end: int) -> Iterator[tuple[int, int, bool]
 
 def _numbers(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield the run itself when it is one number, else the longest parts of it that are."""
-    if _count(text[start:end]) < DIGITS_MIN:
+    if end - start < DIGITS_MIN or _count(text[start:end]) < DIGITS_MIN:
         return
     if _is_number(text, start, end, whole=True):
         yield start, end
@@ -118,9 +118,11 @@ def _is_number(text: str, start: int, end: int, *, whole: bool) -> bool:
         return False
     if _ABROAD.match(number):
         return digits > DIGITS_MIN and "+" not in number[2:]
+    if _DATE.match(number):
+        return False
     before = text[max(0, start - _CUE_CHARS_BEFORE) : start]
     cued = _cued(text, start, end)
-    if _DATE.match(number) or _NEVER_AFTER.search(before) or (_RARELY_AFTER.search(before) and not cued):
+    if _NEVER_AFTER.search(before) or (_RARELY_AFTER.search(before) and not cued):
         return False
     if strong or (trunk and (cued or 9 <= digits <= 12)):
         return True

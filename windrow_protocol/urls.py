@@ -108,6 +108,12 @@ def whatwg_href(url: str) -> str:
         raise _refuse("unparsable", f"not an absolute URL: {url[:80]!r}") from None
 
 
+# A site whose WHATWG form is itself: names in ASCII without Punycode, and no number for its last label.
+_PLAIN_SITE: Final = re.compile(
+    r"(https?)://(?=[a-z0-9.-]{1,253}/)((?:(?!xn--)[a-z0-9-]{1,63}\.)+(?!xn--)[a-z][a-z0-9-]{0,62})/"
+)
+
+
 # One address is taken apart for its host's key, its pace and its row of the frontier.
 @functools.lru_cache(maxsize=1_024)
 def split_http_url(url: str) -> HttpUrl:
@@ -115,6 +121,9 @@ def split_http_url(url: str) -> HttpUrl:
 
     Raises WindrowError `bad_url`; its fact `cause` is one of too_long, unparsable, scheme, userinfo, host.
     """
+    plain = _PLAIN_SITE.fullmatch(url)
+    if plain:  # no parser is asked: most of what is worked out is worked out of a page's site
+        return HttpUrl(plain[1], plain[2], "", "/", None, None)
     href = whatwg_href(url)
     scheme, _, rest = href.partition("://")
     if scheme not in DEFAULT_PORTS:

@@ -29,3 +29,4 @@ SHORT_LINE_CHARS_MAX: Final = 30  # FineWeb
 LONG_WORD_CHARS_MIN: Final = 1_001  # C4's code drops a line with such a word
 LINE_WORDS_MIN: Final = 3  # C4
 GRAM_WORDS_MAX: Final = 10  # Gopher
+TOP_GRAM_WORDS_MAX: Final = 4  # Gopher: up to so many the most frequent counts, above what is repeated

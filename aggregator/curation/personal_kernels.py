@@ -32,6 +32,7 @@ _VALUE_CHARS: Final = 8
 _BASE58_CHARS: Final = 26
 _DIGITS: Final = 6
 _GAP_CHARS: Final = 6
+_TIGHT_CHARS: Final = 2  # between two digits of one number, at the most
 _DASHES: Final = 5
 _FAR: Final = 1 << 20
 _BREAK, _SPACE, _DASH, _DOT, _SLASH, _ZERO, _ONE, _COLON, _AT = 10, 32, 45, 46, 47, 48, 49, 58, 64
@@ -39,6 +40,7 @@ _A, _B, _C, _T, _X = 97, 98, 99, 116, 120
 
 _DIGIT, _LETTER, _HEX, _IN_TOKEN, _IN_VALUE, _IN_BASE58, _HIDDEN, _OPENS = 1, 2, 4, 8, 16, 32, 64, 128
 _MARKS: Final = 256  # what `_signs_of_marks` looks at
+_PARTS: Final = 512  # stands between the digits of a card, a telephone number or a national one
 # Letters that `re.IGNORECASE` takes for an ASCII one.
 _LIKE_ASCII: Final = {"\u0130": "i", "\u0131": "i", "\u017f": "s", "\u212a": "k"}
 
@@ -64,6 +66,7 @@ def _kind(char: str) -> int:
     kind |= _IN_VALUE if char.isalnum() or char in "_+/=.!@#$%^&*~-" else 0
     kind |= _IN_BASE58 if char.isalnum() and char not in "0OIl" else 0
     kind |= _OPENS if char in "[({" else 0
+    kind |= _PARTS if char in " .-/()" else 0
     return kind | (_MARKS if char.isdigit() or char in "@.:-/[({xX" else 0)
 
 
@@ -187,6 +190,33 @@ def _signs_of_marks(codes: Codes, read: NDArray[np.uint8], kinds: NDArray[np.uin
     return found | _SECRET * (slashes and found & _EMAIL != 0)
 
 
+@compiled
+def _may_hold_a_number(codes: Codes, read: NDArray[np.uint8], kinds: NDArray[np.uint16]) -> bool:
+    """Say whether six digits stand as close as in one number, or two behind two letters.
+
+    The latter is how accounts begin, and the end of how Italy's numbers do; these may have letters between any digits.
+    Asked of texts with six digits on a line: in most they are years and prices, too far from one another.
+    """
+    digits, gap, letters, behind = 0, _FAR, 0, 0  # `letters` in a row, `behind` them so many digits
+    for code in codes:
+        char = np.int64(read[code]) if code < TABLE_SIZE else 0
+        kind = np.int64(kinds[char])
+        if kind & _HIDDEN:
+            continue
+        if kind & _DIGIT:
+            digits = digits + 1 if gap <= _TIGHT_CHARS else 1
+            gap, behind = 0, behind + 1
+            if digits >= _DIGITS or (letters >= 2 and behind == 2):
+                return True
+            continue
+        gap = gap + 1 if kind & _PARTS else _FAR
+        if kind & _LETTER:
+            letters, behind = letters + 1 if behind == 0 else 1, 0
+        else:
+            letters, behind = 0, 0
+    return False
+
+
 def detectors_for(text: str, signs: int | None = None) -> tuple[str, ...]:
     """Return the names of those detectors of `find_personal` that may find something in a text.
 
@@ -197,5 +227,7 @@ def detectors_for(text: str, signs: int | None = None) -> tuple[str, ...]:
     runs, marks = _signs_of_runs(codes, *tables), _signs_of_marks(codes, *tables)
     if runs & _SECRET and not runs & _HEXES:
         runs ^= 0 if (signs_of(text) if signs is None else signs) & SECRETS else _SECRET
+    if runs & _NUMBER and not _may_hold_a_number(codes, *tables):
+        runs ^= _NUMBER
     found = runs | marks
     return tuple(name for place, name in enumerate(DETECTORS) if found >> place & 1)

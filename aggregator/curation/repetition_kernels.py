@@ -25,6 +25,7 @@ from aggregator.curation.counts import (
     DUPLICATE_PARAGRAPHS,
     GRAM_WORDS_MAX,
     PARAGRAPHS,
+    TOP_GRAM_WORDS_MAX,
     TOP_GRAMS,
 )
 from aggregator.curation.word_kernels import (
@@ -66,55 +67,72 @@ def count_repeated_lines(
 
 
 @compiled
-def _top_gram_chars(grams: Hashes, lengths: Counts) -> int:
-    """Return the characters of the most frequent gram, the first of several, times how often it is there."""
+def _often(grams: Hashes) -> tuple[Places, Places]:
+    """Return for each gram the slot that equal ones share, and for each slot how many they are."""
     table = table_for(grams.size)
-    often, slots = np.zeros(table.size, np.int64), np.empty(grams.size, np.int64)
-    for place in range(grams.size):
-        slots[place] = slot = slot_of(table, grams[place])
-        table[slot] = grams[place] | np.uint64(1)
+    often, slots = np.zeros(table.size, np.int32), np.empty(grams.size, np.int32)
+    for row in range(grams.size):
+        slots[row] = slot = slot_of(table, grams[row])
+        table[slot] = grams[row] | np.uint64(1)
         often[slot] += 1
-    best, chars = 0, 0
-    for place in range(grams.size):
-        if often[slots[place]] > best:
-            best, chars = often[slots[place]], lengths[place]
-    return best * chars
+    return slots, often
 
 
 @compiled
-def _duplicate_gram_chars(grams: Hashes, words: int, letters: Counts) -> int:
+def _top_gram(slots: Places, often: Places, places: Places) -> tuple[int, int]:
+    """Return the place of the most frequent gram, the first of several, and how often it is there."""
+    first, most = 0, 1  # where none is repeated, the text's first
+    for row in range(slots.size):
+        if often[slots[row]] > most:
+            first, most = places[row], often[slots[row]]
+    return first, most
+
+
+@compiled
+def _duplicate_gram_chars(slots: Places, often: Places, places: Places, words: int, letters: Counts) -> int:
     """Return the characters of words in grams that stood before, none counted twice. `letters` are running sums."""
-    table = table_for(grams.size)
-    chars, place = 0, 0
-    while place < grams.size:
-        if is_new(table, grams[place]):
-            place += 1
-        else:
+    seen, chars, free = np.zeros(often.size, np.bool_), 0, 0
+    for row in range(slots.size):
+        place = places[row]
+        if place < free:
+            continue
+        if seen[slots[row]]:
             chars += letters[place + words] - letters[place]
-            place += words
+            free = place + words
+        seen[slots[row]] = True
     return chars
 
 
 @compiled
 def count_grams(hashes: Hashes, starts: Places, ends: Places, counts: Counts) -> None:
-    """Count repeated grams of 2 to 10 words; between words of a gram counts one blank, or none where there is none."""
+    """Count repeated grams of 2 to 10 words; between words of a gram counts one blank, or none where there is none.
+
+    A gram that is repeated begins with one that is, so each size looks only where the one before found any.
+    """
     total = hashes.size
     letters, gaps = np.zeros(total + 1, np.int64), np.zeros(total + 1, np.int64)
     for word in range(total):
         letters[word + 1] = letters[word] + ends[word] - starts[word]
         gaps[word + 1] = gaps[word] + (word + 1 < total and starts[word + 1] > ends[word])
-    grams, lengths = hashes.copy(), np.empty(total, np.int64)
-    for size in range(2, GRAM_WORDS_MAX + 1):
-        number = total - size + 1
-        if number < 1:
-            return
-        for place in range(number):
-            value = grams[place] * STEP + hashes[place + size - 1]
-            grams[place] = value ^ (value >> S32)
-        if size <= 4:
-            for place in range(number):
-                last = place + size
-                lengths[place] = letters[last] - letters[place] + gaps[last - 1] - gaps[place]
-            counts[TOP_GRAMS + size - 2] = _top_gram_chars(grams[:number], lengths)
+    grams, places, used = hashes.copy(), np.arange(total).astype(np.int32), total
+    for size in range(2, min(GRAM_WORDS_MAX, total) + 1):
+        while used and places[used - 1] > total - size:
+            used -= 1
+        for row in range(used):
+            value = grams[row] * STEP + hashes[places[row] + size - 1]
+            grams[row] = value ^ (value >> S32)
+        slots, often = _often(grams[:used])
+        if size <= TOP_GRAM_WORDS_MAX:
+            place, times = _top_gram(slots, often, places)
+            last = place + size
+            chars = letters[last] - letters[place] + gaps[last - 1] - gaps[place]
+            counts[TOP_GRAMS + size - 2] = times * chars
         else:
-            counts[DUPLICATE_GRAMS + size - 5] = _duplicate_gram_chars(grams[:number], size, letters)
+            found = _duplicate_gram_chars(slots, often, places, size, letters)
+            counts[DUPLICATE_GRAMS + size - TOP_GRAM_WORDS_MAX - 1] = found
+        kept = 0
+        for row in range(used):
+            if often[slots[row]] > 1:
+                grams[kept], places[kept] = grams[row], places[row]
+                kept += 1
+        used = kept

@@ -5,7 +5,7 @@ pieces are words met before, whose counts are remembered. Integers only, linear 
 
 Does not: tokenise (see `tokens`), or know a vocabulary.
 
-Usage: `total, count = known_tokens(codes, kinds, slots, counts, missing)`.
+Usage: `total, count = known_tokens(codes, kinds, slots, secret, missing)`.
 
 Source: the pattern of cl100k_base: contractions, letters with one character before them, up to three digits, others
 with a blank before and line ends behind, white space up to a line's end, before a word, or alone.
@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from aggregator.curation.word_kernels import Codes, Counts, Hashes, Kinds, compiled, joined, slot_of
+from aggregator.curation.word_kernels import S32, STEP, Codes, Hashes, Kinds, compiled, joined
 
 TABLE_SIZE: Final = 0x110000
 _LETTER, _DIGIT, _BLANK, _BREAK, _OTHER = 1, 2, 3, 4, 5
@@ -113,21 +113,33 @@ def _piece_end(codes: Codes, kinds: Kinds, place: int) -> int:
 
 
 @compiled
+def _slot_of(slots: Hashes, hashed: Any) -> Any:
+    """Return the row of a hash in an open table of (hash, tokens): its own, or the empty one where it belongs."""
+    value, mask = hashed | np.uint64(1), slots.shape[0] - 1
+    slot = np.int64((value * STEP) >> S32) & mask
+    while slots[slot, 0] != np.uint64(0) and slots[slot, 0] != value:
+        slot = (slot + 1) & mask
+    return slot
+
+
+@compiled
 def known_tokens(
-    codes: Codes, kinds: Kinds, slots: Hashes, counts: Counts, secret: Any, missing: NDArray[np.int64]
+    codes: Codes, kinds: Kinds, slots: Hashes, secret: Any, missing: NDArray[np.int64]
 ) -> tuple[int, int]:
     """Return the tokens of the pieces that are known, and how many are not; of those, begin and end are in `missing`.
 
+    A hash and its tokens lie side by side, so that a piece costs one place of memory and not two.
     More than there is room for in `missing` are counted, not listed.
     """
-    total, unknown, place = 0, 0, 0
+    total: Any = 0
+    unknown, place = 0, 0
     while place < codes.size:
         end, value = _piece_end(codes, kinds, place), secret
         for step in range(place, end):
             value = joined(value, codes[step])
-        slot = slot_of(slots, value)
-        if slots[slot] != np.uint64(0):
-            total += counts[slot]
+        slot = _slot_of(slots, value)
+        if slots[slot, 0] != np.uint64(0):
+            total += np.int64(slots[slot, 1])
         else:
             if unknown < missing.shape[0]:
                 missing[unknown, 0], missing[unknown, 1] = place, end
@@ -138,12 +150,7 @@ def known_tokens(
 
 @compiled
 def remember(
-    codes: Codes,
-    pieces: NDArray[np.int64],
-    tokens: NDArray[np.int64],
-    slots: Hashes,
-    counts: Counts,
-    secret: Any,
+    codes: Codes, pieces: NDArray[np.int64], tokens: NDArray[np.int64], slots: Hashes, secret: Any
 ) -> int:
     """Remember the tokens of pieces, a row of begin and end each, and return how many of them were new."""
     new = 0
@@ -151,7 +158,7 @@ def remember(
         value = secret
         for place in range(pieces[row, 0], pieces[row, 1]):
             value = joined(value, codes[place])
-        slot = slot_of(slots, value)
-        new += slots[slot] == np.uint64(0)
-        slots[slot], counts[slot] = value | np.uint64(1), tokens[row]
+        slot = _slot_of(slots, value)
+        new += slots[slot, 0] == np.uint64(0)
+        slots[slot, 0], slots[slot, 1] = value | np.uint64(1), np.uint64(tokens[row])
     return new

@@ -37,8 +37,7 @@ class _Memory:
 
         self._kernels = token_kernels
         self._kinds = token_kernels.piece_kinds()
-        self._slots = np.zeros(2 * TOKEN_PIECES_MAX, np.uint64)
-        self._counts = np.zeros(2 * TOKEN_PIECES_MAX, np.int64)
+        self._slots = np.zeros((2 * TOKEN_PIECES_MAX, 2), np.uint64)
         self._missing = np.empty((_NEW_PIECES_MAX, 2), np.int64)
         self._known = 0
         self._lock = threading.Lock()
@@ -48,7 +47,7 @@ class _Memory:
         codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
         with self._lock:
             total, unknown = self._kernels.known_tokens(
-                codes, self._kinds, self._slots, self._counts, _SECRET, self._missing
+                codes, self._kinds, self._slots, _SECRET, self._missing
             )
             pieces = self._missing[: min(unknown, _NEW_PIECES_MAX)]
             count = _tokenizer().count
@@ -58,9 +57,7 @@ class _Memory:
                 self._slots[:] = 0
                 self._known = 0
             if found.size:
-                self._known += self._kernels.remember(
-                    codes, pieces, found, self._slots, self._counts, _SECRET
-                )
+                self._known += self._kernels.remember(codes, pieces, found, self._slots, _SECRET)
         if unknown > _NEW_PIECES_MAX:
             return int(_tokenizer().count(text))
         return total + int(found.sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pyarrow.parquet as pq
 import pytest
@@ -12,6 +13,7 @@ from real_data import real_data
 
 from aggregator.curation.personal_findings import count_personal
 from aggregator.curation.personal_kernels import detectors_for
+from windrow_protocol.personal_national_ids import SHAPES, Shape
 from windrow_protocol.personal_patterns import DETECTORS, find_personal
 
 ONE_OF_EACH = {
@@ -51,6 +53,47 @@ def test_each_detector_is_run_where_it_finds(detector: str) -> None:
 def test_prose_runs_none() -> None:
     assert detectors_for("In 1890 the harbour (at last) was built: 120 ships, 3.5 metres deep.") == ("email",)
     assert detectors_for("In 1890 the harbour was built: 120 ships, 3.5 metres deep.") == ()
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [
+        "from 1998, in 2003 and for 35 of 1,200",
+        "12 x 34 x 56 x 78",
+        "1:23, 4:56, 7:89",
+        "A4, B5, C6, D7, E8, F9",
+    ],
+)
+def test_figures_far_from_one_another_run_none(figures: str) -> None:
+    assert detectors_for(figures) == ()
+    assert find_personal(figures) == []
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape.country} {shape.written}"[:40])
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_national_numbers_of_every_shape_are_run(shape: Shape, data: st.DataObject) -> None:
+    number = data.draw(st.from_regex(re.compile(f"(?:{shape.written})", re.IGNORECASE), fullmatch=True))
+    assert "number" in detectors_for(f"before {number} behind")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.from_regex(r"[A-Za-z]{2}[0-9]{2}", fullmatch=True),
+    st.lists(st.from_regex(r"[A-Z]{0,3}[0-9][A-Z]{0,2}", fullmatch=True), min_size=5, max_size=9),
+    st.sampled_from(["", " ", "-", "\u200b"]),
+)
+def test_accounts_with_letters_between_their_digits_are_run(head: str, parts: list[str], joint: str) -> None:
+    assert "number" in detectors_for(joint.join([head, *parts]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.from_regex(r"[0-9]{1,3}", fullmatch=True), min_size=7, max_size=9), st.data())
+def test_telephone_numbers_however_parted_are_run(groups: list[str], data: st.DataObject) -> None:
+    joints = st.sampled_from([" ", "-", ".", "/", " (", "-(", "(", ")", ") ", ")-", ")."])
+    number = "".join(f"{data.draw(joints)}{group}" for group in groups)
+    assert "number" in detectors_for(f"+{number}")
+    assert_nothing_is_missed(f"phone {number}")
 
 
 SHREDS = st.sampled_from(

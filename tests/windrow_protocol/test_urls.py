@@ -280,6 +280,27 @@ URLS = st.builds(
 )
 
 
+LABELS = st.from_regex(r"[a-z0-9-]{1,8}", fullmatch=True) | st.sampled_from(
+    ["xn--mnchen-3ya", "xn--", "xn--a", "0x1f", "127", "a" * 63, "a" * 64, "", "a_b", "co", "example"]
+)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(["http", "https"]), st.lists(LABELS, min_size=1, max_size=6))
+@example("http", ["10", "0", "0", "1"])
+@example("https", ["a" * 62, "b" * 62, "c" * 62, "d" * 61, "e"])
+def test_sites_that_no_parser_sees_are_what_it_makes_of_them(scheme: str, labels: list[str]) -> None:
+    site = f"{scheme}://{'.'.join(labels)}/"
+
+    def read(url: str) -> object:
+        try:
+            return split_http_url(url)._replace(query=None)
+        except WindrowError as error:
+            return error.facts["cause"]
+
+    assert read(site) == read(f"{site}?")
+
+
 @patient
 @given(URLS)
 @example("http://e.example/%%32E%%32E/b")

@@ -99,15 +99,16 @@ class AuditOpener:
         rules, now = self._house.rules, self._house.now_ms()
         if isinstance(record, Contribution):
             outcome, content_sha256 = Outcome.FETCHED, record.text_sha256
+            contribution_id = record.contribution_id  # which admission has checked
             counted = min(len(record.text.encode()), AUDIT_VALUE_BYTES_MAX)
             value_ppm = counted * self._documents * PPM // self._bytes if self._bytes else PPM
             self._new_documents += 1
             self._new_bytes += counted
         elif record.outcome in REFUSALS and rules.on("refusal_audits"):
             outcome, content_sha256, value_ppm = record.outcome, record_sha256, PPM
+            contribution_id = contribution_id_for(lease.lease_id, lease.node_id)
         else:
             return
-        contribution_id = contribution_id_for(lease.lease_id, lease.node_id)
         exposure = self._exposures.of(lease.node_id, self._hosts[lease.lease_id], now)
         rate_ppm = audit_rate_ppm(rules, exposure, value_ppm / PPM)
         if isinstance(record, Contribution):
