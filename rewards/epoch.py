@@ -9,7 +9,8 @@ Rules: one epoch is open at a time, and calling again goes on with it; every ste
 so doing it twice is doing it once. An epoch with nothing new is refused and changes nothing. No account's leaf ever
 falls. Entries posted after the freeze belong to the next epoch.
 
-Does not: post entries (run the accountant and the royalties first), keep keys, or pay claims (`settlement`).
+Does not: freeze and write files (`epoch_freezing`), post entries (run the accountant and the royalties first), keep
+keys, or pay claims (`settlement`).
 
 Usage: `epoch = await close_epoch(house, chain, Signers(owner=key, minter=key))`.
 
@@ -23,29 +24,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-import sqlalchemy as sa
 import structlog
 
-from rewards.epoch_files import (
-    HEADER,
-    LEDGER,
-    SIGNED,
-    TREE,
-    epoch_folder,
-    header_bytes,
-    ledger_bytes,
-    read_tree,
-    sha256_hex,
-    tree_bytes,
-)
-from rewards.epoch_rows import Epoch, header_of, insert_epoch, latest_accepted, move, unfinished
-from rewards.epoch_tree import epoch_tree
-from rewards.ledger import ASSET, balances, cumulative, last_entry
-from rewards.ledger_checks import verify_ledger
-from rewards.recompute import recompute
+from rewards.epoch_freezing import NO_ROOT, OnChain, freeze, publish
+from rewards.epoch_rows import Epoch, header_of, move, unfinished
 from storage.house import House
 from storage.state import State
 from windrow_protocol.errors import WindrowError
@@ -56,7 +42,6 @@ if TYPE_CHECKING:
 
     from chain.client import ChainClient
 
-NO_ROOT: Final = "0x" + "00" * 32
 log = structlog.get_logger(__name__)
 _closing: WeakKeyDictionary[State, threading.Lock] = (
     WeakKeyDictionary()
@@ -102,82 +87,16 @@ async def close_epoch(house: House, chain: ChainClient, signers: Signers) -> Epo
 def _open_or_freeze(office: _Office) -> Epoch:
     with office.house.state.read() as connection:
         begun = unfinished(connection)
-    return begun or _freeze(office)
+    return begun or freeze(office.house, partial(_on_chain, office.chain))
 
 
-def _freeze(office: _Office) -> Epoch:
-    """Fix entry, amounts, root and header in one row, after everything that can be checked was checked."""
-    house = office.house
-    with house.state.read() as connection:
-        previous = latest_accepted(connection)
-        entry_seq, head = last_entry(connection)
-        leaves = cumulative(balances(connection, ASSET, entry_seq))
-        before = cumulative(balances(connection, ASSET, previous.entry_seq)) if previous else {}
-        if leaves == before:
-            raise WindrowError(
-                "nothing_to_settle", f"epoch {previous.epoch_id} pays it all" if previous else ""
-            )
-        _require_monotone(before, leaves)
-        _require_intact(connection)
-        published = ledger_bytes(connection, entry_seq)
-    tree = epoch_tree(leaves)
-    _require_agreement(published, tree.root, tree.total, head)
-    previous_root = previous.root if previous else NO_ROOT
-    _require_same_chain(office.chain, previous_root)
-    closed_at_ms = house.now_ms()
-    epoch_id = previous.epoch_id + 1 if previous else 1
-    header = {
-        "epoch_id": epoch_id,
-        "network": house.network,
-        "asset": ASSET,
-        "entry_seq": entry_seq,
-        "ledger_head": head,
-        "root": tree.root,
-        "total_wei": str(tree.total),
-        "tree_sha256": sha256_hex(tree_bytes(tree)),
-        "ledger_sha256": sha256_hex(published),
-        "previous_root": previous_root,
-        "chain_id": office.chain.chain_id,
-        "distributor": office.chain.distributor.address,
-        "token": office.chain.token.address,
-        "closed_at_ms": closed_at_ms,
-    }
-    epoch = Epoch(
-        epoch_id=epoch_id,
-        state="frozen",
-        asset=ASSET,
-        entry_seq=entry_seq,
-        ledger_head=head,
-        root=tree.root,
-        total=tree.total,
-        tree_sha256=str(header["tree_sha256"]),
-        valid_at_s=None,
-        closed_at_ms=closed_at_ms,
-        header_jws=house.sign("epoch", str(epoch_id), header),
-    )
-    insert_epoch(house, epoch)
-    return epoch
+def _on_chain(chain: ChainClient) -> OnChain:
+    distributor = chain.distributor
+    return OnChain(distributor.root() or NO_ROOT, chain.chain_id, distributor.address, chain.token.address)
 
 
-def _publish(office: _Office, epoch: Epoch) -> Epoch:
-    """Write the four files, read them back, and let the second implementation judge what lies there."""
-    house, header = office.house, header_of(office.house, epoch)
-    with house.state.read() as connection:
-        tree = epoch_tree(cumulative(balances(connection, epoch.asset, epoch.entry_seq)))
-        published = ledger_bytes(connection, epoch.entry_seq)
-    if (tree.root, sha256_hex(published)) != (epoch.root, header["ledger_sha256"]):
-        raise WindrowError(
-            "unbalanced", f"the ledger up to entry {epoch.entry_seq} changed after it was frozen"
-        )
-    folder = epoch_folder(house.home, epoch.epoch_id)
-    house.env.disk.write_durably(folder / TREE, tree_bytes(tree))
-    house.env.disk.write_durably(folder / LEDGER, published)
-    house.env.disk.write_durably(folder / HEADER, header_bytes(header))
-    house.env.disk.write_durably(folder / SIGNED, epoch.header_jws.encode())
-    read_back = house.env.disk.read_range(folder / LEDGER, 0, len(published))
-    _require_agreement(read_back, epoch.root, epoch.total, epoch.ledger_head)
-    read_tree(house.home, epoch.epoch_id, epoch.tree_sha256)
-    return move(house, epoch, state="published")
+def _published(office: _Office, epoch: Epoch) -> Epoch:
+    return publish(office.house, epoch)
 
 
 def _propose(office: _Office, epoch: Epoch) -> Epoch:
@@ -209,7 +128,7 @@ def _accept(office: _Office, epoch: Epoch) -> Epoch:
 
 
 STEPS: Final[dict[str, Callable[[_Office, Epoch], Epoch]]] = {
-    "frozen": _publish,
+    "frozen": _published,
     "published": _propose,
     "proposed": _accept,
 }
@@ -222,33 +141,6 @@ async def _wait_for_timelock(office: _Office, epoch: Epoch) -> None:
         if left_s <= 0:
             return
         await office.house.env.clock.sleep(min(left_s, SETTLEMENT_WAIT_S_MAX))
-
-
-def _require_intact(connection: sa.Connection) -> None:
-    problems = verify_ledger(connection)
-    if problems:
-        found = "; ".join(str(problem) for problem in problems[:3])
-        raise WindrowError("unbalanced", f"{len(problems)} problems: {found}")
-
-
-def _require_monotone(before: dict[str, int], leaves: dict[str, int]) -> None:
-    for account, amount in before.items():
-        if leaves.get(account, 0) < amount:
-            raise WindrowError("leaf_falls", f"{account}: {leaves.get(account, 0)} after {amount}")
-
-
-def _require_agreement(published: bytes, root: str, total: int, head: str) -> None:
-    second = recompute(published.decode(), ASSET)
-    if (second.root, second.total, second.head) != (root, total, head):
-        raise WindrowError(
-            "folds_disagree", f"{root} with {total} here, {second.root} with {second.total} there"
-        )
-
-
-def _require_same_chain(chain: ChainClient, previous_root: str) -> None:
-    on_chain = chain.distributor.root() or NO_ROOT
-    if on_chain != previous_root:
-        raise WindrowError("root_differs", f"{on_chain} on chain, {previous_root} here")
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from rewards.epoch import NO_ROOT
 from rewards.epoch_files import read_leaves, read_tree
+from rewards.epoch_freezing import NO_ROOT
 from rewards.epoch_rows import Epoch, all_epochs, latest_accepted
 from rewards.ledger import (
     ASSET,
