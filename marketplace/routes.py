@@ -27,6 +27,7 @@ from storage.house import House
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.export_measures import MEASURES_NAME
 from windrow_protocol.exports import MANIFEST_JWS_NAME, MANIFEST_NAME, REMOVED_NAME, SAMPLE_NAME
+from windrow_protocol.limits import PAGE_CHAIN_WAIT_S
 from windrow_protocol.messages import decode_json
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class MarketDoors:
         self._catalogue = Catalogue(house)
         self._delivery = Delivery(house)
         self._chain_getter = chain_getter
+        self._asking: asyncio.Task[dict[str, Any] | None] | None = None
 
     async def market_page(self, request: Request) -> Response:
         """GET /market?q=words."""
@@ -63,7 +65,7 @@ class MarketDoors:
 
     async def dataset_page(self, request: Request) -> Response:
         """GET /market/{dataset} and /market/{dataset}/{version}."""
-        chain = await self._deployment()
+        chain = await self._deployment_at_once()
         return page_response(await asyncio.to_thread(self._render, request, chain), asks_us=True)
 
     async def script(self, request: Request) -> Response:
@@ -135,6 +137,13 @@ class MarketDoors:
             times_sold=self._catalogue.times_sold(offer),
             chain=chain and {**chain, "export": _name_on_chain(offer)},
         )
+
+    async def _deployment_at_once(self) -> dict[str, Any] | None:
+        """Return where payments go if that is known soon; a page waits no longer, and one question is asked for all."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._deployment())
+        done, _ = await asyncio.wait({self._asking}, timeout=PAGE_CHAIN_WAIT_S)
+        return self._asking.result() if done else None
 
     async def _deployment(self) -> dict[str, Any] | None:
         """Return where payments go, or None while the chain does not answer: looking must not need it."""

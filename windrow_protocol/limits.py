@@ -152,6 +152,7 @@ ROW_TOKENS_MAX: Final = 8_192
 SHARD_BYTES_MAX: Final = 1_000_000_000
 ROW_GROUP_BYTES_MAX: Final = 128_000_000
 EXPORT_FILES_MAX: Final = 100_000
+PAGE_CHAIN_WAIT_S: Final = 2.0  # so long the page of a version waits for a chain that is silent
 SEARCH_CHARS_MAX: Final = 200  # words to find a dataset by
 SAMPLE_ROWS: Final = 10
 SAMPLE_TEXT_CHARS_MAX: Final = 20_000  # the free sample takes real rows no longer than this

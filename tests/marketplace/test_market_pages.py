@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 from collections import Counter
@@ -30,6 +31,8 @@ from marketplace.rendering import (
     wei_about_text,
     wei_text,
 )
+from marketplace.routes import MarketDoors
+from storage.env import Request as Asked
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import SAMPLE_ROWS, SEARCH_CHARS_MAX
 
@@ -223,6 +226,21 @@ def test_a_plot_escapes_what_it_is_given_and_says_the_same_in_words() -> None:
 def test_an_age_reads_well() -> None:
     ages = (0, 90_000, 7_200_000, 2 * 86_400_000, 35 * 86_400_000 + 1)
     assert [age_text(ms) for ms in ages] == ["0 seconds", "90 seconds", "2 hours", "2 days", "35 days"]
+
+
+async def test_a_page_does_not_wait_for_a_chain_that_never_answers(market: Market) -> None:
+    asked = 0
+
+    async def silent() -> Any:
+        nonlocal asked
+        asked += 1
+        await asyncio.Event().wait()
+
+    doors = MarketDoors(market.house, silent)
+    wanted = Asked("GET", "/market/web_text", params={"dataset": "web_text"})
+    pages = await asyncio.gather(*(doors.dataset_page(wanted) for _ in range(3)))
+    assert asked == 1
+    assert all(b"windrow buy web_text" in page.body and b"data-market" not in page.body for page in pages)
 
 
 def test_an_empty_market_says_so() -> None:
