@@ -72,13 +72,10 @@ class Tab:
             raise BidiError(told["exceptionDetails"]["text"])
         return json.loads(told["result"]["value"])
 
-    async def until(self, expression: str, wanted: Any = True) -> Any:
-        """Wait until an expression comes to what is wanted."""
-        last = None
-        async with asyncio.timeout(WAIT_S):
-            while (last := await self.run(expression)) != wanted:
-                await asyncio.sleep(0.05)
-        return last
+    async def until(self, expression: str, wanted: Any = True) -> None:
+        """Wait until an expression comes to what is wanted; the page itself looks again and again."""
+        look = f"() => ({expression}) === {json.dumps(wanted)} ? done(true) : setTimeout(look, 20)"
+        await self.run(f"new Promise((done) => {{ const look = {look}; look(); }})")
 
     async def click(self, selector: str) -> None:
         """Click as a person does, which the browser counts as one."""

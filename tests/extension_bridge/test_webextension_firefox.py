@@ -1,14 +1,25 @@
-"""The extension as it is shipped, in a real Firefox: a page is read after a click, reviewed, edited, given, withdrawn."""
+"""The extension as it is shipped, in a real Firefox: a page is read after a click, reviewed, edited, given, withdrawn.
+
+Where the browser finds no host it is paired by a code, over the loopback WebSocket.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import shutil
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from bridge_world import Coordinator, coordinator, new_home
 from extension_world import EXTENSION, serve_article
-from firefox_world import announce_host, browser
+from firefox_world import POPUP, announce_host, browser
+
+from contributor_node.bridge_host import HomeRemote
+from extension_bridge.loopback import PORT, serve
+from extension_bridge.native_host import clock_ms, open_host
+from extension_bridge.pairing import Pairing
 
 
 @pytest.fixture
@@ -71,3 +82,47 @@ async def test_a_page_is_given_and_withdrawn_in_firefox(
         await popup.click("#given button")
         await popup.until(f"{text('#given .state')}.includes('withdrawn')")
         assert place.received() == []
+
+
+@contextmanager
+def loopback(home: Path, url: str) -> Iterator[tuple[Pairing, int]]:
+    """Serve the bridge's WebSocket on a port of its own."""
+    pairing = Pairing(home, clock_ms)
+    with open_host(home, url, HomeRemote) as host, serve(host.answer, pairing, 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield pairing, server.socket.getsockname()[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def speaking_to(port: int, folder: Path) -> Path:
+    """Copy the extension with another port for the bridge; the rest is as shipped."""
+    copied = folder / "extension"
+    shutil.copytree(EXTENSION, copied)
+    for name in ("bridge.js", "manifest.json"):
+        said = (copied / name).read_text(encoding="utf-8")
+        assert f"127.0.0.1:{PORT}" in said
+        (copied / name).write_text(said.replace(f"127.0.0.1:{PORT}", f"127.0.0.1:{port}"), encoding="utf-8")
+    return copied
+
+
+async def test_firefox_is_paired_by_a_code_where_it_finds_no_host(tmp_path: Path) -> None:
+    home = new_home(tmp_path / "node")
+    with loopback(home, "http://127.0.0.1:1") as (pairing, port):
+        async with browser(tmp_path / "user") as bidi:
+            await bidi.install(speaking_to(port, tmp_path))
+            popup, *_ = await bidi.tabs()
+            await popup.goto(POPUP)
+            await popup.until("document.querySelector('#pairing').hidden", False)
+            await popup.write("#code", "00000000")
+            await popup.click("#pairing button")
+            await popup.until(f"{text('#trouble-sentence')}.length > 0")
+            await popup.write("#code", pairing.offer())
+            await popup.click("#pairing button")
+            await popup.until("document.querySelector('#node').hidden", False)
+            assert await popup.run("document.querySelector('#pairing').hidden")
+            await popup.goto(POPUP)
+            await popup.until("document.querySelector('#node').hidden", False)
