@@ -53,7 +53,7 @@ from rewards.month_jobs import judge, seal  # noqa: E402
 from rewards.person_months import accept_result, job_of  # noqa: E402
 from storage.person_month_tables import month_results  # noqa: E402
 from windrow_protocol.errors import WindrowError  # noqa: E402
-from windrow_protocol.limits import HISTORY_ITEMS_MIN  # noqa: E402
+from windrow_protocol.limits import HISTORY_ITEMS_MIN, HISTORY_MONTHS_AT_ONCE  # noqa: E402
 from windrow_protocol.messages import decode_json  # noqa: E402
 from windrow_protocol.personal_messages import PersonalContribution  # noqa: E402
 from windrow_protocol.trust_rules import PPM  # noqa: E402
@@ -82,6 +82,8 @@ def earned(months: Months, after: Callable[[HistoryHouse], None] = lambda _: Non
             world.give(world.join(number), month)
             world.clock.at_ms += 1_000
         world.days_pass(2)
+        for _ in range(len(enough) // HISTORY_MONTHS_AT_ONCE):
+            world.work()
         after(world)
         world.days_pass(WEEK_DAYS)
         with world.house.state.read() as connection:

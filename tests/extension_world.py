@@ -67,8 +67,8 @@ def unpacked_for_tests(folder: Path, language: str = "en") -> Path:
     return copied
 
 
-def announce_host(profile: Path, home: Path, coordinator_url: str) -> None:
-    """Put the host's manifest where this profile looks for it, with a launcher as `windrow bridge install` writes."""
+def launcher_of(home: Path, coordinator_url: str) -> Path:
+    """Write a launcher as `windrow bridge install` does, and return its path."""
     launcher = home / "bridge_host"
     environment = (
         f"PYTHONPATH='{ROOT}' WINDROW_NODE_HOME='{home}' WINDROW_COORDINATOR_URL='{coordinator_url}'"
@@ -78,6 +78,12 @@ def announce_host(profile: Path, home: Path, coordinator_url: str) -> None:
         encoding="utf-8",
     )
     launcher.chmod(stat.S_IRWXU)
+    return launcher
+
+
+def announce_host(profile: Path, home: Path, coordinator_url: str) -> None:
+    """Put the host's manifest where this profile looks for it."""
+    launcher = launcher_of(home, coordinator_url)
     folder = profile / "NativeMessagingHosts"
     folder.mkdir(parents=True)
     manifest = json.dumps(host_manifest("chromium", str(launcher)))

@@ -43,7 +43,7 @@ else
 fi
 
 echo "setup: installing Python packages into $venv (a few minutes the first time)"
-install -c constraints.txt -e '.[node,browser,server,agents,dev]'
+install -c constraints.txt -e '.[node,browser,server,agents,pkcs11,dev]'
 
 chromium() {
     if [ -n "${WINDROW_CHROMIUM:-}" ] && [ -x "$WINDROW_CHROMIUM" ]; then return 0; fi
@@ -62,5 +62,9 @@ if ! chromium; then
     elif ! "$venv/bin/python" -m playwright install chromium >/dev/null 2>&1; then
         need_apt "Chromium is missing" chromium
     fi
+fi
+# A module for keys, which tests of personal data's keys use; they are skipped without it.
+if ! command -v softhsm2-util >/dev/null 2>&1 && may_apt; then
+    (need_apt "SoftHSM is missing" softhsm2) || echo "setup: SoftHSM could not be had, so tests of keys in a module are skipped"
 fi
 echo "setup: ready"

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from storage.env import Env
 from storage.house import House
 from storage.lake import Lake
+from storage.pkcs11_keys import Pkcs11Keys, Pkcs11Token
 from storage.real_env import real_env
 from storage.segments import Segments
 from storage.state import State, get_meta, set_meta, sqlite_url
@@ -92,7 +93,17 @@ def _personal_keys(settings: HouseSettings, house: House) -> WrappingKeys:
     tokens = house.env.randomness.token
     if settings.personal_key_store == "keyring":
         return KeyringKeys(house.coordinator_id, tokens)
+    if settings.personal_key_store == "pkcs11":
+        return Pkcs11Keys(_token_of(settings), house.coordinator_id, tokens)
     return FileKeys(house.home / "keys" / "personal.json", tokens)
+
+
+def _token_of(settings: HouseSettings) -> Pkcs11Token:
+    try:
+        pin = Path(settings.pkcs11_pin_file).read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise WindrowError("bad_config", f"pkcs11_pin_file: {error}") from error
+    return Pkcs11Token(settings.pkcs11_library, settings.pkcs11_token, pin)
 
 
 def database_url(settings: HouseSettings) -> str:

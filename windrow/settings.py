@@ -59,7 +59,12 @@ class HouseSettings(msgspec.Struct, frozen=True):
     abuse_contact: Annotated[str, Meta(max_length=200)] = (
         ""  # where publishers write to; shown on /publishers
     )
-    personal_key_store: Literal["file", "keyring"] = "file"  # where the key over personal data is kept
+    personal_key_store: Literal["file", "keyring", "pkcs11"] = (
+        "file"  # where the key over personal data is kept
+    )
+    pkcs11_library: str = ""  # of the module, for `personal_key_store = "pkcs11"`
+    pkcs11_token: str = "windrow"  # the token's label
+    pkcs11_pin_file: str = ""  # a file with the PIN of its user, readable by nobody else
 
 
 def load_settings(flags: Mapping[str, Any] | None = None) -> Resolved[HouseSettings]:

@@ -204,6 +204,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("not_open", "The item was changed or sent meanwhile", "look at it again in the review, then send", 409),
     Reason("nothing_to_withdraw", "There is nothing left to withdraw", "see the donation's state with `status`", 409),
     Reason("withdrawn", "This was taken back, so it is not taken again", "give it anew from the device of the person it belongs to", 410),
+    Reason("key_store_failed", "The module that holds the operator's key does not answer", "check its library, its token and the PIN, then try again; nothing was lost", 503, 2),
     Reason("key_gone", "The key of this is gone, so nobody can read it", "nothing to do where it was withdrawn; else restore the operator's key", 410),
     Reason("no_node_key", "This home has no node key", "start the node once with `windrow node run`, or set WINDROW_NODE_HOME", 409, 2),
     # --- money ---------------------------------------------------------------------------------------------------------

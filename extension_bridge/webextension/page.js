@@ -16,11 +16,18 @@ export function mayReadPage() {
   return api.permissions.request({ permissions: ["scripting"] }); // at once: Firefox forgets the click at the first await
 }
 
+/** Returns the window with pages that was last in front. Firefox may name one without pages, whatever it is asked. */
+async function windowInFront() {
+  const wanted = { populate: true, windowTypes: ["normal"] };
+  const last = await api.windows.getLastFocused(wanted);
+  return last.type === "normal" ? last : (await api.windows.getAll(wanted)).at(-1);
+}
+
 /** Returns {url, title, text, captured_at_ms} of the tab in front. Throws a Refusal. */
 export async function currentPage() {
   const refusal = new Refusal(api.i18n.getMessage("noPage"), api.i18n.getMessage("noPageRemedy"));
-  const front = await api.windows.getLastFocused({ populate: true, windowTypes: ["normal"] });
-  const tab = front.tabs?.find((candidate) => candidate.active);
+  const front = await windowInFront();
+  const tab = front?.tabs?.find((candidate) => candidate.active);
   if (!tab) throw refusal;
   try {
     const [{ result }] = await api.scripting.executeScript({
