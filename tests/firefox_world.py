@@ -74,8 +74,13 @@ class Tab:
 
     async def until(self, expression: str, wanted: Any = True) -> None:
         """Wait until an expression comes to what is wanted; the page itself looks again and again."""
-        look = f"() => ({expression}) === {json.dumps(wanted)} ? done(true) : setTimeout(look, 20)"
-        await self.run(f"new Promise((done) => {{ const look = {look}; look(); }})")
+        is_there = (
+            f"() => {{ try {{ return ({expression}) === {json.dumps(wanted)}; }} catch {{ return false; }} }}"
+        )
+        look = "() => isThere() ? done(true) : setTimeout(look, 20)"
+        await self.run(
+            f"new Promise((done) => {{ const isThere = {is_there}; const look = {look}; look(); }})"
+        )
 
     async def click(self, selector: str) -> None:
         """Click as a person does, which the browser counts as one."""
@@ -150,6 +155,7 @@ class Bidi:
         asked = "{url: 'popup.html', type: 'popup', width: 420, height: 900}"
         await opener.run(f"browser.windows.create({asked}).then(() => 0)")
         (popup,) = [tab for tab in await self.tabs() if tab.context not in before]
+        await popup.goto(POPUP)  # its first loading may still be under way
         await self.ask("browsingContext.close", context=opener.context)
         return popup
 
