@@ -178,6 +178,10 @@ class Operations:
         client = await self._chain.client()
         async with self._busy:
             await self._settle_logs()
+            if client.depth_blocks:  # an offer that a reorganisation took back is made again
+                await asyncio.to_thread(
+                    list_on_chain, house, client, self._chain.operator, self._settings.royalty_bps
+                )
             await asyncio.to_thread(close_retired, house, client, self._chain.operator)
             await asyncio.to_thread(finish_orders, house, client, self._chain.operator)
             recorded = await asyncio.to_thread(record_purchases, house, client)
