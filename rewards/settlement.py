@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
+import structlog
 
 from rewards.epoch_files import read_leaves, read_tree
 from rewards.epoch_freezing import NO_ROOT
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from chain.client import ChainClient
     from chain.relayer import Relayer
 
+log = structlog.get_logger(__name__)
 CURSOR: Final = "rewards/claims_block"  # claims up to this block are recorded
 
 
@@ -102,6 +104,29 @@ def relay_claim(house: House, chain: ChainClient, relayer: Relayer, account: str
     return PaidClaim(
         due.epoch.epoch_id, due.account, outcome.cumulative_wei, outcome.paid_wei, outcome.tx or ""
     )
+
+
+def relay_due(house: House, chain: ChainClient, relayer: Relayer, due_wei_min: int) -> list[PaidClaim]:
+    """Send, unasked, the claim of every account that the newest epoch owes at least `due_wei_min`.
+
+    The relayer pays the gas: an account needs no coin, and nobody has to hold its key. A claim that is refused is
+    logged and left for the next time. Raises WindrowError `bad_proof`, `chain_unreachable` or `chain_pending`.
+    """
+    with house.state.read() as connection:
+        epoch = latest_accepted(connection)
+        had = balances(connection)
+    leaves = read_leaves(house.home, epoch.epoch_id, epoch.tree_sha256) if epoch is not None else {}
+    paid = []
+    for account, cumulative_wei in leaves.items():
+        if cumulative_wei - had.get(claimed_account(account), 0) < due_wei_min:
+            continue
+        try:
+            paid.append(relay_claim(house, chain, relayer, account))
+        except WindrowError as error:
+            if error.code not in ("chain_rejected", "claims_paused"):
+                raise
+            log.warning("claim_not_relayed", account=account, reason=error.code, detail=error.detail)
+    return [claim for claim in paid if claim.tx_hash]
 
 
 def reconcile_claims(house: House, chain: ChainClient) -> int:

@@ -52,6 +52,9 @@ class HouseSettings(msgspec.Struct, frozen=True):
     settle_depth_blocks: Annotated[int, Meta(ge=0, le=SETTLE_DEPTH_BLOCKS_MAX)] = (
         SETTLE_DEPTH_BLOCKS  # what lies under fewer blocks is not settled; the embedded devnet needs none
     )
+    relay_due_wei_min: Annotated[int, Meta(ge=0)] = (
+        0  # claims this large are sent unasked; 0: only asked ones
+    )
     timelock_s: Annotated[int, Meta(ge=1)] = 2
     royalty_bps: Annotated[int, Meta(ge=0, le=10_000)] = 7_000
     recipes: str = ""  # empty: the recipes that come with Windrow
