@@ -1,7 +1,9 @@
 """One connection to the chain and Windrow's contracts on it.
 
 Rules: synchronous, for `asyncio.to_thread`; safe to share between threads. Whatever sends may be called again after a
-crash. Amounts are wei, times seconds of chain time, hashes as their modules say.
+crash. Amounts are wei, times seconds of chain time, hashes as their modules say. What lies under `depth_blocks` further
+blocks is *settled*: only that is written down for good, because a reorganisation may take back what lies above.
+Depth 0 is for a chain that is never reorganised, such as the embedded devnet.
 
 Does not: keep keys (each call is given one) or remember anything between runs: the chain does.
 
@@ -16,8 +18,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eth_typing import BlockNumber
 from web3 import Web3
 from web3.exceptions import Web3Exception
+from web3.types import BlockIdentifier
 
 from chain.bound import BoundContract
 from chain.deploy import Deployment, DeployTerms, deploy
@@ -36,22 +40,29 @@ if TYPE_CHECKING:
 class ChainClient:
     """The chain as Windrow uses it."""
 
-    def __init__(self, w3: Web3, chain_id: int) -> None:
+    def __init__(self, w3: Web3, chain_id: int, depth_blocks: int = 0) -> None:
         self.w3 = w3
         self.chain_id = chain_id
+        self.depth_blocks = depth_blocks
         self.sender = Sender(w3)
         self._bound: tuple[TokenOps, DistributorOps, MarketOps, OrderOps, Deployment] | None = None
 
     @classmethod
     def connect(
-        cls, rpc_url: str, chain_id: int, deployment: Deployment | None = None, *, patience_s: float = 10.0
+        cls,
+        rpc_url: str,
+        chain_id: int,
+        deployment: Deployment | None = None,
+        *,
+        patience_s: float = 10.0,
+        depth_blocks: int = 0,
     ) -> ChainClient:
         """Connect, make sure the chain is the one meant, and bind the contracts if they are known.
 
         A node that does not answer is waited for up to `patience_s`, now and at every later request. Raises
         WindrowError `bad_config`, `chain_unreachable`, `wrong_chain` (also: no contracts at those addresses).
         """
-        client = cls(connect(rpc_url, chain_id, patience_s=patience_s), chain_id)
+        client = cls(connect(rpc_url, chain_id, patience_s=patience_s), chain_id, depth_blocks)
         if deployment is not None:
             client.bind(deployment)
         return client
@@ -116,6 +127,19 @@ class ChainClient:
     def head(self) -> int:
         """The newest block's number."""
         return int(self.w3.eth.block_number)
+
+    def settled_head(self) -> int:
+        """The newest block that counts as settled; below 0 while the chain is shorter than the depth."""
+        return self.head() - self.depth_blocks
+
+    def settled_state(self) -> BlockIdentifier | None:
+        """The block to read settled state at; None while the contracts themselves are not settled."""
+        if not self.depth_blocks:
+            return "pending"
+        number, market = BlockNumber(self.settled_head()), Web3.to_checksum_address(self.deployment.market)
+        if number < self.deployment.block or not self.w3.eth.get_code(market, number):
+            return None  # the market is created last
+        return number
 
     def coin_of(self, address: str) -> int:
         """An address's balance of the chain's own coin, which pays for gas, in wei."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from web3 import Web3
+from web3.types import BlockIdentifier
 
 from chain.bound import BoundContract
 from chain.sender import TxDone
@@ -85,18 +86,18 @@ class DistributorOps:
         self._monotonic_s = monotonic_s
         self.address: str = contract.address
 
-    def root(self) -> str | None:
+    def root(self, block: BlockIdentifier = "pending") -> str | None:
         """The root claims are checked against; None before the first."""
-        found = _hex(self._contract.read("root"))
+        found = _hex(self._contract.read("root", block=block))
         return None if found == _NO_ROOT else found
 
-    def total_allocated(self) -> int:
+    def total_allocated(self, block: BlockIdentifier = "pending") -> int:
         """The sum of the accepted tree's leaves, in wei."""
-        return int(self._contract.read("totalAllocated"))
+        return int(self._contract.read("totalAllocated", block=block))
 
-    def total_claimed(self) -> int:
+    def total_claimed(self, block: BlockIdentifier = "pending") -> int:
         """What was ever paid out, in wei."""
-        return int(self._contract.read("totalClaimed"))
+        return int(self._contract.read("totalClaimed", block=block))
 
     def claimed(self, account: str) -> int:
         """What an account was paid, in wei."""
@@ -111,17 +112,17 @@ class DistributorOps:
         until_s = int(self._contract.read("pausedUntil"))
         return until_s if self._chain_time_s() < until_s else None
 
-    def pending(self) -> Proposal | None:
+    def pending(self, block: BlockIdentifier = "pending") -> Proposal | None:
         """The proposal that waits, None when there is none."""
-        root, inputs_hash, total_wei, proposal_id, valid_at_s = self._contract.read("pending")
+        root, inputs_hash, total_wei, proposal_id, valid_at_s = self._contract.read("pending", block=block)
         if not proposal_id:
             return None
         return Proposal(proposal_id, _hex(root), _hex(inputs_hash), total_wei, valid_at_s)
 
-    def shortfall(self, total_wei: int) -> int:
+    def shortfall(self, total_wei: int, block: BlockIdentifier = "pending") -> int:
         """What the distributor lacks, in wei, for a root of this total to be accepted; 0 when nothing."""
-        balance = int(self._token.read("balanceOf", self.address))
-        return max(0, total_wei - self.total_claimed() - balance)
+        balance = int(self._token.read("balanceOf", self.address, block=block))
+        return max(0, total_wei - self.total_claimed(block) - balance)
 
     def propose_root(
         self, owner_key: LocalAccount, root: str, total_wei: int, inputs_hash: str

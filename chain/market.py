@@ -22,6 +22,7 @@ from eth_abi.abi import encode
 from eth_typing import HexStr
 from web3 import Web3
 from web3.exceptions import TransactionNotFound
+from web3.types import BlockIdentifier
 
 from chain.bound import BoundContract
 from chain.sender import TxDone
@@ -72,9 +73,11 @@ class MarketOps:
         self._created_in_block = created_in_block
         self.address: str = contract.address
 
-    def listing(self, export_id: str) -> Listing | None:
+    def listing(self, export_id: str, block: BlockIdentifier = "pending") -> Listing | None:
         """What is offered under this id, None when nothing ever was."""
-        manifest, price_wei, royalty_bps, is_open = self._contract.read("listings", _key(export_id))
+        manifest, price_wei, royalty_bps, is_open = self._contract.read(
+            "listings", _key(export_id), block=block
+        )
         if not any(manifest):
             return None
         return Listing(bytes(manifest).hex(), price_wei, royalty_bps, is_open)

@@ -163,11 +163,15 @@ def judge_order(
     """Judge an order once and end it on chain; asked again, return how it ended. Blocking.
 
     Raises WindrowError `unknown_payment`, `bad_terms` (not the ones that were paid under), `export_corrupt`,
-    `chain_rejected` or `chain_unreachable`.
+    `chain_rejected`, `chain_pending` (not settled yet) or `chain_unreachable`.
     """
     held = chain.orders.ordered_in(request.tx_hash)
     if held is None:
         raise WindrowError("unknown_payment", f"{request.tx_hash} places no order here")
+    if held.block > chain.settled_head():  # before that its number may come to be another buyer's order
+        raise WindrowError(
+            "chain_pending", f"order {held.order_id} is judged when block {held.block} is settled"
+        )
     if terms_sha256(request.terms) != held.terms_sha256:
         raise WindrowError("bad_terms", "the order was placed under other terms")
     key = _key(chain, held)
@@ -223,7 +227,9 @@ def _write_verdict(house: House, key: str, held: HeldOrder, reason: str, finding
 
 
 def finish_orders(house: House, chain: ChainClient, settler_key: LocalAccount) -> int:
-    """Tell the chain every verdict that it was not told yet; return how many were ended.
+    """Tell the chain every verdict that it was not told yet, or forgot; return how many were ended.
+
+    Where the chain can be reorganised, the verdicts of the last day are held against it again.
 
     An order that the chain no longer lets be settled (a day went by, or its listing was closed) is given back. One that
     it lets end in no way is left for the next time, and stands in nobody's way. Raises WindrowError `chain_unreachable`
@@ -235,7 +241,14 @@ def finish_orders(house: House, chain: ChainClient, settler_key: LocalAccount) -
     )
     with _ENDING:
         with house.state.read() as connection:
-            rows = connection.execute(waiting.order_by(judgements.c.order_id)).all()
+            rows = list(connection.execute(waiting.order_by(judgements.c.order_id)))
+            if chain.depth_blocks:
+                told = sa.select(judgements).where(
+                    judgements.c.tx_hash != "",
+                    judgements.c.judged_at_ms > house.now_ms() - DAY_MS,
+                    judgements.c.order_key.startswith(mine, autoescape=True),
+                )
+                rows += [row for row in connection.execute(told) if chain.orders.is_open(row.order_id)]
         return sum(_finished(house, chain, settler_key, row) for row in rows)
 
 

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from marketplace.catalogue import Catalogue, Offer
 from marketplace.orders import Order, OrderDomain, signer_of_order
-from marketplace.payment import record_purchases
+from marketplace.payment import record_purchases, standing_sale
 from storage.house import House
 from storage.state import insert_once
 from storage.tables import nonces, sales
@@ -66,7 +66,7 @@ class Delivery:
         sale = self._sale(order)
         if sale is None:
             record_purchases(self._house, chain)
-            sale = self._sale(order)
+            sale = self._sale(order) or self._standing(order, chain)
         if sale is None:
             raise WindrowError("unknown_payment", f"{order.tx_hash} does not pay for {order.export_id}")
         if sale.buyer.lower() != order.buyer.lower():
@@ -104,6 +104,15 @@ class Delivery:
         with self._house.state.read() as connection:
             found = connection.execute(wanted).all()
         mine = [row for row in found if row.buyer.lower() == order.buyer.lower()]
+        return next(iter(mine or found), None)
+
+    def _standing(self, order: Order, chain: ChainClient) -> Any | None:
+        """Return the sale that stands in a block which may still be reorganised."""
+        bought = [
+            standing_sale(self._house, chain, each) for each in chain.market.purchases_in(order.tx_hash)
+        ]
+        found = [sale for sale in bought if sale is not None and sale.export_id == order.export_id]
+        mine = [sale for sale in found if sale.buyer.lower() == order.buyer.lower()]
         return next(iter(mine or found), None)
 
     def _spend(self, order: Order) -> None:

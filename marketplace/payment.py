@@ -2,7 +2,9 @@
 
 Rules: the chain is the record of what was paid; `sales` is its fold. A sale's id follows from chain, market and the
 market's own number, so reading a block twice gives one row. The export and its manifest must be ours, and royalties
-and fees must make up the price, before a sale counts. The cursor moves in the same transaction as the sales.
+and fees must make up the price, before a sale counts. The cursor moves in the same transaction as the sales. Only what
+is settled (`ChainClient.depth_blocks`) is written down, because royalties follow from it and are never taken back; a
+purchase in a block above that opens the files already (`standing_sale`).
 
 Does not: hold keys, deliver, or post royalties (rewards reads `sales`).
 
@@ -54,6 +56,7 @@ class Sale:
     tx_hash: str
     block: int
     sold_at_ms: int
+    market: str  # chain id and the market's address, lower hex
 
 
 def sale_id_for(chain_id: int, market: str, number: int, tx_hash: str) -> str:
@@ -82,8 +85,9 @@ def list_on_chain(
     for export_id in export_ids:
         offer = catalogue.offer_of(export_id)
         chain.market.list_export(operator_key, export_id, offer.manifest_sha256, offer.price_wei, royalty_bps)
-        with house.state.write() as connection:
-            connection.execute(sa.update(exports).where(exports.c.export_id == export_id).values(listed=True))
+        settled = chain.settled_state()
+        if settled is not None and chain.market.listing(export_id, settled) is not None:
+            _mark_listed(house, export_id, True)
     return list(export_ids)
 
 
@@ -94,15 +98,22 @@ def close_retired(house: House, chain: ChainClient, operator_key: LocalAccount) 
         export_ids = connection.execute(wanted.order_by(exports.c.export_id)).scalars().all()
     for export_id in export_ids:
         chain.market.set_open(operator_key, export_id, False)
-        with house.state.write() as connection:
-            connection.execute(
-                sa.update(exports).where(exports.c.export_id == export_id).values(listed=False)
-            )
+        settled = chain.settled_state()
+        found = None if settled is None else chain.market.listing(export_id, settled)
+        if found is not None and not found.is_open:
+            _mark_listed(house, export_id, False)
     return list(export_ids)
 
 
-def record_purchases(house: House, chain: ChainClient, *, depth_blocks: int = 0) -> list[Sale]:
-    """Read purchases not read yet, up to `depth_blocks` below the newest block; return the new sales.
+def _mark_listed(house: House, export_id: str, is_listed: bool) -> None:
+    with house.state.write() as connection:
+        connection.execute(
+            sa.update(exports).where(exports.c.export_id == export_id).values(listed=is_listed)
+        )
+
+
+def record_purchases(house: House, chain: ChainClient) -> list[Sale]:
+    """Read settled purchases not read yet, and return the new sales.
 
     Raises WindrowError `chain_unreachable`.
     """
@@ -111,7 +122,7 @@ def record_purchases(house: House, chain: ChainClient, *, depth_blocks: int = 0)
     with house.state.read() as connection:
         first = max(get_cursor(connection, cursor) + 1, deployment.block)
         known = exports_on_chain(connection)
-    last = chain.head() - depth_blocks
+    last = chain.settled_head()
     if last < first:
         return []
     times = _block_times(chain)
@@ -123,6 +134,44 @@ def record_purchases(house: House, chain: ChainClient, *, depth_blocks: int = 0)
                 new.append(sale)
         set_cursor(connection, cursor, last)
     return new
+
+
+def standing_sale(house: House, chain: ChainClient, purchase: Purchase | None) -> Any | None:
+    """Return a purchase's row of `sales`, or where it is not settled yet what that row would say now.
+
+    None when it is no sale of an export of this house. A reorganisation may still give it another number.
+    """
+    if purchase is None:
+        return None
+    with house.state.read() as connection:
+        wanted = sa.select(sales).where(sales.c.tx_hash == purchase.tx, sales.c.buyer == purchase.buyer)
+        rows = connection.execute(wanted).all()
+        known = exports_on_chain(connection)
+    sold = known.get(purchase.export_sha256)
+    recorded = (row for row in rows if sold is not None and row.export_id == sold.export_id)
+    return next(recorded, None) or _sale(chain, known, purchase, _block_times(chain))
+
+
+def differences_from_chain(house: House, chain: ChainClient) -> list[str]:
+    """Return each recorded sale that the chain does not have as settled, and each settled one not recorded."""
+    with house.state.read() as connection:
+        known = exports_on_chain(connection)
+        rows = connection.execute(sa.select(sales)).all()
+    block, times = chain.deployment.block, _block_times(chain)
+    last = chain.settled_head()
+    purchases = chain.market.purchases(block, last) if block <= last else []
+    found = {sale.sale_id: sale for each in purchases if (sale := _sale(chain, known, each, times))}
+    here = _market_of(chain)  # what another market sold is none of this chain's
+    recorded = {row.sale_id: row for row in rows if row.market == here or row.sale_id in found}
+    return [
+        *(f"sale {each} is not on chain" for each in sorted(recorded.keys() - found.keys())),
+        *(f"sale {each} is on chain and not recorded" for each in sorted(found.keys() - recorded.keys())),
+        *(
+            f"sale {each} is another one on chain"
+            for each in sorted(found.keys() & recorded.keys())
+            if asdict(found[each]) != recorded[each]._asdict() | {"market": here}
+        ),
+    ]
 
 
 def exports_on_chain(connection: sa.Connection) -> dict[str, Any]:
@@ -174,4 +223,9 @@ def _sale(
         tx_hash=purchase.tx,
         block=purchase.block,
         sold_at_ms=time_ms(purchase.block),
+        market=_market_of(chain),
     )
+
+
+def _market_of(chain: ChainClient) -> str:
+    return f"{chain.deployment.chain_id}/{chain.deployment.market.lower()}"

@@ -35,7 +35,7 @@ from chain.typed_data import (
 )
 from marketplace.catalogue import Offer
 from marketplace.orders import Address
-from marketplace.payment import record_purchases, sale_of_buyer
+from marketplace.payment import record_purchases, sale_of_buyer, standing_sale
 from storage.house import House
 from storage.state import insert_once
 from storage.tables import nonces
@@ -169,8 +169,7 @@ class X402Till:
         export_id = offer.manifest.export_id
         chain.sender.wait_idle(settler_key.address)  # a sale on its way into a block would be made twice
         first = self._note(authorization)
-        record_purchases(self._house, chain)
-        sale = sale_of_buyer(self._house, export_id, authorization.payer)
+        sale = self._sale(chain, export_id, authorization.payer)
         if sale is None:
             signature = bytes.fromhex(payment.payload.signature[2:])
             bought = chain.market.buy_with_transfer(settler_key, export_id, authorization, signature)
@@ -178,13 +177,18 @@ class X402Till:
                 bought.manifest_sha256 != offer.manifest_sha256
             ):  # the same payment bought something else before
                 raise WindrowError("payment_refused", f"it was used in {bought.tx}")
-            record_purchases(self._house, chain)
-            sale = sale_of_buyer(self._house, export_id, authorization.payer)
+            sale = self._sale(chain, export_id, authorization.payer)
         if sale is None:
             raise WindrowError("unknown_payment", f"the sale to {authorization.payer} is not in a block yet")
         if not first:
             raise WindrowError("payment_refused", "it was used; sign another, which brings in nothing again")
         return sale
+
+    def _sale(self, chain: ChainClient, export_id: str, payer: str) -> Any | None:
+        """Return the sale by which somebody has an export, settled or only standing in a block."""
+        record_purchases(self._house, chain)
+        recorded = sale_of_buyer(self._house, export_id, payer)
+        return recorded or standing_sale(self._house, chain, chain.market.purchase_of(payer, export_id))
 
     def _note(self, authorization: Authorization) -> bool:
         """Write a payment's nonce down before it is brought in; return whether it was heard for the first time."""

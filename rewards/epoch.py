@@ -3,7 +3,8 @@
     frozen      the row is written: entry, head, root, total and header are fixed for good
     published   the four files lie in `epochs/<id>/`, and a second implementation agreed on what was read back from them
     proposed    the distributor holds what the root promises, and the root waits for its timelock
-    accepted    claims are checked against it
+    accepted    claims are checked against it, and that is settled: no reorganisation of the depth that is reckoned with
+                takes it back (`ChainClient.depth_blocks`)
 
 Rules: one epoch is open at a time, and calling again goes on with it; every step looks at what is done before it acts,
 so doing it twice is doing it once. An epoch with nothing new is refused and changes nothing. No account's leaf ever
@@ -114,7 +115,11 @@ def _propose(office: _Office, epoch: Epoch) -> Epoch:
 
 
 def _accept(office: _Office, epoch: Epoch) -> Epoch:
-    """Accept the root; when its proposal is gone from the chain, go back and propose it again."""
+    """Accept the root; when its proposal is gone from the chain, go back and propose it again.
+
+    The epoch is accepted when the chain's settled state says so. Until then each look sends again what is missing:
+    the same key's next number is used, so of a lost transaction and the one sent for it the chain takes one.
+    """
     distributor = office.chain.distributor
     if distributor.root() != epoch.root and distributor.valid_at_s(epoch.root) is None:
         return move(office.house, epoch, state="published", valid_at_s=None)
@@ -124,6 +129,9 @@ def _accept(office: _Office, epoch: Epoch) -> Epoch:
         if error.facts.get("reverted") != "TooEarly":
             raise
         return epoch  # the node's idea of the next block's time was ahead of the block's: wait on
+    settled = office.chain.settled_state()
+    if settled is None or distributor.root(settled) != epoch.root:
+        return epoch  # not deep enough: look again
     return move(office.house, epoch, state="accepted")
 
 

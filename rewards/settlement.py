@@ -1,8 +1,8 @@
 """The chain's side of paying: claims sent for accounts, payments written down once, the ledger held against the chain.
 
 Rules: the chain decides what was paid. A payment is recorded from the chain's own cumulative amount, so that a kill
-between sending and recording, a claim sent by a stranger, or a retry all end in the same single row. Nothing here can
-pay anybody but the account named in the leaf.
+between sending and recording, a claim sent by a stranger, or a retry all end in the same single row. Only what is
+settled (`ChainClient.depth_blocks`) is recorded or compared. Nothing here can pay anybody but the account of the leaf.
 
 Does not: close epochs, hold a payout key, or correct the chain.
 
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
+import structlog
 
 from rewards.epoch_files import read_leaves, read_tree
 from rewards.epoch_freezing import NO_ROOT
@@ -40,9 +41,12 @@ from windrow_protocol.errors import WindrowError
 from windrow_protocol.merkle import checksum_address
 
 if TYPE_CHECKING:
+    from web3.types import BlockIdentifier
+
     from chain.client import ChainClient
     from chain.relayer import Relayer
 
+log = structlog.get_logger(__name__)
 CURSOR: Final = "rewards/claims_block"  # claims up to this block are recorded
 
 
@@ -82,9 +86,10 @@ def allotment_of(house: House, account: str) -> Allotment:
 
 
 def relay_claim(house: House, chain: ChainClient, relayer: Relayer, account: str) -> PaidClaim:
-    """Have an account paid what its leaf allots beyond what it had, and record it.
+    """Have an account paid what its leaf allots beyond what it had, and record it when it is settled.
 
-    Raises what `allotment_of` and `Relayer.claim` raise; after a kill or an error, calling again is safe.
+    Where settling takes blocks, `reconcile_claims` records it later. Raises what `allotment_of` and `Relayer.claim`
+    raise; after a kill or an error, calling again is safe.
     """
     due = allotment_of(house, account)
     with house.state.read() as connection:
@@ -94,21 +99,44 @@ def relay_claim(house: House, chain: ChainClient, relayer: Relayer, account: str
     if chain.distributor.claimed(due.account) != recorded:
         reconcile_claims(house, chain)
     outcome = relayer.claim(due.account, due.cumulative_wei, due.proof)
-    if outcome.tx is not None:
+    if outcome.tx is not None and not chain.depth_blocks:
         _record(house, due.account, outcome.cumulative_wei, outcome.tx)
     return PaidClaim(
         due.epoch.epoch_id, due.account, outcome.cumulative_wei, outcome.paid_wei, outcome.tx or ""
     )
 
 
+def relay_due(house: House, chain: ChainClient, relayer: Relayer, due_wei_min: int) -> list[PaidClaim]:
+    """Send, unasked, the claim of every account that the newest epoch owes at least `due_wei_min`.
+
+    The relayer pays the gas: an account needs no coin, and nobody has to hold its key. A claim that is refused is
+    logged and left for the next time. Raises WindrowError `bad_proof`, `chain_unreachable` or `chain_pending`.
+    """
+    with house.state.read() as connection:
+        epoch = latest_accepted(connection)
+        had = balances(connection)
+    leaves = read_leaves(house.home, epoch.epoch_id, epoch.tree_sha256) if epoch is not None else {}
+    paid = []
+    for account, cumulative_wei in leaves.items():
+        if cumulative_wei - had.get(claimed_account(account), 0) < due_wei_min:
+            continue
+        try:
+            paid.append(relay_claim(house, chain, relayer, account))
+        except WindrowError as error:
+            if error.code not in ("chain_rejected", "claims_paused"):
+                raise
+            log.warning("claim_not_relayed", account=account, reason=error.code, detail=error.detail)
+    return [claim for claim in paid if claim.tx_hash]
+
+
 def reconcile_claims(house: House, chain: ChainClient) -> int:
-    """Record every payment the chain shows and the ledger does not, and return how many those were.
+    """Record every settled payment that the ledger has not, and return how many those were.
 
     Raises WindrowError `unbalanced` when the chain paid what no epoch of this home allots.
     """
     with house.state.read() as connection:
         recorded_block = get_cursor(connection, CURSOR)
-    newest = chain.head()
+    newest = chain.settled_head()
     first = max(recorded_block + 1, chain.deployment.block)
     found = chain.distributor.claims(first, newest) if first <= newest else []
     recorded = sum(1 for claim in found if _record(house, claim.account, claim.cumulative_wei, claim.tx))
@@ -119,7 +147,10 @@ def reconcile_claims(house: House, chain: ChainClient) -> int:
 
 
 def compare_with_chain(house: House, chain: ChainClient) -> list[Problem]:
-    """Hold the ledger against the chain and return what differs; an empty list is what `windrow doctor` wants."""
+    """Hold the ledger against what is settled on the chain and return what differs; an empty list is right."""
+    block = chain.settled_state()
+    if block is None:
+        return [Problem("root_on_chain", "the contracts themselves are not settled yet")]
     with house.state.read() as connection:
         closed = all_epochs(connection)
         claimed = {
@@ -128,37 +159,39 @@ def compare_with_chain(house: House, chain: ChainClient) -> list[Problem]:
             if account.startswith("claimed:")
         }
     return [
-        *(Problem("root_on_chain", detail) for detail in _root_differences(chain, closed)),
-        *(Problem("claims_on_chain", detail) for detail in _claim_differences(chain, claimed)),
+        *(Problem("root_on_chain", detail) for detail in _root_differences(chain, closed, block)),
+        *(Problem("claims_on_chain", detail) for detail in _claim_differences(chain, claimed, block)),
     ]
 
 
-def _root_differences(chain: ChainClient, closed: list[Epoch]) -> Iterator[str]:
+def _root_differences(chain: ChainClient, closed: list[Epoch], block: BlockIdentifier) -> Iterator[str]:
     distributor = chain.distributor
     accepted = next((epoch for epoch in closed if epoch.state == "accepted"), None)
     root, total = (accepted.root, accepted.total) if accepted else (NO_ROOT, 0)
-    on_chain = distributor.root() or NO_ROOT
+    on_chain = distributor.root(block) or NO_ROOT
     if on_chain not in {root, *(epoch.root for epoch in closed if epoch.state == "proposed")}:
         yield f"the chain's root is {on_chain}, the last accepted epoch's is {root}"
-    elif on_chain == root and distributor.total_allocated() != total:
-        yield f"the chain allots {distributor.total_allocated()}, the epoch {total}"
-    missing = distributor.shortfall(distributor.total_allocated())
+    elif on_chain == root and distributor.total_allocated(block) != total:
+        yield f"the chain allots {distributor.total_allocated(block)}, the epoch {total}"
+    missing = distributor.shortfall(distributor.total_allocated(block), block)
     if missing:
         yield f"the distributor lacks {missing} for what it promised"
-    waiting = distributor.pending()
+    waiting = distributor.pending(block)
     if waiting and waiting.root not in {epoch.root for epoch in closed}:
         yield f"a root waits on chain that no epoch here has: {waiting.root}"
 
 
-def _claim_differences(chain: ChainClient, claimed: dict[str, int]) -> Iterator[str]:
+def _claim_differences(chain: ChainClient, claimed: dict[str, int], block: BlockIdentifier) -> Iterator[str]:
     paid: dict[str, int] = {}
-    for claim in chain.distributor.claims(chain.deployment.block, chain.head()):
+    last = chain.head() if block == "pending" else int(block)
+    for claim in chain.distributor.claims(chain.deployment.block, last):
         paid[claim.account] = claim.cumulative_wei
     for account in sorted(paid.keys() | claimed.keys()):
         if paid.get(account, 0) != claimed.get(account, 0):
             yield f"{account}: {paid.get(account, 0)} paid on chain, {claimed.get(account, 0)} recorded"
-    if chain.distributor.total_claimed() != sum(paid.values()):
-        yield f"the chain's payments add up to {sum(paid.values())}, its total is {chain.distributor.total_claimed()}"
+    total = chain.distributor.total_claimed(block)
+    if total != sum(paid.values()):
+        yield f"the chain's payments add up to {sum(paid.values())}, its total is {total}"
 
 
 def _record(house: House, account: str, cumulative_wei: int, tx_hash: str) -> int:

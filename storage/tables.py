@@ -349,6 +349,7 @@ sales = sa.Table(
     sa.Column("tx_hash", sa.Text, nullable=False),
     sa.Column("block", sa.BigInteger, nullable=False),
     _time("sold_at_ms"),
+    sa.Column("market", sa.Text, nullable=False, default=""),  # chain id and contract; empty in older rows
 )
 judgements = sa.Table(
     "judgements",

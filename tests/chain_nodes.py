@@ -130,14 +130,15 @@ class Devnet:
 class Anvil:
     """npm's anvil with funded keys; skips the test, saying why, where it cannot be had."""
 
-    def __init__(self) -> None:
+    def __init__(self, chain_id: int = CHAIN_ID) -> None:
+        self.chain_id = chain_id
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
-            [_anvil(), "--port", str(self.port), "--chain-id", str(CHAIN_ID), "--silent"], cwd="/"
+            [_anvil(), "--port", str(self.port), "--chain-id", str(self.chain_id), "--silent"], cwd="/"
         )
         deadline_s = time.monotonic() + READY_S_MAX
         while not self._answers():

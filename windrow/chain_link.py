@@ -111,7 +111,8 @@ class ChainLink:
         from chain.client import ChainClient
         from chain.deploy import DeployTerms, creations_of
 
-        client = ChainClient.connect(self.rpc_url, self._settings.chain_id)
+        depth_blocks = self._settings.settle_depth_blocks if self._settings.rpc_url else 0
+        client = ChainClient.connect(self.rpc_url, self._settings.chain_id, depth_blocks=depth_blocks)
         terms = DeployTerms(
             network=self._settings.network,
             treasury=self.operator.address,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from marketplace.payment import differences_from_chain
 from rewards.ledger import SOURCES, entries
 from rewards.ledger_checks import CHECKS
 from rewards.recompute import recompute
@@ -46,6 +47,7 @@ _SENTENCES: Final = {
     "held_follows": "what waits for months of history is what their accounts hold",
     "claims_are_payouts": "what is called paid is what the payouts add up to",
     "epochs_follow": "each epoch's root, total and head follow from the entries, and nobody's amount fell",
+    "sales": "every recorded sale is settled on the chain, and every settled sale is recorded",
     "chain": "the chain has the same root, total and payments",
 }
 
@@ -60,8 +62,10 @@ def verify_books(house: House, chain: ChainClient | None) -> dict[str, Any]:
         found = {check.__name__.removeprefix("check_"): list(check(connection)) for check in CHECKS}
     checks = [_check(name, problems) for name, problems in found.items()]
     if chain is None:
-        checks.append({"name": "chain", "state": "not_checked", "detail": "no chain was asked"})
+        for name in ("sales", "chain"):
+            checks.append({"name": name, "state": "not_checked", "detail": "no chain was asked"})
     else:
+        checks.append(_check("sales", differences_from_chain(house, chain)))
         checks.append(_check("chain", [problem.detail for problem in compare_with_chain(house, chain)]))
     balanced = all(sums["given"] == sums["held"] for sums in assets.values())
     shown = {asset: {name: str(amount) for name, amount in sums.items()} for asset, sums in assets.items()}

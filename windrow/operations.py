@@ -37,7 +37,7 @@ from rewards.ledger import balance_of
 from rewards.person_months import run_person_months
 from rewards.personal_pay import POOL, fund, run_personal_pay
 from rewards.royalties import run_royalties
-from rewards.settlement import reconcile_claims
+from rewards.settlement import reconcile_claims, relay_due
 from storage.backup import KEYS, LOST_WITHOUT, write_backup
 from windrow.chain_link import ChainLink, open_chain
 from windrow.home import OpenHome, open_home
@@ -139,7 +139,8 @@ class Operations:
         """Close the epoch: first that of the audits, then the ledger's on chain, with everything sold and verified.
 
         Validators that were heard of lately are waited for until they revealed, never for longer than
-        `rules.reveal_wait_ms`. After a kill anywhere the next call goes on.
+        `rules.reveal_wait_ms`. Claims that are
+        large enough are sent then (`relay_due_wei_min`). After a kill anywhere the next call goes on.
         """
         await self._close_audit_epoch()
         await self.sales()
@@ -149,6 +150,10 @@ class Operations:
             epoch = await close_epoch(
                 self._home.house, client, Signers(owner=self._chain.operator, minter=self._chain.operator)
             )
+            least_wei = self._settings.relay_due_wei_min
+            if least_wei:
+                relayer = self._chain.claims_relayer()
+                await asyncio.to_thread(relay_due, self._home.house, client, relayer, least_wei)
         return {
             "epoch_id": epoch.epoch_id,
             "root": epoch.root,
@@ -178,6 +183,10 @@ class Operations:
         client = await self._chain.client()
         async with self._busy:
             await self._settle_logs()
+            if client.depth_blocks:  # an offer that a reorganisation took back is made again
+                await asyncio.to_thread(
+                    list_on_chain, house, client, self._chain.operator, self._settings.royalty_bps
+                )
             await asyncio.to_thread(close_retired, house, client, self._chain.operator)
             await asyncio.to_thread(finish_orders, house, client, self._chain.operator)
             recorded = await asyncio.to_thread(record_purchases, house, client)

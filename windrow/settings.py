@@ -21,7 +21,13 @@ from platformdirs import user_data_path
 
 from windrow.shipped import shipped_folder
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import HOST_PACE_OWNER_S_MIN, LEASE_LIFE_MS, RANKED_FILE_BYTES_MAX
+from windrow_protocol.limits import (
+    HOST_PACE_OWNER_S_MIN,
+    LEASE_LIFE_MS,
+    RANKED_FILE_BYTES_MAX,
+    SETTLE_DEPTH_BLOCKS,
+    SETTLE_DEPTH_BLOCKS_MAX,
+)
 from windrow_protocol.operators import parse_validators
 from windrow_protocol.ranked_domains import RankedDomains
 from windrow_protocol.settings import Resolved, env_layer, resolve
@@ -43,6 +49,12 @@ class HouseSettings(msgspec.Struct, frozen=True):
     chain_id: Annotated[int, Meta(ge=1)] = 31_337
     devnet_port: Port = 8545
     devnet_fund: list[str] = []  # addresses that get test ether and WIND on the embedded devnet
+    settle_depth_blocks: Annotated[int, Meta(ge=0, le=SETTLE_DEPTH_BLOCKS_MAX)] = (
+        SETTLE_DEPTH_BLOCKS  # what lies under fewer blocks is not settled; the embedded devnet needs none
+    )
+    relay_due_wei_min: Annotated[int, Meta(ge=0)] = (
+        0  # claims this large are sent unasked; 0: only asked ones
+    )
     timelock_s: Annotated[int, Meta(ge=1)] = 2
     royalty_bps: Annotated[int, Meta(ge=0, le=10_000)] = 7_000
     recipes: str = ""  # empty: the recipes that come with Windrow

@@ -236,6 +236,10 @@ ROYALTY_OWNERS_MAX: Final = 1_000_000  # payout addresses among which one sale i
 TREE_COMPILED_LEAVES_MIN: Final = 20_000  # smaller trees are built before the kernels are loaded
 SETTLEMENT_POLL_S: Final = 0.5  # before a refused step is tried again
 SETTLEMENT_WAIT_S_MAX: Final = 60  # between two looks at the chain's time while a timelock runs
+SETTLE_DEPTH_BLOCKS: Final = (
+    12  # blocks that lie on what counts as settled, where an operator says nothing else
+)
+SETTLE_DEPTH_BLOCKS_MAX: Final = 120  # nodes keep the states of some 128 blocks, no more
 CLAIM_RETRY_MS_MIN: Final = 5_000  # after a claim that failed, for the same account
 CLAIMS_WAITING_MAX: Final = 100  # claims that wait for the relayer; more are told to come back
 ACCOUNT_ENTRIES_MAX: Final = 500  # rows of one answer of GET /v1/accounts/{payout}/entries

@@ -10,13 +10,14 @@ import pytest
 import sqlalchemy as sa
 from rewards_cases import Settled, add_accepted, add_node, open_house, payout
 
+from chain.keys import key_from_hex
 from chain.relayer import Relayer
 from rewards.accountant import run_accountant
 from rewards.epoch import close_epoch
 from rewards.epoch_rows import Epoch
 from rewards.ledger import balance_of, balances
 from rewards.ledger_checks import verify_ledger
-from rewards.settlement import allotment_of, compare_with_chain, reconcile_claims, relay_claim
+from rewards.settlement import allotment_of, compare_with_chain, reconcile_claims, relay_claim, relay_due
 from storage.state import get_cursor
 from storage.tables import epochs, payouts
 from windrow_protocol.errors import WindrowError
@@ -71,6 +72,28 @@ async def test_everyone_is_paid_exactly_their_leaf_and_then_the_difference(settl
     with settled.house.state.read() as connection:
         folded = balances(connection)
     assert all(amount == 0 for account, amount in folded.items() if account.startswith("posted:"))
+
+
+async def test_what_is_due_above_a_threshold_is_sent_unasked_to_accounts_without_coin(
+    settled: Settled,
+) -> None:
+    await settle(settled, 1)
+    due = {payout(n): allotment_of(settled.house, payout(n)).cumulative_wei for n in range(NODES)}
+    assert {settled.chain.coin_of(account) for account in due} == {0}
+    least_wei = sorted(due.values())[1]
+    above = {account: amount for account, amount in due.items() if amount >= least_wei}
+    assert 0 < len(above) < NODES
+    sent = relay_due(settled.house, settled.chain, settled.relayer, least_wei)
+    assert {claim.account: claim.paid_wei for claim in sent} == above
+    for account, amount in due.items():
+        assert settled.chain.token.balance_of(account) == (amount if account in above else 0)
+    assert relay_due(settled.house, settled.chain, settled.relayer, least_wei) == []
+    poor = Relayer(
+        settled.chain, key_from_hex(f"{999:064x}")
+    )  # it has no coin: refused, logged, tried again later
+    assert relay_due(settled.house, settled.chain, poor, 1) == []
+    assert len(relay_due(settled.house, settled.chain, settled.relayer, 1)) == NODES - len(above)
+    assert compare_with_chain(settled.house, settled.chain) == []
 
 
 async def test_a_second_claim_pays_nothing_and_sends_nothing(settled: Settled) -> None:
