@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 LISTED_ON: Final = "market/listed_on"
-ROYALTY_BPS: Final = 8_000  # of 10,000: what the owners of the rows get of each sale
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def sale_id_for(chain_id: int, market: str, number: int, tx_hash: str) -> str:
 
 
 def list_on_chain(
-    house: House, chain: ChainClient, operator_key: LocalAccount, royalty_bps: int = ROYALTY_BPS
+    house: House, chain: ChainClient, operator_key: LocalAccount, royalty_bps: int
 ) -> list[str]:
     """Offer on chain every published version that is not marked as listed; again is the same as once.
 
