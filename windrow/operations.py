@@ -139,8 +139,8 @@ class Operations:
         """Close the epoch: first that of the audits, then the ledger's on chain, with everything sold and verified.
 
         Validators that were heard of lately are waited for until they revealed, never for longer than
-        `rules.reveal_wait_ms`. Claims that are
-        large enough are sent then (`relay_due_wei_min`). After a kill anywhere the next call goes on.
+        `rules.reveal_wait_ms`. Claims that are large enough are sent then (`relay_due_wei_min`). After a kill anywhere
+        the next call goes on.
         """
         await self._close_audit_epoch()
         await self.sales()
