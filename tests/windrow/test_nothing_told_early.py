@@ -25,7 +25,8 @@ DATED = ("server_time_ms", "at_ms")
 
 
 def no_chain() -> Any:
-    raise AssertionError("no door that is polled here asks the chain")
+    """A chain that does not answer: pages are shown without it, and it knows nothing of audits."""
+    raise WindrowError("chain_unreachable", "there is none here")
 
 
 class Doors:
