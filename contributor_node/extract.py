@@ -1,10 +1,10 @@
 """From a page's bytes to its title and main text.
 
 Rules: bytes become text by byte-order mark, then the declared charset, then the page's own declaration, then a
-guess. Main content is taken first; where that leaves next to nothing of a page that has text, the whole visible
-text is taken. Plain text and Markdown pass as they are. Everything is bounded by `TEXT_BYTES_MAX` and
-`TITLE_CHARS_MAX`, cut at a line's end so that two nodes cut alike. Runs in the crawl child only: parsing
-strangers' HTML is what may crash.
+guess. Main content is taken first, without the comments below an article; where that leaves next to nothing of a page
+that has text, the whole visible text is taken. Plain text and Markdown pass as they are. Everything is bounded by
+`TEXT_BYTES_MAX` and `TITLE_CHARS_MAX`, cut at a line's end so that two nodes cut alike. Runs in the crawl child only:
+parsing strangers' HTML is what may crash.
 
 Does not: normalise the text for its digest (`windrow_protocol.content`), judge quality, or read opt-out signals.
 
@@ -26,10 +26,11 @@ from resiliparse.parse.encoding import detect_encoding
 from resiliparse.parse.html import HTMLTree
 from w3lib.encoding import html_to_unicode
 
+from contributor_node.page_kind import is_article
 from contributor_node.page_shell import needs_browser
 from windrow_protocol.limits import TEXT_BYTES_MAX, TITLE_CHARS_MAX
 
-EXTRACTOR_VERSION = f"windrow-1/resiliparse-{version('resiliparse')}"
+EXTRACTOR_VERSION = f"windrow-2/resiliparse-{version('resiliparse')}"
 MAIN_CHARS_MIN = 250
 MAIN_SHARE_MIN = 0.15
 NESTING_MAX = 1_000
@@ -94,13 +95,13 @@ def extract_markup(markup: str) -> Extracted:
     """Return title and text of decoded HTML, such as what a browser has rendered."""
     tree = HTMLTree.parse(markup)
     title = " ".join((tree.title or "").split())[:TITLE_CHARS_MAX]
-    main = "" if _too_deep(markup, tree) else _plain(tree, main_content=True)
+    main = "" if _too_deep(markup, tree) else _main_content(tree, comments=not is_article(markup))
     text = main
     if len(main) < MAIN_CHARS_MIN:
-        whole = _plain(tree, main_content=False)
+        whole = _visible(tree)
         if len(main) < MAIN_SHARE_MIN * len(whole) or not main.strip():
             text = whole
-    asks = needs_browser(markup, title, text, lambda: _plain(tree, main_content=False))
+    asks = needs_browser(markup, title, text, lambda: _visible(tree))
     return Extracted(title, bounded(text.strip()), markup, asks)
 
 
@@ -114,8 +115,15 @@ def bounded(text: str) -> str:
     return cut[:end] if end > len(cut) // 2 else cut
 
 
-def _plain(tree: HTMLTree, main_content: bool) -> str:
-    return str(extract_plain_text(tree, main_content=main_content, alt_texts=False, preserve_formatting=True))
+def _main_content(tree: HTMLTree, *, comments: bool) -> str:
+    text = extract_plain_text(
+        tree, main_content=True, comments=comments, alt_texts=False, preserve_formatting=True
+    )
+    return str(text)
+
+
+def _visible(tree: HTMLTree) -> str:
+    return str(extract_plain_text(tree, main_content=False, alt_texts=False, preserve_formatting=True))
 
 
 def _too_deep(markup: str, tree: HTMLTree) -> bool:

@@ -37,6 +37,34 @@ def test_a_page_whose_main_part_is_not_recognised_keeps_its_whole_text() -> None
     assert "raked together" in found.text
 
 
+ARTICLES = [
+    '<script type="application/ld+json">{"@type": "NewsArticle"}</script>',
+    '<meta property="og:type" content="article">',
+    '<link rel="stylesheet" href="/wp-content/theme.css">',
+]
+COMMENTS = f'<section id="comments" class="comments"><h2>Replies</h2><p>I disagree. {WORDS}</p></section>'
+
+
+@pytest.mark.parametrize("head", ARTICLES)
+def test_comments_below_an_article_are_no_part_of_it(head: str) -> None:
+    body = f"<article><h1>Rows</h1><p>{WORDS}</p></article>{COMMENTS}"
+    assert "I disagree" not in extract(page(body, f"<title>Rows</title>{head}"), "text/html").text
+
+
+@pytest.mark.parametrize("head", ARTICLES)
+@pytest.mark.parametrize(
+    "sign", ['<meta name="generator" content="phpBB">', "<i itemtype=DiscussionForumPosting>"]
+)
+def test_comments_of_a_discussion_are_the_page(head: str, sign: str) -> None:
+    body = f"<main><h1>Rows</h1><p>{WORDS}</p>{COMMENTS}</main>"
+    assert "I disagree" in extract(page(body, f"<title>Rows</title>{head}{sign}"), "text/html").text
+
+
+def test_comments_stay_where_nothing_says_article() -> None:
+    body = f"<main><h1>Rows</h1><p>{WORDS}</p>{COMMENTS}</main>"
+    assert "I disagree" in extract(page(body), "text/html").text
+
+
 def test_text_and_markdown_pass_as_they_are() -> None:
     markdown = "\n# A *title*\n\n- item\n"
     assert extract(markdown.encode(), "text/markdown")[:2] == ("A *title*", markdown)
