@@ -52,7 +52,7 @@ AUDIT_POLL_S = 0.5
 OPERATIONS = (
     *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain", "ledger_verify"),
     *("lake_annotate", "lake_check", "lake_compact", "lake_stats"),
-    *("host_token", "host_takedown", "host_release", "host_list"),
+    *("host_token", "host_takedown", "host_release", "host_receipt", "host_list"),
     *("import_documents", "settle", "erase", "personal_rotate", "personal_fund", "backup"),
 )
 _OF_ROOMS = ("lake", "host")

@@ -100,6 +100,8 @@ def test_from_the_token_to_the_receipt_and_back(house: RunningHouse, publisher: 
     page = house.ask("GET", f"/publishers?host={host}").body.decode()
     assert "nobody is sent to" in page
     assert token not in page, "there is nothing to ask for any more"
+    later = windrow("host", "receipt", host, "--json", env=house.env).json["receipt"]
+    assert later.count(".") == done["receipt"].count(".") == 2
     back = windrow("host", "release", host, "--reason", "asked again", "--json", env=house.env).json
     assert back["pages"] == 3
     assert figures(house, host)["pages"] == {"open": 3}
