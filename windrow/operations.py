@@ -40,6 +40,7 @@ from rewards.royalties import run_royalties
 from rewards.settlement import reconcile_claims, relay_due
 from storage.backup import KEYS, LOST_WITHOUT, write_backup
 from windrow.chain_link import ChainLink, open_chain
+from windrow.health import HouseHealth, health_of
 from windrow.home import OpenHome, open_home
 from windrow.host_operations import HostOperations
 from windrow.lake_operations import LakeOperations
@@ -213,6 +214,10 @@ class Operations:
     def _summary(self) -> dict[str, Any]:
         with self._home.house.state.read() as connection:
             return {**summarise(connection), "trust": trust_of(self._home.house, connection)}
+
+    async def health(self) -> HouseHealth:
+        """Count how the house is doing."""
+        return await asyncio.to_thread(health_of, self._home.house)
 
     async def public_figures(self) -> dict[str, Any]:
         """Count what everybody may see."""

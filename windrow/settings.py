@@ -68,6 +68,8 @@ class HouseSettings(msgspec.Struct, frozen=True):
         ""  # path of a list of known domains; all others share a small part of the pay for new text
     )
     lease_life_ms: Annotated[int, Meta(ge=1_000)] = LEASE_LIFE_MS
+    metrics_host: str = "127.0.0.1"  # where Prometheus asks; what it hears is not for nodes
+    metrics_port: Port = 0  # 0: nothing is served
     abuse_contact: Annotated[str, Meta(max_length=200)] = (
         ""  # where publishers write to; shown on /publishers
     )
