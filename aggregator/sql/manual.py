@@ -7,6 +7,7 @@ Does not: write files. Usage: `python -m aggregator.sql.manual` prints it.
 
 from __future__ import annotations
 
+from aggregator.sql.derived_views import DERIVED
 from aggregator.sql.statements import DOCUMENTS
 from aggregator.sql.views import DOCUMENT_COLUMNS, VIEWS
 
@@ -17,7 +18,7 @@ def view_chapter() -> str:
     """Return the views as Markdown, in the order of the table."""
     parts = [
         _section(view.name, view.meaning, [(each.name, each.kind, each.meaning) for each in view.columns])
-        for view in VIEWS.values()
+        for view in (*VIEWS.values(), *DERIVED.values())
     ]
     columns = [(each.name, each.kind, each.meaning) for each in DOCUMENT_COLUMNS]
     parts.append(_section(DOCUMENTS, "the lake: every judged text, with all that was found out", columns))
