@@ -65,7 +65,7 @@ def run(job: Job) -> Answer:
     return execute(engine, job, log_seq)
 
 
-def lock(engine: Any, tables: dict[str, Any], derived: Sequence[tuple[str, str]]) -> None:
+def lock(engine: Any, tables: dict[str, Any], derived: Sequence[tuple[str, str]] = ()) -> None:
     """Give an engine its tables, the views over them and its settings, and lock them."""
     for name, table in tables.items():
         engine.register(name, table)
