@@ -26,6 +26,7 @@ from chain.relayer import Relayer
 from marketplace.acceptance import JudgementRequest, finish_orders, judge_order
 from marketplace.payment import differences_from_chain, list_on_chain, record_purchases, standing_sale
 from marketplace.routes import routes
+from marketplace.taken_payments import TakenPayments
 from marketplace.terms import Terms, terms_sha256
 from rewards.epoch import Signers, close_epoch
 from rewards.epoch_rows import latest_accepted
@@ -241,5 +242,13 @@ async def test_the_official_client_buys_and_downloads_on_anvil(
     servers.run(server.close())
     assert (again["sale_id"], chain.token.balance_of(payer.address)) == (ticket["sale_id"], export.price)
     assert record_purchases(house, chain) == []
+    reorganise(anvil, 1)  # the files are given, and the money is back with the payer
+    assert chain.token.balance_of(payer.address) == 2 * export.price
+    taken = TakenPayments(house)
+    assert (taken.look(chain, OPERATOR), taken.look(chain, OPERATOR)) == (1, 0)
     mine(anvil)
-    assert [sale.sale_id for sale in record_purchases(house, chain)] == [ticket["sale_id"]]
+    (sale,) = record_purchases(house, chain)
+    assert (sale.buyer, chain.token.balance_of(payer.address)) == (payer.address, export.price)
+    assert (taken.look(chain, OPERATOR), taken.look(chain, OPERATOR)) == (1, 0)
+    said = {check["name"]: check["detail"] for check in verify_books(house, chain)["checks"]}
+    assert said["payments"] == "0 signed payments are not settled yet"
