@@ -117,6 +117,10 @@ class ChainClient:
         """Where the contracts lie. Raises WindrowError `bad_config` before `bind` or `deploy`."""
         return self._contracts()[4]
 
+    def market_key(self) -> str:
+        """The chain's id and the market's address, lower hex: what a sale is told apart by."""
+        return f"{self.chain_id}/{self.deployment.market.lower()}"
+
     def time_s(self) -> int:
         """Chain time: that of the next block where the node says it, else of the newest."""
         try:
@@ -140,6 +144,12 @@ class ChainClient:
         if number < self.deployment.block or not self.w3.eth.get_code(market, number):
             return None  # the market is created last
         return number
+
+    def settled_time_s(self) -> int:
+        """Chain time that no reorganisation takes back; of the next block where the chain has none."""
+        if not self.depth_blocks:
+            return self.time_s()
+        return int(self.w3.eth.get_block(BlockNumber(max(0, self.settled_head())))["timestamp"])
 
     def coin_of(self, address: str) -> int:
         """An address's balance of the chain's own coin, which pays for gas, in wei."""

@@ -235,7 +235,7 @@ def finish_orders(house: House, chain: ChainClient, settler_key: LocalAccount) -
     it lets end in no way is left for the next time, and stands in nobody's way. Raises WindrowError `chain_unreachable`
     or `chain_pending`.
     """
-    mine = f"{chain.chain_id}/{chain.market.address.lower()}/"
+    mine = f"{chain.market_key()}/"
     waiting = sa.select(judgements).where(
         judgements.c.tx_hash == "", judgements.c.order_key.startswith(mine, autoescape=True)
     )
@@ -284,4 +284,4 @@ def _end(chain: ChainClient, settler_key: LocalAccount, row: Any) -> dict[str, A
 
 
 def _key(chain: ChainClient, held: HeldOrder) -> str:
-    return f"{chain.chain_id}/{chain.market.address.lower()}/{held.order_id}"
+    return f"{chain.market_key()}/{held.order_id}"

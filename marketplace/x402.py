@@ -6,8 +6,10 @@ again and nothing is brought in, so a retry under a payment signed anew is free.
 settles it lies on the chain for everybody to read while its signature is still valid. A header is bounded before it
 is decoded.
 
-Does not: take Permit2, keep anything but used nonces beside the chain and its fold in `sales`, or trust what a payment
-says of itself.
+A payment is written down before it is sent (`marketplace.taken_payments`), and one that the chain lost is brought in
+before another of the same buyer is.
+
+Does not: take Permit2, or trust what a payment says of itself.
 
 Usage::
 
@@ -36,9 +38,8 @@ from chain.typed_data import (
 from marketplace.catalogue import Offer
 from marketplace.orders import Address
 from marketplace.payment import record_purchases, sale_of_buyer, standing_sale
+from marketplace.taken_payments import BRINGING_IN, REFUSED, TakenPayments
 from storage.house import House
-from storage.state import insert_once
-from storage.tables import nonces
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import PAYMENT_HEADER_CHARS_MAX, PAYMENT_LIFE_S_MAX
 
@@ -159,44 +160,53 @@ class X402Till:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._payments = TakenPayments(house)
 
     def pay(self, offer: Offer, payment: Payment, chain: ChainClient, settler_key: LocalAccount) -> Any:
         """Return the sale (a row of `sales`) that this payment makes, or that its signer has already. Blocking.
 
         Raises WindrowError `payment_refused`, `unknown_payment`, `chain_rejected` or `chain_unreachable`.
         """
-        authorization = self._checked(offer, payment, chain)
+        transfer = self._checked(offer, payment, chain)
         export_id = offer.manifest.export_id
-        chain.sender.wait_idle(settler_key.address)  # a sale on its way into a block would be made twice
-        first = self._note(authorization)
-        sale = self._sale(chain, export_id, authorization.payer)
+        with BRINGING_IN:
+            chain.sender.wait_idle(settler_key.address)  # a sale on its way into a block would be made twice
+            self._finish(chain, settler_key, export_id, transfer.payer)
+            sale = self._sale(chain, export_id, transfer.payer)
+            if sale is None:
+                row = self._payments.take(chain, export_id, transfer, payment.payload.signature)
+                self._bring_in(chain, settler_key, row)
+                sale = self._sale(chain, export_id, transfer.payer)
+            elif not self._payments.hear(transfer):
+                raise _used()
         if sale is None:
-            signature = bytes.fromhex(payment.payload.signature[2:])
-            bought = chain.market.buy_with_transfer(settler_key, export_id, authorization, signature)
-            if (
-                bought.manifest_sha256 != offer.manifest_sha256
-            ):  # the same payment bought something else before
-                raise WindrowError("payment_refused", f"it was used in {bought.tx}")
-            sale = self._sale(chain, export_id, authorization.payer)
-        if sale is None:
-            raise WindrowError("unknown_payment", f"the sale to {authorization.payer} is not in a block yet")
-        if not first:
-            raise WindrowError("payment_refused", "it was used; sign another, which brings in nothing again")
+            raise WindrowError("unknown_payment", f"the sale to {transfer.payer} is not in a block yet")
         return sale
+
+    def _finish(self, chain: ChainClient, key: LocalAccount, export_id: str, payer: str) -> None:
+        """Make the sale of what the same buyer paid before and the chain lost, so that it is not paid again."""
+        for row in self._payments.of_buyer(chain, export_id, payer):
+            try:
+                self._payments.bring_in(chain, key, row)
+            except WindrowError as error:
+                if error.code not in REFUSED:
+                    raise
+
+    def _bring_in(self, chain: ChainClient, key: LocalAccount, row: Any | None) -> None:
+        if row is None:
+            raise _used()
+        try:
+            self._payments.bring_in(chain, key, row)
+        except WindrowError as error:
+            if error.code in REFUSED:
+                self._payments.drop(row)
+            raise
 
     def _sale(self, chain: ChainClient, export_id: str, payer: str) -> Any | None:
         """Return the sale by which somebody has an export, settled or only standing in a block."""
         record_purchases(self._house, chain)
         recorded = sale_of_buyer(self._house, export_id, payer)
         return recorded or standing_sale(self._house, chain, chain.market.purchase_of(payer, export_id))
-
-    def _note(self, authorization: Authorization) -> bool:
-        """Write a payment's nonce down before it is brought in; return whether it was heard for the first time."""
-        heard = {"node_id": authorization.payer.lower(), "nonce": "0x" + authorization.nonce.hex()}
-        with self._house.state.write() as connection:
-            return insert_once(
-                connection, nonces, **heard, expires_at_ms=authorization.valid_before_s * 1000 + 1000
-            )
 
     def _checked(self, offer: Offer, payment: Payment, chain: ChainClient) -> Authorization:
         """Return the transfer that was signed, if it is the one asked for and its signer's."""
@@ -226,6 +236,10 @@ class X402Till:
         if _signer(domain, transfer, payment.payload.signature).lower() != signed.payer.lower():
             raise WindrowError("payment_refused", "the signature is not the payer's")
         return transfer
+
+
+def _used() -> WindrowError:
+    return WindrowError("payment_refused", "it was used; sign another, which brings in nothing again")
 
 
 def _signer(domain: TokenDomain, transfer: Authorization, signature: str) -> str:

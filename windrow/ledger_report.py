@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from marketplace.payment import differences_from_chain
+from marketplace.taken_payments import payments_said
 from rewards.ledger import SOURCES, entries
 from rewards.ledger_checks import CHECKS
 from rewards.recompute import recompute
@@ -60,6 +61,7 @@ def verify_books(house: House, chain: ChainClient | None) -> dict[str, Any]:
     with house.state.read() as connection:
         count, assets = _sums(connection)
         found = {check.__name__.removeprefix("check_"): list(check(connection)) for check in CHECKS}
+        payments = payments_said(connection)
     checks = [_check(name, problems) for name, problems in found.items()]
     if chain is None:
         for name in ("sales", "chain"):
@@ -67,6 +69,9 @@ def verify_books(house: House, chain: ChainClient | None) -> dict[str, Any]:
     else:
         checks.append(_check("sales", differences_from_chain(house, chain)))
         checks.append(_check("chain", [problem.detail for problem in compare_with_chain(house, chain)]))
+    checks.append(
+        {"name": "payments", "state": "passed", "detail": payments}
+    )  # said, not judged: no money moved
     balanced = all(sums["given"] == sums["held"] for sums in assets.values())
     shown = {asset: {name: str(amount) for name, amount in sums.items()} for asset, sums in assets.items()}
     ok = balanced and all(check["state"] != "failed" for check in checks)

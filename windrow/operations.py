@@ -31,6 +31,7 @@ from aggregator.verification.drawing.audit_epochs import end_epoch, end_if_due
 from aggregator.verification.epochs.audit_closing import close_epochs
 from marketplace.acceptance import finish_orders
 from marketplace.payment import close_retired, list_on_chain, record_purchases
+from marketplace.taken_payments import TakenPayments
 from rewards.accountant import run_accountant
 from rewards.epoch import Signers, close_epoch
 from rewards.ledger import balance_of
@@ -179,7 +180,7 @@ class Operations:
             )
 
     async def sales(self) -> dict[str, Any]:
-        """Record new sales and claims from the chain and credit their royalties."""
+        """Record new sales and claims from the chain and credit their royalties; send payments again that it lost."""
         house = self._home.house
         client = await self._chain.client()
         async with self._busy:
@@ -190,6 +191,7 @@ class Operations:
                 )
             await asyncio.to_thread(close_retired, house, client, self._chain.operator)
             await asyncio.to_thread(finish_orders, house, client, self._chain.operator)
+            await asyncio.to_thread(TakenPayments(house).look, client, self._chain.operator)
             recorded = await asyncio.to_thread(record_purchases, house, client)
             await asyncio.to_thread(run_royalties, house)
             await asyncio.to_thread(reconcile_claims, house, client)
