@@ -32,6 +32,7 @@ from windrow_protocol.operators import parse_validators
 from windrow_protocol.ranked_domains import RankedDomains
 from windrow_protocol.settings import Resolved, env_layer, resolve
 from windrow_protocol.trust_rules import TrustRules
+from windrow_protocol.user_agent import PublishersUrl
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 PREFIX = "WINDROW_"
@@ -72,6 +73,9 @@ class HouseSettings(msgspec.Struct, frozen=True):
     metrics_port: Port = 0  # 0: nothing is served
     abuse_contact: Annotated[str, Meta(max_length=200)] = (
         ""  # where publishers write to; shown on /publishers
+    )
+    publishers_url: PublishersUrl = (
+        ""  # page that nodes point publishers to; empty: /publishers at `host` and `port`
     )
     personal_key_store: Literal["file", "keyring", "pkcs11"] = (
         "file"  # where the key over personal data is kept

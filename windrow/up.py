@@ -40,7 +40,7 @@ from windrow.metrics import HouseMetrics
 from windrow.operations import Operations
 from windrow.operator_socket import operator_routes, socket_path
 from windrow.ports import require_free
-from windrow.publishers_page import publisher_routes
+from windrow.publishers_page import publisher_routes, publishers_url_of
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.operators import parse_validators
@@ -136,6 +136,7 @@ def house_routes(
         pace=PaceRules(private_ms=round(settings.pace_private_s * 1000)),
         chain_facts=chain.facts,
         pay_of=partial(person_statement, home.house),
+        publishers_url=publishers_url_of(settings),
     )
     routes = [
         *doors.routes(),
