@@ -64,7 +64,7 @@ def _post_sale(house: House, sale: Any) -> int:
     with house.state.write() as connection:
         months = sold_months(connection, sale.dataset, sale.version)
         if months is not None:
-            return post(connection, price_transfers(sale)) + pay_sale(connection, sale, months)
+            return post(connection, price_transfers(sale)) + pay_sale(house, connection, sale, months)
         path = house.home / "exports" / sale.dataset / sale.version / "shares.parquet"
         return post(connection, sale_transfers(sale, read_shares(path)))
 

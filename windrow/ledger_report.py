@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
 from marketplace.payment import differences_from_chain
+from rewards.epoch_files import TERMS, sha256_hex
 from rewards.ledger import SOURCES, entries
 from rewards.ledger_checks import CHECKS
 from rewards.recompute import recompute
+from rewards.recompute_prices import price_differences
 from rewards.settlement import compare_with_chain
 from storage.house import House
 from windrow_protocol.errors import WindrowError
@@ -98,8 +101,24 @@ def _sums(connection: sa.Connection) -> tuple[int, dict[str, dict[str, int]]]:
     return count, dict(sorted(assets.items()))
 
 
+def _prices(folder: Path, header: dict[str, Any], lines: str) -> dict[str, Any]:
+    """Hold what a log pays against the terms that were published with it."""
+    if "economics_sha256" not in header:
+        return {"state": "not_checked", "differences": []}
+    try:
+        terms = (folder / TERMS).read_bytes()
+    except OSError as error:
+        raise WindrowError("not_found", f"{folder / TERMS}: {error.strerror}") from error
+    if sha256_hex(terms) != header["economics_sha256"]:
+        raise WindrowError("bad_proof", f"{folder.name}/{TERMS} was changed")
+    differences = list(islice(price_differences(lines, terms.decode()), 3))
+    return {"state": "failed" if differences else "passed", "differences": differences}
+
+
 def recompute_epoch(folder: Path) -> dict[str, Any]:
-    """Rebuild an epoch from its published log alone: `{ok, epoch_id, entries, accounts, total_wei, root, detail}`.
+    """Rebuild an epoch from its published log alone: `{ok, epoch_id, entries, accounts, total_wei, root,
+    prices, detail}`. Prices are held against the parameters of then, which lie beside the log; an epoch from before
+    there were any says `not_checked`.
 
     Raises WindrowError `not_found` when a file is missing, `unbalanced` when the log is no intact ledger, or
     `bad_proof` when the header is none.
@@ -112,13 +131,14 @@ def recompute_epoch(folder: Path) -> dict[str, Any]:
         raise WindrowError("not_found", f"{folder}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise WindrowError("bad_proof", f"{folder.name}/epoch.json: {error!r}"[:200]) from error
-    found = recompute(lines, str(wanted["asset"]))
+    found, prices = recompute(lines, str(wanted["asset"])), _prices(folder, header, lines)
     rebuilt = {"root": found.root, "total_wei": str(found.total), "ledger_head": found.head}
     different = [
         f"{name} is {value}, the header says {wanted[name]}"
         for name, value in rebuilt.items()
         if value != str(wanted[name])
     ]
+    different += prices["differences"]
     return {
         "ok": not different,
         "epoch_id": wanted["epoch_id"],
@@ -126,5 +146,6 @@ def recompute_epoch(folder: Path) -> dict[str, Any]:
         "accounts": len(found.allotted),
         "total_wei": str(found.total),
         "root": found.root,
+        "prices": prices["state"],
         "detail": "; ".join(different),
     }
