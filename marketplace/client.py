@@ -161,6 +161,7 @@ class MarketClient:
             price=str(purchase.price_wei),
             royalties=str(purchase.royalties_wei),
             fees=str(purchase.fees_wei),
+            burned=str(purchase.burned_wei),
             chain_id=quote.chain.chain_id,
             market=quote.chain.market,
             tx_hash=purchase.tx,

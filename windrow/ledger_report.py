@@ -23,6 +23,7 @@ from rewards.ledger_checks import CHECKS
 from rewards.recompute import recompute
 from rewards.recompute_prices import price_differences
 from rewards.settlement import compare_with_chain
+from rewards.supply import supply_differences
 from storage.house import House
 from windrow_protocol.errors import WindrowError
 
@@ -36,6 +37,7 @@ _HELD_AS: Final = {
     "pending": "pending",
     "bond": "bonds",
     "treasury": "treasury",
+    "burned": "burned",
     "fines": "fines",
     "personal": "for_history",
     "held": "for_history",
@@ -51,6 +53,7 @@ _SENTENCES: Final = {
     "claims_are_payouts": "what is called paid is what the payouts add up to",
     "epochs_follow": "each epoch's root, total and head follow from the entries, and nobody's amount fell",
     "sales": "every recorded sale is settled on the chain, and every settled sale is recorded",
+    "supply": "the supply is what was minted less what was burned, and every burn that the ledger has is among those",
     "chain": "the chain has the same root, total and payments",
 }
 
@@ -65,10 +68,11 @@ def verify_books(house: House, chain: ChainClient | None) -> dict[str, Any]:
         found = {check.__name__.removeprefix("check_"): list(check(connection)) for check in CHECKS}
     checks = [_check(name, problems) for name, problems in found.items()]
     if chain is None:
-        for name in ("sales", "chain"):
+        for name in ("sales", "supply", "chain"):
             checks.append({"name": name, "state": "not_checked", "detail": "no chain was asked"})
     else:
         checks.append(_check("sales", differences_from_chain(house, chain)))
+        checks.append(_check("supply", supply_differences(house, chain)))
         checks.append(_check("chain", [problem.detail for problem in compare_with_chain(house, chain)]))
     balanced = all(sums["given"] == sums["held"] for sums in assets.values())
     shown = {asset: {name: str(amount) for name, amount in sums.items()} for asset, sums in assets.items()}

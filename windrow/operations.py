@@ -170,7 +170,8 @@ class Operations:
             return terms_now(connection, self._home.house).economics
 
     def _list(self, client: ChainClient) -> None:
-        list_on_chain(self._home.house, client, self._chain.operator, self._in_force().royalty_bps)
+        of = self._in_force()
+        list_on_chain(self._home.house, client, self._chain.operator, of.royalty_bps, of.burn_bps)
 
     async def _close_audit_epoch(self) -> None:
         house = self._home.house
