@@ -27,6 +27,7 @@ from aggregator.roster import known_member, register, trust_of
 from aggregator.shared_commit import SharedCommit
 from storage.env import Request, Response, Route, json_response
 from storage.house import House
+from storage.pay_terms import terms_now
 from windrow_protocol import limits
 from windrow_protocol.limits import BATCH_WIRE_BYTES_MAX
 from windrow_protocol.messages import (
@@ -111,6 +112,7 @@ class Doors:
         day = day_of(self._house.now_ms())
         with self._house.state.read() as connection:
             trust = trust_of(self._house, connection)
+            terms = terms_now(connection, self._house).published()
         return json_response(
             {
                 "network": self._house.network,
@@ -122,6 +124,7 @@ class Doors:
                 "server_time_ms": self._house.now_ms(),
                 "limits": {**bounds, "leases_per_request_max": limits.LEASES_PER_REQUEST_MAX},
                 "rules": self._house.rules,
+                "economics": {**terms, "next": self._next_parameters(terms)},
                 "ranked_domains": self._house.ranked and self._house.ranked.as_dict(),
                 "assignment": {
                     "day": day,
@@ -131,6 +134,11 @@ class Doors:
                 "chain": dict(self._chain_facts()),
             }
         )
+
+    def _next_parameters(self, terms: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the economic parameters of the next audit epoch, None where they stay as they are."""
+        following = self._house.economics.published()
+        return None if following == terms["parameters"] else following
 
     async def register(self, request: Request) -> Response:
         """Register a node under its payout address; the same again is the same."""

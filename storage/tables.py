@@ -346,6 +346,7 @@ sales = sa.Table(
     sa.Column("price", Uint256, nullable=False),
     sa.Column("royalties", Uint256, nullable=False),
     sa.Column("fees", Uint256, nullable=False),
+    sa.Column("burned", Uint256, nullable=False, default=0),  # destroyed by the sale itself
     sa.Column("tx_hash", sa.Text, nullable=False),
     sa.Column("block", sa.BigInteger, nullable=False),
     _time("sold_at_ms"),

@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -40,6 +40,7 @@ from rewards.personal_pay import POOL, fund, run_personal_pay
 from rewards.royalties import run_royalties
 from rewards.settlement import reconcile_claims, relay_due
 from storage.backup import KEYS, LOST_WITHOUT, write_backup
+from storage.pay_terms import terms_now
 from windrow.chain_link import ChainLink, open_chain
 from windrow.health import HouseHealth, health_of
 from windrow.home import OpenHome, open_home
@@ -48,7 +49,11 @@ from windrow.lake_operations import LakeOperations
 from windrow.ledger_report import verify_books
 from windrow.settings import HouseSettings
 from windrow.summary import public_figures, summarise
+from windrow_protocol.economics import Economics
 from windrow_protocol.errors import WindrowError
+
+if TYPE_CHECKING:
+    from chain.client import ChainClient
 
 AUDIT_POLL_S = 0.5
 OPERATIONS = (
@@ -118,9 +123,7 @@ class Operations:
             )
             if not dry_run:
                 client = await self._chain.client()
-                await asyncio.to_thread(
-                    list_on_chain, house, client, self._chain.operator, self._settings.royalty_bps
-                )
+                await asyncio.to_thread(self._list, client)
         return {
             "dataset": export.dataset,
             "version": export.version,
@@ -152,7 +155,7 @@ class Operations:
             epoch = await close_epoch(
                 self._home.house, client, Signers(owner=self._chain.operator, minter=self._chain.operator)
             )
-            least_wei = self._settings.relay_due_wei_min
+            least_wei = self._in_force().relay_due_wei_min
             if least_wei:
                 relayer = self._chain.claims_relayer()
                 await asyncio.to_thread(relay_due, self._home.house, client, relayer, least_wei)
@@ -162,6 +165,15 @@ class Operations:
             "total_wei": str(epoch.total),
             "state": epoch.state,
         }
+
+    def _in_force(self) -> Economics:
+        """Return the economic parameters of the audit epoch under way."""
+        with self._home.house.state.read() as connection:
+            return terms_now(connection, self._home.house).economics
+
+    def _list(self, client: ChainClient) -> None:
+        of = self._in_force()
+        list_on_chain(self._home.house, client, self._chain.operator, of.royalty_bps, of.burn_bps)
 
     async def _close_audit_epoch(self) -> None:
         house = self._home.house
@@ -186,9 +198,7 @@ class Operations:
         async with self._busy:
             await self._settle_logs()
             if client.depth_blocks:  # an offer that a reorganisation took back is made again
-                await asyncio.to_thread(
-                    list_on_chain, house, client, self._chain.operator, self._settings.royalty_bps
-                )
+                await asyncio.to_thread(self._list, client)
             await asyncio.to_thread(close_retired, house, client, self._chain.operator)
             await asyncio.to_thread(finish_orders, house, client, self._chain.operator)
             await asyncio.to_thread(TakenPayments(house).look, client, self._chain.operator)
