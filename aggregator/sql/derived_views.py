@@ -53,6 +53,7 @@ _NETWORK_DAILY: Final = DerivedView(
         DerivedColumn("sales", WHOLE, "sales"),
         DerivedColumn("sold", WEI, "their prices, in wei"),
         DerivedColumn("royalties", WEI, "of those, to the rows' owners, in wei"),
+        DerivedColumn("burned", WEI, "of those, destroyed, in wei"),
     ),
     ("leases", "verdicts", "contributions", "ledger", "sales"),
     """
@@ -76,7 +77,7 @@ _NETWORK_DAILY: Final = DerivedView(
         FROM ledger WHERE 'emission' IN (debit, credit) GROUP BY day
     ), bought AS (
         SELECT date_trunc('day', sold_at) AS day,
-            count(*) AS sales, sum(price) AS sold, sum(royalties) AS royalties
+            count(*) AS sales, sum(price) AS sold, sum(royalties) AS royalties, sum(burned) AS burned
         FROM sales GROUP BY day
     ), days AS (
         SELECT day FROM fetched UNION SELECT day FROM judged UNION SELECT day FROM paid UNION SELECT day FROM bought
@@ -95,7 +96,8 @@ _NETWORK_DAILY: Final = DerivedView(
         minted * 1e6 / nullif(tokens_accepted, 0)::DOUBLE AS minted_per_million_tokens,
         coalesce(sales, 0)::BIGINT AS sales,
         coalesce(sold, 0)::DECIMAL(38, 0) AS sold,
-        coalesce(royalties, 0)::DECIMAL(38, 0) AS royalties
+        coalesce(royalties, 0)::DECIMAL(38, 0) AS royalties,
+        coalesce(burned, 0)::DECIMAL(38, 0) AS burned
     FROM days LEFT JOIN fetched USING (day) LEFT JOIN judged USING (day) LEFT JOIN paid USING (day)
         LEFT JOIN bought USING (day)
     WHERE day IS NOT NULL ORDER BY day DESC

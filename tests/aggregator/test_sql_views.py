@@ -61,7 +61,7 @@ CONTRACT = {
     "imports": "contribution_id:V seq:B record_id:V file_sha256:V file_name:V imported_at:T",
     "network_daily": "day:T nodes_active:B nodes_verified:B leases_over:B fetches:B bytes_wire:B "
     "documents_accepted:B tokens_accepted:B fetches_per_document:D minted:W minted_per_document:D "
-    "minted_per_million_tokens:D sales:B sold:W royalties:W",
+    "minted_per_million_tokens:D sales:B sold:W royalties:W burned:W",
 }
 KINDS = {"V": "VARCHAR", "B": "BIGINT", "D": "DOUBLE", "T": "TIMESTAMP", "W": "DECIMAL(38,0)", "Y": "BOOLEAN"}
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,7 +157,7 @@ def test_each_day_of_the_network_is_counted_once(tmp_path: Path) -> None:
             {"created_at_ms": MOMENT_MS, "debit": "pending:a", "credit": "emission", "amount": WEI},
             {"created_at_ms": MOMENT_MS, "debit": "pending:a", "credit": "posted:a", "amount": WEI},
         ],
-        "sales": [{"sold_at_ms": MOMENT_MS + day, "price": 5, "royalties": 3}],
+        "sales": [{"sold_at_ms": MOMENT_MS + day, "price": 5, "royalties": 3, "burned": 1}],
     }
     state = State.open(world.url)
     with state.write() as connection:
@@ -184,8 +184,10 @@ def test_each_day_of_the_network_is_counted_once(tmp_path: Path) -> None:
         "sales": 0,
         "sold": "0",
         "royalties": "0",
+        "burned": "0",
     }
-    assert (second["day"], second["sold"], second["royalties"]) == ("2026-01-02 00:00:00", "5", "3")
+    sums = [second[name] for name in ("day", "sold", "royalties", "burned")]
+    assert sums == ["2026-01-02 00:00:00", "5", "3", "1"]
     assert (second["documents_accepted"], second["fetches_per_document"]) == (0, None)
     joined = "SELECT d.day, n.role FROM network_daily d LEFT JOIN nodes n ON true WHERE d.sales > 0"
     assert ask_world(world, joined).rows == [["2026-01-02 00:00:00", None]]
