@@ -124,9 +124,11 @@ class TakenPayments:
         transfer = _transfer(row, chain.market.address)
         sale = chain.market.sale_paid_by(row.payer, transfer.nonce)
         if sale is None:
-            had = chain.market.purchase_of(row.payer, row.export_id)
-            if had is not None:
-                return had.block <= chain.settled_head() and self._end(row, "already_bought")
+            each_asset = chain.of_each_asset()
+            had = [each for one in each_asset if (each := one.market.purchase_of(row.payer, row.export_id))]
+            if had:
+                settled = min(each.block for each in had) <= chain.settled_head()
+                return settled and self._end(row, "already_bought")
             reason = _void_by_now(chain, row, transfer)
             if reason:
                 return self._end(row, reason)
