@@ -136,7 +136,7 @@ class RewardDoors:
         # an account without a leaf leaves no trace
         await asyncio.to_thread(allotment_of, self._house, account, asset)
         try:
-            chain, relayer = self._chain(), self._relayer()
+            chain, relayer = self._chain(), self._relayer().of(asset)
             paid = await asyncio.to_thread(relay_claim, self._house, chain, relayer, account, asset)
         except Exception:
             self._failed_at_ms[account] = self._house.now_ms()

@@ -92,15 +92,15 @@ def relay_claim(
 ) -> PaidClaim:
     """Have an account paid what its leaf allots of an asset beyond what it had, and record it when it is settled.
 
-    Where settling takes blocks, `reconcile_claims` records it later. Raises what `allotment_of` and `Relayer.claim`
-    raise; after a kill or an error, calling again is safe.
+    The relayer has to be that of the asset. Where settling takes blocks, `reconcile_claims` records it later. Raises
+    what `allotment_of` and `Relayer.claim` raise; after a kill or an error, calling again is safe.
     """
     due = allotment_of(house, account, asset)
     with house.state.read() as connection:
         recorded = balance_of(connection, claimed_account(due.account), asset)
     if recorded >= due.cumulative_wei:
         return PaidClaim(due.epoch.epoch_id, due.account, recorded, 0, "")
-    chain, relayer = chain.of(asset), relayer.of(asset)
+    chain = chain.of(asset)
     if chain.distributor.claimed(due.account) != recorded:
         reconcile_claims(house, chain)
     outcome = relayer.claim(due.account, due.cumulative_wei, due.proof)
