@@ -44,7 +44,7 @@ CONTRACT = {
     "payouts": "epoch_id:B account:V asset:V cumulative:W paid:W tx_hash:V paid_at:T",
     "consents": "consent_receipt_id:V contribution_id:V source:V purpose:V items:B given_at:T",
     "exports": "dataset:V version:V export_id:V manifest_sha256:V rows:B tokens:B bytes:B price:W created_at:T",
-    "sales": "sale_id:V dataset:V version:V buyer:V price:W royalties:W fees:W tx_hash:V sold_at:T",
+    "sales": "sale_id:V dataset:V version:V buyer:V price:W royalties:W fees:W tx_hash:V sold_at:T asset:V",
     "audits": "contribution_id:V seq:B lease_id:V node_id:V outcome:V epoch_id:B rate_ppm:B share_ppm:B value_ppm:B "
     "state:V opened_at:T",
     "truths": "contribution_id:V ordinal:B operator:V state:V lease_id:V opened_at:T",
