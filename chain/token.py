@@ -18,9 +18,10 @@ from eth_typing import HexStr
 from web3 import Web3
 from web3.types import BlockIdentifier
 
+from chain.assets import WIND, Asset
 from chain.bound import BoundContract
 from chain.sender import TxDone
-from chain.typed_data import Authorization, TokenDomain, permit, transfer_authorization
+from chain.typed_data import Authorization, permit, transfer_authorization
 from windrow_protocol.merkle import checksum_address
 
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ _NOBODY = "0x" + "00" * 20
 class TokenOps:
     """Operations of one WindToken."""
 
-    def __init__(self, contract: BoundContract, chain_id: int) -> None:
+    def __init__(self, contract: BoundContract, chain_id: int, asset: Asset = WIND) -> None:
         self._contract = contract
         self.address: str = contract.address
-        self.domain = TokenDomain(chain_id, contract.address)
+        self.domain = asset.domain(chain_id, contract.address)
 
     def balance_of(self, account: str) -> int:
         """An account's WIND in wei."""

@@ -165,7 +165,8 @@ def judge_order(
     Raises WindrowError `unknown_payment`, `bad_terms` (not the ones that were paid under), `export_corrupt`,
     `chain_rejected`, `chain_pending` (not settled yet) or `chain_unreachable`.
     """
-    held = chain.orders.ordered_in(request.tx_hash)
+    placed = ((one, one.orders.ordered_in(request.tx_hash)) for one in chain.of_each_asset())
+    chain, held = next(((one, held) for one, held in placed if held), (chain, None))
     if held is None:
         raise WindrowError("unknown_payment", f"{request.tx_hash} places no order here")
     if held.block > chain.settled_head():  # before that its number may come to be another buyer's order

@@ -219,7 +219,7 @@ def _sale(
         version=export.version,
         export_id=export.export_id,
         buyer=purchase.buyer,
-        asset=export.asset,
+        asset=chain.asset.symbol,
         price=purchase.price_wei,
         royalties=purchase.royalties_wei,
         fees=purchase.fees_wei,

@@ -57,6 +57,11 @@ _REFUSED: Final = {
     "ERC3009InvalidAuthorizationTime": "authorization_expired",
     "ListingClosed": "version_retired",
 }
+# The same by tokens that answer with sentences, as USDC does.
+_SAID: Final = {
+    "transfer amount exceeds balance": "balance_gone",
+    "authorization is expired": "authorization_expired",
+}
 
 
 class TakenPayments:
@@ -124,9 +129,11 @@ class TakenPayments:
         transfer = _transfer(row, chain.market.address)
         sale = chain.market.sale_paid_by(row.payer, transfer.nonce)
         if sale is None:
-            had = chain.market.purchase_of(row.payer, row.export_id)
-            if had is not None:
-                return had.block <= chain.settled_head() and self._end(row, "already_bought")
+            each_asset = chain.of_each_asset()
+            had = [each for one in each_asset if (each := one.market.purchase_of(row.payer, row.export_id))]
+            if had:
+                settled = min(each.block for each in had) <= chain.settled_head()
+                return settled and self._end(row, "already_bought")
             reason = _void_by_now(chain, row, transfer)
             if reason:
                 return self._end(row, reason)
@@ -165,10 +172,7 @@ class TakenPayments:
 
     def _refused(self, row: Any, error: WindrowError) -> None:
         """Keep what the chain said; that the time is over is no news where another reason came first."""
-        used = error.code == "unknown_payment"
-        said = (
-            "authorization_used" if used else _REFUSED.get(error.facts.get("reverted", ""), "chain_rejected")
-        )
+        said = _reason(error)
         reason = row.reason if said == "authorization_expired" and row.reason else said
         if reason != row.reason:
             log.warning("payment_not_brought_in", payer=row.payer, export_id=row.export_id, reason=reason)
@@ -229,6 +233,13 @@ def payments_said(connection: sa.Connection) -> str:
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(void.items()))
     said = f"{len(rows) - void.total()} signed payments are not settled yet"
     return f"{said}; {void.total()} came to nothing: {reasons}" if void else said
+
+
+def _reason(error: WindrowError) -> str:
+    if error.code == "unknown_payment":
+        return "authorization_used"
+    in_words = (code for words, code in _SAID.items() if words in error.detail)
+    return _REFUSED.get(error.facts.get("reverted", "")) or next(in_words, "chain_rejected")
 
 
 def _hear(connection: sa.Connection, transfer: Authorization) -> bool:

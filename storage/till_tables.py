@@ -1,4 +1,4 @@
-"""Signed payments that were taken and are not settled yet.
+"""Signed payments that were taken and are not settled yet, and what is listed in other assets.
 
 Rules: a row is written before its transfer is sent, and goes when the sale that it made is settled. A void one stays
 for a while, without its signature, to say what came to nothing and why.
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from storage.host_tables import metadata
 from storage.tables import Uint256
 
-__all__ = ["metadata"]  # with this table in it
+__all__ = ["metadata"]  # with these tables in it
 
 taken_payments = sa.Table(
     "taken_payments",
@@ -34,4 +34,12 @@ taken_payments = sa.Table(
     sa.Column("tx_hash", sa.Text, nullable=False),  # in which the sale stood last; empty: no files were given
     sa.Column("taken_at_ms", sa.BigInteger, nullable=False),
     sa.Column("changed_at_ms", sa.BigInteger, nullable=False),
+)
+asset_listings = sa.Table(
+    "asset_listings",
+    metadata,
+    sa.Column(
+        "market", sa.Text, primary_key=True
+    ),  # chain id and contract, of another asset than the network's own
+    sa.Column("export_id", sa.Text, primary_key=True),  # whose listing there is settled
 )

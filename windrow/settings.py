@@ -55,6 +55,9 @@ class HouseSettings(msgspec.Struct, frozen=True):
     chain_id: Annotated[int, Meta(ge=1)] = 31_337
     devnet_port: Port = 8545
     devnet_fund: list[str] = []  # addresses that get test ether and WIND on the embedded devnet
+    stablecoin: Annotated[str, Meta(pattern="^(0x[0-9a-fA-F]{40})?$(?!\\n)")] = (
+        ""  # address of a further token that the market takes, with EIP-3009, such as USDC
+    )
     settle_depth_blocks: Annotated[int, Meta(ge=0, le=SETTLE_DEPTH_BLOCKS_MAX)] = (
         SETTLE_DEPTH_BLOCKS  # what lies under fewer blocks is not settled; the embedded devnet needs none
     )

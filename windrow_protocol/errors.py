@@ -209,6 +209,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("key_gone", "The key of this is gone, so nobody can read it", "nothing to do where it was withdrawn; else restore the operator's key", 410),
     Reason("no_node_key", "This home has no node key", "start the node once with `windrow node run`, or set WINDROW_NODE_HOME", 409, 2),
     # --- money ---------------------------------------------------------------------------------------------------------
+    Reason("wrong_asset", "The token is not the one configured", "compare address, EIP-712 name, version and decimals with what its issuer says", 500),
     Reason("wrong_chain", "The RPC serves another chain than configured", "set WINDROW_RPC_URL and the chain id to the same chain", 400, 2),
     Reason("chain_unreachable", "The chain's RPC does not answer", "start it, or correct WINDROW_RPC_URL", 503),
     Reason("chain_rejected", "The chain rejected the transaction", "see the reason given", 409),

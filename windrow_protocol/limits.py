@@ -172,6 +172,7 @@ JUDGEMENT_MEMORY_BYTES_MAX: Final = (
 )
 PAYMENT_HEADER_CHARS_MAX: Final = 8_000  # an x402 payment in a header
 PAYMENT_LIFE_S_MAX: Final = 600  # an x402 payment may be valid for so long
+PRICES_MAX: Final = 16  # assets besides the network's own that one version has a price in
 VOID_PAYMENTS_KEPT_MS: Final = 90 * 86_400_000  # what came of a payment that came to nothing
 
 # --- SQL from people ------------------------------------------------------------------------------

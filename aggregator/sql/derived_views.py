@@ -50,8 +50,8 @@ _NETWORK_DAILY: Final = DerivedView(
         DerivedColumn("minted", WEI, "pay from emission less what was taken back, in wei"),
         DerivedColumn("minted_per_document", REAL, "of that for each accepted text, in wei"),
         DerivedColumn("minted_per_million_tokens", REAL, "of that for a million accepted tokens, in wei"),
-        DerivedColumn("sales", WHOLE, "sales"),
-        DerivedColumn("sold", WEI, "their prices, in wei"),
+        DerivedColumn("sales", WHOLE, "sales, in whatever token"),
+        DerivedColumn("sold", WEI, "prices of those paid in WIND, in wei"),
         DerivedColumn("royalties", WEI, "of those, to the rows' owners, in wei"),
         DerivedColumn("burned", WEI, "of those, destroyed, in wei"),
     ),
@@ -77,7 +77,10 @@ _NETWORK_DAILY: Final = DerivedView(
         FROM ledger WHERE 'emission' IN (debit, credit) GROUP BY day
     ), bought AS (
         SELECT date_trunc('day', sold_at) AS day,
-            count(*) AS sales, sum(price) AS sold, sum(royalties) AS royalties, sum(burned) AS burned
+            count(*) AS sales,
+            sum(price) FILTER (asset = 'WIND') AS sold,
+            sum(royalties) FILTER (asset = 'WIND') AS royalties,
+            sum(burned) AS burned
         FROM sales GROUP BY day
     ), days AS (
         SELECT day FROM fetched UNION SELECT day FROM judged UNION SELECT day FROM paid UNION SELECT day FROM bought

@@ -45,7 +45,8 @@ CONTRACT = {
     "payouts": "epoch_id:B account:V asset:V cumulative:W paid:W tx_hash:V paid_at:T",
     "consents": "consent_receipt_id:V contribution_id:V source:V purpose:V items:B given_at:T",
     "exports": "dataset:V version:V export_id:V manifest_sha256:V rows:B tokens:B bytes:B price:W created_at:T",
-    "sales": "sale_id:V dataset:V version:V buyer:V price:W royalties:W fees:W burned:W tx_hash:V sold_at:T",
+    "sales": "sale_id:V dataset:V version:V buyer:V price:W royalties:W fees:W burned:W tx_hash:V sold_at:T "
+    "asset:V",
     "audits": "contribution_id:V seq:B lease_id:V node_id:V outcome:V epoch_id:B rate_ppm:B share_ppm:B value_ppm:B "
     "state:V opened_at:T",
     "truths": "contribution_id:V ordinal:B operator:V state:V lease_id:V opened_at:T",
@@ -157,7 +158,10 @@ def test_each_day_of_the_network_is_counted_once(tmp_path: Path) -> None:
             {"created_at_ms": MOMENT_MS, "debit": "pending:a", "credit": "emission", "amount": WEI},
             {"created_at_ms": MOMENT_MS, "debit": "pending:a", "credit": "posted:a", "amount": WEI},
         ],
-        "sales": [{"sold_at_ms": MOMENT_MS + day, "price": 5, "royalties": 3, "burned": 1}],
+        "sales": [
+            {"sold_at_ms": MOMENT_MS + day, "price": 5, "royalties": 3, "burned": 1, "asset": "WIND"},
+            {"sold_at_ms": MOMENT_MS + day, "price": 70, "royalties": 49, "burned": 0, "asset": "USDC"},
+        ],
     }
     state = State.open(world.url)
     with state.write() as connection:
@@ -186,8 +190,8 @@ def test_each_day_of_the_network_is_counted_once(tmp_path: Path) -> None:
         "royalties": "0",
         "burned": "0",
     }
-    sums = [second[name] for name in ("day", "sold", "royalties", "burned")]
-    assert sums == ["2026-01-02 00:00:00", "5", "3", "1"]
+    sums = [second[name] for name in ("day", "sales", "sold", "royalties", "burned")]
+    assert sums == ["2026-01-02 00:00:00", 2, "5", "3", "1"]
     assert (second["documents_accepted"], second["fetches_per_document"]) == (0, None)
     joined = "SELECT d.day, n.role FROM network_daily d LEFT JOIN nodes n ON true WHERE d.sales > 0"
     assert ask_world(world, joined).rows == [["2026-01-02 00:00:00", None]]
