@@ -27,6 +27,8 @@ from windrow_protocol.merkle import checksum_address
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
+_NOBODY = "0x" + "00" * 20
+
 
 class TokenOps:
     """Operations of one WindToken."""
@@ -40,9 +42,20 @@ class TokenOps:
         """An account's WIND in wei."""
         return int(self._contract.read("balanceOf", Web3.to_checksum_address(account)))
 
-    def total_supply(self) -> int:
+    def total_supply(self, block: BlockIdentifier = "pending") -> int:
         """All WIND there is, in wei."""
-        return int(self._contract.read("totalSupply"))
+        return int(self._contract.read("totalSupply", block=block))
+
+    def minted_and_burned(self, from_block: int, to_block: int) -> tuple[int, int]:
+        """All that was ever made and destroyed in a range of blocks, in wei: the transfers from and to nobody."""
+        made, gone = (
+            sum(
+                event["args"]["value"]
+                for event in self._contract.events("Transfer", from_block, to_block, of)
+            )
+            for of in ({"from": _NOBODY}, {"to": _NOBODY})
+        )
+        return made, gone
 
     def minter(self) -> str:
         """The only address that may mint."""

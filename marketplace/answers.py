@@ -7,7 +7,7 @@ Does not: ask or pay (`marketplace.client` does). Usage: `quote: Quote = client.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import msgspec
@@ -107,6 +107,7 @@ class Receipt:
     price: str
     royalties: str
     fees: str
+    burned: str = field(default="0", kw_only=True)  # not in what earlier versions wrote
     chain_id: int
     market: str
     tx_hash: str

@@ -54,6 +54,7 @@ __all__ = ["MarketClient", "Quote", "Receipt"]
 
 PURCHASE_NAME: Final = "purchase.json"
 PROOFS_FOLDER: Final = "proofs"
+EPOCH_TERMS: Final = "economics.json"
 EPOCH_FILES: Final = ("tree.json", "ledger.ndjson", "epoch.json", "epoch.jws")
 _SMALL_BYTES_MAX: Final = 16_000_000
 _EPOCH_BYTES_MAX: Final = 4_000_000_000
@@ -157,6 +158,7 @@ class MarketClient:
             price=str(purchase.price_wei),
             royalties=str(purchase.royalties_wei),
             fees=str(purchase.fees_wei),
+            burned=str(purchase.burned_wei),
             chain_id=chain.chain_id,
             market=chain.deployment.market,
             tx_hash=purchase.tx,
@@ -184,6 +186,11 @@ class MarketClient:
         for name in EPOCH_FILES:
             url = f"/v1/epochs/{folder.name}/{name}"
             self._http.save(url, folder / name, bytes_max=_EPOCH_BYTES_MAX)
+        if (
+            b"economics_sha256" in (folder / "epoch.json").read_bytes()
+        ):  # not of an epoch by an earlier version
+            url = f"/v1/epochs/{folder.name}/{EPOCH_TERMS}"
+            self._http.save(url, folder / EPOCH_TERMS, bytes_max=_SMALL_BYTES_MAX)
         return folder
 
     def _bought_under(

@@ -137,7 +137,7 @@ class Delivery:
 
 def _receipt(sale: Any, offer: Offer) -> dict[str, Any]:
     """Return what a receipt of sale says; the transaction says the same on chain."""
-    amounts = {name: str(getattr(sale, name)) for name in ("price", "royalties", "fees")}
+    amounts = {name: str(getattr(sale, name)) for name in ("price", "royalties", "fees", "burned")}
     return {
         "export_id": offer.manifest.export_id,  # a retired version's successor, where that was bought
         "manifest_sha256": offer.manifest_sha256,

@@ -1,10 +1,10 @@
 """Payments on chain: offers exports there, and writes every purchase found there into `sales` once.
 
 Rules: the chain is the record of what was paid; `sales` is its fold. A sale's id follows from chain, market and the
-market's own number, so reading a block twice gives one row. The export and its manifest must be ours, and royalties
-and fees must make up the price, before a sale counts. The cursor moves in the same transaction as the sales. Only what
-is settled (`ChainClient.depth_blocks`) is written down, because royalties follow from it and are never taken back; a
-purchase in a block above that opens the files already (`standing_sale`).
+market's own number, so reading a block twice gives one row. The export and its manifest must be ours, and royalties,
+fees and what was burned must make up the price, before a sale counts. The cursor moves in the same transaction as the
+sales. Only what is settled (`ChainClient.depth_blocks`) is written down, because royalties follow from it and are never
+taken back; a purchase in a block above that opens the files already (`standing_sale`).
 
 Does not: hold keys, deliver, or post royalties (rewards reads `sales`).
 
@@ -52,6 +52,7 @@ class Sale:
     price: int
     royalties: int
     fees: int
+    burned: int
     tx_hash: str
     block: int
     sold_at_ms: int
@@ -65,13 +66,15 @@ def sale_id_for(chain_id: int, market: str, number: int, tx_hash: str) -> str:
 
 
 def list_on_chain(
-    house: House, chain: ChainClient, operator_key: LocalAccount, royalty_bps: int
+    house: House, chain: ChainClient, operator_key: LocalAccount, royalty_bps: int, burn_bps: int = 0
 ) -> list[str]:
     """Offer on chain every published version that is not marked as listed; again is the same as once.
 
+    An offer keeps its shares: others hold for what is listed from then on.
+
     A kill between publishing, offering and marking is mended by the next call; on another market than the last one
     everything is offered again. Returns the export ids listed now.
-    Raises WindrowError `chain_rejected` (offered with other terms), `export_corrupt` or `chain_unreachable`.
+    Raises WindrowError `chain_rejected` (offered for another price), `export_corrupt` or `chain_unreachable`.
     """
     market = chain.market_key()
     with house.state.write() as connection:
@@ -83,7 +86,8 @@ def list_on_chain(
     catalogue = Catalogue(house)
     for export_id in export_ids:
         offer = catalogue.offer_of(export_id)
-        chain.market.list_export(operator_key, export_id, offer.manifest_sha256, offer.price_wei, royalty_bps)
+        shares = (royalty_bps, burn_bps)
+        chain.market.list_export(operator_key, export_id, offer.manifest_sha256, offer.price_wei, *shares)
         settled = chain.settled_state()
         if settled is not None and chain.market.listing(export_id, settled) is not None:
             _mark_listed(house, export_id, True)
@@ -202,7 +206,8 @@ def _sale(
 ) -> Sale | None:
     """Return what a purchase is to us, or None (logged) when it is not a sale of an export of this house."""
     export = known.get(purchase.export_sha256)
-    whole = purchase.royalties_wei + purchase.fees_wei == purchase.price_wei
+    parts = purchase.royalties_wei + purchase.fees_wei + purchase.burned_wei
+    whole = parts == purchase.price_wei
     if export is None or export.manifest_sha256 != purchase.manifest_sha256 or not whole:
         reason = "unknown_export" if export is None else "other_manifest" if whole else "unbalanced"
         log.warning("purchase_not_counted", tx=purchase.tx, reason=reason)
@@ -218,6 +223,7 @@ def _sale(
         price=purchase.price_wei,
         royalties=purchase.royalties_wei,
         fees=purchase.fees_wei,
+        burned=purchase.burned_wei,
         tx_hash=purchase.tx,
         block=purchase.block,
         sold_at_ms=time_ms(purchase.block),

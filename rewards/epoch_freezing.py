@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import sqlalchemy as sa
@@ -23,12 +24,14 @@ from rewards.epoch_files import (
     HEADER,
     LEDGER,
     SIGNED,
+    TERMS,
     TREE,
     epoch_folder,
     header_bytes,
     ledger_bytes,
     read_tree,
     sha256_hex,
+    terms_bytes,
     tree_bytes,
 )
 from rewards.epoch_rows import Epoch, header_of, insert_epoch, latest_accepted, move, newest_id
@@ -36,6 +39,7 @@ from rewards.epoch_tree import epoch_tree
 from rewards.ledger import ASSET, balances, cumulative, last_entry
 from rewards.ledger_checks import verify_ledger
 from rewards.recompute import recompute
+from rewards.recompute_prices import price_differences
 from storage.house import House
 from windrow_protocol.errors import WindrowError
 
@@ -69,7 +73,8 @@ def freeze(house: House, look: Callable[[], OnChain], asset: str = ASSET) -> Epo
             )
         _require_monotone(before, leaves)
         _require_intact(connection)
-        published = ledger_bytes(connection, entry_seq)
+        published, terms = ledger_bytes(connection, entry_seq), terms_bytes(connection, entry_seq)
+    _require_priced(published, terms)
     tree = epoch_tree(leaves)
     _require_agreement(published, asset, tree.root, tree.total, head)
     previous_root, on_chain = previous.root if previous else NO_ROOT, look()
@@ -85,6 +90,7 @@ def freeze(house: House, look: Callable[[], OnChain], asset: str = ASSET) -> Epo
         "total_wei": str(tree.total),
         "tree_sha256": sha256_hex(tree_bytes(tree)),
         "ledger_sha256": sha256_hex(published),
+        "economics_sha256": sha256_hex(terms),
         "previous_root": previous_root,
         "chain_id": on_chain.chain_id,
         "distributor": on_chain.distributor,
@@ -109,14 +115,14 @@ def freeze(house: House, look: Callable[[], OnChain], asset: str = ASSET) -> Epo
 
 
 def publish(house: House, epoch: Epoch) -> Epoch:
-    """Write the four files, read them back, and let the second implementation judge what lies there.
+    """Write the files, read them back, and let the second implementation judge what lies there.
 
     Raises WindrowError `unbalanced`, `folds_disagree`, or what reading raises.
     """
     header = header_of(house, epoch)
     with house.state.read() as connection:
         tree = epoch_tree(cumulative(balances(connection, epoch.asset, epoch.entry_seq)))
-        published = ledger_bytes(connection, epoch.entry_seq)
+        published, terms = ledger_bytes(connection, epoch.entry_seq), terms_bytes(connection, epoch.entry_seq)
     if (tree.root, sha256_hex(published)) != (epoch.root, header["ledger_sha256"]):
         raise WindrowError(
             "unbalanced", f"the ledger up to entry {epoch.entry_seq} changed after it was frozen"
@@ -124,6 +130,8 @@ def publish(house: House, epoch: Epoch) -> Epoch:
     folder = epoch_folder(house.home, epoch.epoch_id)
     house.env.disk.write_durably(folder / TREE, tree_bytes(tree))
     house.env.disk.write_durably(folder / LEDGER, published)
+    if header.get("economics_sha256") == sha256_hex(terms):  # not of an epoch frozen by an earlier version
+        house.env.disk.write_durably(folder / TERMS, terms)
     house.env.disk.write_durably(folder / HEADER, header_bytes(header))
     house.env.disk.write_durably(folder / SIGNED, epoch.header_jws.encode())
     read_back = house.env.disk.read_range(folder / LEDGER, 0, len(published))
@@ -151,6 +159,12 @@ def _require_agreement(published: bytes, asset: str, root: str, total: int, head
         raise WindrowError(
             "folds_disagree", f"{root} with {total} here, {second.root} with {second.total} there"
         )
+
+
+def _require_priced(published: bytes, terms: bytes) -> None:
+    found = list(islice(price_differences(published.decode(), terms.decode()), 3))
+    if found:
+        raise WindrowError("folds_disagree", "; ".join(found))
 
 
 def _require_same_chain(on_chain: OnChain, previous_root: str) -> None:

@@ -168,7 +168,7 @@ def routes(
             "GET",
             "/v1/epochs/{epoch_id}/{name}",
             doors.epoch_file,
-            "One of an epoch's files: tree.json, ledger.ndjson, epoch.json, epoch.jws",
+            "One of an epoch's files: tree.json, ledger.ndjson, economics.json, epoch.json, epoch.jws",
         ),
         Route(
             "POST",

@@ -42,13 +42,16 @@ from rewards.personal_pay import POOL, fund, run_personal_pay
 from rewards.royalties import run_royalties
 from rewards.settlement import reconcile_claims, relay_due
 from storage.backup import KEYS, LOST_WITHOUT, write_backup
+from storage.pay_terms import terms_now
 from windrow.chain_link import ChainLink, open_chain
+from windrow.health import HouseHealth, health_of
 from windrow.home import OpenHome, open_home
 from windrow.host_operations import HostOperations
 from windrow.lake_operations import LakeOperations
 from windrow.ledger_report import verify_books
 from windrow.settings import HouseSettings
 from windrow.summary import public_figures, summarise
+from windrow_protocol.economics import Economics
 from windrow_protocol.errors import WindrowError
 
 if TYPE_CHECKING:
@@ -58,7 +61,7 @@ AUDIT_POLL_S = 0.5
 OPERATIONS = (
     *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain", "ledger_verify"),
     *("lake_annotate", "lake_check", "lake_compact", "lake_stats"),
-    *("host_token", "host_takedown", "host_release", "host_list"),
+    *("host_token", "host_takedown", "host_release", "host_receipt", "host_list"),
     *("import_documents", "settle", "erase", "personal_rotate", "personal_fund", "backup"),
 )
 _OF_ROOMS = ("lake", "host")
@@ -122,7 +125,7 @@ class Operations:
             )
             if not dry_run:
                 client = await self._chain.client()
-                await self._offer(client)
+                await asyncio.to_thread(self._list, client)
         return {
             "dataset": export.dataset,
             "version": export.version,
@@ -152,7 +155,7 @@ class Operations:
         async with self._busy:
             client = await self._chain.client()
             epoch, *_ = await self._close_each(client)
-            least_wei = self._settings.relay_due_wei_min
+            least_wei = self._in_force().relay_due_wei_min
             if least_wei:
                 relayer = self._chain.claims_relayer()
                 await asyncio.to_thread(relay_due, self._home.house, client, relayer, least_wei)
@@ -178,6 +181,17 @@ class Operations:
             raise nothing
         return closed
 
+    def _in_force(self) -> Economics:
+        """Return the economic parameters of the audit epoch under way."""
+        with self._home.house.state.read() as connection:
+            return terms_now(connection, self._home.house).economics
+
+    def _list(self, client: ChainClient) -> None:
+        of = self._in_force()
+        house, operator = self._home.house, self._chain.operator
+        list_on_chain(house, client, operator, of.royalty_bps, of.burn_bps)
+        list_beside(house, client, operator, of.royalty_bps)
+
     async def _close_audit_epoch(self) -> None:
         house = self._home.house
         async with self._busy:
@@ -201,7 +215,7 @@ class Operations:
         async with self._busy:
             await self._settle_logs()
             if client.depth_blocks:  # an offer that a reorganisation took back is made again
-                await self._offer(client)
+                await asyncio.to_thread(self._list, client)
             await asyncio.to_thread(close_retired, house, client, self._chain.operator)
             await asyncio.to_thread(close_beside, house, client, self._chain.operator)
             recorded = 0
@@ -211,11 +225,6 @@ class Operations:
             for one in client.of_each_asset():
                 await asyncio.to_thread(reconcile_claims, house, one)
         return {"recorded": recorded}
-
-    async def _offer(self, client: ChainClient) -> None:
-        terms = (self._home.house, client, self._chain.operator, self._settings.royalty_bps)
-        await asyncio.to_thread(list_on_chain, *terms)
-        await asyncio.to_thread(list_beside, *terms)
 
     def _sold(self, client: ChainClient) -> int:
         """End what waits on the market of one asset, and record what was sold there."""
@@ -243,6 +252,10 @@ class Operations:
     def _summary(self) -> dict[str, Any]:
         with self._home.house.state.read() as connection:
             return {**summarise(connection), "trust": trust_of(self._home.house, connection)}
+
+    async def health(self) -> HouseHealth:
+        """Count how the house is doing."""
+        return await asyncio.to_thread(health_of, self._home.house)
 
     async def public_figures(self) -> dict[str, Any]:
         """Count what everybody may see."""

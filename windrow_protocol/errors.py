@@ -188,6 +188,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("bad_warc", "The file cannot be read as WARC", "give a .warc or .warc.gz file; ARC files have to be converted first", 400),
     Reason("not_erasable", "The document cannot be erased yet", "close its audit epoch first: `windrow epoch close`", 409),
     Reason("host_withheld", "This host is left alone already", "`windrow host list` shows the orders in force", 409),
+    Reason("public_suffix", "Hosts below a public suffix have many owners", "name a host or a domain of one owner", 400),
     Reason("not_withheld", "There is no order about this host", "`windrow host list` shows the orders in force", 404),
     Reason("missing_reason", "An order about a host needs a reason and a proof", "say why with --reason, and how it is known with --proven", 400, 2),
     Reason("not_proven", "The host does not show that its publisher asks", "have the publisher put the token there, or say with --proven how it is known", 403),

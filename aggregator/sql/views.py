@@ -210,6 +210,7 @@ _VIEWS = (
             Column("price", WEI, "paid, in that token's smallest unit", t.sales.c.price),
             Column("royalties", WEI, "to the rows' owners, in the same", t.sales.c.royalties),
             Column("fees", WEI, "to the operator, in the same", t.sales.c.fees),
+            Column("burned", WEI, "destroyed by the sale, in the same", t.sales.c.burned),
             Column("tx_hash", TEXT, "the transaction", t.sales.c.tx_hash),
             Column("sold_at", TIME, "time of its block", t.sales.c.sold_at_ms),
             Column("asset", TEXT, "in which token it was paid", t.sales.c.asset),
