@@ -125,7 +125,7 @@ class Operations:
             )
             if not dry_run:
                 client = await self._chain.client()
-                await self._offer(client)
+                await asyncio.to_thread(self._list, client)
         return {
             "dataset": export.dataset,
             "version": export.version,
@@ -167,11 +167,6 @@ class Operations:
             "state": epoch.state,
         }
 
-    def _in_force(self) -> Economics:
-        """Return the economic parameters of the audit epoch under way."""
-        with self._home.house.state.read() as connection:
-            return terms_now(connection, self._home.house).economics
-
     async def _close_each(self, client: ChainClient) -> list[Epoch]:
         """Close an epoch of every asset that has anything new; the network's own is first where it has."""
         signers, closed = Signers(owner=self._chain.operator, minter=self._chain.operator), []
@@ -185,6 +180,17 @@ class Operations:
         if not closed:
             raise nothing
         return closed
+
+    def _in_force(self) -> Economics:
+        """Return the economic parameters of the audit epoch under way."""
+        with self._home.house.state.read() as connection:
+            return terms_now(connection, self._home.house).economics
+
+    def _list(self, client: ChainClient) -> None:
+        of = self._in_force()
+        house, operator = self._home.house, self._chain.operator
+        list_on_chain(house, client, operator, of.royalty_bps, of.burn_bps)
+        list_beside(house, client, operator, of.royalty_bps)
 
     async def _close_audit_epoch(self) -> None:
         house = self._home.house
@@ -209,7 +215,7 @@ class Operations:
         async with self._busy:
             await self._settle_logs()
             if client.depth_blocks:  # an offer that a reorganisation took back is made again
-                await self._offer(client)
+                await asyncio.to_thread(self._list, client)
             await asyncio.to_thread(close_retired, house, client, self._chain.operator)
             await asyncio.to_thread(close_beside, house, client, self._chain.operator)
             recorded = 0
@@ -219,12 +225,6 @@ class Operations:
             for one in client.of_each_asset():
                 await asyncio.to_thread(reconcile_claims, house, one)
         return {"recorded": recorded}
-
-    async def _offer(self, client: ChainClient) -> None:
-        of = self._in_force()
-        terms = (self._home.house, client, self._chain.operator, of.royalty_bps)
-        await asyncio.to_thread(list_on_chain, *terms, of.burn_bps)
-        await asyncio.to_thread(list_beside, *terms)  # nobody but a token's own issuer destroys it
 
     def _sold(self, client: ChainClient) -> int:
         """End what waits on the market of one asset, and record what was sold there."""

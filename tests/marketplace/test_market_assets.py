@@ -50,6 +50,7 @@ from windrow.purchase import purchase
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 
+BURN_BPS = 1_000  # of a price in WIND
 BASE = 8_453  # the network id under which the official client knows this token
 (KNOWN,) = DEFAULT_ASSETS[f"eip155:{BASE}"]
 USDC = Asset(KNOWN["symbol"], KNOWN["name"], KNOWN["version"], KNOWN["decimals"], KNOWN["asset"])
@@ -90,7 +91,7 @@ class Shop:
         terms = DeployTerms(network="two assets", treasury=TREASURY, timelock_s=TIMELOCK_S)
         self.wind.deploy(OPERATOR, terms)
         self.usdc = self.wind.deploy_beside(OPERATOR, terms, read_asset(self.wind.w3, BASE, USDC.address))
-        list_on_chain(self.house, self.wind, OPERATOR, ROYALTY_BPS)
+        list_on_chain(self.house, self.wind, OPERATOR, ROYALTY_BPS, BURN_BPS)
         self.listed = list_beside(self.house, self.wind, OPERATOR, ROYALTY_BPS)
         self.offer = Catalogue(self.house).offer_of(export.export_id)
         self.price = self.offer.price_in("USDC") or 0
@@ -163,7 +164,8 @@ async def test_the_official_client_pays_what_it_knows_and_owners_are_paid_in_tha
         (sale,) = shop.usdc.market.purchases(0, buyer=key.address)
         assert shop.wind.market.purchases(0, buyer=key.address) == []
         assert shop.stable.balance_of(shop.usdc.distributor.address) == sale.royalties_wei
-        assert shop.stable.balance_of(TREASURY) == sale.fees_wei
+        assert shop.stable.balance_of(TREASURY) == sale.fees_wei == shop.price - sale.royalties_wei
+        assert sale.burned_wei == 0  # nobody here can destroy somebody else's token
 
         # the owners: an epoch of that asset, and claims of it for accounts without coin
         assert run_royalties(house) > 0
