@@ -57,9 +57,11 @@ class Doors:
         pace: PaceRules = PaceRules(),  # noqa: B008 (frozen)
         chain_facts: Chain = dict,
         pay_of: PayOf | None = None,
+        publishers_url: str = "",
     ) -> None:
         """Make the doors; `validators` are `node_id` or `node_id@operator`. Raises WindrowError `bad_config`."""
         self._pay_of = pay_of
+        self._publishers_url = publishers_url
         self._house = house
         self._batches = SharedCommit(ingest.accept_together, limits.BATCHES_PER_COMMIT_MAX)
         lease_desk = LeaseDesk(house, lease_life_ms, pace)
@@ -116,6 +118,7 @@ class Doors:
                 "network": self._house.network,
                 "protocol": 1,
                 "node_version": RELEASE,
+                "publishers_url": self._publishers_url,
                 "coordinator_id": self._house.coordinator_id,
                 "trust": trust,
                 "server_time_ms": self._house.now_ms(),

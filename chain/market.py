@@ -197,13 +197,10 @@ class MarketOps:
         ERC20InsufficientBalance, NotListed, ListingClosed, NotSettler.
         """
         self._contract.sender.wait_idle(settler_key.address)
-        payer = Web3.to_checksum_address(payment.payer)
-        key = Web3.keccak(encode(["address", "bytes32"], [payer, payment.nonce]))
-        number = int(self._contract.read("saleOf", key))
-        head = int(self._contract.w3.eth.block_number)
-        if number:
-            event = next(self._contract.events("Purchased", self._created_in_block, head, {"saleId": number}))
-            return _purchase(event)
+        made = self.sale_paid_by(payment.payer, payment.nonce)
+        if made is not None:
+            return made
+        payer, head = Web3.to_checksum_address(payment.payer), int(self._contract.w3.eth.block_number)
         if self._token.authorization_used(payer, payment.nonce) and not self._token.transferred(
             payment, self._created_in_block, head
         ):
@@ -219,6 +216,17 @@ class MarketOps:
             signature,
         )
         return self._bought(done)
+
+    def sale_paid_by(self, payer: str, nonce: bytes) -> Purchase | None:
+        """The sale that a signed transfer was brought in for; None when there is none."""
+        account = Web3.to_checksum_address(payer)
+        key = Web3.keccak(encode(["address", "bytes32"], [account, nonce]))
+        number = int(self._contract.read("saleOf", key))
+        if not number:
+            return None
+        head = int(self._contract.w3.eth.block_number)
+        found = self._contract.events("Purchased", self._created_in_block, head, {"saleId": number})
+        return next((_purchase(event) for event in found), None)
 
     def purchases(
         self,

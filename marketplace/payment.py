@@ -76,7 +76,7 @@ def list_on_chain(
     everything is offered again. Returns the export ids listed now.
     Raises WindrowError `chain_rejected` (offered for another price), `export_corrupt` or `chain_unreachable`.
     """
-    market = f"{chain.chain_id}/{chain.market.address.lower()}"
+    market = chain.market_key()
     with house.state.write() as connection:
         if get_meta(connection, LISTED_ON) != market:  # a new market lists nothing yet
             connection.execute(sa.update(exports).values(listed=False))
@@ -120,10 +120,9 @@ def record_purchases(house: House, chain: ChainClient) -> list[Sale]:
 
     Raises WindrowError `chain_unreachable`.
     """
-    deployment = chain.deployment
-    cursor = f"market/{deployment.chain_id}/{deployment.market.lower()}"
+    cursor = f"market/{chain.market_key()}"
     with house.state.read() as connection:
-        first = max(get_cursor(connection, cursor) + 1, deployment.block)
+        first = max(get_cursor(connection, cursor) + 1, chain.deployment.block)
         known = exports_on_chain(connection)
     last = chain.settled_head()
     if last < first:
@@ -164,7 +163,7 @@ def differences_from_chain(house: House, chain: ChainClient) -> list[str]:
     last = chain.settled_head()
     purchases = chain.market.purchases(block, last) if block <= last else []
     found = {sale.sale_id: sale for each in purchases if (sale := _sale(chain, known, each, times))}
-    here = _market_of(chain)  # what another market sold is none of this chain's
+    here = chain.market_key()  # what another market sold is none of this chain's
     recorded = {row.sale_id: row for row in rows if row.market == here or row.sale_id in found}
     return [
         *(f"sale {each} is not on chain" for each in sorted(recorded.keys() - found.keys())),
@@ -220,7 +219,7 @@ def _sale(
         version=export.version,
         export_id=export.export_id,
         buyer=purchase.buyer,
-        asset=export.asset,
+        asset=chain.asset.symbol,
         price=purchase.price_wei,
         royalties=purchase.royalties_wei,
         fees=purchase.fees_wei,
@@ -228,9 +227,5 @@ def _sale(
         tx_hash=purchase.tx,
         block=purchase.block,
         sold_at_ms=time_ms(purchase.block),
-        market=_market_of(chain),
+        market=chain.market_key(),
     )
-
-
-def _market_of(chain: ChainClient) -> str:
-    return f"{chain.deployment.chain_id}/{chain.deployment.market.lower()}"

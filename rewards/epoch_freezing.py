@@ -34,7 +34,7 @@ from rewards.epoch_files import (
     terms_bytes,
     tree_bytes,
 )
-from rewards.epoch_rows import Epoch, header_of, insert_epoch, latest_accepted, move
+from rewards.epoch_rows import Epoch, header_of, insert_epoch, latest_accepted, move, newest_id
 from rewards.epoch_tree import epoch_tree
 from rewards.ledger import ASSET, balances, cumulative, last_entry
 from rewards.ledger_checks import verify_ledger
@@ -56,17 +56,17 @@ class OnChain:
     token: str
 
 
-def freeze(house: House, look: Callable[[], OnChain]) -> Epoch:
+def freeze(house: House, look: Callable[[], OnChain], asset: str = ASSET) -> Epoch:
     """Fix entry, amounts, root and header in one row, after everything that can be checked was checked.
 
     `look` says what the chain holds. Raises WindrowError `nothing_to_settle`, `leaf_falls`, `unbalanced`,
     `folds_disagree`, `root_differs`, and what `look` raises.
     """
     with house.state.read() as connection:
-        previous = latest_accepted(connection)
+        previous, epoch_id = latest_accepted(connection, asset), newest_id(connection) + 1
         entry_seq, head = last_entry(connection)
-        leaves = cumulative(balances(connection, ASSET, entry_seq))
-        before = cumulative(balances(connection, ASSET, previous.entry_seq)) if previous else {}
+        leaves = cumulative(balances(connection, asset, entry_seq))
+        before = cumulative(balances(connection, asset, previous.entry_seq)) if previous else {}
         if leaves == before:
             raise WindrowError(
                 "nothing_to_settle", f"epoch {previous.epoch_id} pays it all" if previous else ""
@@ -76,15 +76,14 @@ def freeze(house: House, look: Callable[[], OnChain]) -> Epoch:
         published, terms = ledger_bytes(connection, entry_seq), terms_bytes(connection, entry_seq)
     _require_priced(published, terms)
     tree = epoch_tree(leaves)
-    _require_agreement(published, tree.root, tree.total, head)
+    _require_agreement(published, asset, tree.root, tree.total, head)
     previous_root, on_chain = previous.root if previous else NO_ROOT, look()
     _require_same_chain(on_chain, previous_root)
     closed_at_ms = house.now_ms()
-    epoch_id = previous.epoch_id + 1 if previous else 1
     header = {
         "epoch_id": epoch_id,
         "network": house.network,
-        "asset": ASSET,
+        "asset": asset,
         "entry_seq": entry_seq,
         "ledger_head": head,
         "root": tree.root,
@@ -101,7 +100,7 @@ def freeze(house: House, look: Callable[[], OnChain]) -> Epoch:
     epoch = Epoch(
         epoch_id=epoch_id,
         state="frozen",
-        asset=ASSET,
+        asset=asset,
         entry_seq=entry_seq,
         ledger_head=head,
         root=tree.root,
@@ -136,7 +135,7 @@ def publish(house: House, epoch: Epoch) -> Epoch:
     house.env.disk.write_durably(folder / HEADER, header_bytes(header))
     house.env.disk.write_durably(folder / SIGNED, epoch.header_jws.encode())
     read_back = house.env.disk.read_range(folder / LEDGER, 0, len(published))
-    _require_agreement(read_back, epoch.root, epoch.total, epoch.ledger_head)
+    _require_agreement(read_back, epoch.asset, epoch.root, epoch.total, epoch.ledger_head)
     read_tree(house.home, epoch.epoch_id, epoch.tree_sha256)
     return move(house, epoch, state="published")
 
@@ -154,8 +153,8 @@ def _require_monotone(before: dict[str, int], leaves: dict[str, int]) -> None:
             raise WindrowError("leaf_falls", f"{account}: {leaves.get(account, 0)} after {amount}")
 
 
-def _require_agreement(published: bytes, root: str, total: int, head: str) -> None:
-    second = recompute(published.decode(), ASSET)
+def _require_agreement(published: bytes, asset: str, root: str, total: int, head: str) -> None:
+    second = recompute(published.decode(), asset)
     if (second.root, second.total, second.head) != (root, total, head):
         raise WindrowError(
             "folds_disagree", f"{root} with {total} here, {second.root} with {second.total} there"

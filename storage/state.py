@@ -25,10 +25,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage.host_tables import metadata
 from storage.migrations import bring_up_to_date
 from storage.prepared import Prepared
 from storage.tables import cursors, meta
+from storage.till_tables import metadata
 from windrow_protocol.errors import WindrowError
 
 _LOG = logging.getLogger(__name__)

@@ -89,7 +89,7 @@ frontier = sa.Table(
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("host_key", sa.Text, nullable=False),
     sa.Column("render", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),  # open | leased | done | given_up
+    sa.Column("state", sa.Text, nullable=False),  # open | leased | done | given_up | withheld
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     _time("added_at_ms"),
     sa.Column("note", sa.Text, nullable=False, default=""),

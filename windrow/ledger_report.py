@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from marketplace.payment import differences_from_chain
+from marketplace.taken_payments import payments_said
 from rewards.epoch_files import TERMS, sha256_hex
-from rewards.ledger import SOURCES, entries
+from rewards.ledger import ASSET, SOURCES, entries
 from rewards.ledger_checks import CHECKS
 from rewards.recompute import recompute
 from rewards.recompute_prices import price_differences
@@ -66,18 +67,28 @@ def verify_books(house: House, chain: ChainClient | None) -> dict[str, Any]:
     with house.state.read() as connection:
         count, assets = _sums(connection)
         found = {check.__name__.removeprefix("check_"): list(check(connection)) for check in CHECKS}
+        payments = payments_said(connection)
     checks = [_check(name, problems) for name, problems in found.items()]
     if chain is None:
         for name in ("sales", "supply", "chain"):
             checks.append({"name": name, "state": "not_checked", "detail": "no chain was asked"})
     else:
-        checks.append(_check("sales", differences_from_chain(house, chain)))
+        each = chain.of_each_asset()
+        checks.append(_check("sales", [said for one in each for said in differences_from_chain(house, one)]))
         checks.append(_check("supply", supply_differences(house, chain)))
-        checks.append(_check("chain", [problem.detail for problem in compare_with_chain(house, chain)]))
+        checks.append(_check("chain", [said for one in each for said in _differences(house, one)]))
+    checks.append(
+        {"name": "payments", "state": "passed", "detail": payments}
+    )  # said, not judged: no money moved
     balanced = all(sums["given"] == sums["held"] for sums in assets.values())
     shown = {asset: {name: str(amount) for name, amount in sums.items()} for asset, sums in assets.items()}
     ok = balanced and all(check["state"] != "failed" for check in checks)
     return {"ok": ok, "entries": count, "assets": shown, "checks": checks}
+
+
+def _differences(house: House, chain: ChainClient) -> list[str]:
+    of_it = "" if chain.asset.symbol == ASSET else f"{chain.asset.symbol}: "
+    return [of_it + problem.detail for problem in compare_with_chain(house, chain)]
 
 
 def _check(name: str, problems: list[str]) -> dict[str, str]:

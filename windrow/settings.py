@@ -34,6 +34,7 @@ from windrow_protocol.operators import parse_validators
 from windrow_protocol.ranked_domains import RankedDomains
 from windrow_protocol.settings import Resolved, env_layer, resolve
 from windrow_protocol.trust_rules import TrustRules
+from windrow_protocol.user_agent import PublishersUrl
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 PREFIX = "WINDROW_"
@@ -54,6 +55,9 @@ class HouseSettings(msgspec.Struct, frozen=True):
     chain_id: Annotated[int, Meta(ge=1)] = 31_337
     devnet_port: Port = 8545
     devnet_fund: list[str] = []  # addresses that get test ether and WIND on the embedded devnet
+    stablecoin: Annotated[str, Meta(pattern="^(0x[0-9a-fA-F]{40})?$(?!\\n)")] = (
+        ""  # address of a further token that the market takes, with EIP-3009, such as USDC
+    )
     settle_depth_blocks: Annotated[int, Meta(ge=0, le=SETTLE_DEPTH_BLOCKS_MAX)] = (
         SETTLE_DEPTH_BLOCKS  # what lies under fewer blocks is not settled; the embedded devnet needs none
     )
@@ -70,8 +74,13 @@ class HouseSettings(msgspec.Struct, frozen=True):
         ""  # path of a list of known domains; all others share a small part of the pay for new text
     )
     lease_life_ms: Annotated[int, Meta(ge=1_000)] = LEASE_LIFE_MS
+    metrics_host: str = "127.0.0.1"  # where Prometheus asks; what it hears is not for nodes
+    metrics_port: Port = 0  # 0: nothing is served
     abuse_contact: Annotated[str, Meta(max_length=200)] = (
         ""  # where publishers write to; shown on /publishers
+    )
+    publishers_url: PublishersUrl = (
+        ""  # page that nodes point publishers to; empty: /publishers at `host` and `port`
     )
     personal_key_store: Literal["file", "keyring", "pkcs11"] = (
         "file"  # where the key over personal data is kept

@@ -45,7 +45,7 @@ COMMANDS = [
         "restore",
         "trace",
     ),
-    *("consent pay", "host token", "host takedown", "host release", "host list"),
+    *("consent pay", "host token", "host takedown", "host release", "host receipt", "host list"),
     *("standing place", "standing cancel", "standing run", "standing list"),
     *("consent list", "consent show", "consent withdraw", "consent export", "consent open-copy"),
 ]

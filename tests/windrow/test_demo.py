@@ -162,7 +162,8 @@ def test_nothing_was_fetched_that_robots_txt_denies(figures: dict[str, Any]) -> 
     asked = [json.loads(line) for line in lines]
     assert len(asked) > 100
     assert not [row for row in asked if row["path"].startswith("/private/")]
-    assert all("WindrowBot" in row["user_agent"] for row in asked)
+    (name,) = {row["user_agent"] for row in asked}  # of nodes and validators alike
+    assert re.fullmatch(r"WindrowBot/0\.1 \(\+http://127\.0\.0\.1:\d+/publishers\)", name)
     assert {row["client"] for row in asked} <= {
         *("127.0.30.1", "127.0.31.1"),  # the honest nodes
         *("127.0.33.1", "127.0.34.1", "127.0.35.1"),  # the validators; the cheat's own is missing
