@@ -23,6 +23,7 @@ from typing import Any
 from windrow_protocol.errors import WindrowError
 
 _SLOTS = ("fetch", "novelty", "dividend", "restored:fetch", "restored:novelty")  # that are paid
+_EPOCHS_MAX = 1_000_000  # of a day, three thousand years: a published file shall not keep its reader busy
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ def _rates_of(told: dict[str, Any]) -> _Rates:
         raise ValueError(f"the parameters of version {told['version']} are not those of their digest")
     fetch, byte, every = int(said["fetch_fee_wei"]), int(said["novelty_byte_wei"]), said["halving_epochs"]
     halvings = 0
+    if told["first_epoch"] > _EPOCHS_MAX:
+        raise ValueError(f"version {told['version']} begins with epoch {told['first_epoch']}")
     for epoch_id in range(2, told["first_epoch"] + 1):
         if every and epoch_id % every == 1 % every:
             fetch, byte, halvings = fetch // 2, byte // 2, halvings + 1

@@ -30,6 +30,7 @@ WIND: Final = 10**18  # wei of one token
 BPS: Final = 10_000
 _AMOUNT: Final = "_wei"  # what names of amounts have in them
 _AMOUNT_MAX: Final = 2**128 - 1  # as a price on chain
+_YEARS_100_MS: Final = 36_525 * DAY_MS
 
 
 class Economics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,8 +52,9 @@ class Economics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         """Refuse what no network can mean. Raises ValueError, naming the parameter."""
         for name in self.__struct_fields__:
-            if not 0 <= getattr(self, name) <= _AMOUNT_MAX:
-                raise ValueError(f"`{name}` is not between 0 and 2^128: {getattr(self, name)}")
+            most = _YEARS_100_MS if name.endswith("_ms") else _AMOUNT_MAX
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(f"`{name}` is not between 0 and {most}: {getattr(self, name)}")
         if not 0 < self.royalty_bps < BPS:
             raise ValueError(f"`royalty_bps` is not between 1 and {BPS - 1}: {self.royalty_bps}")
         if self.royalty_bps + self.burn_bps > BPS:

@@ -208,7 +208,13 @@ def test_terms_that_contradict_themselves_are_refused(published: tuple[str, str]
 
     dearer = {**told["terms"][-1]["parameters"], "fetch_fee_wei": "9000"}
     respelled = hashlib.sha256(json.dumps(dearer, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-    for bent in (with_newest(parameters=dearer), with_newest(halvings=0), with_newest(first_epoch=2), "[]"):
+    for bent in (
+        with_newest(parameters=dearer),
+        with_newest(halvings=0),
+        with_newest(first_epoch=2),
+        with_newest(first_epoch=2**60),
+        "[]",
+    ):
         with pytest.raises(WindrowError, match="bad_proof"):
             list(price_differences(ledger, bent))
     other = list(price_differences(ledger, with_newest(parameters=dearer, sha256=respelled)))

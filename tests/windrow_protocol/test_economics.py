@@ -69,6 +69,7 @@ def test_published_amounts_are_strings_and_lead_back() -> None:
         (f"royalty_bps = {BPS}\nburn_bps = 0", "`royalty_bps`"),
         ("month_owner_share_ppm = 1_000_001", "`month_owner_share_ppm`"),
         ("month_round_ms = 0", "`month_round_ms`"),
+        (f"month_pending_ms = {2**63}", "`month_pending_ms`"),
         ("burn_bps = = 1", "economics.toml"),
     ],
 )
