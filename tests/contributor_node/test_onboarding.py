@@ -243,6 +243,8 @@ def test_no_check_claims_what_it_did_not_do(tmp_path: Path, desk: FactsDesk) -> 
     findings = examine(NodeSettings(home=str(tmp_path / "home"), payout=PAYOUT, renders=["http"]), desk)
     states = {finding.name: finding.state for finding in findings}
     assert states["web"] == states["place"] == states["chromium"] == "not checked"
+    (place,) = (finding.detail for finding in findings if finding.name == "place")
+    assert "none runs here now: `windrow node install`" in place
     assert "clock" not in states, "a coordinator that is not reached has no clock to compare with"
     assert set(CHECKS) <= set(states) | {"clock"}
 
