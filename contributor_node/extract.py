@@ -31,7 +31,7 @@ from windrow_protocol.limits import TEXT_BYTES_MAX, TITLE_CHARS_MAX
 EXTRACTOR_VERSION = f"windrow-2/resiliparse-{version('resiliparse')}"
 MAIN_CHARS_MIN = 250
 MAIN_SHARE_MIN = 0.15
-NESTING_MAX = 1_000
+NESTING_MAX = 250
 
 _HTML_TYPES = frozenset(["text/html", "application/xhtml+xml"])
 _PASSED_TYPES = frozenset(["text/plain", "text/markdown", "text/x-markdown", "text/x-rst", "text/asciidoc"])

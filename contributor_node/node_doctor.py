@@ -172,7 +172,11 @@ def check_place(settings: NodeSettings, _desk: FactsDesk) -> Iterator[Finding]:
     home = Path(settings.home)
     told = read_status(home) if is_running(home) else {}
     if not told.get("state") or now_ms() - int(told.get("at_ms", 0)) > STATUS_AGE_MS_MAX:
-        yield Finding("place", "not checked", "only a running node hears whether its address range is full")
+        start = (
+            "" if is_running(home) else "; none runs here now: `windrow node install`, or `windrow node run`"
+        )
+        why = f"only a running node hears whether its address range is full{start}"
+        yield Finding("place", "not checked", why)
     elif told["state"] == "queued":
         place = f"this one is number {told['queue_position']} in the queue"
         yield Finding("place", "failed", f"its address range is full: three nodes of it work, {place}.")

@@ -11,6 +11,7 @@ Usage: `path = write_choices(home, Choices(payout=…, consent=("pages",)))`, `e
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -57,8 +58,7 @@ def write_choices(home: Path, choices: Choices) -> Path:
         raise WindrowError(
             "bad_usage", f"{', '.join(sorted(unknown))}: the purposes are {', '.join(PURPOSES)}"
         )
-    if "pages" not in choices.consent:
-        raise WindrowError("no_consent", PURPOSES["pages"])
+    require_consent(choices.consent)
     renders = ["http", "browser"] if "rendered" in choices.consent else ["http"]
     wanted = {"payout": choices.payout, "coordinator": choices.coordinator or None, "renders": renders}
     given = {name: value for name, value in (wanted | choices.settings).items() if value is not None}
@@ -67,6 +67,12 @@ def write_choices(home: Path, choices: Choices) -> Path:
     record = ConsentRecord(time.time_ns() // 1_000_000, agreed)
     write_whole(home / CONSENT_FILE, msgspec.json.format(msgspec.json.encode(record)) + b"\n")
     return path
+
+
+def require_consent(agreed: Collection[str]) -> None:
+    """Refuse to go on without the purpose that a node cannot do without. Raises WindrowError `no_consent`."""
+    if "pages" not in agreed:
+        raise WindrowError("no_consent", PURPOSES["pages"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,21 +84,12 @@ def test_setup_without_a_terminal_writes_settings_consent_and_an_honest_outlook(
     assert "ten letters" not in done.stdout + done.stderr
 
 
-def test_setup_asks_in_a_terminal_what_no_flag_says(tmp_path: Path) -> None:
-    home = tmp_path / "home"
+def _answered(home: Path, *answers: str) -> tuple[int, str, str]:
+    """Answer `setup` in a terminal; return its code, what it said and what it asked."""
     ours, theirs = pty.openpty()
+    command = (*("windrow.cli", "node", "setup", "--home", str(home)), "--coordinator", "http://127.0.0.1:9")
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "windrow.cli",
-            "node",
-            "setup",
-            "--home",
-            str(home),
-            "--coordinator",
-            "http://127.0.0.1:9",
-        ],
+        [sys.executable, "-m", *command],
         cwd=ROOT,
         env=clean_environment(),
         stdin=theirs,
@@ -106,17 +97,37 @@ def test_setup_asks_in_a_terminal_what_no_flag_says(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    answers = [PAYOUT.lower(), "y", "y", "n", "300", "", "sat,sun 08:00-20:00"]
     os.write(ours, "".join(f"{answer}\n" for answer in answers).encode())
     out, asked = process.communicate()
     os.close(ours)
     os.close(theirs)
-    assert process.returncode == 0, asked
-    assert f"With it, it is {PAYOUT}" in asked
+    return process.returncode, out, asked
+
+
+def test_setup_asks_in_a_terminal_what_no_flag_says_and_again_what_it_cannot_read(tmp_path: Path) -> None:
+    home, slip = tmp_path / "home", PAYOUT.replace("5aAe", "5aae")
+    hours = ("whenever", "sat,sun 08:00-20:00")
+    answers = (slip, PAYOUT.lower(), "y", "y", "n", "lots", "-1", "300", "", *hours)
+    code, out, asked = _answered(home, *answers)
+    assert code == 0, asked
+    for words in (
+        "first at character 5",
+        f"With it, it is {PAYOUT}",
+        "`day_mb_max`",
+        "no span of a schedule",
+    ):
+        assert words in asked
+    assert asked.count("Megabytes a day") == 3
     table = tomllib.loads((home / "node.toml").read_text())
     assert (table["payout"], table["renders"], table["day_mb_max"]) == (PAYOUT, ["http"], 300)
     assert (table["month_gb_max"], table["schedule"]) == (20, "sat,sun 08:00-20:00")
     assert "Next: `windrow node doctor`" in out
+
+
+def test_who_does_not_agree_is_asked_nothing_more(tmp_path: Path) -> None:
+    code, _, asked = _answered(tmp_path / "home", PAYOUT, "n")
+    assert (code, "[no_consent]" in asked, "browser" in asked) == (2, True, False)
+    assert not (tmp_path / "home" / "node.toml").exists()
 
 
 @pytest.mark.parametrize(
@@ -232,6 +243,8 @@ def test_no_check_claims_what_it_did_not_do(tmp_path: Path, desk: FactsDesk) -> 
     findings = examine(NodeSettings(home=str(tmp_path / "home"), payout=PAYOUT, renders=["http"]), desk)
     states = {finding.name: finding.state for finding in findings}
     assert states["web"] == states["place"] == states["chromium"] == "not checked"
+    (place,) = (finding.detail for finding in findings if finding.name == "place")
+    assert "none runs here now: `windrow node install`" in place
     assert "clock" not in states, "a coordinator that is not reached has no clock to compare with"
     assert set(CHECKS) <= set(states) | {"clock"}
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -42,6 +42,11 @@ UpKbS = Annotated[int | None, typer.Option(help="kilobytes a second to the web, 
 Hours = Annotated[
     str | None, typer.Option("--schedule", help="such as `mon-fri 22:00-07:00; sat,sun 00:00-24:00`")
 ]
+_QUESTIONS = {
+    "day_mb_max": "Megabytes a day, at most",
+    "month_gb_max": "Gigabytes a month, at most",
+    "schedule": "Hours, such as mon-fri 22:00-07:00 (nothing: always)",
+}
 Yes = Annotated[bool, typer.Option("--yes", help="ask nothing; what no flag says keeps its default")]
 
 
@@ -69,12 +74,18 @@ def node_setup(
     address = _payout(payout, new_wallet, passphrase_file, Path(before.home), asking)
     agreed = tuple(consent or (_ask_consent() if asking else ()))
     settings = {
-        "day_mb_max": _or_ask(day_mb_max, "Megabytes a day, at most", before.day_mb_max, asking),
-        "month_gb_max": _or_ask(month_gb_max, "Gigabytes a month, at most", before.month_gb_max, asking),
+        "day_mb_max": day_mb_max,
+        "month_gb_max": month_gb_max,
         "down_kb_s_max": down_kb_s_max,
         "up_kb_s_max": up_kb_s_max,
-        "schedule": _or_ask(schedule, "Hours (nothing: always)", before.schedule, asking),
+        "schedule": schedule,
     }
+    if asking:
+        settings |= {
+            name: _ask_setting(name, words, getattr(before, name))
+            for name, words in _QUESTIONS.items()
+            if settings[name] is None
+        }
     path = write_choices(Path(before.home), Choices(address, agreed, coordinator or "", settings))
     now = load_settings({"home": home}).values
     with _facts_desk(now) as desk:
@@ -202,9 +213,8 @@ def _payout(
     from contributor_node.wallet_file import make_wallet
 
     if new_wallet is None and not given and asking:
-        given = typer.prompt(
-            "Payout address (0x…; nothing: make a wallet)", default="", show_default=False, err=True
-        )
+        question = "Payout address (0x…; nothing: make a wallet)"
+        given = _ask(question, "", lambda text: text and read_payout(text) and text)
         if not given:
             new_wallet = Path(
                 typer.prompt("Where should the wallet's file be", default="~/windrow-wallet.json", err=True)
@@ -225,15 +235,34 @@ def _payout(
 
 
 def _ask_consent() -> list[str]:
-    from contributor_node.onboarding import PURPOSES
+    """Ask for each purpose; who refuses the one that is needed is asked nothing more."""
+    from contributor_node.onboarding import PURPOSES, require_consent
 
-    return [name for name, words in PURPOSES.items() if typer.confirm(f"May this node {words}?", err=True)]
+    agreed: list[str] = []
+    for name, words in PURPOSES.items():
+        agreed += [name] if typer.confirm(f"May this node {words}?", err=True) else []
+        require_consent(agreed)
+    return agreed
 
 
-def _or_ask(given: Any, question: str, default: Any, asking: bool) -> Any:
-    if given is not None or not asking:
-        return given
-    return typer.prompt(question, default=default, type=type(default), err=True)
+def _ask_setting(name: str, question: str, default: Any) -> Any:
+    from contributor_node.settings import check_settings
+
+    return _ask(
+        question, default, lambda text: getattr(check_settings([("this answer", {name: text})]).values, name)
+    )
+
+
+def _ask(question: str, default: Any, read: Callable[[Any], Any]) -> Any:
+    """Ask until an answer can be read: a slip of the finger costs one answer, not all before it."""
+
+    def readable(answer: Any) -> Any:
+        try:
+            return read(answer)
+        except WindrowError as error:
+            raise typer.BadParameter(str(error)) from error
+
+    return typer.prompt(question, default=default, show_default=default != "", value_proc=readable, err=True)
 
 
 def _passphrase(file: Path | None, *, confirm: bool) -> str:
