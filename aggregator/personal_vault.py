@@ -74,7 +74,7 @@ class Vault:
         self._segments.commit(connection)
 
     def read(self, contribution_id: str) -> bytes:
-        """Return a donation as it was handed in. Raises WindrowError `not_found` or `key_gone`."""
+        """Return a donation as it was handed in. Raises WindrowError `not_found`, `key_gone` or `key_store_failed`."""
         with self._house.state.read() as connection:
             found = connection.execute(
                 sa.select(personal_bodies, consents.c.segment, consents.c.offset, consents.c.length)
@@ -174,8 +174,11 @@ class Vault:
     def rotate(self) -> int:
         """Wrap every contributor's key under a new operator's key, destroy the old ones; return how many there were.
 
-        After that no backup made before can be opened with what this house still holds.
+        After that no backup made before can be opened with what this house still holds. Raises WindrowError
+        `key_store_failed` before anything is made where the store does not hold this house's key.
         """
+        with self._house.state.read() as connection:
+            self._require_own_keys(connection)
         self._keys.rotate()
         return self._wrap_anew()
 
@@ -223,7 +226,14 @@ class Vault:
             return None
         return self._keys.unwrap(row.operator_key_id, _bytes(row.wrapped), node_id.encode())
 
+    def _require_own_keys(self, connection: sa.Connection) -> None:
+        """Let nothing new be made in a store that is another house's, or was emptied. Raises what `unwrap` raises."""
+        row = connection.execute(sa.select(personal_keys).limit(1)).first()
+        if row is not None:
+            self._keys.unwrap(row.operator_key_id, _bytes(row.wrapped), row.node_id.encode())
+
     def _new_key(self, connection: sa.Connection, node_id: str) -> bytes:
+        self._require_own_keys(connection)
         key = self._tokens(KEY_BYTES)
         key_id, wrapped = self._keys.wrap(key, node_id.encode())
         connection.execute(

@@ -41,7 +41,7 @@ from storage.person_month_tables import (
 from storage.personal_tables import withdrawals
 from storage.state import get_cursor, set_cursor
 from storage.tables import ledger
-from windrow_protocol.limits import HISTORY_ITEMS_MIN
+from windrow_protocol.limits import HISTORY_ITEMS_MIN, HISTORY_MONTH_VISITS, HISTORY_TAKEN_FREE_PPM
 from windrow_protocol.trust_rules import DAY_MS, PPM
 
 POOL: Final = "personal"
@@ -158,15 +158,60 @@ def run_personal_pay(house: House) -> int:
 
 
 def _go_back(connection: sa.Connection, version: int) -> int:
-    """Take the pending pay of months back of which too little is left, dated by the withdrawal that broke them."""
-    waiting = connection.execute(_in_order(sa.select(personal_pending))).all()
-    left = items_left(connection, {row.job_id for row in waiting})
-    broken = [row for row in waiting if left[row.job_id] < HISTORY_ITEMS_MIN]
-    return _end(
-        connection,
-        [(row, POOL, "back", "month_withdrawn", _broken_at_ms(connection, row.job_id)) for row in broken],
-        version,
+    """Take back what pending months lost by withdrawals: each keeps pay for what is left of it, dated by the last."""
+    touched = (
+        sa.select(month_donations.c.job_id)
+        .join(withdrawals, withdrawals.c.contribution_id == month_donations.c.contribution_id)
+        .where(month_donations.c.job_id.in_(sa.select(personal_pending.c.job_id)))
     )
+    of_them = sa.select(personal_pending).where(personal_pending.c.job_id.in_(touched))
+    waiting = connection.execute(_in_order(of_them)).all()
+    left = items_left(connection, {row.job_id for row in waiting})
+    posted = 0
+    for row in waiting:
+        lost = row.amount - _kept(connection, row, left[row.job_id])
+        if lost <= 0:
+            continue
+        at_ms = max(row.held_at_ms, _broken_at_ms(connection, row.job_id))
+        if lost == row.amount:
+            posted += _end(connection, [(row, POOL, "back", "month_withdrawn", at_ms)], version)
+        else:
+            posted += _shrink(connection, row, lost, left[row.job_id], at_ms, version)
+    return posted
+
+
+def _kept(connection: sa.Connection, row: Any, left: int) -> int:
+    """Return what of a month's pay its remaining items are worth: a tenth of them may go for nothing."""
+    if left < HISTORY_ITEMS_MIN:
+        return 0
+    held = Transfer(POOL, "held", 0, row.cause, f"month:{row.job_id}", "", 0, asset=row.asset)
+    first = connection.execute(sa.select(ledger.c.amount).where(ledger.c.entry_id == held.entry_id))
+    statement = sa.select(month_results.c.share_ppm).where(month_results.c.job_id == row.job_id)
+    share_ppm = int(connection.execute(statement).scalar_one())
+    worth_ppm = left * PPM * PPM // ((PPM - HISTORY_TAKEN_FREE_PPM) * HISTORY_MONTH_VISITS)
+    return int(first.scalar_one()) * min(share_ppm, worth_ppm) // share_ppm
+
+
+def _shrink(connection: sa.Connection, row: Any, lost: int, left: int, at_ms: int, version: int) -> int:
+    """Move a part of a pending row back; how many items are left makes each such entry its own."""
+    of_it = (personal_pending.c.cause == row.cause) & (personal_pending.c.job_id == row.job_id)
+    connection.execute(
+        sa.update(personal_pending)
+        .where(of_it, personal_pending.c.asset == row.asset)
+        .values(amount=row.amount - lost)
+    )
+    transfer = Transfer(
+        held_account(row.payout_address),
+        POOL,
+        lost,
+        row.cause,
+        f"back:{row.job_id}:{left}",
+        "month_withdrawn",
+        created_at_ms=at_ms,
+        asset=row.asset,
+        rule_version=version,
+    )
+    return post(connection, [transfer])
 
 
 def _release(connection: sa.Connection, now_ms: int, version: int) -> int:

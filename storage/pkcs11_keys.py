@@ -2,8 +2,9 @@
 
 Rules: the key is made in the module and never leaves it: secrets go in and out, bound to their owner. Keys of one house
 have one label; the id of each begins with its number, so that the newest is known, and ends at random, so that no id
-comes twice. A module that does not answer is `key_store_failed` and never `key_gone`: nothing is taken for lost that
-may come back.
+comes twice. A module that does not answer, or a token that was emptied or is another, is `key_store_failed`; `key_gone`
+is only what a newer key of the same house has outlived, so that nothing is taken for lost that may come back. A wrong
+PIN is tried once: a token that is asked again and again locks itself.
 
 Does not: make tokens or set PINs (the module's own program does), or work with modules that insist on nonces of their
 own.
@@ -53,6 +54,8 @@ class Pkcs11Keys:
         self._label = f"windrow-personal {account}"
         self._lock = threading.Lock()  # a session answers one question at a time
         self._session: Any = None
+        self._had_session = False
+        self._refused = ""  # the PIN was: not asked again before the next start
         with self._opened():
             pass
 
@@ -64,12 +67,23 @@ class Pkcs11Keys:
             return bytes(key.id).hex(), nonce + self._crypt(key.encrypt, secret, nonce, owner)
 
     def unwrap(self, key_id: str, wrapped: bytes, owner: bytes) -> bytes:
-        """Return the secret. Raises WindrowError `key_gone` without its key, or when it was not wrapped for `owner`."""
+        """Return the secret.
+
+        Raises WindrowError `key_gone` when a newer key has taken its place or it was not wrapped for `owner`, and
+        `key_store_failed` when the token holds neither it nor a newer one.
+        """
         with self._opened() as session:
-            for key in self._keys(session):
+            keys = self._keys(session)
+            for key in keys:
                 if bytes(key.id).hex() == key_id:
                     return self._unwrapped(key, wrapped, owner)
-        raise WindrowError("key_gone", f"the operator's key {key_id} is not in the token")
+            numbers = 2 * _NUMBER_BYTES
+            if keys and bytes(keys[-1].id).hex()[:numbers] > key_id[:numbers]:
+                raise WindrowError("key_gone", f"the operator's key {key_id} is not in the token")
+            self._close()  # it may have been pulled out: what comes next looks anew
+        raise WindrowError(
+            "key_store_failed", "the token does not hold this house's key: is it the right one?"
+        )
 
     def rotate(self) -> str:
         """Make a new key and return its id."""
@@ -96,16 +110,35 @@ class Pkcs11Keys:
     def _opened(self) -> Iterator[Any]:
         """Give the session, opened anew after anything went wrong. Raises WindrowError `key_store_failed`."""
         with self._lock:
+            if self._refused:
+                raise WindrowError("key_store_failed", f"{self._refused}; start again with the right PIN")
             try:
                 if self._session is None:
                     self._session = self._new_session()
                 yield self._session
+            except (self._pkcs11.PinIncorrect, self._pkcs11.PinLocked) as error:
+                self._refused = type(error).__name__
+                raise WindrowError("key_store_failed", self._refused) from error
             except (self._pkcs11.PKCS11Error, RuntimeError) as error:
                 self._close()
                 raise WindrowError("key_store_failed", type(error).__name__) from error
 
     def _new_session(self) -> Any:
-        token = self._pkcs11.lib(self._token.library).get_token(token_label=self._token.label)
+        library = self._pkcs11.lib(self._token.library)
+        try:
+            session = self._logged_in(library)
+        except (self._pkcs11.PinIncorrect, self._pkcs11.PinLocked):
+            raise
+        except self._pkcs11.PKCS11Error:
+            if not self._had_session:
+                raise
+            library.reinitialize()  # or a token that was pulled out and put back is not seen
+            session = self._logged_in(library)
+        self._had_session = True
+        return session
+
+    def _logged_in(self, library: Any) -> Any:
+        token = library.get_token(token_label=self._token.label)
         try:
             return token.open(rw=True, user_pin=self._token.pin)
         except self._pkcs11.UserAlreadyLoggedIn:  # a token's user logs in once for all sessions of a program

@@ -41,7 +41,11 @@ class WrappingKeys(Protocol):
         """Return (key id, wrapped secret) under the newest key."""
 
     def unwrap(self, key_id: str, wrapped: bytes, owner: bytes) -> bytes:
-        """Return the secret. Raises WindrowError `key_gone`."""
+        """Return the secret.
+
+        Raises WindrowError `key_gone` when its key was destroyed, `key_store_failed` when the store does not answer, or
+        is empty: then nothing is lost that may not come back.
+        """
 
     def rotate(self) -> str:
         """Make a new key, used from now on, and return its id."""
@@ -77,11 +81,18 @@ class LocalKeys:
         return key_id_of(key), seal(key, secret, owner, self._tokens)
 
     def unwrap(self, key_id: str, wrapped: bytes, owner: bytes) -> bytes:
-        """Return the secret. Raises WindrowError `key_gone` without its key, or when it was not wrapped for `owner`."""
-        for text in self._ring().keys:
+        """Return the secret.
+
+        Raises WindrowError `key_gone` without its key, or when it was not wrapped for `owner`, and `key_store_failed`
+        where there is no key at all: whoever wrapped something had one.
+        """
+        keys = self._ring().keys
+        for text in keys:
             key = bytes.fromhex(text)
             if key_id_of(key) == key_id:
                 return unseal(key, wrapped, owner)
+        if not keys:
+            raise WindrowError("key_store_failed", "there is no key of the operator's where it should be")
         raise WindrowError("key_gone", f"the operator's key {key_id} is not here")
 
     def rotate(self) -> str:

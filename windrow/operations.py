@@ -308,8 +308,11 @@ class Operations:
     async def history(self) -> int:
         """Judge the months of history that are due, and pay, release and take back what is."""
         house = self._home.house
-        judged = await asyncio.to_thread(run_person_months, house, self.personal.vault.read)
-        return judged + await asyncio.to_thread(run_personal_pay, house)
+        try:
+            judged = await asyncio.to_thread(run_person_months, house, self.personal.vault.read)
+        finally:  # what is due needs no key: a store that does not answer keeps nobody's pay
+            paid = await asyncio.to_thread(run_personal_pay, house)
+        return judged + paid
 
     async def personal_fund(self, amount_wei: str) -> dict[str, str]:
         """Set WIND of the operator's own aside for months of history: it goes to the distributor that pays it out."""

@@ -205,7 +205,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("not_open", "The item was changed or sent meanwhile", "look at it again in the review, then send", 409),
     Reason("nothing_to_withdraw", "There is nothing left to withdraw", "see the donation's state with `status`", 409),
     Reason("withdrawn", "This was taken back, so it is not taken again", "give it anew from the device of the person it belongs to", 410),
-    Reason("key_store_failed", "The module that holds the operator's key does not answer", "check its library, its token and the PIN, then try again; nothing was lost", 503, 2),
+    Reason("key_store_failed", "The store of the operator's key does not answer, or the key is not in it", "check the file or keyring, or the module's library, token and PIN, then try again; nothing was lost", 503, 2),
     Reason("key_gone", "The key of this is gone, so nobody can read it", "nothing to do where it was withdrawn; else restore the operator's key", 410),
     Reason("no_node_key", "This home has no node key", "start the node once with `windrow node run`, or set WINDROW_NODE_HOME", 409, 2),
     # --- money ---------------------------------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("looks_made", "This month of history has marks of a program", "nothing where it was: else ask the operator which check it was", 200),
     Reason("too_few_items", "Fewer than 200 items of this month are left", "give more of the month, or leave it", 200),
     Reason("owner_cap", "One person earns at most a small share of each sum", "nothing: the rest stays for other months of history", 200),
-    Reason("month_withdrawn", "Pending pay went back, because the month it was for was taken back", "nothing", 200),
+    Reason("month_withdrawn", "Pending pay went back, as far as the month it was for was taken back", "nothing", 200),
     Reason("version_retired", "Somebody took back what this version held, so it is given out no more", "take the next version: who bought this one gets it", 410),
     Reason("wrong_target", "The result was made for another job, or for other items", "judge the job again as it was given out", 409),
     Reason("bad_proof", "The proof does not lead to the root", "fetch the epoch's tree again; report it if it stays wrong", 409),

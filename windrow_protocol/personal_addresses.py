@@ -104,6 +104,25 @@ _STREET_LINE: Final = (
 _LINE_BEFORE_UNIT: Final = re.compile(rf"(?<![\w$€£.,:/#-]){_STREET_LINE}\.?{_BREAK}$")
 # A number, a name and a number are a street only if a town's postcode, a flat or a country comes after them.
 _LOOSE: Final = re.compile(rf"(?<![\w$€£.,:/#-])\d{{2,6}}[ \t]{{1,2}}{_NAME}[ \t]{{1,2}}{_NUMBER}")
+# A number and a name, or the other way round, are a street only if a postcode with a state or a town follows.
+_STATE_AND_CODE: Final = (
+    r"[A-Z]{2,3}(?:,?[ ]{1,2}\d{4,5}(?:-\d{4})?|,?[ ]{1,2}[A-Z]\d[A-Z][ ]?\d[A-Z]\d)(?!\w)"
+)
+_BARE: Final = re.compile(
+    rf"(?<![\w$€£.,:/#-])\d{{1,6}}[ \t]{{1,2}}{_NAME}"
+    rf"(?=[ ]{{0,2}}[,\n][ \n]{{0,3}}{_NAME},?[ ]{{1,2}}{_STATE_AND_CODE})"
+    rf"|(?<![\w$€£.,:/#-]){_NAME}[ \t]{_NUMBER}(?=,?\n[ ]{{0,3}}(?:\d{{4,5}}|\d{{3}}[ ]\d{{2}})[ \n]{{1,2}}{_CAP})"
+    rf"|(?<![\w$€£.,:/#-]){_NAME}[ \t]{{1,2}}N[°º][ ]?\d{{1,5}}(?!\w)"
+)
+# Eastern Asia writes from the large to the small: province, town, street, number.
+_HAN: Final = r"\u4e00-\u9fff"
+_EASTERN: Final = re.compile(
+    rf"(?:\d{{3,6}}[ ]?)?[{_HAN}]{{2,8}}(?:省|市|区|區|县|縣|州|都|道|府|県|郡)[{_HAN}\u3040-\u30ff々]{{0,24}}?"
+    rf"(?:[路街道巷弄段村里町][{_HAN}]{{0,6}}\d{{1,5}}[号號座樓楼弄室之\d-]{{0,8}}"
+    rf"|[{_HAN}\u3040-\u30ff]{{0,8}}\d{{1,4}}(?:(?:丁目|番地?|号|-)\d{{0,4}}){{1,4}})"
+    r"|(?:[가-힣]{1,7}(?:특별시|광역시|특별자치시|특별자치도|도|시)[ ])(?:[가-힣]{1,6}[시군구][ ]){0,2}"
+    r"(?:[가-힣0-9]{1,10}[읍면동리][ ])?[가-힣0-9]{1,12}[로길가동][ ]?(?:지하)?\d{1,5}(?:-\d{1,4})?"
+)
 _NEXT: Final = re.compile(
     rf"{_BREAK}(?:(?P<flat>(?i:{_UNIT}))|(?P<country>{_COUNTRY})|(?P<code>{_POSTCODE})"
     rf"|(?P<town_and_code>(?:{_CAP}[ ]{{1,2}}){{1,3}}?(?:{_POSTCODE}))"
@@ -160,6 +179,8 @@ def _found(text: str, first: int, last: int) -> Iterator[tuple[int, int]]:
             leading = _LEADING.search(text, before, start)
             start = leading.start() if leading else start
         yield start, sign.end()
+    for shape in (_BARE, _EASTERN):
+        yield from (found.span() for found in shape.finditer(text, first, last))
     for cue in _CUE.finditer(text, first, last):
         yield cue.span("place")
     for street in _LOOSE.finditer(text, first, last):

@@ -18,14 +18,18 @@ from collections.abc import Iterator
 from typing import Final
 
 from windrow_protocol.personal_given_names import is_given_name
+from windrow_protocol.personal_name_groups import among_names, in_blocks, speakers
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# A capital and small letters after it, or an initial; any alphabet that has both.
-_WORD: Final = r"(?:(?:Mc|Mac|O['’])?[^\W\d_a-z][^\W\d_A-Z]{1,20}(?:['’\-][^\W\d_]{1,20}){0,2}|[^\W\d_a-z]\.)"
+# A capital and small letters after it, or an initial; or letters and vowel signs of a writing that has no capitals.
+_WORD: Final = (
+    r"(?:[\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f]{2,24}"
+    r"|(?:Mc|Mac|O['’])?[^\W\d_a-z][^\W\d_A-Z]{1,20}(?:['’\-][^\W\d_]{1,20}){0,2}|[^\W\d_a-z]\.)"
+)
 _BETWEEN: Final = r"(?:(?:van|von|de|der|den|del|della|di|da|dos|bin|al|el)[ ]){0,2}(?:[A-Z][ ])?"
 _NAME: Final = rf"{_WORD}(?:[ ]{_BETWEEN}{_WORD}){{0,3}}"
 _OWN: Final = (
@@ -59,11 +63,17 @@ _TITLE: Final = (
     r"|Signora?|Mevr\.?)"
 )
 _INTRODUCED: Final = (
-    r"(?i:my (?:full |first |last )?name is|(?:his|her|their) name is|what(?:'s| is) your (?:first |last )?name\?"
-    r"|people call me|ich heiße|mein name ist|je m['’]appelle|me llamo|mi chiamo|meu nome é|mam na imię"
+    r"(?i:my (?:full |first |last )?name is|(?:his|her|their|the) (?:\w{4,6} )?name is"
+    r"|what(?:'s| is) your (?:first |last )?name\?"
+    r"|people call me|ich heiße|mein name ist"
+    r"|je m['’]appelle|me llamo|mi chiamo|meu nome é|mam na imię"
     r"|(?:full |first |last |given |family |sur)?name:|vorname:|nachname:|prénom:|nom:|nombre:|apellidos?:"
     r"|cognome:|nome:"
-    r"|addressed to|sincerely,|(?:best|kind|warm) regards,|cheers,|yours,|gruß,?|grüße,?|cordialement,|saludos,)"
+    r"|addressed to|sincerely,|regards,|cheers,|yours,|(?:gruß|grüßen?)(?:,|(?=\r?\n))"
+    r"|cordialement,|saludos,"
+    r"|(?:thanks(?: again)?"
+    r"|thank you|many thanks|love|best|hugs|take care|see you|danke|merci|gracias|obrigad[oa]|grazie)"
+    r"[,!](?=\r?\n))"
 )
 _CUES: Final = re.compile(
     rf"(?:(?<!\w){_TITLE}[ ]{{1,2}}(?P<titled>{_NAME})"
@@ -130,6 +140,8 @@ def person_names_in(text: str) -> Iterator[tuple[int, int]]:
         cued.append((start, end))
         if " " in text[start:end] and len(given) < _NAMES_MAX:
             given[text[start:end]] = None
+    cued += [span for span in in_blocks(text) if _begins_no_sentence(text, span)]
+    cued += [*among_names(text, cued), *speakers(text, cued)]
     yield from _apart(sorted({*cued, *_again(text, given)}))
 
 
@@ -158,6 +170,11 @@ def _words_announced(text: str, start: int) -> int:
         return 0
     first = max(0, start - _BEFORE_CHARS_MAX)
     return 1 if _BEFORE_ANY.search(text, first, start) else 2 * bool(_BEFORE_TWO.search(text, first, start))
+
+
+def _begins_no_sentence(text: str, span: tuple[int, int]) -> bool:
+    words = text[slice(*span)].split()
+    return _NO_NAMES.isdisjoint(words) and _THINGS.isdisjoint(words)
 
 
 def _again(text: str, given: dict[str, None]) -> Iterator[tuple[int, int]]:

@@ -34,6 +34,7 @@ from windrow_protocol.limits import (
     HISTORY_DAY_VISITS_MAX,
     HISTORY_ITEMS_MIN,
     HISTORY_MONTH_VISITS,
+    HISTORY_SPAN_MS,
 )
 from windrow_protocol.trust_rules import PPM
 
@@ -166,3 +167,42 @@ def test_when_somebody_was_active_lies_sealed_and_goes_a_year_after_it_was_taken
     assert count(world, month_spans) == 1
     world.days_pass(2)
     assert count(world, month_spans) == 0
+
+
+# --- framing: times forged so that a stranger's month is taken for a part of one's own
+
+
+def framing(victim: list[Moment], own: list[Moment], known: int) -> list[Moment]:
+    """Add a visit in so many of the ten minutes in which a victim is known to have been active."""
+    times = sorted({each.at_ms // HISTORY_SPAN_MS for each in victim})[:: max(1, len(victim) // known // 2)]
+    return own + [
+        Moment(at * HISTORY_SPAN_MS + 1, f"https://x{i}.example") for i, at in enumerate(times[:known])
+    ]
+
+
+@pytest.mark.parametrize("visits_a_day", [45, 100, 200])
+def test_who_knows_a_few_times_of_a_stranger_cannot_have_them_taken_for_one(visits_a_day: int) -> None:
+    for seed in range(3):
+        victim = browse(Habits(seed=100 + seed, visits_a_day=visits_a_day))
+        own = browse(Habits(seed=500 + seed, visits_a_day=95))
+        for month in (own, own[:HISTORY_ITEMS_MIN]):
+            forged = spans_of(framing(victim, month, 10), MARCH)
+            assert not same_stream(spans_of(victim, MARCH), forged, MARCH)
+
+
+def test_who_knows_many_takes_no_more_than_what_they_are_paid_themselves(world: HistoryHouse) -> None:
+    """Not prevented: it takes many known times and a month that passes; no more is lost than that month is worth."""
+    victim = browse(Habits(seed=100, visits_a_day=95))
+    forged = framing(victim, browse(Habits(seed=500, visits_a_day=45))[:HISTORY_ITEMS_MIN], 160)
+    assert same_stream(spans_of(victim, MARCH), spans_of(forged, MARCH), MARCH)
+    whole = FULL_WEI * min(breadth_ppm(victim), PPM - breadth_ppm(forged)) // PPM
+    income(world, [forged, victim])
+    assert held(world).get(f"held:{payout_of(2)}", 0) >= whole
+    assert breadth_ppm(forged) <= PPM // 5
+
+
+def test_who_gave_before_the_forger_loses_nothing(world: HistoryHouse) -> None:
+    victim = browse(Habits(seed=100, visits_a_day=45))
+    forged = framing(victim, browse(Habits(seed=500, visits_a_day=45))[:HISTORY_ITEMS_MIN], 160)
+    income(world, [victim, forged])
+    assert held(world)[f"held:{payout_of(1)}"] == FULL_WEI * breadth_ppm(victim) // PPM

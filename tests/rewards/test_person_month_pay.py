@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from history_world import BEGIN_MS, HistoryHouse, month, payout_of, person
+from history_world import BEGIN_MS, RECORDS, HistoryHouse, month, payout_of, person
 from hypothesis import given
 from hypothesis import strategies as st
 from month_pay_world import (
@@ -25,11 +25,13 @@ from month_pay_world import (
     sell,
 )
 
+from bench.history_model.people import Habits, browse
 from extension_bridge.consent import DAY_MS
 from rewards.accountant import run_accountant
 from rewards.accounts import account_statement
 from rewards.ledger import Transfer, balance_of, entries, post
 from rewards.ledger_checks import verify_ledger
+from rewards.month_breadth import breadth_ppm
 from rewards.person_months import job_of
 from rewards.personal_pay import Month, allot, run_personal_pay
 from rewards.rates import PERSONAL, WIND
@@ -38,7 +40,7 @@ from rewards.royalties import run_royalties
 from storage.person_month_tables import (
     personal_pending,
 )
-from windrow_protocol.limits import HISTORY_ITEMS_MIN
+from windrow_protocol.limits import HISTORY_ITEMS_MIN, HISTORY_MONTH_VISITS
 from windrow_protocol.trust_rules import PPM
 
 
@@ -176,15 +178,55 @@ def test_a_month_that_is_taken_back_in_time_is_not_paid(world: HistoryHouse) -> 
     }
 
 
-def test_taking_one_thing_out_of_a_full_month_costs_nothing_and_too_much_does(world: HistoryHouse) -> None:
-    node, ids = paid_month(world)
-    world.take_back(node, ids[:1])
+def test_taking_one_thing_out_is_free_and_too_much_takes_all(world: HistoryHouse) -> None:
+    node, ids = paid_month(world, 2)
+    before = held(world)
+    world.take_back(node, ids[-1:])  # the last has fewer than a tenth of the month's visits
     world.work()
-    assert held(world)
-    while len(ids) > 2:
+    assert held(world) == before
+    while len(ids) > 1:
         world.take_back(node, [ids.pop()])
     world.work()
     assert held(world) == {}, f"fewer than {HISTORY_ITEMS_MIN} items are left"
+
+
+def test_who_takes_a_full_month_back_down_to_the_least_that_is_one_keeps_the_pay_of_that(
+    world: HistoryHouse,
+) -> None:
+    """The attack: a full month is judged, and nearly all of it is taken back before anybody could have it."""
+    full = browse(Habits(seed=1, visits_a_day=95))
+    node = world.join(1)
+    ids = world.give(node, full)
+    budget(world)
+    world.days_pass(2)
+    world.days_pass(WEEK_DAYS)
+    whole = sum(held(world).values())
+    assert whole == min(CAP, PERSONAL.month_wei_max) * breadth_ppm(full) // PPM
+    left, last = sum(RECORDS for _ in ids), whole
+    while left > 400:
+        taken, ids = ids[: len(ids) // 4 or 1], ids[len(ids) // 4 or 1 :]
+        world.take_back(node, taken)
+        left -= RECORDS * len(taken)
+        world.work()
+        now = sum(held(world).values())
+        assert now <= last, "it never comes back"
+        assert now <= min(CAP, PERSONAL.month_wei_max) * left * 10 // (9 * HISTORY_MONTH_VISITS)
+        last = now
+    assert 0 < last < whole // 4
+    assert folded(world)["personal"] == BUDGET - last, "for other months"
+    world.days_pass(31)
+    assert posted(world, 1) == last
+
+
+def test_a_sale_after_most_was_taken_back_pays_what_is_left_of_it(world: HistoryHouse) -> None:
+    node, ids = paid_month(world)
+    world.take_back(node, ids[:2])
+    world.work()
+    sell(world, jobs_of(world))
+    world.days_pass(31)
+    left = 3 * RECORDS
+    share = 700 * WIND * PERSONAL.owner_share_ppm // PPM + min(CAP, PERSONAL.month_wei_max)
+    assert 0 < posted(world, 1) <= share * left * 10 // (9 * HISTORY_MONTH_VISITS)
 
 
 def test_what_was_paid_out_stays_paid(world: HistoryHouse) -> None:

@@ -37,6 +37,7 @@ from storage.person_month_tables import (
     month_jobs,
     month_marks,
 )
+from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import FINGERPRINT_MS, HISTORY_ITEMS_MIN, HISTORY_TRIES_MAX
 
 
@@ -201,3 +202,30 @@ def test_a_month_to_which_something_is_still_added_waits(world: HistoryHouse) ->
     assert results(world) == []
     world.days_pass(0.2)
     assert results(world) == [("genuine", "person_month", "")]
+
+
+def test_an_archive_that_goes_from_hand_to_hand_is_paid_to_one_of_them(world: HistoryHouse) -> None:
+    """Handed in, taken back before it was judged, handed in by another owner, and by the first again."""
+    archive = month(5)
+    budget(world)
+    first, second = world.join(1, owner=payout_of(31)), world.join(2, owner=payout_of(32))
+    world.take_back(first, world.give(first, archive))
+    world.work()
+    with pytest.raises(WindrowError, match="taken back"):
+        world.give(second, jittered(archive, 1))
+    world.give(second, thinned(archive, 1))
+    world.days_pass(2)
+    world.give(first, thinned(archive, 2))
+    world.days_pass(2)
+    world.days_pass(WEEK_DAYS)
+    assert [each[:2] for each in results(world)] == [
+        ("genuine", "person_month"),
+        ("refused", "given_before"),
+    ]
+    assert list(held(world)) == [f"held:{payout_of(2)}"]
+    world.days_pass(31)
+    world.take_back(second, world.personal.vault.held(second.node_id))
+    world.give(world.join(3, owner=payout_of(33)), thinned(archive, 3))
+    world.days_pass(2)
+    world.days_pass(WEEK_DAYS)
+    assert results(world)[-1][:2] == ("refused", "given_before"), "nor to a third, once it was paid"
