@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from real_house import Node, open_house, open_segments
+from state_database import copy_home
 
 from aggregator.assignment.frontier import add_urls
 from aggregator.ingest import Ingest
@@ -170,5 +171,5 @@ def _built_home() -> Path:
 
 def open_world(home: Path) -> PublishedWorld:
     """Return a world of its own in `home` whose lake holds all of `pages()`; not to be called in a running loop."""
-    shutil.copytree(_built_home(), home, dirs_exist_ok=True)
+    copy_home(_built_home(), home)
     return PublishedWorld(home)
