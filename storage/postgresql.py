@@ -22,6 +22,7 @@ from windrow_protocol.errors import WindrowError
 
 _LOCK: Final = 0x57494E44524F5731  # "WINDROW1"; advisory locks are of one database
 _PATIENCE: Final = "5s"  # until the server has noticed that a killed writer is gone
+_CONNECTED: Final[dict[str, Any]] = {"pool_pre_ping": True, "connect_args": {"client_encoding": "utf8"}}
 _KEEPALIVE: Final = "tcp_keepalives_idle=30,tcp_keepalives_interval=10,tcp_keepalives_count=3"
 _ORDERED: Final = "SELECT 'B' < 'a' AND 'a-c' < 'ab', current_setting('server_encoding'), current_setting('fsync')"
 _LASTING: Final = (
@@ -73,7 +74,7 @@ class OneWriter:
 
 def writer_engine(url: sa.URL, only: OneWriter | None) -> sa.Engine:
     """Return an engine of one connection, whose commits last; with `only` it holds the lock."""
-    engine = sa.create_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=True)
+    engine = sa.create_engine(url, pool_size=1, max_overflow=0, **_CONNECTED)
 
     @sa.event.listens_for(engine, "connect")
     def _configure(raw: Any, _record: Any) -> None:
@@ -90,7 +91,7 @@ def writer_engine(url: sa.URL, only: OneWriter | None) -> sa.Engine:
 
 def reader_engine(url: sa.URL) -> sa.Engine:
     """Return an engine whose transactions see one moment and change nothing."""
-    engine = sa.create_engine(url, pool_pre_ping=True, isolation_level="REPEATABLE READ")
+    engine = sa.create_engine(url, isolation_level="REPEATABLE READ", **_CONNECTED)
     return engine.execution_options(postgresql_readonly=True)
 
 

@@ -40,13 +40,13 @@ def why_not() -> str:
 
 
 class PostgresServer:
-    """One cluster; `url` names a database of it."""
+    """One cluster; `url` names a database of it, `folder` holds its socket."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="windrow-pg-"))  # short: a socket's path has 107 bytes at most
-        self._data = self._folder / "data"
+        self.folder = Path(tempfile.mkdtemp(prefix="windrow-pg-"))  # short: a socket's path has 107 bytes at most
+        self._data = self.folder / "data"
         if os.geteuid() == 0:
-            shutil.chown(self._folder, _server_user(), _server_user())
+            shutil.chown(self.folder, _server_user(), _server_user())
         how = ["--auth=trust", "--username=windrow", "--locale=C", "--encoding=UTF8", "--no-sync"]
         subprocess.run(
             [_required("initdb"), "-D", self._data, *how], check=True, stdout=subprocess.DEVNULL, **_as_server()
@@ -55,7 +55,7 @@ class PostgresServer:
 
     def url(self, database: str) -> str:
         """Return the address of a database as the house is given it."""
-        return f"postgresql+psycopg://windrow@/{database}?host={self._folder}"
+        return f"postgresql+psycopg://windrow@/{database}?host={self.folder}"
 
     def create(self, database: str, template: str = "template0") -> str:
         """Make a database, from nothing or as a copy of another, and return its address; the other's users are cut off."""
@@ -84,10 +84,10 @@ class PostgresServer:
         """End the server and forget what it held."""
         self.process.send_signal(signal.SIGQUIT)
         self.process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _address(self, database: str) -> str:
-        return f"postgresql://windrow@/{database}?host={self._folder}"
+        return f"postgresql://windrow@/{database}?host={self.folder}"
 
     def _started(self) -> subprocess.Popen[bytes]:
         """Return the server when it answers; what a killed one left behind is gone within moments, so try again."""
@@ -101,12 +101,12 @@ class PostgresServer:
             process.kill()
             process.wait()
             time.sleep(0.05)
-        raise RuntimeError((self._folder / "log").read_text()[-2_000:])
+        raise RuntimeError((self.folder / "log").read_text()[-2_000:])
 
     def _begun(self) -> subprocess.Popen[bytes]:
-        settings = {**_SETTINGS, "unix_socket_directories": str(self._folder)}
+        settings = {**_SETTINGS, "unix_socket_directories": str(self.folder)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
                 [_required("postgres"), "-D", self._data, *options], stdout=log, stderr=log, **_as_server()
             )

@@ -93,8 +93,8 @@ def pages() -> dict[str, str]:
 class PublishedWorld:
     """The house, two contributors and a validator."""
 
-    def __init__(self, home: Path, rules: TrustRules | None = None) -> None:
-        self.house = open_house(home, key=COORDINATOR, rules=rules or AT_ONCE)
+    def __init__(self, home: Path, rules: TrustRules | None = None, address: str = "") -> None:
+        self.house = open_house(home, key=COORDINATOR, rules=rules or AT_ONCE, address=address)
         self.segments = open_segments(self.house)
         self.validator = Node(self.house, Ed25519PrivateKey.from_private_bytes(bytes(32)))
         self.contributors = [

@@ -122,9 +122,9 @@ class Node:
         return list(msgspec.json.decode(answer.body)["results"])
 
 
-def open_state(home: Path, *schemas: Any) -> State:
-    """Open the state of a home, wherever tests keep it."""
-    state = State.open(state_url(home), *schemas)
+def open_state(home: Path, *schemas: Any, address: str = "") -> State:
+    """Open the state of a home, wherever tests keep it, or at an address."""
+    state = State.open(address or state_url(home), *schemas)
     _opened.append(state)
     return state
 
@@ -147,9 +147,10 @@ def open_house(
     rules: TrustRules | None = None,
     clock: Clock | None = None,
     canary_hosts: tuple[str, ...] = (),
+    address: str = "",
 ) -> House:
     """Return a real house in a folder."""
-    env, state = real_env(), open_state(home, *schemas)
+    env, state = real_env(), open_state(home, *schemas, address=address)
     return House(
         env if clock is None else replace(env, clock=clock),
         state,

@@ -13,12 +13,14 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+import pytest
 from postgres_server import new_database, shared_server
 
 from storage.state import sqlite_url
 
 ON_POSTGRESQL: Final = os.environ.get("WINDROW_TEST_DATABASE", "sqlite") == "postgresql"
 _made: set[str] = set()
+sqlite_alone = pytest.mark.skipif(ON_POSTGRESQL, reason="it looks into SQLite's own files or plans")
 
 
 def state_url(home: Path) -> str:
