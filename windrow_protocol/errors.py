@@ -147,6 +147,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("home_too_old", "This home is of a version that this Windrow cannot migrate", "open it with the version between, or begin a new home; nothing was changed", 409, 2),
     Reason("home_unwritable", "The home folder cannot be written", "give this user write access, or set WINDROW_HOME", 500, 2),
     Reason("other_network", "This home belongs to another network", "set WINDROW_NETWORK to the one named first, or use another home; nothing was changed", 409, 2),
+    Reason("other_database", "The database of the settings is not this home's", "set WINDROW_DATABASE_URL to the one that it was begun or restored with; nothing was changed", 409, 2),
     Reason("other_contracts", "With these settings the house would pay through other contracts than this home does", "set WINDROW_NETWORK, WINDROW_TIMELOCK_S and the operator's key as they were, or the version of Windrow; nothing was deployed", 409, 2),
     Reason("backup_in_way", "There is something where this would be written", "name a folder that does not exist yet; nothing was written", 409, 2),
     Reason("backup_damaged", "The backup is not as it was written", "use another one; nothing was written", 409),
@@ -157,7 +158,7 @@ REASONS: dict[str, Reason] = _table(
     Reason(
         "database_failed",
         "The database cannot be used",
-        "correct WINDROW_DATABASE_URL, or let this user read and write the home and its state.db",
+        "correct WINDROW_DATABASE_URL (docs/operate.md), or let this user read and write the home and its state.db",
         500,
         2,
     ),
