@@ -1,7 +1,7 @@
 """What a state in PostgreSQL needs besides its address: order by bytes, commits that last, and one writer.
 
 Rules: a database whose text is not ordered by its bytes is refused, since two engines would then go through the same
-log in different orders; so is a server that says it does not flush. The writer holds an advisory lock for as long as its
+log in different orders; so is a server that says it does not flush. The writer holds an advisory lock while its
 connection lives. After a lost connection it takes the lock again, and goes on only if nobody wrote in between: each
 opening counts itself in the table `meta`, and whoever finds another number there has been replaced.
 
@@ -24,7 +24,13 @@ _LOCK: Final = 0x57494E44524F5731  # "WINDROW1"; advisory locks are of one datab
 _PATIENCE: Final = "5s"  # until the server has noticed that a killed writer is gone
 _CONNECTED: Final[dict[str, Any]] = {"pool_pre_ping": True, "connect_args": {"client_encoding": "utf8"}}
 _KEEPALIVE: Final = "tcp_keepalives_idle=30,tcp_keepalives_interval=10,tcp_keepalives_count=3"
-_ORDERED: Final = "SELECT 'B' < 'a' AND 'a-c' < 'ab', current_setting('server_encoding'), current_setting('fsync')"
+_ORDERED: Final = (
+    "SELECT 'B' < 'a' AND 'a-c' < 'ab', current_setting('server_encoding'), current_setting('fsync')"
+)
+_HELD: Final = (
+    "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database WHERE locktype = 'advisory' "
+    "AND datname = current_database() AND (classid::bigint << 32) + objid::bigint = %s"
+)
 _LASTING: Final = (
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 )
@@ -93,6 +99,22 @@ def reader_engine(url: sa.URL) -> sa.Engine:
     """Return an engine whose transactions see one moment and change nothing."""
     engine = sa.create_engine(url, isolation_level="REPEATABLE READ", **_CONNECTED)
     return engine.execution_options(postgresql_readonly=True)
+
+
+def described(url: sa.URL) -> str:
+    """Say in words what serves a database; it need not hold a house yet.
+
+    Raises WindrowError `database_failed` as `require_usable` does, and what SQLAlchemy and the driver raise.
+    """
+    engine = reader_engine(url)
+    try:
+        with engine.connect() as connection:
+            require_usable(connection)
+            version = connection.exec_driver_sql("SHOW server_version").scalar()
+            held = connection.exec_driver_sql(_HELD, (_LOCK,)).scalar()
+    finally:
+        engine.dispose()
+    return f"PostgreSQL {version}; " + ("a house writes to it" if held else "no house writes to it now")
 
 
 def require_usable(connection: sa.Connection) -> None:

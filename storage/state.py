@@ -92,7 +92,9 @@ class State:
         """Open an existing database of a house that may be running; whoever tries to write is refused by it."""
         parsed = sa.make_url(url)
         lite = parsed.get_backend_name() == "sqlite"
-        reader = _sqlite_engine(parsed, ("query_only=ON", "busy_timeout=10000")) if lite else reader_engine(parsed)
+        reader = (
+            _sqlite_engine(parsed, ("query_only=ON", "busy_timeout=10000")) if lite else reader_engine(parsed)
+        )
         return cls(reader, reader)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""A line to a real PostgreSQL server on which it is killed at chosen commits, before they arrive or before they are answered.
+"""A line to a real PostgreSQL server that is killed at chosen commits, before they arrive or before they are answered.
 
 A commit whose answer is lost is the hard one: the database has it, and who wrote it is told that it failed.
 
@@ -24,7 +24,7 @@ _SOCKET: Final = ".s.PGSQL.5432"
 
 
 class KillingLine:
-    """Passes on what driver and server say; `killed` lists the commits at which the server was killed and started again."""
+    """Passes on what driver and server say; `killed` lists the commits at which the server was killed."""
 
     def __init__(self, server: PostgresServer, kills: Mapping[int, When]) -> None:
         self._server, self._kills = server, kills

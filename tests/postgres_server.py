@@ -43,13 +43,18 @@ class PostgresServer:
     """One cluster; `url` names a database of it, `folder` holds its socket."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="windrow-pg-"))  # short: a socket's path has 107 bytes at most
+        self.folder = Path(
+            tempfile.mkdtemp(prefix="windrow-pg-")
+        )  # short: a socket's path has 107 bytes at most
         self._data = self.folder / "data"
         if os.geteuid() == 0:
             shutil.chown(self.folder, _server_user(), _server_user())
         how = ["--auth=trust", "--username=windrow", "--locale=C", "--encoding=UTF8", "--no-sync"]
         subprocess.run(
-            [_required("initdb"), "-D", self._data, *how], check=True, stdout=subprocess.DEVNULL, **_as_server()
+            [_required("initdb"), "-D", self._data, *how],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            **_as_server(),
         )
         self.process = self._started()
 
@@ -58,7 +63,7 @@ class PostgresServer:
         return f"postgresql+psycopg://windrow@/{database}?host={self.folder}"
 
     def create(self, database: str, template: str = "template0") -> str:
-        """Make a database, from nothing or as a copy of another, and return its address; the other's users are cut off."""
+        """Make a database, new or a copy of another, whose users are cut off, and return its address."""
         self.run(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{template}'")
         self.run(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         return self.url(database)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import sqlalchemy as sa
-from state_database import state_url
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from state_database import state_url
 
 from chain.client import ChainClient
 from chain.relayer import Relayer

@@ -1,8 +1,8 @@
 """Where a test's house keeps its state: SQLite in the home, or a database of its own on PostgreSQL.
 
 `WINDROW_TEST_DATABASE=postgresql` moves every house that tests open in their own process to a real server, one database
-for each home; so any test of the server's rooms is a test on PostgreSQL too. Homes are copied by `copy_home`, which takes
-the state along wherever it lies.
+for each home; so any test of the server's rooms is a test on PostgreSQL too. Homes are copied by `copy_home`, which
+takes the state along wherever it lies.
 """
 
 from __future__ import annotations

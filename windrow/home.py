@@ -140,13 +140,35 @@ def database_url(settings: HouseSettings) -> str:
 
 
 @contextmanager
+def reading_state(settings: HouseSettings) -> Iterator[sa.Connection]:
+    """Read one moment of a home's state, beside a running house or without one.
+
+    Raises WindrowError `not_found` where no house has run, and `database_failed`.
+    """
+    nowhere = WindrowError("not_found", f"no house has run in {settings.home} yet")
+    if not settings.database_url and not (Path(settings.home) / "state.db").exists():
+        raise nowhere
+    with usable_database():
+        state = State.open_readonly(database_url(settings))
+        try:
+            with state.read() as connection:
+                if not sa.inspect(connection).has_table("meta"):
+                    raise nowhere
+                yield connection
+        finally:
+            state.close()
+
+
+@contextmanager
 def usable_database() -> Iterator[None]:
     """Turn what a database or its driver says against being used into WindrowError `database_failed`, in one line."""
     try:
         yield
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         said = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-        raise WindrowError("database_failed", str(said).strip().splitlines()[0]) from error
+        line = str(said).strip().splitlines()[0]
+        driver = "; pip install 'windrow[postgresql]'" if isinstance(error, ImportError) else ""
+        raise WindrowError("database_failed", line + driver) from error
 
 
 def coordinator_key(env: Env, home: Path) -> Ed25519PrivateKey:

@@ -149,7 +149,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("other_network", "This home belongs to another network", "set WINDROW_NETWORK to the one named first, or use another home; nothing was changed", 409, 2),
     Reason("other_database", "The database of the settings is not this home's", "set WINDROW_DATABASE_URL to the one that it was begun or restored with; nothing was changed", 409, 2),
     Reason("other_contracts", "With these settings the house would pay through other contracts than this home does", "set WINDROW_NETWORK, WINDROW_TIMELOCK_S and the operator's key as they were, or the version of Windrow; nothing was deployed", 409, 2),
-    Reason("backup_in_way", "There is something where this would be written", "name a folder that does not exist yet; nothing was written", 409, 2),
+    Reason("backup_in_way", "There is something where this would be written", "name a folder that does not exist yet, and an empty database; nothing was written", 409, 2),
     Reason("backup_damaged", "The backup is not as it was written", "use another one; nothing was written", 409),
     Reason("backup_keys", "The keys of this home are missing, or are those of another", "give your copy of the home's folder `keys` with --keys, or --without-keys to go on with new ones", 409, 2),
     Reason("port_taken", "The port is already in use", "stop the other program, or choose another port", 500, 2),

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 from postgres_line import KillingLine, When
@@ -36,7 +35,15 @@ T = TypeVar("T")
 TEXTS = dict(list(pages().items())[:6])
 # The number of a commit, and whether it arrives or its answer does not. They fall on leases, submissions, the audit's
 # draws, verdicts, judgements, the ledger, the epoch and the export: `test_…` below says if one is not reached.
-KILLS: dict[int, When] = {8: "answer", 13: "before", 17: "answer", 22: "before", 27: "answer", 33: "answer", 38: "before"}
+KILLS: dict[int, When] = {
+    8: "answer",
+    13: "before",
+    17: "answer",
+    22: "before",
+    27: "answer",
+    33: "answer",
+    38: "before",
+}
 CHAIN = epoch_freezing.OnChain(epoch_freezing.NO_ROOT, 31_337, PAYOUTS[0], PAYOUTS[1])
 
 
@@ -62,7 +69,9 @@ async def walk(world: PublishedWorld) -> list[str]:
     """Go the whole road and return the receipts that were given."""
     nodes = (*world.contributors, world.validator)
     for node, payout in zip(nodes, (*PAYOUTS, VALIDATOR_PAYOUT), strict=True):
-        await until_done(lambda n=node, p=payout: n.ask(world.doors.register, "register", Registration(payout_address=p)))  # type: ignore[misc]
+        await until_done(
+            lambda n=node, p=payout: n.ask(world.doors.register, "register", Registration(payout_address=p))
+        )  # type: ignore[misc]
 
     def fill() -> None:
         with world.house.state.write() as connection:
@@ -113,14 +122,18 @@ def outcome(world: PublishedWorld, receipts: list[str]) -> dict[str, Any]:
     """Return what came out, without what differs from run to run: random ids and times."""
     export = publish(world.house, RECIPES, "web_text")
     assert export.path is not None
-    rows = [row for file in sorted((export.path / "data").iterdir()) for row in pq.read_table(file).to_pylist()]
+    rows = [
+        row for file in sorted((export.path / "data").iterdir()) for row in pq.read_table(file).to_pylist()
+    ]
     with world.house.state.read() as connection:
         assert verify_ledger(connection) == []
         logged = connection.execute(sa.select(submissions).order_by(submissions.c.seq)).all()
         assert [row.seq for row in logged] == list(range(1, len(logged) + 1))
         assert sorted(row.receipt for row in logged) == sorted(receipts), "what was acknowledged, once"
         work = sa.select(contributions.c.url, contributions.c.kind, contributions.c.text_sha256)
-        judged = sa.select(contributions.c.url, verdicts.c.verdict, verdicts.c.reason).where(verdicts.c.seq == contributions.c.seq)
+        judged = sa.select(contributions.c.url, verdicts.c.verdict, verdicts.c.reason).where(
+            verdicts.c.seq == contributions.c.seq
+        )
         return {
             "contributions": sorted(map(tuple, connection.execute(work))),
             "verdicts": sorted(map(tuple, connection.execute(judged))),

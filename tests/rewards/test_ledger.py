@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from state_database import state_url
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from state_database import state_url
 
 from rewards.ledger import (
     FIRST_HEAD,

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from state_database import state_url
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql
+from state_database import state_url
 
 from storage import prepared as prepared_module
 from storage.prepared import Prepared
@@ -115,7 +115,7 @@ def test_values_are_never_part_of_the_text(connection: sa.Connection) -> None:
 def test_the_drivers_errors_are_sqlalchemys(connection: sa.Connection) -> None:
     insert = Prepared(sa.insert(things))
     insert.run(connection, [{"name": "a", "amount": 1}])
-    with pytest.raises(sa.exc.IntegrityError, match="(?i)unique"):
+    with pytest.raises(sa.exc.IntegrityError, match=r"(?i)unique"):
         insert.run(connection, [{"name": "a", "amount": 1}])
     with pytest.raises(KeyError):
         insert.run(connection, [{"name": "b", "amount": 1}, {"name": "c"}])

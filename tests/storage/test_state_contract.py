@@ -47,7 +47,9 @@ _numbers = iter(range(10_000))
 
 def address(engine: str, folder: Path) -> str:
     """Return the address of a state of its own."""
-    return sqlite_url(folder / "state.db") if engine == "sqlite" else new_database(f"contract_{next(_numbers)}")
+    return (
+        sqlite_url(folder / "state.db") if engine == "sqlite" else new_database(f"contract_{next(_numbers)}")
+    )
 
 
 @pytest.fixture(params=ENGINES)
@@ -71,7 +73,14 @@ def refused(code: str, act: Callable[[], object]) -> str:
 
 def test_every_kind_of_value_comes_back_as_it_was(state: State) -> None:
     rows = [
-        {"name": "most", "amount": UINT256_MAX, "whole": 2**63 - 1, "part": 0.1, "flag": True, "data": b"\0\xff"},
+        {
+            "name": "most",
+            "amount": UINT256_MAX,
+            "whole": 2**63 - 1,
+            "part": 0.1,
+            "flag": True,
+            "data": b"\0\xff",
+        },
         {"name": "least", "amount": 0, "whole": -(2**63), "part": -0.0, "flag": False, "data": b""},
         {"name": "none", "amount": None, "whole": None, "part": None, "flag": None, "data": None},
     ]
@@ -141,7 +150,7 @@ def test_a_reader_sees_one_moment_and_does_not_wait_for_the_writer(state: State)
 
 def test_who_opened_it_to_read_cannot_write(state: State, url: str) -> None:
     reader = State.open_readonly(url)
-    with reader.read() as connection, pytest.raises(sa.exc.DBAPIError, match="read-?only"):
+    with reader.read() as connection, pytest.raises(sa.exc.DBAPIError, match=r"read-?only"):
         set_cursor(connection, "reader", 4)
     reader.close()
 
@@ -161,7 +170,9 @@ def test_writers_take_turns(state: State) -> None:
         assert get_cursor(connection, "turns") == 80
 
 
-def test_it_is_opened_again_without_a_migration(state: State, url: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_opened_again_without_a_migration(
+    state: State, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with state.write() as connection:
         set_meta(connection, "kept", "yes")
     state.close()
@@ -187,7 +198,10 @@ def test_a_copy_holds_every_row_and_goes_into_either_engine(state: State, tmp_pa
     moved = State.open(target)
     with moved.write() as connection:
         connection.execute(sa.insert(host_orders).values(ORDER))  # numbered by the database, after the first
-        assert connection.execute(sa.select(host_orders.c.order_id).order_by("order_id")).scalars().all() == [1, 2]
+        assert connection.execute(sa.select(host_orders.c.order_id).order_by("order_id")).scalars().all() == [
+            1,
+            2,
+        ]
         assert get_meta(connection, "network") == "windrow-test"
         assert connection.execute(sa.select(sa.func.sum(cursors.c.position))).scalar() == sum(range(2_500))
     state.copy_to(tmp_path / "second.db", lambda: moments.append(2))
@@ -205,7 +219,9 @@ def server() -> PostgresServer:
 
 
 @needs_postgres
-def test_one_process_writes_and_another_is_refused(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_process_writes_and_another_is_refused(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(postgresql, "_PATIENCE", "50ms")
     url = address("postgresql", Path())
     first = State.open(url, only_writer=True)
@@ -246,10 +262,15 @@ def _cut_off(server: PostgresServer, url: str) -> None:
 
 @needs_postgres
 def test_a_database_ordered_by_a_language_or_of_another_encoding_is_refused(server: PostgresServer) -> None:
-    for name, how in {"latin": "ENCODING 'SQL_ASCII'", "icu": "LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"}.items():
+    for name, how in {
+        "latin": "ENCODING 'SQL_ASCII'",
+        "icu": "LOCALE_PROVIDER icu ICU_LOCALE 'en-US'",
+    }.items():
         server.run(f"CREATE DATABASE {name} TEMPLATE template0 {how}")
         assert "--locale=C" in refused("database_failed", lambda name=name: State.open(server.url(name)))  # type: ignore[misc]
-        assert server.run("SELECT count(*) FROM information_schema.tables WHERE table_name = 'meta'", name) == [(0,)]
+        assert server.run(
+            "SELECT count(*) FROM information_schema.tables WHERE table_name = 'meta'", name
+        ) == [(0,)]
 
 
 @needs_postgres

@@ -40,7 +40,9 @@ except OSError:
 
 
 def test_a_failure_in_the_log_names_its_lines_and_shows_no_value() -> None:
-    done = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FAILING], capture_output=True, text=True, timeout=120, check=True
+    )
     assert done.stdout == ""
     for word in ("stage_failed", "sales", "in connect", "nobody answers"):
         assert word in done.stderr

@@ -1,4 +1,4 @@
-"""A home is one network's, has one database and pays through one set of contracts: other settings change nothing on it, or on a chain."""
+"""A home is one network's, has one database and one set of contracts: other settings change nothing there."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ def test_a_home_with_another_database_is_refused_before_anything_of_it_is_cut_of
     if began_before:  # by a version that did not write this down
         _forget_id(tmp_path / "one")
     for address in (sqlite_url(tmp_path / "new.db"), sqlite_url(tmp_path / "other" / "state.db")):
-        with pytest.raises(WindrowError) as caught, open_home(structs.replace(homes[0], database_url=address)):
+        with (
+            pytest.raises(WindrowError) as caught,
+            open_home(structs.replace(homes[0], database_url=address)),
+        ):
             pass
         assert caught.value.code == "other_database"
         assert segment.read_bytes() == kept

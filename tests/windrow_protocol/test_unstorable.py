@@ -39,6 +39,8 @@ def test_one_record_with_it_costs_the_others_of_its_batch_nothing() -> None:
 
 def test_an_epoch_has_room_in_a_column_of_32_bits() -> None:
     said = {"secret": "0" * 64, "last_seq": 1, "head": "0" * 64, "log_sha256": "0" * 64}
-    assert decode_json(json.dumps({**said, "epoch_id": 2**31 - 1}).encode(), AuditReveal).epoch_id == 2**31 - 1
+    assert (
+        decode_json(json.dumps({**said, "epoch_id": 2**31 - 1}).encode(), AuditReveal).epoch_id == 2**31 - 1
+    )
     with pytest.raises(WindrowError, match="epoch_id"):
         decode_json(json.dumps({**said, "epoch_id": 2**31}).encode(), AuditReveal)

@@ -53,7 +53,8 @@ def restore(
     if (keys is None) != without_keys:
         raise WindrowError("backup_keys", "give one of --keys and --without-keys")
     settings = settings_for(home=home)
-    database = settings.database_url or settings_for(home=source).database_url  # of the settings that come back
+    coming_back = settings_for(home=str(source))  # the backup's own, which will be those of the home
+    database = settings.database_url or coming_back.database_url
     with usable_database():
         made, missing = restore_backup(real_env(), source, Path(settings.home), keys, database)
     made_at = datetime.fromtimestamp(made.made_at_ms / 1000, UTC).isoformat(timespec="seconds")
