@@ -187,7 +187,7 @@ def test_it_is_opened_again_without_a_migration(
 def test_a_copy_holds_every_row_and_goes_into_either_engine(state: State, tmp_path: Path, into: str) -> None:
     with state.write() as connection:
         set_meta(connection, "network", "windrow-test")
-        put_rows(connection, cursors, [{"name": f"n{number}", "position": number} for number in range(2_500)])
+        put_rows(connection, cursors, [{"name": f"n{number}", "position": number} for number in range(2_100)])
         connection.execute(sa.insert(host_orders).values(ORDER))
     moments = []
     state.copy_to(tmp_path / "copy.db", lambda: moments.append(1))
@@ -203,7 +203,7 @@ def test_a_copy_holds_every_row_and_goes_into_either_engine(state: State, tmp_pa
             2,
         ]
         assert get_meta(connection, "network") == "windrow-test"
-        assert connection.execute(sa.select(sa.func.sum(cursors.c.position))).scalar() == sum(range(2_500))
+        assert connection.execute(sa.select(sa.func.sum(cursors.c.position))).scalar() == sum(range(2_100))
     state.copy_to(tmp_path / "second.db", lambda: moments.append(2))
     assert "rows" in refused("backup_in_way", lambda: move_into(tmp_path / "second.db", target))
     moved.close()
