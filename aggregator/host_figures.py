@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from aggregator.assignment.frontier import STATES
 from aggregator.assignment.withheld import withheld_hosts
 from storage.tables import frontier, leases
 from storage.trust_tables import host_paces
@@ -24,8 +25,11 @@ _SPANS_MS = {"24_hours": DAY_MS, "30_days": 30 * DAY_MS}
 def host_figures(connection: sa.Connection, host: str, now_ms: int) -> dict[str, Any]:
     """Return figures of a host named as it is paced: pages by state, those asked for by outcome, pace and order."""
     keys = {host_key(f"{scheme}://{host}/") for scheme in ("http", "https")}
-    pages = sa.select(frontier.c.url_id, frontier.c.state).where(frontier.c.host_key.in_(keys))
-    known = pages.limit(HOST_FIGURES_PAGES_MAX).subquery()
+    # All states are named because the table is found by state and host: anybody may ask, so nothing is gone through.
+    of_host = frontier.c.state.in_(sorted(STATES)) & frontier.c.host_key.in_(keys)
+    known = (
+        sa.select(frontier.c.url_id, frontier.c.state).where(of_host).limit(HOST_FIGURES_PAGES_MAX).subquery()
+    )
     states = connection.execute(sa.select(known.c.state, sa.func.count()).group_by(known.c.state))
     pace = connection.execute(sa.select(host_paces).where(host_paces.c.host == host)).one_or_none()
     order = withheld_hosts(connection).covering(f"http://{host}/")

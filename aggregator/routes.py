@@ -27,6 +27,7 @@ from aggregator.roster import known_member, register, trust_of
 from aggregator.shared_commit import SharedCommit
 from storage.env import Request, Response, Route, json_response
 from storage.house import House
+from storage.pay_terms import terms_now
 from windrow_protocol import limits
 from windrow_protocol.limits import BATCH_WIRE_BYTES_MAX
 from windrow_protocol.messages import (
@@ -56,9 +57,11 @@ class Doors:
         pace: PaceRules = PaceRules(),  # noqa: B008 (frozen)
         chain_facts: Chain = dict,
         pay_of: PayOf | None = None,
+        publishers_url: str = "",
     ) -> None:
         """Make the doors; `validators` are `node_id` or `node_id@operator`. Raises WindrowError `bad_config`."""
         self._pay_of = pay_of
+        self._publishers_url = publishers_url
         self._house = house
         self._batches = SharedCommit(ingest.accept_together, limits.BATCHES_PER_COMMIT_MAX)
         lease_desk = LeaseDesk(house, lease_life_ms, pace)
@@ -109,16 +112,19 @@ class Doors:
         day = day_of(self._house.now_ms())
         with self._house.state.read() as connection:
             trust = trust_of(self._house, connection)
+            terms = terms_now(connection, self._house).published()
         return json_response(
             {
                 "network": self._house.network,
                 "protocol": 1,
                 "node_version": RELEASE,
+                "publishers_url": self._publishers_url,
                 "coordinator_id": self._house.coordinator_id,
                 "trust": trust,
                 "server_time_ms": self._house.now_ms(),
                 "limits": {**bounds, "leases_per_request_max": limits.LEASES_PER_REQUEST_MAX},
                 "rules": self._house.rules,
+                "economics": {**terms, "next": self._next_parameters(terms)},
                 "ranked_domains": self._house.ranked and self._house.ranked.as_dict(),
                 "assignment": {
                     "day": day,
@@ -128,6 +134,11 @@ class Doors:
                 "chain": dict(self._chain_facts()),
             }
         )
+
+    def _next_parameters(self, terms: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the economic parameters of the next audit epoch, None where they stay as they are."""
+        following = self._house.economics.published()
+        return None if following == terms["parameters"] else following
 
     async def register(self, request: Request) -> Response:
         """Register a node under its payout address; the same again is the same."""

@@ -36,6 +36,7 @@ from storage.house import House
 from storage.lake_tables import erasures
 from storage.tables import contributions, leases
 from storage.trust_tables import audits, truth_requests
+from windrow_protocol.domains import is_public_suffix
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import REASON_CHARS_MAX, TAKEDOWN_SWEEP_MAX
 
@@ -67,19 +68,22 @@ class Takedowns:
     def order(self, host: str, *, proof: str, reason: str, subdomains: bool = False) -> dict[str, Any]:
         """Leave a host alone from now on, and return what that stops.
 
-        Raises WindrowError `bad_url`, `missing_reason` or `host_withheld`, if that is so already.
+        Raises WindrowError `bad_url`, `missing_reason`, `public_suffix`, where the hosts below it are not one owner's,
+        or `host_withheld`, if that is so already.
         """
         now_ms = self._house.now_ms()
         with self._house.state.write() as connection:
             host, before = host_named(host), withheld_hosts(connection)
+            if subdomains and is_public_suffix(host):
+                raise WindrowError("public_suffix", host)
             known = before.orders.get(host)
             if known is not None and known.subdomains >= subdomains:
                 raise WindrowError("host_withheld", host)
             self._write(connection, host, "takedown", proof, reason, subdomains)
-            withheld = withheld_hosts(connection)
-            pages, hosts = withhold_pages(connection, withheld)
+            ordered = WithheldHosts({host: withheld_hosts(connection).orders[host]})
+            pages, hosts = withhold_pages(connection, ordered)
             leave_alone(connection, {host, *hosts})
-            ended = end_audits(connection, withheld)
+            ended = end_audits(connection, ordered)
         return {"host": host, "withheld_at_ms": now_ms, "pages": pages, "audits_ended": ended}
 
     def release(self, host: str, reason: str) -> dict[str, Any]:
@@ -89,8 +93,9 @@ class Takedowns:
             if host not in before.orders:
                 raise WindrowError("not_withheld", host)
             self._write(connection, host, "release", "", reason, before.orders[host].subdomains)
-            pages, hosts = release_pages(connection, withheld_hosts(connection))
-            leave_alone(connection, {host, *hosts}, until_ms=0)
+            still = withheld_hosts(connection)
+            pages, hosts = release_pages(connection, WithheldHosts({host: before.orders[host]}), still)
+            leave_alone(connection, hosts if still.covers(f"http://{host}/") else {host, *hosts}, until_ms=0)
         return {"host": host, "pages": pages}
 
     def _write(
@@ -143,7 +148,7 @@ def end_audits(connection: sa.Connection, withheld: WithheldHosts) -> int:
         sa.select(truth_requests.c.contribution_id, truth_requests.c.ordinal, leases.c.url)
         .join(audits, audits.c.contribution_id == truth_requests.c.contribution_id)
         .join(leases, leases.c.lease_id == audits.c.lease_id)
-        .where(truth_requests.c.state == "wanted")
+        .where(truth_requests.c.state == "wanted", withheld.named_in(leases.c.url))
     )
     wanted = [row for row in connection.execute(statement) if withheld.covers(row.url)]
     for row in wanted:

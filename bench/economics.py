@@ -1,4 +1,4 @@
-"""The token's supply over 24 epochs under three assumptions of demand, by the house's own rates and splits.
+"""The token's supply over 24 epochs under some assumptions of demand, by the house's own rates and splits.
 
 Usage: `python bench/economics.py [--epochs 24] [--docs docs]` prints one JSON line for each scenario. With `--docs` it
 writes the plots `economics-supply.svg` and `economics-flows.svg` and the tables of `economics.md` there.
@@ -23,24 +23,30 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:1] = [str(ROOT)]  # and not this folder, whose names are not packages
 
 from bench.economics_model.supply import (  # noqa: E402
+    RUNS,
     SCENARIOS,
-    Economy,
     Epoch,
     Scenario,
     price_parts,
     simulate,
 )
-from rewards.rates import WIND  # noqa: E402
+from rewards.rates import CURRENT, WIND  # noqa: E402
+from windrow_protocol.economics import Economics  # noqa: E402
 
 EPOCHS: Final = 24
 BEGIN, END = "<!-- by bench/economics.py -->\n", "<!-- end -->"
-_COLOURS: Final = {"no_buyers": "#8a8878", "steady": "#2f6b3c", "growing": "#a8741a"}
+_COLOURS: Final = {
+    "no_buyers": "#8a8878",
+    "steady": "#2f6b3c",
+    "growing": "#a8741a",
+    "growing_halved_yearly": "#4a5d8a",
+}
 
 
-def summary(name: str, economy: Economy, scenario: Scenario, run: list[Epoch]) -> dict[str, Any]:
+def summary(name: str, economics: Economics, scenario: Scenario, run: list[Epoch]) -> dict[str, Any]:
     """Return the figures of one run, amounts in whole tokens."""
     last = run[-1]
-    _, burned, _ = price_parts(economy, scenario.price_wei)
+    _, burned, _ = price_parts(economics, scenario.price_wei)
     supplies = [scenario.initial_wei, *(epoch.supply_wei for epoch in run)]
     return {
         "bench": "economics",
@@ -60,8 +66,8 @@ def summary(name: str, economy: Economy, scenario: Scenario, run: list[Epoch]) -
 
 def tables(epochs: int = EPOCHS) -> str:
     """Return the parameters and figures as the page has them, in Markdown."""
-    economy, scenario = Economy(), Scenario()
-    rates = economy.rates
+    economics, scenario = Economics(), Scenario()
+    rates = CURRENT
     text = f"{rates.novelty_byte_wei / WIND:.5f} WIND a byte, {rates.novelty_bytes_max:,} bytes at most"
     grows = f"{scenario.pages:,} an epoch, {scenario.pages_growth_bps / 100 - 100:g} % more in each"
     fresh = f"{scenario.first_seen_ppm / 10_000:g} %, {scenario.unique_bytes:,} new bytes each"
@@ -71,9 +77,9 @@ def tables(epochs: int = EPOCHS) -> str:
         ("fetch fee", f"{rates.fetch_fee_wei / WIND:g} WIND", "in force"),
         ("new text", text, "in force"),
         ("audit fee", f"{rates.audit_fee_wei / WIND:g} WIND for a truth that was used", "in force"),
-        ("owners of a sale's rows", f"{economy.royalty_bps / 100:g} % of the price", "in force"),
-        ("halving", f"every {economy.halving_epochs} epochs of 30 days", "not in force"),
-        ("burn", f"{economy.burn_bps / 100:g} % of the price, out of the fees", "not in force"),
+        ("owners of a sale's rows", f"{economics.royalty_bps / 100:g} % of the price", "in force"),
+        ("halving", f"every {economics.halving_epochs:,} audit epochs, of a day each", "in force"),
+        ("burn", f"{economics.burn_bps / 100:g} % of the price, out of the fees", "in force"),
         ("pages", grows, "assumed"),
         ("of them first seen", fresh, "assumed"),
         ("truths", f"{scenario.audited_ppm / 10_000:g} % of pages", "assumed"),
@@ -82,14 +88,13 @@ def tables(epochs: int = EPOCHS) -> str:
     ]
     lines = ["| parameter | value | |", "|---|---|---|"]
     lines += [f"| {' | '.join(each)} |" for each in parameters]
-    lines += ["", "| | " + " | ".join(each.replace("_", " ") for each in SCENARIOS) + " |"]
-    lines += ["|---|" + "---:|" * len(SCENARIOS)]
+    lines += ["", "| | " + " | ".join(each.replace("_", " ") for each in RUNS) + " |"]
+    lines += ["|---|" + "---:|" * len(RUNS)]
     rows = {
-        name: summary(name, economy, each, list(simulate(economy, each, epochs)))
-        for name, each in SCENARIOS.items()
+        name: summary(name, of, each, list(simulate(of, each, epochs))) for name, (of, each) in RUNS.items()
     }
     for figure, said in _FIGURES.items():
-        lines.append(f"| {said} | " + " | ".join(f"{rows[name][figure]:,}" for name in SCENARIOS) + " |")
+        lines.append(f"| {said} | " + " | ".join(f"{rows[name][figure]:,}" for name in RUNS) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -120,7 +125,7 @@ def draw(folder: Path, runs: dict[str, list[Epoch]]) -> None:
             each.set_xlabel("epoch of 30 days")
         return figure, axes[0]
 
-    figure, (one,) = axes_of("Supply by assumption of demand (rates halve at epoch 12)", "million WIND")
+    figure, (one,) = axes_of("Supply by assumption of demand", "million WIND")
     for name, run in runs.items():
         amounts = [epoch.supply_wei / WIND / 1e6 for epoch in run]
         one.plot(range(len(run)), amounts, label=name.replace("_", " "), color=_COLOURS[name])
@@ -128,13 +133,13 @@ def draw(folder: Path, runs: dict[str, list[Epoch]]) -> None:
     one.legend()
     figure.savefig(folder / "economics-supply.svg", metadata={"Date": None})
     figure, pair = axes_of("What is minted and what is burned", "thousand WIND an epoch", 2)
-    for axes, name in zip(pair, ("steady", "growing"), strict=True):
+    for axes, name in zip(pair, ("steady", "growing_halved_yearly"), strict=True):
         for what, colour in (("emission_wei", "#2f6b3c"), ("burn_wei", "#b3402e")):
             amounts = [getattr(epoch, what) / WIND / 1e3 for epoch in runs[name]]
             axes.step(
                 range(len(amounts)), amounts, where="mid", label=what.removesuffix("_wei"), color=colour
             )
-        axes.set_title(name)
+        axes.set_title(name.replace("_", " "))
         axes.set_ylim(bottom=0)
         axes.legend()
     figure.savefig(folder / "economics-flows.svg", metadata={"Date": None})
@@ -146,10 +151,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--docs", type=Path, help="folder with economics.md, for plots and tables")
     options = parser.parse_args()
-    economy = Economy()
-    runs = {name: list(simulate(economy, each, options.epochs)) for name, each in SCENARIOS.items()}
+    runs = {name: list(simulate(of, each, options.epochs)) for name, (of, each) in RUNS.items()}
     for name, run in runs.items():
-        print(json.dumps(summary(name, economy, SCENARIOS[name], run)))
+        print(json.dumps(summary(name, *RUNS[name], run)))
     if options.docs:
         draw(options.docs, runs)
         page = options.docs / "economics.md"

@@ -1,4 +1,4 @@
-"""Gas of a claim from our distributor beside Uniswap's MerkleDistributor, for the same claims of the same token.
+"""Gas of a claim from our distributor beside Uniswap's MerkleDistributor, and of a sale with and without a burn.
 
 Usage: `python -m bench.gas --peers FOLDER [--leaves 1000 100000] [--claims 32]` prints one JSON line for each size and
 system. FOLDER/uniswap holds the npm package `@uniswap/merkle-distributor` as its authors compiled it; it is installed
@@ -8,6 +8,8 @@ what a block would count: call data, the token's transfer and refunds included.
     first        mean gas of an account's first claim, by which it first holds the token
     later        mean gas of its claim in the next epoch. Ours is cumulative; Uniswap's needs a second contract for it,
                  whose creation is `next_epoch`; ours needs two transactions of the owner for the next root
+    sale         mean gas of `buy`, of a buyer who has bought before and given an allowance without end
+    settled      mean gas of settling an order under terms, the order itself not counted
     word_used    of Uniswap's first claims, those whose bitmap word (256 claims) another claim had opened
 """
 
@@ -143,6 +145,27 @@ def uniswap(claims: dict[str, int], claimants: Sequence[str], folder: Path) -> d
     }
 
 
+def sold(burn_bps: int, sales: int = 8) -> dict[str, Any]:
+    """Measure sales of one export to a buyer who holds the token before and after."""
+    chain, calls, tokens = Chain(), functions("DatasetMarket"), functions("WindToken")
+    token = chain.token()
+    _, paid = chain.send(None, creation_code("RewardDistributor", token, TIMELOCK_S, OWNER.address))
+    treasury = checksum_address("0x" + "99" * 20)
+    _, place = chain.send(None, creation_code("DatasetMarket", token, paid, treasury, OWNER.address))
+    chain.mint(token, OWNER.address, 10**30)
+    chain.send(token, tokens["approve"].encode((place, 2**256 - 1)))
+    export, price = b"\xe1" * 32, 2_000 * 10**18
+    chain.send(place, calls["list"].encode((export, b"\xaa" * 32, price, 7_000, burn_bps)))
+    buy, order = calls["buy"].encode((export,)), calls["order"].encode((export, bytes(32)))
+    chain.send(place, buy)  # the first sale opens what later ones change
+    bought = [chain.send(place, buy)[0] for _ in range(sales)]
+    settled = []
+    for number in range(1, sales + 1):
+        chain.send(place, order)
+        settled.append(chain.send(place, calls["settle"].encode((number,)))[0])
+    return {"sale": round(mean(bought)), "settled": round(mean(settled))}
+
+
 def installed(peers: Path) -> Path:
     """Return the folder the package is installed in. Raises CalledProcessError."""
     place = peers / "uniswap"
@@ -162,6 +185,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--claims", type=int, default=32)
     options = parser.parse_args(arguments)
     folder = installed(options.peers.resolve())
+    for burn_bps in (0, 1_500):
+        print(json.dumps({"bench": "gas", "burn_bps": burn_bps, **sold(burn_bps)}), flush=True)
     for leaves in options.leaves:
         claims = claims_of(leaves)
         claimants = random.Random(1).sample(sorted(claims), options.claims + 1)

@@ -36,6 +36,11 @@ import pyarrow.parquet as pq  # noqa: E402
 
 from windrow_protocol.personal_patterns import DEVICE_DETECTORS, DEVICE_KINDS, find_personal  # noqa: E402
 
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 # What others call our kinds. A name that maps to itself is ours.
 OURS: Final = {
     "EMAIL_ADDRESS": "email",
@@ -53,28 +58,24 @@ OURS: Final = {
     "PERSON": "name",
     "LOCATION": "address",
     "STREET_ADDRESS": "address",
+    "TELEPHONENUM": "phone",
+    "PHONENUMBER": "phone",
+    "PH_MOBILE_NUMBER": "phone",
+    "TR_PHONE_NUMBER": "phone",
+    "CREDITCARDNUMBER": "card",
+    "IPV4": "ip",
+    "IPV6": "ip",
+    "BITCOINADDRESS": "wallet",
+    "ETHEREUMADDRESS": "wallet",
+    "LITECOINADDRESS": "wallet",
     **dict.fromkeys(
-        (
-            *(
-                "US_SSN",
-                "US_ITIN",
-                "US_DRIVER_LICENSE",
-                "US_PASSPORT",
-                "UK_NHS",
-                "UK_NINO",
-                "ES_NIF",
-                "ES_NIE",
-            ),
-            *(
-                "IT_FISCAL_CODE",
-                "IT_DRIVER_LICENSE",
-                "IT_PASSPORT",
-                "IT_IDENTITY_CARD",
-                "PL_PESEL",
-                "SG_NRIC_FIN",
-            ),
-            *("AU_TFN", "AU_MEDICARE", "IN_PAN", "IN_AADHAAR", "IN_PASSPORT", "FI_PERSONAL_IDENTITY_CODE"),
-            *("KR_RRN", "TH_TNIN"),
+        _words(
+            "US_SSN US_ITIN US_MBI US_DRIVER_LICENSE US_PASSPORT UK_NHS UK_NINO UK_PASSPORT UK_DRIVING_LICENCE ES_NIF "
+            "ES_NIE ES_PASSPORT IT_FISCAL_CODE IT_DRIVER_LICENSE IT_PASSPORT IT_IDENTITY_CARD PL_PESEL SG_NRIC_FIN "
+            "AU_TFN AU_MEDICARE IN_PAN IN_AADHAAR IN_PASSPORT IN_VOTER FI_PERSONAL_IDENTITY_CODE KR_RRN KR_FRN "
+            "KR_PASSPORT KR_DRIVER_LICENSE TH_TNIN CA_SIN DE_TAX_ID DE_PASSPORT DE_ID_CARD DE_SOCIAL_SECURITY "
+            "DE_HEALTH_INSURANCE DE_FUEHRERSCHEIN SE_PERSONNUMMER TR_NATIONAL_ID ZA_ID_NUMBER NG_NIN SSN SOCIALNUM "
+            "PASSPORTNUM DRIVERLICENSENUM IDCARDNUM TAXNUM"
         ),
         "national_id",
     ),

@@ -23,6 +23,7 @@ from web3 import Web3
 from web3.exceptions import Web3Exception
 from web3.types import BlockIdentifier
 
+from chain.assets import WIND, Asset, read_asset
 from chain.bound import BoundContract
 from chain.deploy import Deployment, DeployTerms, deploy
 from chain.distributor import DistributorOps
@@ -40,11 +41,21 @@ if TYPE_CHECKING:
 class ChainClient:
     """The chain as Windrow uses it."""
 
-    def __init__(self, w3: Web3, chain_id: int, depth_blocks: int = 0) -> None:
+    def __init__(
+        self,
+        w3: Web3,
+        chain_id: int,
+        depth_blocks: int = 0,
+        *,
+        asset: Asset = WIND,
+        sender: Sender | None = None,
+    ) -> None:
         self.w3 = w3
         self.chain_id = chain_id
         self.depth_blocks = depth_blocks
-        self.sender = Sender(w3)
+        self.asset = asset
+        self.sender = sender or Sender(w3)
+        self._family: dict[str, ChainClient] = {asset.symbol: self}
         self._bound: tuple[TokenOps, DistributorOps, MarketOps, OrderOps, Deployment] | None = None
 
     @classmethod
@@ -69,9 +80,45 @@ class ChainClient:
 
     def deploy(self, deployer_key: LocalAccount, terms: DeployTerms) -> Deployment:
         """Put the contracts on the chain if they are not there, and bind them. Raises as `chain.deploy.deploy`."""
-        deployment = deploy(self.w3, self.sender, deployer_key, terms)
+        deployment = deploy(self.w3, self.sender, deployer_key, terms, self.asset)
         self.bind(deployment)
         return deployment
+
+    def deploy_beside(self, deployer_key: LocalAccount, terms: DeployTerms, asset: Asset) -> ChainClient:
+        """Put the contracts of another asset on the chain if they are not there, and return the client over them.
+
+        `of` finds it again from each of them. Raises as `chain.deploy.deploy`.
+        """
+        other = self._beside(asset)
+        other.deploy(deployer_key, terms)
+        return other
+
+    def bind_beside(self, symbol: str, deployment: Deployment) -> ChainClient:
+        """Use contracts of another asset that somebody else deployed; its token has to call itself so.
+
+        Raises WindrowError `wrong_asset` or `wrong_chain`.
+        """
+        asset = read_asset(self.w3, self.chain_id, deployment.token)
+        if asset.symbol != symbol:
+            raise WindrowError("wrong_asset", f"{asset.address} is {asset.symbol}, not {symbol}"[:120])
+        other = self._beside(asset)
+        other.bind(deployment)
+        return other
+
+    def _beside(self, asset: Asset) -> ChainClient:
+        other = ChainClient(self.w3, self.chain_id, self.depth_blocks, asset=asset, sender=self.sender)
+        self._family[asset.symbol], other._family = other, self._family
+        return other
+
+    def of(self, symbol: str) -> ChainClient:
+        """The client over the contracts of an asset. Raises WindrowError `not_found`."""
+        if symbol not in self._family:
+            raise WindrowError("not_found", f"no contracts for {symbol} are known here"[:120])
+        return self._family[symbol]
+
+    def of_each_asset(self) -> tuple[ChainClient, ...]:
+        """The clients of all assets, the network's own first."""
+        return tuple(self._family.values())
 
     def bind(self, deployment: Deployment) -> None:
         """Use these contracts. Raises WindrowError `wrong_chain` when they are not on this chain."""
@@ -82,7 +129,7 @@ class ChainClient:
         market = BoundContract(self.w3, self.sender, "DatasetMarket", deployment.market)
         for contract in (token, distributor, market):
             contract.check()
-        token_ops = TokenOps(token, self.chain_id)
+        token_ops = TokenOps(token, self.chain_id, self.asset)
         market_ops = MarketOps(market, token_ops, deployment.block)
         self._bound = (
             token_ops,
@@ -94,7 +141,7 @@ class ChainClient:
 
     @property
     def token(self) -> TokenOps:
-        """WIND. Raises WindrowError `bad_config` before `bind` or `deploy`."""
+        """The token, WIND where no other asset is meant. Raises WindrowError `bad_config` before `bind` or `deploy`."""
         return self._contracts()[0]
 
     @property
@@ -116,6 +163,10 @@ class ChainClient:
     def deployment(self) -> Deployment:
         """Where the contracts lie. Raises WindrowError `bad_config` before `bind` or `deploy`."""
         return self._contracts()[4]
+
+    def market_key(self) -> str:
+        """The chain's id and the market's address, lower hex: what a sale is told apart by."""
+        return f"{self.chain_id}/{self.deployment.market.lower()}"
 
     def time_s(self) -> int:
         """Chain time: that of the next block where the node says it, else of the newest."""
@@ -140,6 +191,12 @@ class ChainClient:
         if number < self.deployment.block or not self.w3.eth.get_code(market, number):
             return None  # the market is created last
         return number
+
+    def settled_time_s(self) -> int:
+        """Chain time that no reorganisation takes back; of the next block where the chain has none."""
+        if not self.depth_blocks:
+            return self.time_s()
+        return int(self.w3.eth.get_block(BlockNumber(max(0, self.settled_head())))["timestamp"])
 
     def coin_of(self, address: str) -> int:
         """An address's balance of the chain's own coin, which pays for gas, in wei."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from web3 import Web3
 
 from chain.abi import ContractName, artifact, creation_code
+from chain.assets import WIND, Asset
 from chain.create2 import FACTORY_ADDRESS, FACTORY_CODE, create2_address
 from chain.sender import Outgoing, Sender
 from windrow_protocol.errors import WindrowError
@@ -60,8 +61,11 @@ class Creation(NamedTuple):
     address: str
 
 
-def creations_of(deployer: str, terms: DeployTerms) -> tuple[Creation, Creation, Creation]:
-    """Return token, distributor and market as these terms would have them, in the order of their creation."""
+def creations_of(deployer: str, terms: DeployTerms, asset: Asset = WIND) -> tuple[Creation, ...]:
+    """Return token, distributor and market as these terms would have them, in the order of their creation.
+
+    Where the asset is there already, as any but the network's own is, the token is none of them.
+    """
     owner = Web3.to_checksum_address(terms.owner or deployer)
     minter = Web3.to_checksum_address(terms.minter or deployer)
     treasury = Web3.to_checksum_address(terms.treasury)
@@ -70,17 +74,20 @@ def creations_of(deployer: str, terms: DeployTerms) -> tuple[Creation, Creation,
         code = creation_code(name, *arguments)
         return Creation(name, code, create2_address(_salt(terms), code))
 
-    token = creation("WindToken", owner, minter)
-    distributor = creation("RewardDistributor", token.address, terms.timelock_s, owner)
-    market = creation("DatasetMarket", token.address, distributor.address, treasury, owner)
-    return token, distributor, market
+    own = [] if asset.address else [creation("WindToken", owner, minter)]
+    token = Web3.to_checksum_address(asset.address or own[0].address)
+    distributor = creation("RewardDistributor", token, terms.timelock_s, owner)
+    market = creation("DatasetMarket", token, distributor.address, treasury, owner)
+    return (*own, distributor, market)
 
 
 def _salt(terms: DeployTerms) -> bytes:
     return hashlib.sha256(f"windrow contracts of {terms.network}".encode()).digest()
 
 
-def deploy(w3: Web3, sender: Sender, key: LocalAccount, terms: DeployTerms) -> Deployment:
+def deploy(
+    w3: Web3, sender: Sender, key: LocalAccount, terms: DeployTerms, asset: Asset = WIND
+) -> Deployment:
     """Create what is missing and return where everything lies.
 
     Raises WindrowError `chain_rejected` when the chain has no CREATE2 factory or refuses, `chain_pending`.
@@ -88,10 +95,15 @@ def deploy(w3: Web3, sender: Sender, key: LocalAccount, terms: DeployTerms) -> D
     if bytes(w3.eth.get_code(Web3.to_checksum_address(FACTORY_ADDRESS))) != FACTORY_CODE:
         raise WindrowError("chain_rejected", f"this chain has no CREATE2 factory at {FACTORY_ADDRESS}")
     sender.wait_idle(key.address)
-    creations = creations_of(key.address, terms)
+    creations = creations_of(key.address, terms, asset)
     for creation in creations:
         if not w3.eth.get_code(Web3.to_checksum_address(creation.address)):
             sender.send(key, Outgoing(FACTORY_ADDRESS, _salt(terms) + creation.code))
-    token, distributor, market = (creation.address for creation in creations)
-    contract: Any = w3.eth.contract(address=Web3.to_checksum_address(token), abi=artifact("WindToken").abi)
-    return Deployment(token, distributor, market, w3.eth.chain_id, contract.functions.createdInBlock().call())
+    first, *_, market = creations
+    distributor = creations[-2].address
+    token = asset.address or first.address
+    contract: Any = w3.eth.contract(
+        address=Web3.to_checksum_address(first.address), abi=artifact(first.name).abi
+    )
+    block = int(contract.functions.createdInBlock().call())
+    return Deployment(token, distributor, market.address, w3.eth.chain_id, block)

@@ -41,6 +41,7 @@ class Listing:
     manifest_sha256: str
     price_wei: int
     royalty_bps: int
+    burn_bps: int
     is_open: bool
 
 
@@ -55,6 +56,7 @@ class Purchase:
     price_wei: int
     royalties_wei: int
     fees_wei: int
+    burned_wei: int
     tx: str
     block: int
 
@@ -75,27 +77,34 @@ class MarketOps:
 
     def listing(self, export_id: str, block: BlockIdentifier = "pending") -> Listing | None:
         """What is offered under this id, None when nothing ever was."""
-        manifest, price_wei, royalty_bps, is_open = self._contract.read(
+        manifest, price_wei, royalty_bps, burn_bps, is_open = self._contract.read(
             "listings", _key(export_id), block=block
         )
         if not any(manifest):
             return None
-        return Listing(bytes(manifest).hex(), price_wei, royalty_bps, is_open)
+        return Listing(bytes(manifest).hex(), price_wei, royalty_bps, burn_bps, is_open)
 
     def list_export(
-        self, owner_key: LocalAccount, export_id: str, manifest_sha256: str, price_wei: int, royalty_bps: int
+        self,
+        owner_key: LocalAccount,
+        export_id: str,
+        manifest_sha256: str,
+        price_wei: int,
+        royalty_bps: int,
+        burn_bps: int = 0,
     ) -> TxDone | None:
-        """Offer an export version for good; None when exactly this is offered already.
+        """Offer an export version for good; None when this manifest is offered at this price already.
 
-        Raises WindrowError `chain_rejected`: AlreadyListed (other terms), BadListing.
+        An offer keeps the shares that it was made with, whatever a later call says. Raises WindrowError
+        `chain_rejected`: AlreadyListed (another manifest or price), BadListing.
         """
         self._contract.sender.wait_idle(owner_key.address)
         found = self.listing(export_id)
-        wanted = (manifest_sha256, price_wei, royalty_bps)
-        if found is not None and (found.manifest_sha256, found.price_wei, found.royalty_bps) == wanted:
+        wanted = (manifest_sha256, price_wei)
+        if found is not None and (found.manifest_sha256, found.price_wei) == wanted:
             return None
-        manifest = bytes.fromhex(manifest_sha256)
-        return self._contract.write(owner_key, "list", _key(export_id), manifest, price_wei, royalty_bps)
+        terms = (bytes.fromhex(manifest_sha256), price_wei, royalty_bps, burn_bps)
+        return self._contract.write(owner_key, "list", _key(export_id), *terms)
 
     def set_open(self, owner_key: LocalAccount, export_id: str, is_open: bool) -> TxDone | None:
         """Close an offer to new buyers or open it; None when it is so already."""
@@ -105,10 +114,10 @@ class MarketOps:
             return None
         return self._contract.write(owner_key, "setOpen", _key(export_id), is_open)
 
-    def split(self, export_id: str) -> tuple[int, int]:
-        """(royalties, fees) of a sale in wei. Raises WindrowError `chain_rejected` (NotListed)."""
-        royalties_wei, fees_wei = self._contract.read("split", _key(export_id))
-        return royalties_wei, fees_wei
+    def split(self, export_id: str) -> tuple[int, int, int]:
+        """(royalties, fees, burned) of a sale in wei. Raises WindrowError `chain_rejected` (NotListed)."""
+        royalties_wei, fees_wei, burned_wei = self._contract.read("split", _key(export_id))
+        return royalties_wei, fees_wei, burned_wei
 
     def buy(self, buyer_key: LocalAccount, export_id: str, *, again: bool = False) -> Purchase:
         """Pay with an allowance, which is given here if it is missing. A buyer who has it gets that purchase back.
@@ -188,13 +197,10 @@ class MarketOps:
         ERC20InsufficientBalance, NotListed, ListingClosed, NotSettler.
         """
         self._contract.sender.wait_idle(settler_key.address)
-        payer = Web3.to_checksum_address(payment.payer)
-        key = Web3.keccak(encode(["address", "bytes32"], [payer, payment.nonce]))
-        number = int(self._contract.read("saleOf", key))
-        head = int(self._contract.w3.eth.block_number)
-        if number:
-            event = next(self._contract.events("Purchased", self._created_in_block, head, {"saleId": number}))
-            return _purchase(event)
+        made = self.sale_paid_by(payment.payer, payment.nonce)
+        if made is not None:
+            return made
+        payer, head = Web3.to_checksum_address(payment.payer), int(self._contract.w3.eth.block_number)
         if self._token.authorization_used(payer, payment.nonce) and not self._token.transferred(
             payment, self._created_in_block, head
         ):
@@ -210,6 +216,17 @@ class MarketOps:
             signature,
         )
         return self._bought(done)
+
+    def sale_paid_by(self, payer: str, nonce: bytes) -> Purchase | None:
+        """The sale that a signed transfer was brought in for; None when there is none."""
+        account = Web3.to_checksum_address(payer)
+        key = Web3.keccak(encode(["address", "bytes32"], [account, nonce]))
+        number = int(self._contract.read("saleOf", key))
+        if not number:
+            return None
+        head = int(self._contract.w3.eth.block_number)
+        found = self._contract.events("Purchased", self._created_in_block, head, {"saleId": number})
+        return next((_purchase(event) for event in found), None)
 
     def purchases(
         self,
@@ -280,6 +297,7 @@ def _purchase(event: Any) -> Purchase:
         price_wei=arguments["price"],
         royalties_wei=arguments["royalties"],
         fees_wei=arguments["fees"],
+        burned_wei=arguments["burned"],
         tx="0x" + bytes(event["transactionHash"]).hex(),
         block=event["blockNumber"],
     )

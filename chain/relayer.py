@@ -49,6 +49,10 @@ class Relayer:
         self._fee_wei_max = fee_wei_max
         self.address: str = key.address
 
+    def of(self, symbol: str) -> Relayer:
+        """The same relayer for the claims of an asset. Raises WindrowError `not_found`."""
+        return Relayer(self._client.of(symbol), self._key, fee_wei_max=self._fee_wei_max)
+
     def claim(self, account: str, cumulative_wei: int, proof: Sequence[str]) -> ClaimOutcome:
         """Have an account paid what its leaf allots beyond what it had.
 

@@ -16,31 +16,46 @@ from typing import TYPE_CHECKING
 
 from eth_typing import HexStr
 from web3 import Web3
+from web3.types import BlockIdentifier
 
+from chain.assets import WIND, Asset
 from chain.bound import BoundContract
 from chain.sender import TxDone
-from chain.typed_data import Authorization, TokenDomain, permit, transfer_authorization
+from chain.typed_data import Authorization, permit, transfer_authorization
 from windrow_protocol.merkle import checksum_address
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
+_NOBODY = "0x" + "00" * 20
+
 
 class TokenOps:
     """Operations of one WindToken."""
 
-    def __init__(self, contract: BoundContract, chain_id: int) -> None:
+    def __init__(self, contract: BoundContract, chain_id: int, asset: Asset = WIND) -> None:
         self._contract = contract
         self.address: str = contract.address
-        self.domain = TokenDomain(chain_id, contract.address)
+        self.domain = asset.domain(chain_id, contract.address)
 
     def balance_of(self, account: str) -> int:
         """An account's WIND in wei."""
         return int(self._contract.read("balanceOf", Web3.to_checksum_address(account)))
 
-    def total_supply(self) -> int:
+    def total_supply(self, block: BlockIdentifier = "pending") -> int:
         """All WIND there is, in wei."""
-        return int(self._contract.read("totalSupply"))
+        return int(self._contract.read("totalSupply", block=block))
+
+    def minted_and_burned(self, from_block: int, to_block: int) -> tuple[int, int]:
+        """All that was ever made and destroyed in a range of blocks, in wei: the transfers from and to nobody."""
+        made, gone = (
+            sum(
+                event["args"]["value"]
+                for event in self._contract.events("Transfer", from_block, to_block, of)
+            )
+            for of in ({"from": _NOBODY}, {"to": _NOBODY})
+        )
+        return made, gone
 
     def minter(self) -> str:
         """The only address that may mint."""
@@ -54,9 +69,10 @@ class TokenOps:
             )
         )
 
-    def authorization_used(self, payer: str, nonce: bytes) -> bool:
+    def authorization_used(self, payer: str, nonce: bytes, block: BlockIdentifier = "pending") -> bool:
         """Whether an EIP-3009 nonce of 32 bytes was used or cancelled."""
-        return bool(self._contract.read("authorizationState", Web3.to_checksum_address(payer), nonce))
+        account = Web3.to_checksum_address(payer)
+        return bool(self._contract.read("authorizationState", account, nonce, block=block))
 
     def mint(self, minter_key: LocalAccount, to: str, amount_wei: int) -> TxDone:
         """Make new WIND. Raises WindrowError `chain_rejected` (NotMinter)."""
@@ -131,6 +147,14 @@ class TokenOps:
             authorization.nonce,
             signature,
         )
+
+    def cancel_authorization(
+        self, sender_key: LocalAccount, authorizer: str, nonce: bytes, signature: bytes
+    ) -> TxDone:
+        """Send a signed cancelling (EIP-3009), after which nobody can use the nonce."""
+        account = Web3.to_checksum_address(authorizer)
+        name = "cancelAuthorization(address,bytes32,bytes)"
+        return self._contract.write(sender_key, name, account, nonce, signature)
 
     def payment_tx(self, payer: str, nonce: bytes, from_block: int, to_block: int) -> str | None:
         """The transaction in which an EIP-3009 nonce was used, 0x hex."""

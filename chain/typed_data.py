@@ -1,4 +1,4 @@
-"""What a wallet signs for WIND: EIP-712 messages of EIP-2612 and EIP-3009, as the JSON that wallets take.
+"""What a wallet signs for a token: EIP-712 messages of EIP-2612 and EIP-3009, as the JSON that wallets take.
 
 Rules: every message names chain and contract, so a signature counts nowhere else. Amounts are wei, times are seconds
 of chain time. Pure: no key, no clock.
@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
+
+from windrow_protocol.merkle import keccak256
 
 TOKEN_NAME: Final = "Windrow"
 TOKEN_VERSION: Final = "1"
@@ -50,6 +52,8 @@ class TokenDomain:
 
     chain_id: int
     token: str
+    name: str = TOKEN_NAME
+    version: str = TOKEN_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,15 @@ def cancel_authorization(domain: TokenDomain, authorizer: str, nonce: bytes) -> 
     return _typed(domain, "CancelAuthorization", _CANCEL_TYPE, message)
 
 
+def domain_separator(domain: TokenDomain) -> bytes:
+    """The 32 bytes that a token has to answer as its DOMAIN_SEPARATOR (EIP-712)."""
+    words = ("name", "version")
+    kind = "EIP712Domain(" + ",".join(f"{one['type']} {one['name']}" for one in _DOMAIN_TYPE) + ")"
+    hashed = [keccak256(str(getattr(domain, word)).encode()) for word in words]
+    numbers = domain.chain_id.to_bytes(32, "big") + bytes.fromhex(domain.token[2:].rjust(64, "0"))
+    return keccak256(keccak256(kind.encode()) + b"".join(hashed) + numbers)
+
+
 def _typed(
     domain: TokenDomain, primary: str, fields: list[dict[str, str]], message: dict[str, Any]
 ) -> dict[str, Any]:
@@ -106,8 +119,8 @@ def _typed(
         "types": {"EIP712Domain": _DOMAIN_TYPE, primary: fields},
         "primaryType": primary,
         "domain": {
-            "name": TOKEN_NAME,
-            "version": TOKEN_VERSION,
+            "name": domain.name,
+            "version": domain.version,
             "chainId": domain.chain_id,
             "verifyingContract": domain.token,
         },

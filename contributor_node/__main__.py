@@ -28,7 +28,6 @@ from contributor_node.dashboard.serving import Dashboard
 from contributor_node.identity import hold_home, load_or_make_key
 from contributor_node.line_log import LineLog
 from contributor_node.logs import start_logging
-from contributor_node.node_facts import user_agent_of
 from contributor_node.outbox import Outbox
 from contributor_node.owner_watch import look, watch
 from contributor_node.parent_watch import stop_with_parent
@@ -38,12 +37,12 @@ from contributor_node.validator import Validator
 from contributor_node.work_cycle import AGENT, WorkCycle
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.settings import Resolved
+from windrow_protocol.user_agent import user_agent
 
 _HELP = {
     "home": "the node's folder (WINDROW_NODE_HOME)",
     "coordinator": "address of the network's coordinator",
     "payout": "EVM address that rewards go to",
-    "contact": "page or address named in the User-Agent",
     "region": "where this node is, such as `eu`",
     "renders": "http, browser: what pages it takes (default: both)",
     "allow_private": "exact loopback endpoints it may fetch, such as 127.0.20.1:8100",
@@ -100,7 +99,7 @@ async def _run(
     await look(budget, sensors)
     crawl = CrawlSettings(
         home=home,
-        user_agent=user_agent_of(settings),
+        user_agent=user_agent(""),  # until the coordinator has been asked; before that nothing is fetched
         allow_private=settings.endpoints(),
         pace_private_s=settings.pace_private_s,
         source_address=settings.source_address,
@@ -134,7 +133,7 @@ async def _run(
     cycle = WorkCycle(settings, client, engine, outbox, budget, _now_ms)
     carrier = Carrier(home, client, _now_ms)
     parts = NodeParts(read_again, client, cycle, engine, budget, key, carrier)
-    dashboard = Dashboard(parts, _now_ms, crawl.user_agent)
+    dashboard = Dashboard(parts, _now_ms)
     watching = asyncio.create_task(
         watch(budget, sensors, home / SETTINGS_FILE, lambda: read_again().values, follow)
     )

@@ -40,6 +40,7 @@ from windrow_protocol.messages import (
     encode_batch,
 )
 from windrow_protocol.signing import SIGNATURE_HEADER, public_id, sign_request, verify
+from windrow_protocol.user_agent import PublishersUrl
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -54,6 +55,7 @@ class NetworkFacts(msgspec.Struct, frozen=True):
     network: str
     coordinator_id: Hex64
     node_version: str = ""  # the newest release, where the coordinator says
+    publishers_url: PublishersUrl = ""  # the page that all nodes of the network name to sites
 
 
 class Registered(msgspec.Struct, frozen=True):

@@ -69,7 +69,7 @@ class CrawlEngine:
         resolve: Resolve = system_resolve,
         meter: Meter | None = None,
     ) -> None:
-        self._settings = settings
+        self._settings, self.user_agent = settings, settings.user_agent
         egress = EgressSettings(
             settings.allow_private, settings.pace_s, settings.pace_private_s, settings.source_address
         )
@@ -103,6 +103,14 @@ class CrawlEngine:
         if self._alarm is not None:
             self._alarm.cancel()
         await self.proxy.close()
+
+    def name_to_sites(self, user_agent: str) -> None:
+        """Carry another User-Agent from the next lease on; what is being fetched ends under the one before."""
+        if user_agent != self.user_agent and self._child is not None:
+            self._child.sent = (
+                self._settings.child_pages_max
+            )  # it was greeted with that one: it takes no more
+        self.user_agent = user_agent
 
     def crawl(self, leases: Sequence[Lease]) -> CrawlBatch:
         """Begin to work on verified leases. Raises ValueError when one of them is being worked on already."""
@@ -159,7 +167,7 @@ class CrawlEngine:
         return Hello(
             proxy_url=self.proxy.url,
             secret=self.proxy.secret,
-            user_agent=self._settings.user_agent,
+            user_agent=self.user_agent,
             home=str(self._settings.home),
             chromium=chromium,
             memory_bytes_max=self._settings.child_memory_bytes_max,

@@ -21,7 +21,7 @@ from windrow_protocol.signing import verify
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """What one epoch owes to one address in all, in wei, earlier claims included."""
+    """What one epoch owes to one address in all, in its asset's smallest unit, earlier claims included."""
 
     epoch_id: int
     account: str
@@ -30,9 +30,15 @@ class Owed:
 
 
 def check_proof(
-    answer: Mapping[str, Any], payout: str, *, coordinator_id: str, network: str, now_ms: int
+    answer: Mapping[str, Any],
+    payout: str,
+    *,
+    coordinator_id: str,
+    network: str,
+    now_ms: int,
+    asset: str = "WIND",
 ) -> Owed:
-    """Return what is owed. Raises WindrowError `bad_proof`, or what a bad signature raises."""
+    """Return what is owed of an asset. Raises WindrowError `bad_proof`, or what a bad signature raises."""
     account = checksum_address(payout)
     try:
         epoch_id, amount_wei = int(answer["epoch_id"]), int(answer["amount_wei"])
@@ -45,6 +51,8 @@ def check_proof(
     header = verify(
         token, signer=coordinator_id, network=network, purpose="epoch", subject=str(epoch_id), now_ms=now_ms
     ).content
+    if (header or {}).get("asset") != asset:
+        raise WindrowError("bad_proof", f"epoch {epoch_id} is not of {asset}"[:120])
     root = str((header or {}).get("root", ""))
     if not all(isinstance(step, str) for step in proof) or not verify_proof(account, amount_wei, proof, root):
         raise WindrowError(

@@ -16,10 +16,8 @@ Usage::
 
 from __future__ import annotations
 
-import re
 from importlib.metadata import version
-from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import detect_encoding
@@ -37,10 +35,7 @@ NESTING_MAX = 1_000
 
 _HTML_TYPES = frozenset(["text/html", "application/xhtml+xml"])
 _PASSED_TYPES = frozenset(["text/plain", "text/markdown", "text/x-markdown", "text/x-rst", "text/asciidoc"])
-_NESTING_TAG = re.compile(
-    r"<(/?)(?!(?:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr|p|li|td|th|tr|dt|dd|option)\b)[a-z]",
-    re.IGNORECASE,
-)
+_DEEPER = " > ".join("*" * (NESTING_MAX + 3))  # html, body, and one element more than may nest
 
 
 class Extracted(NamedTuple):
@@ -95,7 +90,7 @@ def extract_markup(markup: str) -> Extracted:
     """Return title and text of decoded HTML, such as what a browser has rendered."""
     tree = HTMLTree.parse(markup)
     title = " ".join((tree.title or "").split())[:TITLE_CHARS_MAX]
-    main = "" if _too_deep(markup, tree) else _main_content(tree, comments=not is_article(markup))
+    main = "" if too_deep(tree) else _main_content(tree, comments=not is_article(markup))
     text = main
     if len(main) < MAIN_CHARS_MIN:
         whole = _visible(tree)
@@ -126,24 +121,14 @@ def _visible(tree: HTMLTree) -> str:
     return str(extract_plain_text(tree, main_content=False, alt_texts=False, preserve_formatting=True))
 
 
-def _too_deep(markup: str, tree: HTMLTree) -> bool:
-    """Whether elements nest deeper than `NESTING_MAX`; finding main content takes time in the square of the depth.
+def too_deep(tree: HTMLTree) -> bool:
+    """Whether elements nest more than `NESTING_MAX` deep; finding main content takes time in the square of the depth.
 
-    Counting tags is quick and never too low, but takes scripts for elements; only what it suspects is walked.
+    Asked of the tree, not of the markup: end tags of nothing would make a count of tags too low.
     """
-    steps = map({"": 1, "/": -1}.__getitem__, _NESTING_TAG.findall(markup))
-    if max(accumulate(steps), default=0) <= NESTING_MAX:
+    if tree.body is None or len(tree.body.get_elements_by_tag_name("*")) <= NESTING_MAX:
         return False
-    depth = 0
-    node: Any = tree.body
-    while node is not None and depth <= NESTING_MAX:
-        if node.first_child is not None:
-            node, depth = node.first_child, depth + 1
-            continue
-        while node is not None and node.next is None:
-            node, depth = node.parent, depth - 1
-        node = node.next if node is not None and depth > 0 else None
-    return depth > NESTING_MAX
+    return tree.body.query_selector(_DEEPER) is not None
 
 
 def _first_line(text: str) -> str:

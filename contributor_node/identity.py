@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.signing import dump_private_key, load_private_key
+from windrow_protocol.user_agent import PublishersUrl
 
 KEY_FILE = "node_key"
 PIN_FILE = "coordinator.json"
@@ -30,11 +31,12 @@ LOCK_TRIES, LOCK_WAIT_S = 4, 0.05
 
 
 class Pin(msgspec.Struct, frozen=True):
-    """The coordinator this node trusts."""
+    """The coordinator this node trusts, and the page that it said last it wants publishers pointed to."""
 
     coordinator: str
     network: str
     coordinator_id: str
+    publishers_url: PublishersUrl = ""
 
 
 @contextmanager
@@ -133,13 +135,21 @@ def read_pin(home: Path) -> Pin | None:
         raise WindrowError("bad_config", f"{home / PIN_FILE}: {error}") from error
 
 
-def pin_coordinator(home: Path, coordinator: str, network: str, coordinator_id: str) -> Pin:
-    """Pin on first contact; afterwards refuse any other key or network. Raises WindrowError `coordinator_changed`."""
-    pin = Pin(coordinator, network, coordinator_id)
+def pin_coordinator(
+    home: Path, coordinator: str, network: str, coordinator_id: str, publishers_url: str = ""
+) -> Pin:
+    """Pin on first contact; afterwards refuse any other key or network. Raises WindrowError `coordinator_changed`.
+
+    `publishers_url` may change, and is kept as it was said last.
+    """
+    pin = Pin(coordinator, network, coordinator_id, publishers_url)
     known = read_pin(home)
     if known is None:
         write_whole(home / PIN_FILE, msgspec.json.encode(pin))
         return pin
     if (known.network, known.coordinator_id) != (network, coordinator_id):
         raise WindrowError("coordinator_changed", f"{coordinator} has key {coordinator_id[:16]}…")
+    if known.publishers_url != publishers_url:
+        kept = msgspec.structs.replace(known, publishers_url=publishers_url)
+        write_whole(home / PIN_FILE, msgspec.json.encode(kept))
     return pin

@@ -13,11 +13,7 @@ from contributor_node.evidence import Who
 from contributor_node.identity import KEY_FILE, load_or_make_key, read_pin
 from contributor_node.settings import NodeSettings
 from windrow_protocol.signing import public_id
-
-
-def user_agent_of(settings: NodeSettings) -> str:
-    """Return the User-Agent that every page request of the node carries."""
-    return f"WindrowBot/0.1 (+{settings.contact})"
+from windrow_protocol.user_agent import user_agent
 
 
 def who_is(settings: NodeSettings) -> Who:
@@ -29,5 +25,5 @@ def who_is(settings: NodeSettings) -> Who:
         network=pin.network if pin else "",
         coordinator=pin.coordinator if pin else settings.coordinator,
         coordinator_id=pin.coordinator_id if pin else "",
-        user_agent=user_agent_of(settings),
+        user_agent=user_agent(pin.publishers_url if pin else ""),
     )

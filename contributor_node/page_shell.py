@@ -33,6 +33,7 @@ _SHELL_MARKS = re.compile(
     re.IGNORECASE,
 )
 _FRAMEWORK = re.compile(r"""id=["']?(?:__next|__nuxt|___gatsby)\b|__(?:INITIAL|PRELOADED|APOLLO)_STATE__""")
+_FRAMEWORK_WORDS = ("__next", "__nuxt", "___gatsby", "_STATE__")  # one of them is in all that it finds
 _DECLARED_TITLE = re.compile(
     r"""<meta\s[^<>]{0,60}\bproperty=["']?og:title["']?\s[^<>]{0,60}?\bcontent=["']([^"'<>]{0,512})"""
 )
@@ -90,7 +91,7 @@ def _is_framework(markup: str, chars: int, whole: Callable[[], str]) -> bool:
         FRAMED_MARKUP_TIMES_MIN * chars, EMPTY_MARKUP_CHARS_MIN
     ):
         return False
-    if not _FRAMEWORK.search(markup):
+    if not any(word in markup for word in _FRAMEWORK_WORDS) or not _FRAMEWORK.search(markup):
         return False
     shown = len(whole())
     return shown < FRAMED_CHARS_MAX and len(markup) > FRAMED_MARKUP_TIMES_MIN * shown

@@ -29,8 +29,9 @@ from urllib.parse import urlsplit
 from contributor_node.crawl_wire import Work
 from windrow_protocol.limits import ROBOTS_BYTES_MAX, ROBOTS_CACHE_S, ROBOTS_HOSTS_MAX, ROBOTS_RETRY_S
 from windrow_protocol.robots_rules import RobotsRules, RobotsState
+from windrow_protocol.user_agent import BOT
 
-ROBOTS_TOKEN = "WindrowBot"
+ROBOTS_TOKEN = BOT
 OF_ONE_LEASE = frozenset(
     ["not_leased", "lease_expired", "budget_exhausted", "owner_denied", "line_log_unwritable"]
 )

@@ -36,7 +36,6 @@ PREFIX = "WINDROW_NODE_"
 SETTINGS_FILE = "node.toml"
 Cap = Annotated[int, Meta(ge=0, le=10_000_000)]
 Render = Literal["http", "browser"]
-Contact = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,256}$")]  # it becomes part of a header
 
 
 class NodeSettings(msgspec.Struct, frozen=True):
@@ -45,7 +44,6 @@ class NodeSettings(msgspec.Struct, frozen=True):
     home: str = ""
     coordinator: str = "http://127.0.0.1:8420"
     payout: str = ""
-    contact: Contact = "https://windrow.example/bot"
     region: Annotated[str, Meta(max_length=32)] = ""
     renders: list[Render] = msgspec.field(default_factory=lambda: ["http", "browser"])
     allow_private: list[str] = []

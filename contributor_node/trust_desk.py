@@ -130,7 +130,8 @@ async def trust_desk(settings: NodeSettings) -> AsyncIterator[TrustDesk]:
             source_address=settings.source_address,
         )
         facts = await client.network()
-        client.pin = pin_coordinator(home, settings.coordinator, facts.network, facts.coordinator_id)
+        said = (facts.network, facts.coordinator_id, facts.publishers_url)
+        client.pin = pin_coordinator(home, settings.coordinator, *said)
         yield TrustDesk(client)
     finally:
         line_log.close()

@@ -31,6 +31,7 @@ from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import BATCH_RECORDS_MAX, BATCH_WIRE_BYTES_MAX
 from windrow_protocol.messages import Contribution, Lease, Submission
 from windrow_protocol.release import RELEASE, is_newer
+from windrow_protocol.user_agent import user_agent
 
 __all__ = ["AGENT", "WorkCycle", "read_status"]
 
@@ -39,6 +40,7 @@ AGENT = "windrow/0.1"
 SUBMIT_AT = 25  # results, or whenever nothing is being fetched
 TELL_EVERY_S = 1.0  # while pages come in by the dozen
 CONTROL_LOOK_S = 1.0
+MEET_EVERY_S = 3_600.0  # so that all nodes soon name the same page, and hear of a newer release
 FINISH_S_MAX = 5.0  # what is not handed over by then stays in the outbox
 LATER_CODES = frozenset(
     {"busy", "too_many_requests", "clock_skew", "signature_expired", "not_running", "replayed"}
@@ -67,7 +69,7 @@ class WorkCycle:
         self._in_flight: set[str] = set()
         self._batches: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
-        self._ask_at_s = 0.0
+        self._ask_at_s = self._meet_at_s = 0.0
         self._told_at_s = float("-inf")
         self._last_error: dict[str, object] = {}
         self._introduced = asyncio.Event()
@@ -117,9 +119,11 @@ class WorkCycle:
 
     async def _round(self) -> None:
         try:
+            now_s = asyncio.get_running_loop().time()
+            if now_s >= self._meet_at_s:
+                await self._meet()
             await self._hand_over()
             await self._take_work()
-            now_s = asyncio.get_running_loop().time()
             if not self._in_flight or now_s - self._told_at_s >= TELL_EVERY_S:
                 self._told_at_s = now_s
                 self._tell()
@@ -130,10 +134,7 @@ class WorkCycle:
         """Pin the coordinator and register, for as long as it takes."""
         while not stop.is_set():
             try:
-                facts = await self._client.network()
-                self._newer = facts.node_version if is_newer(facts.node_version, RELEASE) else ""
-                home, coordinator = Path(self._settings.home), self._settings.coordinator
-                self._client.pin = pin_coordinator(home, coordinator, facts.network, facts.coordinator_id)
+                await self._meet()
                 registered = await self._client.register(self._settings.payout, AGENT, self._settings.region)
             except WindrowError as error:
                 if error.code not in PATIENT_CODES:
@@ -150,6 +151,16 @@ class WorkCycle:
                     registered.position,
                 )
                 return
+
+    async def _meet(self) -> None:
+        """Hear what the coordinator says of itself: its key, the newest release, the page to name to sites."""
+        facts = await self._client.network()
+        self._newer = facts.node_version if is_newer(facts.node_version, RELEASE) else ""
+        home, coordinator = Path(self._settings.home), self._settings.coordinator
+        said = (facts.network, facts.coordinator_id, facts.publishers_url)
+        self._client.pin = pin_coordinator(home, coordinator, *said)
+        self._engine.name_to_sites(user_agent(facts.publishers_url))
+        self._meet_at_s = asyncio.get_running_loop().time() + MEET_EVERY_S
 
     def _begin(self, leases: Sequence[Lease]) -> None:
         if not leases:

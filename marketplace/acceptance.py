@@ -165,7 +165,8 @@ def judge_order(
     Raises WindrowError `unknown_payment`, `bad_terms` (not the ones that were paid under), `export_corrupt`,
     `chain_rejected`, `chain_pending` (not settled yet) or `chain_unreachable`.
     """
-    held = chain.orders.ordered_in(request.tx_hash)
+    placed = ((one, one.orders.ordered_in(request.tx_hash)) for one in chain.of_each_asset())
+    chain, held = next(((one, held) for one, held in placed if held), (chain, None))
     if held is None:
         raise WindrowError("unknown_payment", f"{request.tx_hash} places no order here")
     if held.block > chain.settled_head():  # before that its number may come to be another buyer's order
@@ -235,7 +236,7 @@ def finish_orders(house: House, chain: ChainClient, settler_key: LocalAccount) -
     it lets end in no way is left for the next time, and stands in nobody's way. Raises WindrowError `chain_unreachable`
     or `chain_pending`.
     """
-    mine = f"{chain.chain_id}/{chain.market.address.lower()}/"
+    mine = f"{chain.market_key()}/"
     waiting = sa.select(judgements).where(
         judgements.c.tx_hash == "", judgements.c.order_key.startswith(mine, autoescape=True)
     )
@@ -284,4 +285,4 @@ def _end(chain: ChainClient, settler_key: LocalAccount, row: Any) -> dict[str, A
 
 
 def _key(chain: ChainClient, held: HeldOrder) -> str:
-    return f"{chain.chain_id}/{chain.market.address.lower()}/{held.order_id}"
+    return f"{chain.market_key()}/{held.order_id}"

@@ -96,7 +96,7 @@ class BuyingDoors:
                     raise
                 error = f"{refusal.reason.sentence} ({refusal.detail})"[:400]
         url = f"http://{request.header('Host')}{request.path}"
-        required = payment_required(offer, chain.deployment, url, error)
+        required = payment_required(offer, chain, url, error)
         answer = json_response(required, status=402)
         return Response(402, answer.body, headers={REQUIRED_HEADER: encode_header(required)})
 

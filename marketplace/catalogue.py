@@ -70,6 +70,7 @@ class Offer:
             "price": manifest.price,
             "price_per_million_tokens": str(self.price_per_million_tokens),
             "asset": manifest.asset,
+            "prices": manifest.prices,
             "listed": self.listed,
             "rows": manifest.rows,
             "tokens": manifest.tokens,
@@ -90,6 +91,13 @@ class Offer:
                 for each in manifest.files
             ],
         }
+
+    def price_in(self, asset: str) -> int | None:
+        """What this version costs in the smallest unit of an asset; None where it is not sold for it."""
+        if asset == self.manifest.asset:
+            return self.price_wei
+        price = self.manifest.prices.get(asset)
+        return None if price is None else int(price)
 
     @property
     def price_per_million_tokens(self) -> int:

@@ -54,9 +54,11 @@ __all__ = ["MarketClient", "Quote", "Receipt"]
 
 PURCHASE_NAME: Final = "purchase.json"
 PROOFS_FOLDER: Final = "proofs"
+EPOCH_TERMS: Final = "economics.json"
 EPOCH_FILES: Final = ("tree.json", "ledger.ndjson", "epoch.json", "epoch.jws")
 _SMALL_BYTES_MAX: Final = 16_000_000
 _EPOCH_BYTES_MAX: Final = 4_000_000_000
+_PAID_IN: Final = "WIND"  # what fetching pages earns: rows are followed to the epochs of this asset
 Progress = Callable[[str, int, int], None]
 Allow = Callable[[int], AbstractContextManager[None]]
 
@@ -118,27 +120,23 @@ class MarketClient:
         terms: Terms | None = None,
         allow: Allow = _allowed,
         progress: Progress | None = None,
+        asset: str = _PAID_IN,
     ) -> Receipt:
         """Pay if this buyer has not paid yet, download what is missing and check all of it.
 
-        Under `terms` the price waits on chain until the market has judged them, and comes back when they do not hold.
+        `price_wei_max` is in the smallest unit of `asset`; who has it for another asset pays nothing. Under `terms` the
+        price waits on chain until the market has judged them, and comes back when they do not hold.
         `allow(price_wei)` surrounds the paying, and only that: what leaves it tells whether anything was paid.
 
         `progress(path, bytes_done, bytes_all)` is called while files arrive. Calling again after any failure goes on
-        and pays nothing twice. Raises WindrowError `price_changed`, `chain_unreachable`, `wrong_chain`,
-        `chain_rejected`, `unknown_payment`, `not_judged`, `terms_not_met`, `too_many_tries`, `export_corrupt` or
-        `not_running`.
+        and pays nothing twice. Raises WindrowError `price_changed`, `chain_unreachable`, `wrong_chain`, `wrong_asset`,
+        `not_found` (not sold for it), `chain_rejected`, `unknown_payment`, `not_judged`, `terms_not_met`,
+        `too_many_tries`, `export_corrupt` or `not_running`.
         """
-        from chain.client import ChainClient
-        from chain.deploy import Deployment
-
-        if quote.chain is None:
-            raise WindrowError("chain_unreachable", "the market does not know its contracts at the moment")
-        deployment = Deployment(**msgspec.structs.asdict(quote.chain))
-        chain = ChainClient.connect(rpc_url, quote.chain.chain_id, deployment)
+        chain = _connected(rpc_url, quote, asset)
         price_wei = _check_listing(chain, quote, price_wei_max)
         chain.sender.wait_idle(key.address)
-        purchase = chain.market.purchase_of(key.address, quote.export_id)
+        chain, purchase = _bought_before(chain, key.address, quote)
         if purchase is None and terms is not None:
             purchase = self._bought_under(terms, chain, key, quote, lambda: allow(price_wei))
         elif purchase is None:
@@ -156,12 +154,13 @@ class MarketClient:
             export_id=quote.export_id,
             manifest_sha256=quote.manifest_sha256,
             buyer=purchase.buyer,
-            asset=quote.asset,
+            asset=chain.asset.symbol,
             price=str(purchase.price_wei),
             royalties=str(purchase.royalties_wei),
             fees=str(purchase.fees_wei),
-            chain_id=quote.chain.chain_id,
-            market=quote.chain.market,
+            burned=str(purchase.burned_wei),
+            chain_id=chain.chain_id,
+            market=chain.deployment.market,
             tx_hash=purchase.tx,
             sale_id=str(ticket["sale_id"]),
             receipt_jws=str(ticket["receipt"]),
@@ -173,12 +172,13 @@ class MarketClient:
         return receipt
 
     def fetch_proofs(self, out_dir: Path) -> Path | None:
-        """Download the newest published epoch beside the export, into `proofs/<id>/`; None when there is none yet.
+        """Download the newest epoch of the network's own token into `proofs/<id>/`; None when there is none yet.
 
         The files are checked by `verify_export`, not here. Raises WindrowError `not_running`.
         """
         epochs = self._json("/v1/epochs")["epochs"]
-        numbers = [int(epoch["epoch_id"]) for epoch in epochs if epoch["state"] == "accepted"]
+        of_pay = [one for one in epochs if (one["state"], one["asset"]) == ("accepted", _PAID_IN)]
+        numbers = [int(epoch["epoch_id"]) for epoch in of_pay]
         if not numbers:
             return None
         folder = out_dir / PROOFS_FOLDER / str(max(numbers))
@@ -186,6 +186,11 @@ class MarketClient:
         for name in EPOCH_FILES:
             url = f"/v1/epochs/{folder.name}/{name}"
             self._http.save(url, folder / name, bytes_max=_EPOCH_BYTES_MAX)
+        if (
+            b"economics_sha256" in (folder / "epoch.json").read_bytes()
+        ):  # not of an epoch by an earlier version
+            url = f"/v1/epochs/{folder.name}/{EPOCH_TERMS}"
+            self._http.save(url, folder / EPOCH_TERMS, bytes_max=_SMALL_BYTES_MAX)
         return folder
 
     def _bought_under(
@@ -286,6 +291,33 @@ class MarketClient:
         if manifest.export_id != quote.export_id or manifest.subject != f"{quote.dataset}/{quote.version}":
             raise WindrowError("export_corrupt", f"{MANIFEST_NAME} is of {manifest.subject}")
         return manifest, body, token
+
+
+def _connected(rpc_url: str, quote: Quote, asset: str) -> ChainClient:
+    """Return a client over the contracts that take an asset, beside it those of all others that the quote names."""
+    from chain.client import ChainClient
+    from chain.deploy import Deployment
+
+    if quote.chain is None:
+        raise WindrowError("chain_unreachable", "the market does not know its contracts at the moment")
+    quote.price_in(asset)
+    own = quote.chain
+    deployment = Deployment(own.token, own.distributor, own.market, own.chain_id, own.block)
+    chain = ChainClient.connect(rpc_url, own.chain_id, deployment)
+    for symbol, facts in own.assets.items():
+        if symbol in quote.prices:
+            contracts = Deployment(facts.token, facts.distributor, facts.market, facts.chain_id, facts.block)
+            chain.bind_beside(symbol, contracts)
+    return chain.of(asset)
+
+
+def _bought_before(chain: ChainClient, buyer: str, quote: Quote) -> tuple[ChainClient, Purchase | None]:
+    """Return the purchase that a buyer has, for whatever asset, and the client that knows it."""
+    for one in (chain, *chain.of_each_asset()):
+        purchase = one.market.purchase_of(buyer, quote.export_id)
+        if purchase is not None:
+            return one, purchase
+    return chain, None
 
 
 def _check_listing(chain: ChainClient, quote: Quote, price_wei_max: int) -> int:

@@ -65,7 +65,8 @@ class Delivery:
             raise WindrowError("not_the_payer", "the order names another buyer than the one who signed it")
         sale = self._sale(order)
         if sale is None:
-            record_purchases(self._house, chain)
+            for one in chain.of_each_asset():
+                record_purchases(self._house, one)
             sale = self._sale(order) or self._standing(order, chain)
         if sale is None:
             raise WindrowError("unknown_payment", f"{order.tx_hash} does not pay for {order.export_id}")
@@ -109,7 +110,9 @@ class Delivery:
     def _standing(self, order: Order, chain: ChainClient) -> Any | None:
         """Return the sale that stands in a block which may still be reorganised."""
         bought = [
-            standing_sale(self._house, chain, each) for each in chain.market.purchases_in(order.tx_hash)
+            standing_sale(self._house, one, each)
+            for one in chain.of_each_asset()
+            for each in one.market.purchases_in(order.tx_hash)
         ]
         found = [sale for sale in bought if sale is not None and sale.export_id == order.export_id]
         mine = [sale for sale in found if sale.buyer.lower() == order.buyer.lower()]
@@ -134,7 +137,7 @@ class Delivery:
 
 def _receipt(sale: Any, offer: Offer) -> dict[str, Any]:
     """Return what a receipt of sale says; the transaction says the same on chain."""
-    amounts = {name: str(getattr(sale, name)) for name in ("price", "royalties", "fees")}
+    amounts = {name: str(getattr(sale, name)) for name in ("price", "royalties", "fees", "burned")}
     return {
         "export_id": offer.manifest.export_id,  # a retired version's successor, where that was bought
         "manifest_sha256": offer.manifest_sha256,

@@ -1,10 +1,10 @@
 """Payments on chain: offers exports there, and writes every purchase found there into `sales` once.
 
 Rules: the chain is the record of what was paid; `sales` is its fold. A sale's id follows from chain, market and the
-market's own number, so reading a block twice gives one row. The export and its manifest must be ours, and royalties
-and fees must make up the price, before a sale counts. The cursor moves in the same transaction as the sales. Only what
-is settled (`ChainClient.depth_blocks`) is written down, because royalties follow from it and are never taken back; a
-purchase in a block above that opens the files already (`standing_sale`).
+market's own number, so reading a block twice gives one row. The export and its manifest must be ours, and royalties,
+fees and what was burned must make up the price, before a sale counts. The cursor moves in the same transaction as the
+sales. Only what is settled (`ChainClient.depth_blocks`) is written down, because royalties follow from it and are never
+taken back; a purchase in a block above that opens the files already (`standing_sale`).
 
 Does not: hold keys, deliver, or post royalties (rewards reads `sales`).
 
@@ -52,6 +52,7 @@ class Sale:
     price: int
     royalties: int
     fees: int
+    burned: int
     tx_hash: str
     block: int
     sold_at_ms: int
@@ -65,15 +66,17 @@ def sale_id_for(chain_id: int, market: str, number: int, tx_hash: str) -> str:
 
 
 def list_on_chain(
-    house: House, chain: ChainClient, operator_key: LocalAccount, royalty_bps: int
+    house: House, chain: ChainClient, operator_key: LocalAccount, royalty_bps: int, burn_bps: int = 0
 ) -> list[str]:
     """Offer on chain every published version that is not marked as listed; again is the same as once.
 
+    An offer keeps its shares: others hold for what is listed from then on.
+
     A kill between publishing, offering and marking is mended by the next call; on another market than the last one
     everything is offered again. Returns the export ids listed now.
-    Raises WindrowError `chain_rejected` (offered with other terms), `export_corrupt` or `chain_unreachable`.
+    Raises WindrowError `chain_rejected` (offered for another price), `export_corrupt` or `chain_unreachable`.
     """
-    market = f"{chain.chain_id}/{chain.market.address.lower()}"
+    market = chain.market_key()
     with house.state.write() as connection:
         if get_meta(connection, LISTED_ON) != market:  # a new market lists nothing yet
             connection.execute(sa.update(exports).values(listed=False))
@@ -83,7 +86,8 @@ def list_on_chain(
     catalogue = Catalogue(house)
     for export_id in export_ids:
         offer = catalogue.offer_of(export_id)
-        chain.market.list_export(operator_key, export_id, offer.manifest_sha256, offer.price_wei, royalty_bps)
+        shares = (royalty_bps, burn_bps)
+        chain.market.list_export(operator_key, export_id, offer.manifest_sha256, offer.price_wei, *shares)
         settled = chain.settled_state()
         if settled is not None and chain.market.listing(export_id, settled) is not None:
             _mark_listed(house, export_id, True)
@@ -116,10 +120,9 @@ def record_purchases(house: House, chain: ChainClient) -> list[Sale]:
 
     Raises WindrowError `chain_unreachable`.
     """
-    deployment = chain.deployment
-    cursor = f"market/{deployment.chain_id}/{deployment.market.lower()}"
+    cursor = f"market/{chain.market_key()}"
     with house.state.read() as connection:
-        first = max(get_cursor(connection, cursor) + 1, deployment.block)
+        first = max(get_cursor(connection, cursor) + 1, chain.deployment.block)
         known = exports_on_chain(connection)
     last = chain.settled_head()
     if last < first:
@@ -160,7 +163,7 @@ def differences_from_chain(house: House, chain: ChainClient) -> list[str]:
     last = chain.settled_head()
     purchases = chain.market.purchases(block, last) if block <= last else []
     found = {sale.sale_id: sale for each in purchases if (sale := _sale(chain, known, each, times))}
-    here = _market_of(chain)  # what another market sold is none of this chain's
+    here = chain.market_key()  # what another market sold is none of this chain's
     recorded = {row.sale_id: row for row in rows if row.market == here or row.sale_id in found}
     return [
         *(f"sale {each} is not on chain" for each in sorted(recorded.keys() - found.keys())),
@@ -203,7 +206,8 @@ def _sale(
 ) -> Sale | None:
     """Return what a purchase is to us, or None (logged) when it is not a sale of an export of this house."""
     export = known.get(purchase.export_sha256)
-    whole = purchase.royalties_wei + purchase.fees_wei == purchase.price_wei
+    parts = purchase.royalties_wei + purchase.fees_wei + purchase.burned_wei
+    whole = parts == purchase.price_wei
     if export is None or export.manifest_sha256 != purchase.manifest_sha256 or not whole:
         reason = "unknown_export" if export is None else "other_manifest" if whole else "unbalanced"
         log.warning("purchase_not_counted", tx=purchase.tx, reason=reason)
@@ -215,16 +219,13 @@ def _sale(
         version=export.version,
         export_id=export.export_id,
         buyer=purchase.buyer,
-        asset=export.asset,
+        asset=chain.asset.symbol,
         price=purchase.price_wei,
         royalties=purchase.royalties_wei,
         fees=purchase.fees_wei,
+        burned=purchase.burned_wei,
         tx_hash=purchase.tx,
         block=purchase.block,
         sold_at_ms=time_ms(purchase.block),
-        market=_market_of(chain),
+        market=chain.market_key(),
     )
-
-
-def _market_of(chain: ChainClient) -> str:
-    return f"{chain.deployment.chain_id}/{chain.deployment.market.lower()}"

@@ -27,10 +27,15 @@ _FILTERS_DRAWN: Final = 10
 _LICENCE: Final = "\n## Licence\n"
 
 
-def wei_text(wei: int | str) -> str:
-    """Return an amount of wei as tokens, exact, without trailing zeros: 1500000000000000000 → 1.5."""
-    amount = Decimal(int(wei)) / Decimal(10**18)
+def units_text(units: int | str, decimals: int) -> str:
+    """Return an amount in a token's smallest unit as tokens, exact, without trailing zeros: 1500000, 6 → 1.5."""
+    amount = Decimal(int(units)) / Decimal(10**decimals)
     return f"{amount.normalize():,f}"
+
+
+def wei_text(wei: int | str) -> str:
+    """Return an amount of wei as tokens: 1500000000000000000 → 1.5."""
+    return units_text(wei, 18)
 
 
 def wei_about_text(wei: int | str) -> str:
@@ -108,6 +113,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "wei": wei_text,
         "wei_about": wei_about_text,
+        "units": units_text,
         "size": bytes_text,
         "time": time_text,
         "age": age_text,

@@ -148,7 +148,11 @@ class MarketDoors:
     async def _deployment(self) -> dict[str, Any] | None:
         """Return where payments go, or None while the chain does not answer: looking must not need it."""
         try:
-            return asdict((await self._chain_getter()).deployment)
+            own, *others = (await self._chain_getter()).of_each_asset()
+            assets = {
+                one.asset.symbol: asdict(one.deployment) | {"decimals": one.asset.decimals} for one in others
+            }
+            return asdict(own.deployment) | {"assets": assets}
         except WindrowError as error:
             log.warning("quote_without_chain", reason=error.code)
             return None

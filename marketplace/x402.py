@@ -1,17 +1,20 @@
 """x402 `exact` over EIP-3009: a request is answered with its price, and the same request with a signed payment buys.
 
-Rules: what is asked is one transfer of the exact price to the market contract; the settler's key brings it in as a sale
+Rules: what is asked is one transfer of the exact price, in any asset that the version has a price in, to that asset's
+market contract; the settler's key brings it in as a sale
 and pays the gas. A payment is checked here before any gas is spent. A buyer who has the export already is given it
 again and nothing is brought in, so a retry under a payment signed anew is free. One payment gives one answer: what
 settles it lies on the chain for everybody to read while its signature is still valid. A header is bounded before it
 is decoded.
 
-Does not: take Permit2, keep anything but used nonces beside the chain and its fold in `sales`, or trust what a payment
-says of itself.
+A payment is written down before it is sent (`marketplace.taken_payments`), and one that the chain lost is brought in
+before another of the same buyer is.
+
+Does not: take Permit2, or trust what a payment says of itself.
 
 Usage::
 
-    required = payment_required(offer, deployment, url, "")      # for the header PAYMENT-REQUIRED
+    required = payment_required(offer, chain, url, "")      # for the header PAYMENT-REQUIRED
     sale = X402Till(house).pay(offer, decode_payment(header), chain, settler_key)
 
 Source: x402 protocol version 2, scheme `exact` on EVM; EIP-3009; CAIP-2.
@@ -27,8 +30,6 @@ import msgspec
 from msgspec import Meta
 
 from chain.typed_data import (
-    TOKEN_NAME,
-    TOKEN_VERSION,
     Authorization,
     TokenDomain,
     transfer_authorization,
@@ -36,9 +37,8 @@ from chain.typed_data import (
 from marketplace.catalogue import Offer
 from marketplace.orders import Address
 from marketplace.payment import record_purchases, sale_of_buyer, standing_sale
+from marketplace.taken_payments import BRINGING_IN, REFUSED, TakenPayments
 from storage.house import House
-from storage.state import insert_once
-from storage.tables import nonces
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import PAYMENT_HEADER_CHARS_MAX, PAYMENT_LIFE_S_MAX
 
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
     from chain.client import ChainClient
-    from chain.deploy import Deployment
 
 VERSION: Final = 2
 REQUIRED_HEADER: Final = "PAYMENT-REQUIRED"
@@ -83,6 +82,7 @@ class Accepted(msgspec.Struct, frozen=True):
 
     scheme: Annotated[str, Meta(max_length=64)]
     network: Annotated[str, Meta(max_length=64)]
+    asset: Address | None = None  # the network's own token where it is not said
 
 
 class Payment(msgspec.Struct, frozen=True, rename={"x402_version": "x402Version"}):
@@ -98,9 +98,10 @@ def network_of(chain_id: int) -> str:
     return f"eip155:{chain_id}"
 
 
-def payment_required(offer: Offer, deployment: Deployment, url: str, error: str) -> dict[str, Any]:
-    """Return what has to be paid for an export, as the answer 402 carries it."""
+def payment_required(offer: Offer, chain: ChainClient, url: str, error: str) -> dict[str, Any]:
+    """Return what has to be paid for an export, in one asset or another, as the answer 402 carries it."""
     manifest = offer.manifest
+    priced = ((one, offer.price_in(one.asset.symbol)) for one in chain.of_each_asset())
     return {
         "x402Version": VERSION,
         "error": error or "this export is given to whoever pays for it",
@@ -109,17 +110,20 @@ def payment_required(offer: Offer, deployment: Deployment, url: str, error: str)
             "description": f"{manifest.title} {manifest.version}: {manifest.rows} rows",
             "mimeType": "application/json",
         },
-        "accepts": [
-            {
-                "scheme": "exact",
-                "network": network_of(deployment.chain_id),
-                "asset": deployment.token,
-                "amount": str(offer.price_wei),
-                "payTo": deployment.market,
-                "maxTimeoutSeconds": PAYMENT_LIFE_S_MAX // 2,
-                "extra": {"name": TOKEN_NAME, "version": TOKEN_VERSION},
-            }
-        ],
+        "accepts": [_requirement(one, price) for one, price in priced if price is not None],
+    }
+
+
+def _requirement(chain: ChainClient, price: int) -> dict[str, Any]:
+    deployment, asset = chain.deployment, chain.asset
+    return {
+        "scheme": "exact",
+        "network": network_of(deployment.chain_id),
+        "asset": deployment.token,
+        "amount": str(price),
+        "payTo": deployment.market,
+        "maxTimeoutSeconds": PAYMENT_LIFE_S_MAX // 2,
+        "extra": {"name": asset.name, "version": asset.version},
     }
 
 
@@ -159,44 +163,60 @@ class X402Till:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._payments = TakenPayments(house)
 
     def pay(self, offer: Offer, payment: Payment, chain: ChainClient, settler_key: LocalAccount) -> Any:
         """Return the sale (a row of `sales`) that this payment makes, or that its signer has already. Blocking.
 
         Raises WindrowError `payment_refused`, `unknown_payment`, `chain_rejected` or `chain_unreachable`.
         """
-        authorization = self._checked(offer, payment, chain)
+        chain = _counter(payment, chain)
+        transfer = self._checked(offer, payment, chain)
         export_id = offer.manifest.export_id
-        chain.sender.wait_idle(settler_key.address)  # a sale on its way into a block would be made twice
-        first = self._note(authorization)
-        sale = self._sale(chain, export_id, authorization.payer)
+        with BRINGING_IN:
+            chain.sender.wait_idle(settler_key.address)  # a sale on its way into a block would be made twice
+            for one in chain.of_each_asset():
+                self._finish(one, settler_key, export_id, transfer.payer)
+            sale = self._sale(chain, export_id, transfer.payer)
+            if sale is None:
+                row = self._payments.take(chain, export_id, transfer, payment.payload.signature)
+                self._bring_in(chain, settler_key, row)
+                sale = self._sale(chain, export_id, transfer.payer)
+            elif not self._payments.hear(transfer):
+                raise _used()
         if sale is None:
-            signature = bytes.fromhex(payment.payload.signature[2:])
-            bought = chain.market.buy_with_transfer(settler_key, export_id, authorization, signature)
-            if (
-                bought.manifest_sha256 != offer.manifest_sha256
-            ):  # the same payment bought something else before
-                raise WindrowError("payment_refused", f"it was used in {bought.tx}")
-            sale = self._sale(chain, export_id, authorization.payer)
-        if sale is None:
-            raise WindrowError("unknown_payment", f"the sale to {authorization.payer} is not in a block yet")
-        if not first:
-            raise WindrowError("payment_refused", "it was used; sign another, which brings in nothing again")
+            raise WindrowError("unknown_payment", f"the sale to {transfer.payer} is not in a block yet")
         return sale
 
-    def _sale(self, chain: ChainClient, export_id: str, payer: str) -> Any | None:
-        """Return the sale by which somebody has an export, settled or only standing in a block."""
-        record_purchases(self._house, chain)
-        recorded = sale_of_buyer(self._house, export_id, payer)
-        return recorded or standing_sale(self._house, chain, chain.market.purchase_of(payer, export_id))
+    def _finish(self, chain: ChainClient, key: LocalAccount, export_id: str, payer: str) -> None:
+        """Make the sale of what the same buyer paid before and the chain lost, so that it is not paid again."""
+        for row in self._payments.of_buyer(chain, export_id, payer):
+            try:
+                self._payments.bring_in(chain, key, row)
+            except WindrowError as error:
+                if error.code not in REFUSED:
+                    raise
 
-    def _note(self, authorization: Authorization) -> bool:
-        """Write a payment's nonce down before it is brought in; return whether it was heard for the first time."""
-        heard = {"node_id": authorization.payer.lower(), "nonce": "0x" + authorization.nonce.hex()}
-        with self._house.state.write() as connection:
-            return insert_once(
-                connection, nonces, **heard, expires_at_ms=authorization.valid_before_s * 1000 + 1000
-            )
+    def _bring_in(self, chain: ChainClient, key: LocalAccount, row: Any | None) -> None:
+        if row is None:
+            raise _used()
+        try:
+            self._payments.bring_in(chain, key, row)
+        except WindrowError as error:
+            if error.code in REFUSED:
+                self._payments.drop(row)
+            raise
+
+    def _sale(self, chain: ChainClient, export_id: str, payer: str) -> Any | None:
+        """Return the sale by which somebody has an export, for whatever asset, settled or only in a block."""
+        each_asset = chain.of_each_asset()
+        for one in each_asset:
+            record_purchases(self._house, one)
+        recorded = sale_of_buyer(self._house, export_id, payer)
+        standing = (
+            standing_sale(self._house, one, one.market.purchase_of(payer, export_id)) for one in each_asset
+        )
+        return recorded or next((sale for sale in standing if sale), None)
 
     def _checked(self, offer: Offer, payment: Payment, chain: ChainClient) -> Authorization:
         """Return the transfer that was signed, if it is the one asked for and its signer's."""
@@ -209,7 +229,7 @@ class X402Till:
             "scheme": (payment.accepted.scheme, "exact"),
             "network": (payment.accepted.network, network_of(deployment.chain_id)),
             "to": (signed.to.lower(), deployment.market.lower()),
-            "value": (signed.value, str(offer.price_wei)),
+            "value": (signed.value, str(offer.price_in(chain.asset.symbol))),
         }
         wrong = [
             f"{name} is {found}, not {asked}" for name, (found, asked) in wanted.items() if found != asked
@@ -222,10 +242,24 @@ class X402Till:
         transfer = Authorization(
             signed.payer, signed.to, int(signed.value), after, before, bytes.fromhex(signed.nonce[2:])
         )
-        domain = TokenDomain(deployment.chain_id, deployment.token)
-        if _signer(domain, transfer, payment.payload.signature).lower() != signed.payer.lower():
+        if _signer(chain.token.domain, transfer, payment.payload.signature).lower() != signed.payer.lower():
             raise WindrowError("payment_refused", "the signature is not the payer's")
         return transfer
+
+
+def _counter(payment: Payment, chain: ChainClient) -> ChainClient:
+    """Return the client of the asset that is paid in. Raises WindrowError `payment_refused`."""
+    token = payment.accepted.asset
+    if token is None:
+        return chain
+    for one in chain.of_each_asset():
+        if one.deployment.token.lower() == token.lower():
+            return one
+    raise WindrowError("payment_refused", f"{token} is not taken here")
+
+
+def _used() -> WindrowError:
+    return WindrowError("payment_refused", "it was used; sign another, which brings in nothing again")
 
 
 def _signer(domain: TokenDomain, transfer: Authorization, signature: str) -> str:

@@ -6,9 +6,10 @@ and give back what the consequences say (`penalties`) → pay the validators' di
 `posted:<payout>` what has vested (`releases`). Refusals are lines of amount 0. Consequences come before releases, so
 that nobody is paid past a penalty.
 
-Rules: nothing of an audit epoch under way is posted (`told`). An entry is dated by the judgement or the consequence
-that caused it, so a replay of the same logs gives the same bytes. One undecided contribution holds up nobody else's
-pay. A batch, its folds and the cursor are one transaction.
+Rules: a verdict is priced by the terms of its audit epoch (`storage/pay_terms.py`), whenever that is done. Nothing of
+an audit epoch under way is posted (`told`). An entry is dated by the judgement or the consequence that caused it, so a
+replay of the same logs gives the same bytes. One undecided contribution holds up nobody else's pay. A batch, its folds
+and the cursor are one transaction.
 
 Does not: judge, choose rates (`rates`), or pay on chain (`settlement`).
 
@@ -26,12 +27,14 @@ import sqlalchemy as sa
 from rewards.books import Books, Document
 from rewards.dividend_pay import pay_dividends
 from rewards.epoch_pay import EpochPay
+from rewards.epoch_rates import EpochRates
 from rewards.ledger import Transfer, post
 from rewards.novelty_rooms import NoveltyRooms
 from rewards.penalties import run_penalties
-from rewards.rates import CURRENT, PAID, Novelty, Priced, price_truth, price_work
+from rewards.rates import PAID, Novelty, Priced, Rates, paid_bytes, price_truth, price_work
 from rewards.releases import run_releases
 from storage.house import House
+from storage.pay_terms import terms_at
 from storage.state import get_cursor, set_cursor
 from storage.tables import consents, contributions, duplicates, ledger, verdicts
 from storage.told import is_told, untold_from
@@ -57,6 +60,7 @@ class _Desk:
     books: Books
     rooms: NoveltyRooms
     pay: EpochPay
+    rates: EpochRates
     pays_copies: bool  # as only an experiment without the defence "novelty" does
 
 
@@ -69,6 +73,7 @@ def _price_all(house: House, batch: int) -> int:
                 Books(connection, house.rules),
                 NoveltyRooms(connection, house.rules, house.ranked),
                 EpochPay(connection),
+                EpochRates(connection, house),
                 pays_copies=not house.rules.on("novelty"),
             )
             desk.books.stakes.read({row.node_id for row in judged})
@@ -129,14 +134,20 @@ def _unpriced(table: sa.Table) -> sa.ColumnElement[bool]:
 
 
 def _book(desk: _Desk, row: Any) -> None:
+    rates = desk.rates.of(row.epoch_id)
     document = Document(
-        row.contribution_id, row.node_id, row.seq, row.received_at_ms, judged_at_ms=row.decided_at_ms
+        row.contribution_id,
+        row.node_id,
+        row.seq,
+        row.received_at_ms,
+        judged_at_ms=row.decided_at_ms,
+        terms_version=rates.version,
     )
     if row.kind == "truth":
         used = row.text_sha256 in msgspec.json.decode(row.truth_sha256, type=list[str])
         desk.books.earn(document, price_truth(used))
         return
-    lines = _price(desk, row)
+    lines = _price(desk, row, rates)
     desk.books.earn(document, lines)
     desk.pay.count(row.epoch_id, sum(line.amount_wei for line in lines))
     stake = desk.books.stakes.of(row.node_id)
@@ -145,9 +156,9 @@ def _book(desk: _Desk, row: Any) -> None:
         stake.pass_audit(row.seq, row.received_at_ms)
 
 
-def _price(desk: _Desk, row: Any) -> list[Priced]:
+def _price(desk: _Desk, row: Any, rates: Rates) -> list[Priced]:
     if row.kind in _NO_DOCUMENT or row.verdict not in PAID:
-        return price_work(row.verdict, row.reason)
+        return price_work(row.verdict, row.reason, rates=rates)
     kind, novel_bytes = (
         ("unique", row.text_bytes) if desk.pays_copies else (row.duplicate_kind, row.unique_bytes)
     )
@@ -155,11 +166,9 @@ def _price(desk: _Desk, row: Any) -> list[Priced]:
     text = Novelty(
         kind, novel_bytes, confirmed_ppm=row.confirmed_ppm, room_bytes=room.bytes_left, bound=room.bound
     )
-    lines = price_work(row.verdict, row.reason, text)
-    without_caps = price_work(row.verdict, row.reason, replace(text, room_bytes=None))
-    paid, asked = (each[1].amount_wei // CURRENT.novelty_byte_wei for each in (lines, without_caps))
-    desk.rooms.use(row.epoch_id, row.url, paid, asked)
-    return lines
+    asked = paid_bytes(row.reason, replace(text, room_bytes=None), rates)
+    desk.rooms.use(row.epoch_id, row.url, paid_bytes(row.reason, text, rates), asked)
+    return price_work(row.verdict, row.reason, text, rates=rates)
 
 
 def _advance(connection: sa.Connection) -> None:
@@ -184,6 +193,7 @@ def _note_personal(house: House) -> int:
     )
     with house.state.write() as connection:
         donations = connection.execute(statement).all()
+        version = terms_at(connection, house, house.now_ms()).version if donations else 0
         return post(
             connection,
             (
@@ -195,7 +205,7 @@ def _note_personal(house: House) -> int:
                     rule="personal",
                     reason="personal_by_sales",
                     created_at_ms=row.received_at_ms,
-                    rule_version=CURRENT.version,
+                    rule_version=version,
                 )
                 for row in donations
             ),

@@ -30,23 +30,31 @@ _WITHIN = frozenset({"released", "claimed"})
 
 
 def account_statement(
-    house: House, connection: sa.Connection, payout: str, *, before_seq: int | None = None, limit: int = 100
+    house: House,
+    connection: sa.Connection,
+    payout: str,
+    *,
+    before_seq: int | None = None,
+    limit: int = 100,
+    asset: str = ASSET,
 ) -> dict[str, Any]:
-    """Return `{account, asset, totals, waiting, vesting, reasons, entries, next_before_seq}`, newest entries first.
+    """Return `{account, asset, assets, totals, waiting, vesting, reasons, entries, next_before_seq}` of one asset.
 
-    Amounts are decimal strings of wei. Raises WindrowError `bad_payout_address`.
+    Newest entries first; `assets` are all in which the account has entries. What waits for audits and vests is WIND.
+    Amounts are decimal strings of the asset's smallest unit. Raises WindrowError `bad_payout_address`.
     """
     account = checksum_address(payout)
     node_ids = _nodes_of(connection, account)
     own = {held_account(account), posted_account(account), claimed_account(account)}
     own |= {f"{kind}:{node_id}" for node_id in node_ids for kind in ("pending", "bond")}
-    rows = _entries_of(connection, own)
+    rows = _entries_of(connection, own, asset)
     shown = [entry for entry in rows if before_seq is None or entry.entry_seq < before_seq]
     shown = shown[: max(1, min(limit, ACCOUNT_ENTRIES_MAX))]
     more = bool(shown) and bool(rows) and shown[-1].entry_seq > rows[-1].entry_seq
     return {
         "account": account,
-        "asset": ASSET,
+        "asset": asset,
+        "assets": _assets_of(connection, own),
         "totals": _totals(rows, own),
         **outlook_of(connection, house.rules, node_ids, house.now_ms()),
         "reasons": _reasons(rows, own),
@@ -60,9 +68,14 @@ def _nodes_of(connection: sa.Connection, account: str) -> list[str]:
     return list(connection.execute(statement).scalars())
 
 
-def _entries_of(connection: sa.Connection, own: set[str]) -> list[Entry]:
+def _assets_of(connection: sa.Connection, own: set[str]) -> list[str]:
     concerned = sa.or_(ledger.c.debit.in_(own), ledger.c.credit.in_(own))
-    statement = sa.select(ledger).where(concerned, ledger.c.asset == ASSET)
+    return sorted(connection.execute(sa.select(ledger.c.asset).where(concerned).distinct()).scalars())
+
+
+def _entries_of(connection: sa.Connection, own: set[str], asset: str) -> list[Entry]:
+    concerned = sa.or_(ledger.c.debit.in_(own), ledger.c.credit.in_(own))
+    statement = sa.select(ledger).where(concerned, ledger.c.asset == asset)
     return [Entry(*row) for row in connection.execute(statement.order_by(ledger.c.entry_seq.desc()))]
 
 

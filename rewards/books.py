@@ -24,7 +24,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from rewards.ledger import ASSET, Transfer, post, posted_account
-from rewards.rates import CURRENT, Priced
+from rewards.rates import Priced
 from rewards.stakes import Stakes
 from storage.pay_tables import pending_pay
 from storage.tables import ledger
@@ -37,23 +37,25 @@ _LOOKED_AT_ONCE: Final = 64  # pending documents, by a penalty: most take a few
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A contribution that is paid: who handed it in, where in the log, and when it was judged."""
+    """A contribution that is paid: who handed it in, where in the log, when it was judged, and by which terms."""
 
     contribution_id: str
     node_id: str
     seq: int
     received_at_ms: int
     judged_at_ms: int
+    terms_version: int  # of pay, that entries about it name
 
 
 @dataclass(frozen=True, slots=True)
 class Penalty:
-    """Why money moves: a consequence's id, whom it concerns, its kind as the reason, and its time."""
+    """Why money moves: a consequence's id, whom it concerns, its kind as the reason, its time and terms."""
 
     consequence_id: str
     node_id: str
     reason: str
     at_ms: int
+    terms_version: int
 
 
 class Books:
@@ -81,7 +83,16 @@ class Books:
         return posted
 
     def move(
-        self, debit: str, credit: str, amount: int, *, cause: str, rule: str, reason: str, at_ms: int
+        self,
+        debit: str,
+        credit: str,
+        amount: int,
+        *,
+        cause: str,
+        rule: str,
+        reason: str,
+        at_ms: int,
+        version: int,
     ) -> None:
         """Move an amount between accounts, and with it the stakes of the nodes they belong to."""
         for account, change in ((debit, -amount), (credit, amount)):
@@ -90,7 +101,7 @@ class Books:
                 self.stakes.of(node_id).pending += change
             elif kind == "bond":
                 self.stakes.of(node_id).bond += change
-        transfer = Transfer(debit, credit, amount, cause, rule, reason, at_ms, rule_version=CURRENT.version)
+        transfer = Transfer(debit, credit, amount, cause, rule, reason, at_ms, rule_version=version)
         self._waiting.append(transfer)
 
     def earn(self, document: Document, lines: Iterable[Priced], *, slot: str = "") -> None:
@@ -110,6 +121,7 @@ class Books:
                 rule=slot + line.rule,
                 reason=line.reason,
                 at_ms=document.judged_at_ms,
+                version=document.terms_version,
             )
         if held == "bond":
             self.stakes.of(document.node_id).bonded += 1
@@ -174,11 +186,12 @@ class Books:
                 rule=f"undone:{kind}",
                 reason="came_back",
                 at_ms=at.judged_at_ms,
+                version=at.terms_version,
             )
             if kind == "pending" and entry.amount:
                 self._wait(at, undone_id, entry.amount, 0, node_id=node_id)
 
-    def release(self, item: Any, payout: str, at_ms: int) -> None:
+    def release(self, item: Any, payout: str, at_ms: int, version: int) -> None:
         """Post what is pending of one document (a row of `pending_pay`) to its owner."""
         self._released.append(item.cause)
         if item.fee + item.novelty:
@@ -190,6 +203,7 @@ class Books:
                 rule="release",
                 reason="released",
                 at_ms=at_ms,
+                version=version,
             )
 
     def _held(self, node_id: str) -> str:
@@ -259,4 +273,5 @@ class Books:
             rule=f"taken:{kind}",
             reason=penalty.reason,
             at_ms=penalty.at_ms,
+            version=penalty.terms_version,
         )

@@ -21,8 +21,9 @@ from typing import Final
 import sqlalchemy as sa
 
 from rewards.ledger import Transfer, post, posted_account
-from rewards.rates import CURRENT, audit_pot_wei
+from rewards.rates import audit_pot_wei, rates_of
 from storage.house import House
+from storage.pay_terms import PayTerms, terms_of_epoch
 from storage.state import get_cursor, set_cursor
 from storage.tables import nodes
 from storage.told import CLOSED
@@ -49,12 +50,13 @@ def pay_dividends(house: House) -> int:
         )
         for epoch in connection.execute(closed).all():
             at_ms = epoch.ended_at_ms or epoch.opened_at_ms
-            posted += post(connection, _transfers(connection, epoch.epoch_id, at_ms))
+            terms = terms_of_epoch(connection, house, epoch.epoch_id)
+            posted += post(connection, _transfers(connection, epoch.epoch_id, at_ms, terms))
             set_cursor(connection, CURSOR, epoch.epoch_id)
     return posted
 
 
-def _transfers(connection: sa.Connection, epoch_id: int, at_ms: int) -> list[Transfer]:
+def _transfers(connection: sa.Connection, epoch_id: int, at_ms: int, terms: PayTerms) -> list[Transfer]:
     shares = (
         sa.select(dividends, nodes.c.payout_address)
         .join(nodes, nodes.c.node_id == dividends.c.validator_id)
@@ -62,7 +64,7 @@ def _transfers(connection: sa.Connection, epoch_id: int, at_ms: int) -> list[Tra
         .order_by(dividends.c.validator_id)
     )
     rows = connection.execute(shares).all()
-    pot = audit_pot_wei(sum(row.audits for row in rows if row.share_ppm))
+    pot = audit_pot_wei(sum(row.audits for row in rows if row.share_ppm), rates_of(terms))
     return [
         Transfer(
             "emission",
@@ -72,7 +74,7 @@ def _transfers(connection: sa.Connection, epoch_id: int, at_ms: int) -> list[Tra
             rule="dividend",
             reason=row.reason if row.reason in REASONS else "dividend",
             created_at_ms=at_ms,
-            rule_version=CURRENT.version,
+            rule_version=terms.version,
         )
         for row in rows
     ]

@@ -6,9 +6,10 @@
     accepted    claims are checked against it, and that is settled: no reorganisation of the depth that is reckoned with
                 takes it back (`ChainClient.depth_blocks`)
 
-Rules: one epoch is open at a time, and calling again goes on with it; every step looks at what is done before it acts,
-so doing it twice is doing it once. An epoch with nothing new is refused and changes nothing. No account's leaf ever
-falls. Entries posted after the freeze belong to the next epoch.
+Rules: one epoch of an asset is open at a time, and calling again goes on with it; every step looks at what is done
+before it acts, so doing it twice is doing it once. An epoch with nothing new is refused and changes nothing. No
+account's leaf ever falls. Entries posted after the freeze belong to the next epoch. The network's own token is minted
+where the distributor lacks it; of another asset it holds the royalties since they were paid.
 
 Does not: freeze and write files (`epoch_freezing`), post entries (run the accountant and the royalties first), keep
 keys, or pay claims (`settlement`).
@@ -33,6 +34,7 @@ import structlog
 
 from rewards.epoch_freezing import NO_ROOT, OnChain, freeze, publish
 from rewards.epoch_rows import Epoch, header_of, move, unfinished
+from rewards.ledger import ASSET
 from storage.house import House
 from storage.state import State
 from windrow_protocol.errors import WindrowError
@@ -67,7 +69,7 @@ class _Office:
 
 
 async def close_epoch(house: House, chain: ChainClient, signers: Signers) -> Epoch:
-    """Close an epoch, or finish the one that a kill left open, and return it accepted.
+    """Close an epoch of the chain's asset, or finish the one that a kill left open, and return it accepted.
 
     Raises WindrowError: `nothing_to_settle` (nothing changed), `epoch_closing`, `unbalanced`, `folds_disagree`,
     `leaf_falls`, `root_differs`, and what the chain raises; after those the next call goes on where this one ended.
@@ -87,8 +89,8 @@ async def close_epoch(house: House, chain: ChainClient, signers: Signers) -> Epo
 
 def _open_or_freeze(office: _Office) -> Epoch:
     with office.house.state.read() as connection:
-        begun = unfinished(connection)
-    return begun or freeze(office.house, partial(_on_chain, office.chain))
+        begun = unfinished(connection, office.chain.asset.symbol)
+    return begun or freeze(office.house, partial(_on_chain, office.chain), office.chain.asset.symbol)
 
 
 def _on_chain(chain: ChainClient) -> OnChain:
@@ -109,6 +111,10 @@ def _propose(office: _Office, epoch: Epoch) -> Epoch:
         chain.sender.wait_idle(signers.minter.address)  # a mint on its way would be missed by the next line
         missing = distributor.shortfall(epoch.total)
         if missing:
+            if (
+                chain.asset.symbol != ASSET
+            ):  # its royalties lie there since they were paid, and nobody here can make more
+                raise WindrowError("unbalanced", f"{missing} {chain.asset.symbol} are missing on chain")
             chain.token.mint(signers.minter, distributor.address, missing)
         distributor.propose_root(signers.owner, epoch.root, epoch.total, inputs_hash)
     return move(office.house, epoch, state="proposed", valid_at_s=distributor.valid_at_s(epoch.root))

@@ -1,8 +1,9 @@
-"""The four files of an epoch: what is published so that anyone can compute its root again.
+"""The five files of an epoch: what is published so that anyone can compute its root again.
 
     tree.json       OpenZeppelin's `standard-v1` dump
     ledger.ndjson   every entry up to the epoch, with the chain of heads
-    epoch.json      the header: what was frozen, the root, the digests of the two files above, and the chain
+    economics.json  every version of the economic parameters that entries may name
+    epoch.json      the header: what was frozen, the root, the digests of the three files above, and the chain
     epoch.jws       the same header, signed by the coordinator (purpose `epoch`, subject the epoch's number)
 
 Rules: bytes follow from the frozen epoch alone, so writing them again writes the same. A file is believed only when its
@@ -26,14 +27,23 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from rewards.ledger import entries
+from storage.pay_terms import terms_upto
+from storage.tables import ledger
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.merkle import MerkleTree
 
-TREE, LEDGER, HEADER, SIGNED = "tree.json", "ledger.ndjson", "epoch.json", "epoch.jws"
-NAMES: Final = (TREE, LEDGER, HEADER, SIGNED)
+TREE, LEDGER, TERMS, HEADER, SIGNED = (
+    "tree.json",
+    "ledger.ndjson",
+    "economics.json",
+    "epoch.json",
+    "epoch.jws",
+)
+NAMES: Final = (TREE, LEDGER, TERMS, HEADER, SIGNED)
 CONTENT_TYPES: Final = {
     TREE: "application/json",
     LEDGER: "application/x-ndjson",
+    TERMS: "application/json",
     HEADER: "application/json",
     SIGNED: "application/jose",
 }
@@ -57,6 +67,14 @@ def tree_bytes(tree: MerkleTree) -> bytes:
 def ledger_bytes(connection: sa.Connection, upto_seq: int) -> bytes:
     """Return the entries up to one as published."""
     return "".join(entry.ndjson() for entry in entries(connection, upto_seq)).encode()
+
+
+def terms_bytes(connection: sa.Connection, upto_seq: int) -> bytes:
+    """Return every version of the terms that an entry up to one may name, as published."""
+    newest = sa.select(sa.func.max(ledger.c.rule_version)).where(ledger.c.entry_seq <= upto_seq)
+    versions = terms_upto(connection, connection.execute(newest).scalar() or 0)
+    told = {"terms": [each.published() for each in versions]}
+    return json.dumps(told, indent=2, sort_keys=True).encode() + b"\n"
 
 
 def header_bytes(header: Mapping[str, Any]) -> bytes:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import sqlalchemy as sa
@@ -23,19 +24,22 @@ from rewards.epoch_files import (
     HEADER,
     LEDGER,
     SIGNED,
+    TERMS,
     TREE,
     epoch_folder,
     header_bytes,
     ledger_bytes,
     read_tree,
     sha256_hex,
+    terms_bytes,
     tree_bytes,
 )
-from rewards.epoch_rows import Epoch, header_of, insert_epoch, latest_accepted, move
+from rewards.epoch_rows import Epoch, header_of, insert_epoch, latest_accepted, move, newest_id
 from rewards.epoch_tree import epoch_tree
 from rewards.ledger import ASSET, balances, cumulative, last_entry
 from rewards.ledger_checks import verify_ledger
 from rewards.recompute import recompute
+from rewards.recompute_prices import price_differences
 from storage.house import House
 from windrow_protocol.errors import WindrowError
 
@@ -52,40 +56,41 @@ class OnChain:
     token: str
 
 
-def freeze(house: House, look: Callable[[], OnChain]) -> Epoch:
+def freeze(house: House, look: Callable[[], OnChain], asset: str = ASSET) -> Epoch:
     """Fix entry, amounts, root and header in one row, after everything that can be checked was checked.
 
     `look` says what the chain holds. Raises WindrowError `nothing_to_settle`, `leaf_falls`, `unbalanced`,
     `folds_disagree`, `root_differs`, and what `look` raises.
     """
     with house.state.read() as connection:
-        previous = latest_accepted(connection)
+        previous, epoch_id = latest_accepted(connection, asset), newest_id(connection) + 1
         entry_seq, head = last_entry(connection)
-        leaves = cumulative(balances(connection, ASSET, entry_seq))
-        before = cumulative(balances(connection, ASSET, previous.entry_seq)) if previous else {}
+        leaves = cumulative(balances(connection, asset, entry_seq))
+        before = cumulative(balances(connection, asset, previous.entry_seq)) if previous else {}
         if leaves == before:
             raise WindrowError(
                 "nothing_to_settle", f"epoch {previous.epoch_id} pays it all" if previous else ""
             )
         _require_monotone(before, leaves)
         _require_intact(connection)
-        published = ledger_bytes(connection, entry_seq)
+        published, terms = ledger_bytes(connection, entry_seq), terms_bytes(connection, entry_seq)
+    _require_priced(published, terms)
     tree = epoch_tree(leaves)
-    _require_agreement(published, tree.root, tree.total, head)
+    _require_agreement(published, asset, tree.root, tree.total, head)
     previous_root, on_chain = previous.root if previous else NO_ROOT, look()
     _require_same_chain(on_chain, previous_root)
     closed_at_ms = house.now_ms()
-    epoch_id = previous.epoch_id + 1 if previous else 1
     header = {
         "epoch_id": epoch_id,
         "network": house.network,
-        "asset": ASSET,
+        "asset": asset,
         "entry_seq": entry_seq,
         "ledger_head": head,
         "root": tree.root,
         "total_wei": str(tree.total),
         "tree_sha256": sha256_hex(tree_bytes(tree)),
         "ledger_sha256": sha256_hex(published),
+        "economics_sha256": sha256_hex(terms),
         "previous_root": previous_root,
         "chain_id": on_chain.chain_id,
         "distributor": on_chain.distributor,
@@ -95,7 +100,7 @@ def freeze(house: House, look: Callable[[], OnChain]) -> Epoch:
     epoch = Epoch(
         epoch_id=epoch_id,
         state="frozen",
-        asset=ASSET,
+        asset=asset,
         entry_seq=entry_seq,
         ledger_head=head,
         root=tree.root,
@@ -110,14 +115,14 @@ def freeze(house: House, look: Callable[[], OnChain]) -> Epoch:
 
 
 def publish(house: House, epoch: Epoch) -> Epoch:
-    """Write the four files, read them back, and let the second implementation judge what lies there.
+    """Write the files, read them back, and let the second implementation judge what lies there.
 
     Raises WindrowError `unbalanced`, `folds_disagree`, or what reading raises.
     """
     header = header_of(house, epoch)
     with house.state.read() as connection:
         tree = epoch_tree(cumulative(balances(connection, epoch.asset, epoch.entry_seq)))
-        published = ledger_bytes(connection, epoch.entry_seq)
+        published, terms = ledger_bytes(connection, epoch.entry_seq), terms_bytes(connection, epoch.entry_seq)
     if (tree.root, sha256_hex(published)) != (epoch.root, header["ledger_sha256"]):
         raise WindrowError(
             "unbalanced", f"the ledger up to entry {epoch.entry_seq} changed after it was frozen"
@@ -125,10 +130,12 @@ def publish(house: House, epoch: Epoch) -> Epoch:
     folder = epoch_folder(house.home, epoch.epoch_id)
     house.env.disk.write_durably(folder / TREE, tree_bytes(tree))
     house.env.disk.write_durably(folder / LEDGER, published)
+    if header.get("economics_sha256") == sha256_hex(terms):  # not of an epoch frozen by an earlier version
+        house.env.disk.write_durably(folder / TERMS, terms)
     house.env.disk.write_durably(folder / HEADER, header_bytes(header))
     house.env.disk.write_durably(folder / SIGNED, epoch.header_jws.encode())
     read_back = house.env.disk.read_range(folder / LEDGER, 0, len(published))
-    _require_agreement(read_back, epoch.root, epoch.total, epoch.ledger_head)
+    _require_agreement(read_back, epoch.asset, epoch.root, epoch.total, epoch.ledger_head)
     read_tree(house.home, epoch.epoch_id, epoch.tree_sha256)
     return move(house, epoch, state="published")
 
@@ -146,12 +153,18 @@ def _require_monotone(before: dict[str, int], leaves: dict[str, int]) -> None:
             raise WindrowError("leaf_falls", f"{account}: {leaves.get(account, 0)} after {amount}")
 
 
-def _require_agreement(published: bytes, root: str, total: int, head: str) -> None:
-    second = recompute(published.decode(), ASSET)
+def _require_agreement(published: bytes, asset: str, root: str, total: int, head: str) -> None:
+    second = recompute(published.decode(), asset)
     if (second.root, second.total, second.head) != (root, total, head):
         raise WindrowError(
             "folds_disagree", f"{root} with {total} here, {second.root} with {second.total} there"
         )
+
+
+def _require_priced(published: bytes, terms: bytes) -> None:
+    found = list(islice(price_differences(published.decode(), terms.decode()), 3))
+    if found:
+        raise WindrowError("folds_disagree", "; ".join(found))
 
 
 def _require_same_chain(on_chain: OnChain, previous_root: str) -> None:

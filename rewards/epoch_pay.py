@@ -11,7 +11,7 @@ Usage::
     pay = EpochPay(connection)
     pay.count(epoch_id=3, earned_wei=5 * 10**16)
     pay.save()
-    fine = mean_documents_wei(connection, epoch_id=3, documents_ppm=2_400_000)
+    fine = mean_documents_wei(connection, 3, documents_ppm=2_400_000, fetch_fee_wei=5 * 10**16)
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from rewards.rates import CURRENT
 from storage.pay_tables import epoch_pay
 from storage.state import get_meta, put_rows, set_meta
 from windrow_protocol.trust_rules import PPM
@@ -59,12 +58,14 @@ class EpochPay:
         self._folds.clear()
 
 
-def mean_documents_wei(connection: sa.Connection, epoch_id: int, documents_ppm: int) -> int:
+def mean_documents_wei(
+    connection: sa.Connection, epoch_id: int, documents_ppm: int, fetch_fee_wei: int
+) -> int:
     """Return what so many millionths of an epoch's mean document are in wei; the latest mean where it has none."""
     fold = _read(connection, epoch_id)
     if fold.documents:
         return fold.earned * documents_ppm // (fold.documents * PPM)
-    latest = int(get_meta(connection, MEAN_DOCUMENT) or CURRENT.fetch_fee_wei)
+    latest = int(get_meta(connection, MEAN_DOCUMENT) or fetch_fee_wei)
     return latest * documents_ppm // PPM
 
 

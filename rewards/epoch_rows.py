@@ -1,7 +1,7 @@
 """The rows of the `epochs` table, as values.
 
-Rules: the row is written once, when the epoch is frozen; afterwards only its state and the time of its proposal change,
-and only from the state they were read in.
+Rules: the numbers of epochs are one sequence, and each epoch is of one asset. The row is written once, when the epoch
+is frozen; afterwards only its state and the time of its proposal change, and only from the state they were read in.
 
 Does not: know what the states mean; `rewards/epoch.py` has the table of steps.
 
@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from rewards.ledger import ASSET
 from storage.house import House
 from storage.tables import epochs
 from windrow_protocol.errors import WindrowError
@@ -38,9 +39,9 @@ class Epoch:
     header_jws: str
 
 
-def latest_accepted(connection: sa.Connection) -> Epoch | None:
-    """Return the epoch that claims are checked against."""
-    return _newest(connection, epochs.c.state == "accepted")
+def latest_accepted(connection: sa.Connection, asset: str = ASSET) -> Epoch | None:
+    """Return the epoch that claims of an asset are checked against."""
+    return _newest(connection, sa.and_(epochs.c.state == "accepted", epochs.c.asset == asset))
 
 
 def epoch_of_id(connection: sa.Connection, epoch_id: int) -> Epoch:
@@ -51,15 +52,21 @@ def epoch_of_id(connection: sa.Connection, epoch_id: int) -> Epoch:
     return epoch
 
 
-def all_epochs(connection: sa.Connection) -> list[Epoch]:
-    """Return every epoch, the newest first."""
-    rows = connection.execute(sa.select(epochs).order_by(epochs.c.epoch_id.desc()))
+def all_epochs(connection: sa.Connection, asset: str = "") -> list[Epoch]:
+    """Return every epoch, or those of one asset, the newest first."""
+    wanted = sa.select(epochs).order_by(epochs.c.epoch_id.desc())
+    rows = connection.execute(wanted.where(epochs.c.asset == asset) if asset else wanted)
     return [Epoch(**row._mapping) for row in rows]
 
 
-def unfinished(connection: sa.Connection) -> Epoch | None:
-    """Return the epoch that is being closed, or that a kill left open."""
-    return _newest(connection, epochs.c.state != "accepted")
+def newest_id(connection: sa.Connection) -> int:
+    """Return the newest epoch's number, of whatever asset; 0 before the first."""
+    return connection.execute(sa.select(sa.func.max(epochs.c.epoch_id))).scalar() or 0
+
+
+def unfinished(connection: sa.Connection, asset: str = ASSET) -> Epoch | None:
+    """Return an asset's epoch that is being closed, or that a kill left open."""
+    return _newest(connection, sa.and_(epochs.c.state != "accepted", epochs.c.asset == asset))
 
 
 def insert_epoch(house: House, epoch: Epoch) -> None:

@@ -7,6 +7,7 @@ refusal is an entry of amount 0. Sums are made in Python: SQLite would add amoun
     emission, buyers              sources outside the ledger; the only balances that may be negative
     sales, royalties              clearing; zero after every transaction
     treasury                      fees of sales
+    burned                        what sales destroyed: nobody has it, and nothing leaves this account
     fines                         what penalties took; a penalty taken back returns from here
     pending:<node id>             earned, not yet vested
     bond:<node id>                pay of an identity's first documents, until it leaves
@@ -44,9 +45,10 @@ from windrow_protocol.merkle import checksum_address
 ASSET: Final = "WIND"
 SOURCES: Final = frozenset({"emission", "buyers"})
 CLEARING: Final = frozenset({"sales", "royalties"})
+BURNED: Final = "burned"
 FIRST_HEAD: Final = "0" * 64
 _ACCOUNT = re.compile(
-    r"emission|buyers|sales|royalties|treasury|fines|personal|(pending|bond):[0-9a-f]{64}"
+    r"emission|buyers|sales|royalties|treasury|burned|fines|personal|(pending|bond):[0-9a-f]{64}"
     r"|(posted|claimed|held):0x[0-9a-fA-F]{40}"
 )
 _ONE_LINE = re.compile(r"[!-~]+")  # visible ASCII: nothing that could blur where a field ends

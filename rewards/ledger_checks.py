@@ -31,6 +31,7 @@ MOVES: Final = frozenset(
     {
         ("buyers", "sales"),
         ("sales", "treasury"),
+        ("sales", "burned"),
         ("sales", "royalties"),
         ("royalties", "treasury"),
         ("royalties", "posted"),

@@ -26,14 +26,16 @@ Source: docs/protocol.md, "Consequences".
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from rewards.books import Books, Document, Penalty
 from rewards.epoch_pay import mean_documents_wei
+from rewards.epoch_rates import EpochRates
 from rewards.ledger import posted_account
-from rewards.rates import CURRENT, Novelty, Priced, price_work
+from rewards.rates import Novelty, Priced, Rates, price_work
 from storage.house import House
 from storage.state import get_cursor, set_cursor
 from storage.tables import contributions, duplicates, ledger, nodes
@@ -46,17 +48,27 @@ CURSOR: Final = "rewards/consequences"
 APPEAL_FEES: Final = 3  # fetch fees, for the fresh fetches of an appeal that was lost
 
 
+@dataclass(frozen=True)
+class _Desk:
+    """What a consequence is booked with."""
+
+    connection: sa.Connection
+    books: Books
+    rates: EpochRates
+
+
 def run_penalties(house: House, batch: int = ACCOUNTING_BATCH_MAX) -> int:
     """Book every consequence that is told by now and return how many entries that gave."""
     posted, more = 0, True
     while more:
         with house.state.write() as connection:
-            rows, books = _waiting(connection, batch), Books(connection, house.rules)
-            books.stakes.read({row.node_id for row in rows})
+            rows = _waiting(connection, batch)
+            desk = _Desk(connection, Books(connection, house.rules), EpochRates(connection, house))
+            desk.books.stakes.read({row.node_id for row in rows})
             for row in rows:
                 if row.kind in STEPS:
-                    STEPS[row.kind](connection, books, row)
-                    posted += books.close()  # one by one: the next may undo it
+                    STEPS[row.kind](desk, row)
+                    posted += desk.books.close()  # one by one: the next may undo it
             if rows:
                 set_cursor(connection, CURSOR, rows[-1].consequence_seq)
         more = len(rows) == batch
@@ -76,86 +88,103 @@ def _waiting(connection: sa.Connection, batch: int) -> list[Any]:
     return list(connection.execute(statement))
 
 
-def _penalty(row: Any) -> Penalty:
-    return Penalty(row.consequence_id, row.node_id, row.kind, row.created_at_ms)
+def _penalty(desk: _Desk, row: Any) -> Penalty:
+    version = desk.rates.of(row.epoch_id).version
+    return Penalty(row.consequence_id, row.node_id, row.kind, row.created_at_ms, version)
 
 
-def _fine(connection: sa.Connection, books: Books, row: Any) -> None:
-    books.take(_penalty(row), mean_documents_wei(connection, row.epoch_id, row.documents_ppm))
+def _fine(desk: _Desk, row: Any) -> None:
+    desk.books.take(_penalty(desk, row), _mean_wei(desk, row.epoch_id, row.documents_ppm))
 
 
-def _pad(connection: sa.Connection, books: Books, row: Any) -> None:
-    books.take_novelty(_penalty(row), row.share_ppm)
+def _pad(desk: _Desk, row: Any) -> None:
+    desk.books.take_novelty(_penalty(desk, row), row.share_ppm)
 
 
-def _replace(connection: sa.Connection, books: Books, row: Any) -> None:
-    books.take_document(_penalty(row), row.contribution_id)
+def _replace(desk: _Desk, row: Any) -> None:
+    desk.books.take_document(_penalty(desk, row), row.contribution_id)
 
 
-def _forfeit(connection: sa.Connection, books: Books, row: Any) -> None:
-    stake = books.stakes.of(row.node_id)
-    books.take(_penalty(row), stake.pending + stake.bond)
+def _forfeit(desk: _Desk, row: Any) -> None:
+    stake = desk.books.stakes.of(row.node_id)
+    desk.books.take(_penalty(desk, row), stake.pending + stake.bond)
 
 
-def _charge_appeal(connection: sa.Connection, books: Books, row: Any) -> None:
-    books.take(_penalty(row), APPEAL_FEES * CURRENT.fetch_fee_wei)
+def _charge_appeal(desk: _Desk, row: Any) -> None:
+    desk.books.take(_penalty(desk, row), APPEAL_FEES * desk.rates.of(row.epoch_id).fetch_fee_wei)
 
 
-def _undo(connection: sa.Connection, books: Books, row: Any) -> None:
-    books.give_back(row.undoes, _document(connection, row))
+def _undo(desk: _Desk, row: Any) -> None:
+    desk.books.give_back(row.undoes, _document(desk, row))
 
 
-def _restore(connection: sa.Connection, books: Books, row: Any) -> None:
-    """Give back, and pay the document unless its row says that it was paid already."""
-    document = _document(connection, row)
-    books.give_back(row.undoes, document)
-    credits = sa.select(ledger.c.amount).where(
+def _restore(desk: _Desk, row: Any) -> None:
+    """Give back, and pay the document unless its row says that it was paid already.
+
+    It is paid by the terms that its refusal names, as if it had been accepted then.
+    """
+    document = _document(desk, row)
+    desk.books.give_back(row.undoes, document)
+    credits = sa.select(ledger.c.amount, ledger.c.rule_version).where(
         ledger.c.cause == row.contribution_id, ledger.c.debit == "emission"
     )
-    amounts = [entry.amount for entry in connection.execute(credits)]
-    if amounts and not any(amounts):
-        lines = price_work("accepted", "restored", _restored_text(connection, row))
-        books.earn(document, [Priced(e.rule, "restored_pay", e.amount_wei) for e in lines], slot="restored:")
+    entries = desk.connection.execute(credits).all()
+    if entries and not any(entry.amount for entry in entries):
+        rates = desk.rates.of_version(entries[0].rule_version)
+        lines = price_work("accepted", "restored", _restored_text(desk, row, rates), rates=rates)
+        desk.books.earn(
+            replace(document, terms_version=rates.version),
+            [Priced(each.rule, "restored_pay", each.amount_wei) for each in lines],
+            slot="restored:",
+        )
 
 
-def _settle(connection: sa.Connection, books: Books, row: Any) -> None:
-    books.stakes.of(row.node_id).settled = True
+def _settle(desk: _Desk, row: Any) -> None:
+    desk.books.stakes.of(row.node_id).settled = True
 
 
-def _return_bond(connection: sa.Connection, books: Books, row: Any) -> None:
-    payout = connection.execute(
+def _return_bond(desk: _Desk, row: Any) -> None:
+    payout = desk.connection.execute(
         sa.select(nodes.c.payout_address).where(nodes.c.node_id == row.node_id)
     ).scalar_one()
-    books.move(
+    desk.books.move(
         f"bond:{row.node_id}",
         posted_account(payout),
-        books.stakes.of(row.node_id).bond,
+        desk.books.stakes.of(row.node_id).bond,
         cause=row.consequence_id,
         rule="bond",
         reason=row.kind,
         at_ms=row.created_at_ms,
+        version=desk.rates.of(row.epoch_id).version,
     )
 
 
-def _document(connection: sa.Connection, row: Any) -> Document:
+def _document(desk: _Desk, row: Any) -> Document:
     """Return the document that a consequence is about, dated by the consequence."""
-    found = connection.execute(
+    found = desk.connection.execute(
         sa.select(contributions.c.seq, contributions.c.received_at_ms).where(
             contributions.c.contribution_id == row.contribution_id
         )
     ).one_or_none()
     seq, received_at_ms = (found.seq, found.received_at_ms) if found else (0, row.created_at_ms)
-    return Document(row.contribution_id, row.node_id, seq, received_at_ms, judged_at_ms=row.created_at_ms)
+    return Document(
+        row.contribution_id,
+        row.node_id,
+        seq,
+        received_at_ms,
+        judged_at_ms=row.created_at_ms,
+        terms_version=desk.rates.of(row.epoch_id).version,
+    )
 
 
-def _restored_text(connection: sa.Connection, row: Any) -> Novelty:
+def _restored_text(desk: _Desk, row: Any, rates: Rates) -> Novelty:
     """Return the novelty of a document that was never judged because a truth took its place.
 
     The truth is the same page: what it brought that was new, the document would have brought, up to its own size. Where
     no truth took its place, it earned what a mean document of its epoch earned.
     """
     own = sa.select(contributions.c.text_bytes).where(contributions.c.contribution_id == row.contribution_id)
-    text_bytes = connection.execute(own).scalar() or 0
+    text_bytes = desk.connection.execute(own).scalar() or 0
     judged = (
         sa.select(duplicates.c.kind, duplicates.c.unique_bytes)
         .join(contributions, contributions.c.contribution_id == duplicates.c.contribution_id)
@@ -167,14 +196,19 @@ def _restored_text(connection: sa.Connection, row: Any) -> Novelty:
         )
         .limit(1)
     )
-    found = connection.execute(judged).one_or_none()
+    found = desk.connection.execute(judged).one_or_none()
     if found is not None:
         return Novelty(found.kind, min(found.unique_bytes, text_bytes))
-    mean = mean_documents_wei(connection, row.epoch_id, PPM)
-    return Novelty("unique", max(0, mean - CURRENT.fetch_fee_wei) // CURRENT.novelty_byte_wei)
+    beyond_fee = max(0, _mean_wei(desk, row.epoch_id, PPM) - rates.fetch_fee_wei)
+    return Novelty("unique", beyond_fee // rates.novelty_byte_wei if rates.novelty_byte_wei else 0)
 
 
-STEPS: Final[dict[str, Callable[[sa.Connection, Books, Any], None]]] = {
+def _mean_wei(desk: _Desk, epoch_id: int, documents_ppm: int) -> int:
+    fetch_fee_wei = desk.rates.of(epoch_id).fetch_fee_wei
+    return mean_documents_wei(desk.connection, epoch_id, documents_ppm, fetch_fee_wei)
+
+
+STEPS: Final[dict[str, Callable[[_Desk, Any], None]]] = {
     "fined": _fine,
     "padding": _pad,
     "replaced": _replace,

@@ -17,8 +17,9 @@ import sqlalchemy as sa
 
 from rewards.ledger import ASSET, Transfer
 from rewards.person_months import PERSON
-from rewards.rates import PERSONAL, sentence_of
+from rewards.rates import personal_rates_of, sentence_of
 from storage.house import House
+from storage.pay_terms import terms_now
 from storage.person_month_tables import (
     export_months,
     month_jobs,
@@ -36,6 +37,7 @@ _WAITING = (
 _FULL = (
     f"{HISTORY_MONTH_VISITS:,} visits, of each day at most {HISTORY_DAY_VISITS_MAX}, in one person's hands"
 )
+_POSTS_AT_MS = personal_pending.c.held_at_ms + personal_pending.c.pending_ms
 
 
 def person_statement(house: House, node_id: str) -> dict[str, Any]:
@@ -46,6 +48,7 @@ def person_statement(house: House, node_id: str) -> dict[str, Any]:
     judging, genuine or refused.
     """
     with house.state.read() as connection:
+        rates = personal_rates_of(terms_now(connection, house))
         person = connection.execute(sa.select(PERSON).where(nodes.c.node_id == node_id)).scalar()
         months = _held_months(connection, person)
         judged = {row.month: row for row in _latest_jobs(connection, person)}
@@ -55,9 +58,9 @@ def person_statement(house: House, node_id: str) -> dict[str, Any]:
         ]
     return {
         "items_min": HISTORY_ITEMS_MIN,
-        "month_wei_max": str(PERSONAL.month_wei_max),
-        "owner_share_ppm": PERSONAL.owner_share_ppm,
-        "pending_ms": PERSONAL.pending_ms,
+        "month_wei_max": str(rates.month_wei_max),
+        "owner_share_ppm": rates.owner_share_ppm,
+        "pending_ms": rates.pending_ms,
         "months": told,
     }
 
@@ -116,12 +119,11 @@ def _sentence(job: Any) -> str:
 def _held(connection: sa.Connection, job_id: str) -> tuple[int, int | None]:
     """Return what is pending for a month, and when the first of it will be its owner's."""
     rows = connection.execute(
-        sa.select(personal_pending.c.amount, personal_pending.c.held_at_ms).where(
+        sa.select(personal_pending.c.amount, _POSTS_AT_MS.label("posts_at_ms")).where(
             personal_pending.c.job_id == job_id, personal_pending.c.asset == ASSET
         )
     ).all()
-    first = min((row.held_at_ms for row in rows), default=None)
-    return sum(row.amount for row in rows), None if first is None else first + PERSONAL.pending_ms
+    return sum(row.amount for row in rows), min((row.posts_at_ms for row in rows), default=None)
 
 
 def _posted(connection: sa.Connection, job_id: str) -> int:

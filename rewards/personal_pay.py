@@ -28,8 +28,9 @@ import sqlalchemy as sa
 
 from rewards.ledger import ASSET, Transfer, balance_of, held_account, post, posted_account
 from rewards.person_months import items_left
-from rewards.rates import PERSONAL, PersonalRates
+from rewards.rates import PersonalRates, personal_rates_of
 from storage.house import House
+from storage.pay_terms import terms_at
 from storage.person_month_tables import (
     export_months,
     month_donations,
@@ -41,10 +42,11 @@ from storage.personal_tables import withdrawals
 from storage.state import get_cursor, set_cursor
 from storage.tables import ledger
 from windrow_protocol.limits import HISTORY_ITEMS_MIN
-from windrow_protocol.trust_rules import PPM
+from windrow_protocol.trust_rules import DAY_MS, PPM
 
 POOL: Final = "personal"
-CURSOR: Final = "rewards/personal_round"  # every round before it was shared out
+CURSOR: Final = "rewards/personal_round_ms"  # when the round began that was shared out last
+_WEEKS: Final = "rewards/personal_round"  # the same in weeks, as long as every round was one
 PERSONAL_MOVES: Final = frozenset(
     {
         ("buyers", POOL),
@@ -82,7 +84,7 @@ class Allotted:
 
 
 def allot(
-    pool: int, months: Sequence[Month], *, month_wei_max: int | None = None, rates: PersonalRates = PERSONAL
+    pool: int, months: Sequence[Month], rates: PersonalRates, *, month_wei_max: int | None = None
 ) -> list[Allotted]:
     """Share a sum among months by how much of a full one each is; the rest is not shared out.
 
@@ -115,9 +117,10 @@ def sold_months(connection: sa.Connection, dataset: str, version: str) -> list[M
     return _months(connection, sold)
 
 
-def pay_sale(connection: sa.Connection, sale: Any, months: Sequence[Month]) -> int:
+def pay_sale(house: House, connection: sa.Connection, sale: Any, months: Sequence[Month]) -> int:
     """Share a sale's royalties among the months that it sold and return how many entries that gave."""
-    shared = allot(sale.royalties, months)
+    rates = personal_rates_of(terms_at(connection, house, sale.sold_at_ms))
+    shared = allot(sale.royalties, months, rates)
     rest = sale.royalties - sum(each.amount for each in shared)
     posted = post(
         connection,
@@ -131,10 +134,11 @@ def pay_sale(connection: sa.Connection, sale: Any, months: Sequence[Month]) -> i
                 "personal_rest",
                 created_at_ms=sale.sold_at_ms,
                 asset=sale.asset,
+                rule_version=rates.version,
             )
         ],
     )
-    return posted + _hold(connection, "royalties", sale.sale_id, shared, sale.sold_at_ms, sale.asset)
+    return posted + _hold(connection, "royalties", sale.sale_id, shared, sale.sold_at_ms, sale.asset, rates)
 
 
 def fund(connection: sa.Connection, amount: int, tx_hash: str, at_ms: int) -> int:
@@ -143,16 +147,17 @@ def fund(connection: sa.Connection, amount: int, tx_hash: str, at_ms: int) -> in
     return post(connection, [budget])
 
 
-def run_personal_pay(house: House, rates: PersonalRates = PERSONAL) -> int:
+def run_personal_pay(house: House) -> int:
     """Take back, release and share out what is due now, and return how many entries that gave."""
     now_ms = house.now_ms()
     with house.state.write() as connection:
-        posted = _go_back(connection)
-        posted += _release(connection, now_ms, rates)
+        rates = personal_rates_of(terms_at(connection, house, now_ms))
+        posted = _go_back(connection, rates.version)
+        posted += _release(connection, now_ms, rates.version)
         return posted + _share_out(connection, now_ms, rates)
 
 
-def _go_back(connection: sa.Connection) -> int:
+def _go_back(connection: sa.Connection, version: int) -> int:
     """Take the pending pay of months back of which too little is left, dated by the withdrawal that broke them."""
     waiting = connection.execute(_in_order(sa.select(personal_pending))).all()
     left = items_left(connection, {row.job_id for row in waiting})
@@ -160,11 +165,12 @@ def _go_back(connection: sa.Connection) -> int:
     return _end(
         connection,
         [(row, POOL, "back", "month_withdrawn", _broken_at_ms(connection, row.job_id)) for row in broken],
+        version,
     )
 
 
-def _release(connection: sa.Connection, now_ms: int, rates: PersonalRates) -> int:
-    old_enough = personal_pending.c.held_at_ms <= now_ms - rates.pending_ms
+def _release(connection: sa.Connection, now_ms: int, version: int) -> int:
+    old_enough = personal_pending.c.held_at_ms + personal_pending.c.pending_ms <= now_ms
     due = connection.execute(_in_order(sa.select(personal_pending).where(old_enough))).all()
     return _end(
         connection,
@@ -174,19 +180,19 @@ def _release(connection: sa.Connection, now_ms: int, rates: PersonalRates) -> in
                 posted_account(row.payout_address),
                 "release",
                 "released",
-                row.held_at_ms + rates.pending_ms,
+                row.held_at_ms + row.pending_ms,
             )
             for row in due
         ],
+        version,
     )
 
 
 def _share_out(connection: sa.Connection, now_ms: int, rates: PersonalRates) -> int:
     """Share the pool out once a round, among the months judged before it that no budget has paid."""
-    this_round = now_ms // rates.round_ms
-    if get_cursor(connection, CURSOR) >= this_round:
+    begun_at_ms = now_ms - now_ms % rates.round_ms
+    if _shared_out_ms(connection) >= begun_at_ms:
         return 0
-    begun_at_ms = this_round * rates.round_ms
     paid = sa.exists().where(ledger.c.cause == month_results.c.job_id)
     unpaid = sa.select(month_results.c.job_id).where(
         month_results.c.verdict == "genuine", month_results.c.decided_at_ms < begun_at_ms, ~paid
@@ -195,14 +201,25 @@ def _share_out(connection: sa.Connection, now_ms: int, rates: PersonalRates) -> 
     pool = balance_of(connection, POOL)
     if not pool or not months:
         return 0  # the round is not over: a budget may still come
-    shared = allot(pool, months, month_wei_max=rates.month_wei_max, rates=rates)
-    posted = _hold(connection, POOL, "", shared, begun_at_ms, ASSET)
-    set_cursor(connection, CURSOR, this_round)
+    shared = allot(pool, months, rates, month_wei_max=rates.month_wei_max)
+    posted = _hold(connection, POOL, "", shared, begun_at_ms, ASSET, rates)
+    set_cursor(connection, CURSOR, begun_at_ms)
     return posted
 
 
+def _shared_out_ms(connection: sa.Connection) -> int:
+    """Return when the round began that was shared out last."""
+    return get_cursor(connection, CURSOR) or get_cursor(connection, _WEEKS) * 7 * DAY_MS
+
+
 def _hold(
-    connection: sa.Connection, debit: str, cause: str, shared: Sequence[Allotted], at_ms: int, asset: str
+    connection: sa.Connection,
+    debit: str,
+    cause: str,
+    shared: Sequence[Allotted],
+    at_ms: int,
+    asset: str,
+    rates: PersonalRates,
 ) -> int:
     """Post what months get to the accounts that hold it, a line for each; without a cause the month is its own."""
     transfers, rows = [], []
@@ -219,7 +236,7 @@ def _hold(
                 each.reason,
                 created_at_ms=at_ms,
                 asset=asset,
-                rule_version=PERSONAL.version,
+                rule_version=rates.version,
             )
         )
         if each.amount:
@@ -231,6 +248,7 @@ def _hold(
                     "payout_address": month.payout_address,
                     "amount": each.amount,
                     "held_at_ms": at_ms,
+                    "pending_ms": rates.pending_ms,
                 }
             )
     posted = post(connection, transfers)
@@ -239,7 +257,7 @@ def _hold(
     return posted
 
 
-def _end(connection: sa.Connection, endings: Sequence[tuple[Any, str, str, str, int]]) -> int:
+def _end(connection: sa.Connection, endings: Sequence[tuple[Any, str, str, str, int]], version: int) -> int:
     """Move pending rows to where they end, and forget them."""
     transfers = [
         Transfer(
@@ -251,7 +269,7 @@ def _end(connection: sa.Connection, endings: Sequence[tuple[Any, str, str, str, 
             reason,
             created_at_ms=at_ms,
             asset=row.asset,
-            rule_version=PERSONAL.version,
+            rule_version=version,
         )
         for row, credit, rule, reason, at_ms in endings
     ]

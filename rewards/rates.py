@@ -1,17 +1,17 @@
-"""What a verified contribution is worth: one table of rates for each version, and the pure function that applies it.
+"""What a verified contribution is worth: the rates of some terms of pay, and the pure function that applies them.
 
 Rules: integer wei; pay is linear in verified value. A fetch that an audit passed, or that nobody drew, earns a small
 fee; the first-seen text of a cluster earns by the unique byte that a truth has too, up to a cap for each document and
 to what its domain has left in the epoch. A page of a hard host and a control page earn the fee alone. A truth earns
 nothing by itself: what a verdict used is paid from the epoch's dividends. A refusal is a price of 0 with its reason, so
-that it becomes a row too. A new version is a new row, never an edit.
+that it becomes a row too.
 
 Does not: read tables, post entries, or know who is paid.
 
 Usage::
 
     text = Novelty(kind="unique", unique_bytes=12_000, confirmed_ppm=950_000)
-    for priced in price_work("accepted", "matches_truth", text): ...
+    for priced in price_work("accepted", "matches_truth", text, rates=rates_of(terms)): ...
 
 Source: docs/protocol.md, "Pay".
 """
@@ -21,15 +21,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from storage.pay_terms import PayTerms, first_terms
+from windrow_protocol.economics import WIND
 from windrow_protocol.errors import REASONS
 from windrow_protocol.trust_rules import PPM
 
-WIND: Final = 10**18  # wei of one token
+__all__ = ["WIND"]  # where everybody who prices looks for it
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """One version of the rates, in wei."""
+    """The rates of one version of the terms, in wei, halved as often as its epochs say."""
 
     version: int
     fetch_fee_wei: int
@@ -62,43 +64,44 @@ class Novelty:
     bound: str = "domain_cap"
 
 
-RATES: Final[dict[int, Rates]] = {
-    1: Rates(
-        version=1,
-        fetch_fee_wei=WIND // 20,
-        novelty_byte_wei=WIND // 100_000,
-        novelty_bytes_max=50_000,  # 0.5 WIND: ten fetch fees, so that padding a page soon stops paying
-        audit_fee_wei=WIND // 20,
-    ),
-}
-CURRENT: Final = RATES[1]
+def rates_of(terms: PayTerms) -> Rates:
+    """Return what work earns under some terms."""
+    of = terms.economics
+    return Rates(
+        version=terms.version,
+        fetch_fee_wei=terms.halved(of.fetch_fee_wei),
+        novelty_byte_wei=terms.halved(of.novelty_byte_wei),
+        novelty_bytes_max=of.novelty_bytes_max,
+        audit_fee_wei=terms.halved(of.audit_fee_wei),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class PersonalRates:
-    """One version of what personal data earns: by the month of one person's history, never by the byte."""
+    """What personal data earns under some terms: by the month of one person's history, never by the byte."""
 
     version: int
     month_wei_max: int  # of a budget, for one month; of a sale there is no such bound, its owners share it
     owner_share_ppm: int  # of a sale or of a round's pool, for one person
-    pending_ms: int
+    pending_ms: int  # a withdrawal takes it back until then
     round_ms: int  # budgets are shared out once for so long, among the months that were judged in it
 
 
-PERSONAL_RATES: Final[dict[int, PersonalRates]] = {
-    1: PersonalRates(
-        version=1,
-        month_wei_max=20
-        * WIND,  # as 400 fetched pages: what a month's review costs a person, not what bytes weigh
-        owner_share_ppm=5_000,  # docs/protocol.md, "Pay": 0.5 % of the pool
-        pending_ms=30 * 86_400_000,  # a withdrawal takes it back until then
-        round_ms=7 * 86_400_000,  # long enough that who is judged first takes no more than who is judged last
-    ),
-}
-PERSONAL_RATES[2] = replace(
-    PERSONAL_RATES[1], version=2
-)  # by the share of a full month (ADR 0060), else the same
-PERSONAL: Final = PERSONAL_RATES[2]
+def personal_rates_of(terms: PayTerms) -> PersonalRates:
+    """Return what months of history earn under some terms; no halving concerns them, since nothing is minted."""
+    of = terms.economics
+    return PersonalRates(
+        version=terms.version,
+        month_wei_max=of.month_wei_max,
+        owner_share_ppm=of.month_owner_share_ppm,
+        pending_ms=of.month_pending_ms,
+        round_ms=of.month_round_ms,
+    )
+
+
+# As packaged and before any halving: what a network begins with that sets nothing of its own.
+CURRENT: Final = rates_of(first_terms())
+PERSONAL: Final = personal_rates_of(first_terms())
 
 PAID: Final = frozenset({"accepted", "unaudited"})
 _CREDITS: Final[dict[str, str]] = {
@@ -117,13 +120,12 @@ _CREDITS: Final[dict[str, str]] = {
     "sale_price": "A buyer's payment",
     "sale_royalties": "The owners' part of a sale",
     "sale_fees": "The treasury's part of a sale",
+    "sale_burned": "The part of a sale that the sale itself destroyed",
     "royalty_unowned": "Royalties of rows that belong to nobody; the treasury keeps them",
 }
 
 
-def price_work(
-    verdict: str, reason: str, text: Novelty | None = None, rates: Rates = CURRENT
-) -> list[Priced]:
+def price_work(verdict: str, reason: str, text: Novelty | None = None, *, rates: Rates) -> list[Priced]:
     """Price a contribution by its verdict and, where it is paid, by the novelty of its text. Raises ValueError.
 
     Without a text (a control page) there is the fee alone.
@@ -133,21 +135,30 @@ def price_work(
     if verdict not in PAID:
         return [Priced("fetch", reason, 0)]
     fee = Priced("fetch", "fetch_fee", rates.fetch_fee_wei)
-    return [fee] if text is None else [fee, _price_text(reason, text, rates)]
+    if text is None:
+        return [fee]
+    novelty_wei = paid_bytes(reason, text, rates) * rates.novelty_byte_wei
+    return [fee, Priced("novelty", _why(reason, text, rates), novelty_wei)]
 
 
-def _price_text(reason: str, text: Novelty, rates: Rates) -> Priced:
+def paid_bytes(reason: str, text: Novelty, rates: Rates) -> int:
+    """Return how many bytes of a text are paid. Raises ValueError for a novelty that cannot be."""
     if text.unique_bytes < 0 or not 0 <= text.confirmed_ppm <= PPM:
         raise ValueError(f"cannot price {text}")
-    if reason == "hard_host":
-        return Priced("novelty", "hard_host", 0)
-    if text.kind != "unique":
-        return Priced("novelty", "not_first_seen", 0)
+    if reason == "hard_host" or text.kind != "unique":
+        return 0
     paid = min(text.unique_bytes * text.confirmed_ppm // PPM, rates.novelty_bytes_max)
-    why = "novelty" if text.confirmed_ppm == PPM else "confirmed_novelty"
-    if text.room_bytes is not None and text.room_bytes < paid:
-        paid, why = max(0, text.room_bytes), text.bound
-    return Priced("novelty", why, paid * rates.novelty_byte_wei)
+    return paid if text.room_bytes is None else min(paid, max(0, text.room_bytes))
+
+
+def _why(reason: str, text: Novelty, rates: Rates) -> str:
+    if reason == "hard_host":
+        return "hard_host"
+    if text.kind != "unique":
+        return "not_first_seen"
+    if paid_bytes(reason, text, rates) < paid_bytes(reason, replace(text, room_bytes=None), rates):
+        return text.bound
+    return "novelty" if text.confirmed_ppm == PPM else "confirmed_novelty"
 
 
 def price_truth(used: bool) -> list[Priced]:
@@ -155,7 +166,7 @@ def price_truth(used: bool) -> list[Priced]:
     return [Priced("audit", "by_dividends" if used else "truth_unused", 0)]
 
 
-def audit_pot_wei(truths_used: int, rates: Rates = CURRENT) -> int:
+def audit_pot_wei(truths_used: int, rates: Rates) -> int:
     """Return what an epoch's validators share: a fee for each truth that a verdict rests on."""
     return truths_used * rates.audit_fee_wei
 

@@ -22,6 +22,7 @@ from rewards.books import Books
 from rewards.vesting import VestingBounds, vesting_bounds
 from storage.house import House
 from storage.pay_tables import pending_pay
+from storage.pay_terms import terms_of_epoch
 from storage.state import get_cursor, set_cursor
 from storage.tables import nodes
 from storage.told import newest_closed
@@ -69,6 +70,7 @@ def _release_some(
 ) -> int:
     """Release up to a batch of documents; nodes of which nothing more can vest are taken off the list."""
     books, left = Books(connection, house.rules), batch
+    version = terms_of_epoch(connection, house, close.epoch_id).version
     age_ms = house.rules.vest_age_ms if house.rules.on("vesting") else 0
     books.stakes.read(waiting[-batch:])
     while waiting and left > 0:
@@ -77,7 +79,7 @@ def _release_some(
         items = _vested(connection, node_id, bounds, left)
         for item in items:
             at_ms = max(close.ended_at_ms, item.earned_at_ms, item.received_at_ms + age_ms)
-            books.release(item, payout, at_ms)
+            books.release(item, payout, at_ms, version)
         left -= len(items)
         if left > 0:
             waiting.pop()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rewards.accounts import account_statement
 from rewards.epoch_files import CONTENT_TYPES, NAMES, epoch_folder
 from rewards.epoch_rows import Epoch, all_epochs, epoch_of_id
+from rewards.ledger import ASSET
 from rewards.recent_pay import recent_pay
 from rewards.settlement import PaidClaim, allotment_of, relay_claim
 from storage.env import Request, Response, Route, json_response
@@ -35,9 +36,10 @@ _NOT_PUBLISHED = "frozen"
 
 
 class ClaimRequest(Message, frozen=True):
-    """POST /v1/claims: whose claim is to be sent."""
+    """POST /v1/claims: whose claim is to be sent, and of which asset."""
 
     account: Short
+    asset: Short = ASSET
 
 
 class RewardDoors:
@@ -79,10 +81,12 @@ class RewardDoors:
 
     async def proof(self, request: Request) -> Response:
         """GET /v1/epochs/latest/proof/{account}."""
-        due = await asyncio.to_thread(allotment_of, self._house, request.params["account"])
+        asset = request.query.get("asset", ASSET)
+        due = await asyncio.to_thread(allotment_of, self._house, request.params["account"], asset)
         return json_response(
             {
                 "epoch_id": due.epoch.epoch_id,
+                "asset": due.epoch.asset,
                 "account": due.account,
                 "amount_wei": str(due.cumulative_wei),
                 "proof": due.proof,
@@ -93,14 +97,15 @@ class RewardDoors:
 
     async def claim(self, request: Request) -> Response:
         """POST /v1/claims."""
-        account = checksum_address(decode_json(request.body, ClaimRequest).account)
+        wanted = decode_json(request.body, ClaimRequest)
+        account = checksum_address(wanted.account)
         self._require_patience(account)
         if self._waiting >= CLAIMS_WAITING_MAX:
             raise WindrowError("busy", f"{self._waiting} claims wait")
         self._waiting += 1
         try:
             async with self._one_at_a_time:
-                paid = await self._relay(account)
+                paid = await self._relay(account, wanted.asset)
         finally:
             self._waiting -= 1
         return json_response(
@@ -114,24 +119,25 @@ class RewardDoors:
         )
 
     async def entries(self, request: Request) -> Response:
-        """GET /v1/accounts/{payout}/entries?limit=&before_seq=."""
+        """GET /v1/accounts/{payout}/entries?limit=&before_seq=&asset=."""
         limit = _whole_number(request.query.get("limit", "100"), "limit")
         before = request.query.get("before_seq")
         before_seq = None if before is None else _whole_number(before, "before_seq")
-        return json_response(
-            await asyncio.to_thread(self._statement, request.params["payout"], before_seq, limit)
-        )
+        payout, asset = request.params["payout"], request.query.get("asset", ASSET)
+        return json_response(await asyncio.to_thread(self._statement, payout, before_seq, limit, asset))
 
-    def _statement(self, payout: str, before_seq: int | None, limit: int) -> dict[str, Any]:
+    def _statement(self, payout: str, before_seq: int | None, limit: int, asset: str) -> dict[str, Any]:
         with self._house.state.read() as connection:
-            return account_statement(self._house, connection, payout, before_seq=before_seq, limit=limit)
+            return account_statement(
+                self._house, connection, payout, before_seq=before_seq, limit=limit, asset=asset
+            )
 
-    async def _relay(self, account: str) -> PaidClaim:
-        await asyncio.to_thread(
-            allotment_of, self._house, account
-        )  # an account without a leaf leaves no trace
+    async def _relay(self, account: str, asset: str) -> PaidClaim:
+        # an account without a leaf leaves no trace
+        await asyncio.to_thread(allotment_of, self._house, account, asset)
         try:
-            paid = await asyncio.to_thread(relay_claim, self._house, self._chain(), self._relayer(), account)
+            chain, relayer = self._chain(), self._relayer().of(asset)
+            paid = await asyncio.to_thread(relay_claim, self._house, chain, relayer, account, asset)
         except Exception:
             self._failed_at_ms[account] = self._house.now_ms()
             raise
@@ -162,7 +168,7 @@ def routes(
             "GET",
             "/v1/epochs/{epoch_id}/{name}",
             doors.epoch_file,
-            "One of an epoch's files: tree.json, ledger.ndjson, epoch.json, epoch.jws",
+            "One of an epoch's files: tree.json, ledger.ndjson, economics.json, epoch.json, epoch.jws",
         ),
         Route(
             "POST",

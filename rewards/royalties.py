@@ -2,6 +2,7 @@
 
     buyers → sales            the price
     sales → treasury          the fees
+    sales → burned            what the sale destroyed
     sales → royalties         the owners' part, then royalties → posted:<payout> for each owner
 
 Rules: shares are counted in tokens, from the `shares.parquet` that the publisher wrote beside the immutable export; the
@@ -27,7 +28,7 @@ import sqlalchemy as sa
 import structlog
 from pyarrow import ArrowException
 
-from rewards.ledger import Transfer, post, posted_account
+from rewards.ledger import BURNED, Transfer, post, posted_account
 from rewards.personal_pay import pay_sale, sold_months
 from storage.house import House
 from storage.tables import ledger, sales
@@ -64,7 +65,7 @@ def _post_sale(house: House, sale: Any) -> int:
     with house.state.write() as connection:
         months = sold_months(connection, sale.dataset, sale.version)
         if months is not None:
-            return post(connection, price_transfers(sale)) + pay_sale(connection, sale, months)
+            return post(connection, price_transfers(sale)) + pay_sale(house, connection, sale, months)
         path = house.home / "exports" / sale.dataset / sale.version / "shares.parquet"
         return post(connection, sale_transfers(sale, read_shares(path)))
 
@@ -112,7 +113,7 @@ def read_shares(path: Path) -> dict[str, int]:
 def sale_transfers(sale: Any, shares: Mapping[str, int]) -> Iterator[Transfer]:
     """Yield the transfers of one sale (a row of `sales`) of rows that are paid by their tokens.
 
-    Raises WindrowError `unbalanced` when royalties and fees are not the price.
+    Raises WindrowError `unbalanced` when royalties, fees and what was burned are not the price.
     """
     yield from price_transfers(sale)
     for owner, part in split(sale.royalties, shares if any(shares.values()) else {TREASURY: 1}).items():
@@ -124,10 +125,13 @@ def sale_transfers(sale: Any, shares: Mapping[str, int]) -> Iterator[Transfer]:
 
 def price_transfers(sale: Any) -> Iterator[Transfer]:
     """Yield what a sale's price is made of. Raises WindrowError `unbalanced`."""
-    if sale.royalties + sale.fees != sale.price:
-        raise WindrowError("unbalanced", f"{sale.royalties} + {sale.fees} is not {sale.price}")
+    if sale.royalties + sale.fees + sale.burned != sale.price:
+        parts = f"{sale.royalties} + {sale.fees} + {sale.burned}"
+        raise WindrowError("unbalanced", f"{parts} is not {sale.price}")
     yield _transfer(sale, "buyers", "sales", sale.price, "price", "sale_price")
     yield _transfer(sale, "sales", TREASURY, sale.fees, "fees", "sale_fees")
+    if sale.burned:
+        yield _transfer(sale, "sales", BURNED, sale.burned, "burned", "sale_burned")
     yield _transfer(sale, "sales", "royalties", sale.royalties, "royalties", "sale_royalties")
 
 

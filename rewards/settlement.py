@@ -47,7 +47,9 @@ if TYPE_CHECKING:
     from chain.relayer import Relayer
 
 log = structlog.get_logger(__name__)
-CURSOR: Final = "rewards/claims_block"  # claims up to this block are recorded
+CURSOR: Final = (
+    "rewards/claims_block"  # claims up to this block are recorded; of another asset, with its symbol
+)
 
 
 @dataclass(frozen=True)
@@ -71,36 +73,39 @@ class PaidClaim:
     tx_hash: str
 
 
-def allotment_of(house: House, account: str) -> Allotment:
-    """Return an account's leaf and proof in the newest accepted epoch.
+def allotment_of(house: House, account: str, asset: str = ASSET) -> Allotment:
+    """Return an account's leaf and proof in the newest accepted epoch of an asset.
 
     Raises WindrowError `bad_payout_address`, `not_found` (no epoch yet, or no leaf), `bad_proof` (a changed file).
     """
     spelled = checksum_address(account)
     with house.state.read() as connection:
-        epoch = latest_accepted(connection)
+        epoch = latest_accepted(connection, asset)
     if epoch is None:
-        raise WindrowError("not_found", "no epoch is accepted yet")
+        raise WindrowError("not_found", f"no epoch of {asset} is accepted yet"[:120])
     tree = read_tree(house.home, epoch.epoch_id, epoch.tree_sha256)
     return Allotment(epoch, spelled, tree.amount(spelled), tree.proof(spelled))
 
 
-def relay_claim(house: House, chain: ChainClient, relayer: Relayer, account: str) -> PaidClaim:
-    """Have an account paid what its leaf allots beyond what it had, and record it when it is settled.
+def relay_claim(
+    house: House, chain: ChainClient, relayer: Relayer, account: str, asset: str = ASSET
+) -> PaidClaim:
+    """Have an account paid what its leaf allots of an asset beyond what it had, and record it when it is settled.
 
-    Where settling takes blocks, `reconcile_claims` records it later. Raises what `allotment_of` and `Relayer.claim`
-    raise; after a kill or an error, calling again is safe.
+    The relayer has to be that of the asset. Where settling takes blocks, `reconcile_claims` records it later. Raises
+    what `allotment_of` and `Relayer.claim` raise; after a kill or an error, calling again is safe.
     """
-    due = allotment_of(house, account)
+    due = allotment_of(house, account, asset)
     with house.state.read() as connection:
-        recorded = balance_of(connection, claimed_account(due.account))
+        recorded = balance_of(connection, claimed_account(due.account), asset)
     if recorded >= due.cumulative_wei:
         return PaidClaim(due.epoch.epoch_id, due.account, recorded, 0, "")
+    chain = chain.of(asset)
     if chain.distributor.claimed(due.account) != recorded:
         reconcile_claims(house, chain)
     outcome = relayer.claim(due.account, due.cumulative_wei, due.proof)
     if outcome.tx is not None and not chain.depth_blocks:
-        _record(house, due.account, outcome.cumulative_wei, outcome.tx)
+        _record(house, asset, due.account, outcome.cumulative_wei, outcome.tx)
     return PaidClaim(
         due.epoch.epoch_id, due.account, outcome.cumulative_wei, outcome.paid_wei, outcome.tx or ""
     )
@@ -113,15 +118,15 @@ def relay_due(house: House, chain: ChainClient, relayer: Relayer, due_wei_min: i
     logged and left for the next time. Raises WindrowError `bad_proof`, `chain_unreachable` or `chain_pending`.
     """
     with house.state.read() as connection:
-        epoch = latest_accepted(connection)
-        had = balances(connection)
+        epoch = latest_accepted(connection, chain.asset.symbol)
+        had = balances(connection, chain.asset.symbol)
     leaves = read_leaves(house.home, epoch.epoch_id, epoch.tree_sha256) if epoch is not None else {}
     paid = []
     for account, cumulative_wei in leaves.items():
         if cumulative_wei - had.get(claimed_account(account), 0) < due_wei_min:
             continue
         try:
-            paid.append(relay_claim(house, chain, relayer, account))
+            paid.append(relay_claim(house, chain, relayer, account, chain.asset.symbol))
         except WindrowError as error:
             if error.code not in ("chain_rejected", "claims_paused"):
                 raise
@@ -134,15 +139,19 @@ def reconcile_claims(house: House, chain: ChainClient) -> int:
 
     Raises WindrowError `unbalanced` when the chain paid what no epoch of this home allots.
     """
+    asset = chain.asset.symbol
+    cursor = CURSOR if asset == ASSET else f"{CURSOR}/{asset}"
     with house.state.read() as connection:
-        recorded_block = get_cursor(connection, CURSOR)
+        recorded_block = get_cursor(connection, cursor)
     newest = chain.settled_head()
     first = max(recorded_block + 1, chain.deployment.block)
     found = chain.distributor.claims(first, newest) if first <= newest else []
-    recorded = sum(1 for claim in found if _record(house, claim.account, claim.cumulative_wei, claim.tx))
+    recorded = sum(
+        1 for claim in found if _record(house, asset, claim.account, claim.cumulative_wei, claim.tx)
+    )
     if newest > recorded_block:
         with house.state.write() as connection:
-            set_cursor(connection, CURSOR, newest)
+            set_cursor(connection, cursor, newest)
     return recorded
 
 
@@ -152,10 +161,10 @@ def compare_with_chain(house: House, chain: ChainClient) -> list[Problem]:
     if block is None:
         return [Problem("root_on_chain", "the contracts themselves are not settled yet")]
     with house.state.read() as connection:
-        closed = all_epochs(connection)
+        closed = all_epochs(connection, chain.asset.symbol)
         claimed = {
             account.partition(":")[2]: amount
-            for account, amount in balances(connection).items()
+            for account, amount in balances(connection, chain.asset.symbol).items()
             if account.startswith("claimed:")
         }
     return [
@@ -194,18 +203,18 @@ def _claim_differences(chain: ChainClient, claimed: dict[str, int], block: Block
         yield f"the chain's payments add up to {sum(paid.values())}, its total is {total}"
 
 
-def _record(house: House, account: str, cumulative_wei: int, tx_hash: str) -> int:
+def _record(house: House, asset: str, account: str, cumulative_wei: int, tx_hash: str) -> int:
     """Write down that an account has had so much in all, and return how much of it was new here."""
     payee = checksum_address(account)
     with house.state.read() as connection:
-        if balance_of(connection, claimed_account(payee)) >= cumulative_wei:
+        if balance_of(connection, claimed_account(payee), asset) >= cumulative_wei:
             return 0
-        closed = all_epochs(connection)
+        closed = all_epochs(connection, asset)
     epoch_id = _epoch_allotting(house, closed, payee, cumulative_wei)
     with house.state.write() as connection:
-        paid = cumulative_wei - balance_of(connection, claimed_account(payee))
+        paid = cumulative_wei - balance_of(connection, claimed_account(payee), asset)
         if paid > 0:
-            _book(connection, epoch_id, payee, cumulative_wei, paid, tx_hash, house.now_ms())
+            _book(connection, epoch_id, asset, payee, cumulative_wei, paid, tx_hash, house.now_ms())
     return max(0, paid)
 
 
@@ -224,21 +233,23 @@ def _epoch_allotting(house: House, closed: list[Epoch], payee: str, cumulative_w
 def _book(
     connection: sa.Connection,
     epoch_id: int,
+    asset: str,
     payee: str,
     cumulative_wei: int,
     paid: int,
     tx_hash: str,
     now_ms: int,
 ) -> None:
-    payout_id = f"{ASSET}:{payee}:{cumulative_wei}"
+    payout_id = f"{asset}:{payee}:{cumulative_wei}"
     debit, credit = posted_account(payee), claimed_account(payee)
-    post(connection, [Transfer(debit, credit, paid, payout_id, "claim", "claimed", created_at_ms=now_ms)])
+    claim = Transfer(debit, credit, paid, payout_id, "claim", "claimed", created_at_ms=now_ms, asset=asset)
+    post(connection, [claim])
     connection.execute(
         sa.insert(payouts).values(
             payout_id=payout_id,
             epoch_id=epoch_id,
             account=payee,
-            asset=ASSET,
+            asset=asset,
             cumulative=cumulative_wei,
             paid=paid,
             tx_hash=tx_hash,

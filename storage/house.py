@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from storage.env import Env
 from storage.state import State
+from windrow_protocol.economics import Economics
 from windrow_protocol.ranked_domains import RankedDomains
 from windrow_protocol.signing import public_id, sign
 from windrow_protocol.trust_rules import TrustRules
@@ -34,6 +35,7 @@ class House:
     key: Ed25519PrivateKey
     rules: TrustRules = field(default_factory=TrustRules)
     canary_hosts: tuple[str, ...] = ()  # `http://host:port` of its own control pages
+    economics: Economics = field(default_factory=Economics)  # for epochs that begin from now on
     ranked: RankedDomains | None = None  # None: every domain counts as known
 
     @cached_property

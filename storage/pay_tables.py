@@ -39,6 +39,15 @@ node_pay = sa.Table(
         "passed", sa.Text, nullable=False
     ),  # JSON [[seq, received_at_ms], …] of the latest passed audits
 )
+# What held when: see storage/pay_terms. A version stands from its first audit epoch until the next one's.
+pay_terms = sa.Table(
+    "pay_terms",
+    metadata,
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("first_epoch", sa.Integer, nullable=False),
+    sa.Column("halvings", sa.Integer, nullable=False),
+    sa.Column("parameters", sa.Text, nullable=False),  # JSON of windrow_protocol.economics, as published
+)
 epoch_pay = sa.Table(
     "epoch_pay",
     metadata,

@@ -86,6 +86,7 @@ personal_pending = sa.Table(
     sa.Column("payout_address", sa.Text, nullable=False, index=True),
     sa.Column("amount", Uint256, nullable=False),
     sa.Column("held_at_ms", sa.BigInteger, nullable=False),
+    sa.Column("pending_ms", sa.BigInteger, nullable=False, default=30 * 86_400_000),  # by the terms of then
 )
 # What each row of an export about people is from; never in the export itself, which would join it with others.
 export_donations = sa.Table(

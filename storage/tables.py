@@ -89,7 +89,7 @@ frontier = sa.Table(
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("host_key", sa.Text, nullable=False),
     sa.Column("render", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),  # open | leased | done | given_up
+    sa.Column("state", sa.Text, nullable=False),  # open | leased | done | given_up | withheld
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     _time("added_at_ms"),
     sa.Column("note", sa.Text, nullable=False, default=""),
@@ -346,6 +346,7 @@ sales = sa.Table(
     sa.Column("price", Uint256, nullable=False),
     sa.Column("royalties", Uint256, nullable=False),
     sa.Column("fees", Uint256, nullable=False),
+    sa.Column("burned", Uint256, nullable=False, default=0),  # destroyed by the sale itself
     sa.Column("tx_hash", sa.Text, nullable=False),
     sa.Column("block", sa.BigInteger, nullable=False),
     _time("sold_at_ms"),

@@ -11,13 +11,16 @@ Usage: `sa.select(verdicts).where(is_told(verdicts.c.epoch_id))`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
+from storage.state import get_cursor, set_cursor
+from storage.tables import submissions
 from storage.trust_tables import audit_epochs
 
 CLOSED = "closed"
+_CLOSED_AT: Final = "audits/closed"
 
 
 def is_told(epoch_id: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
@@ -26,10 +29,20 @@ def is_told(epoch_id: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
 
 
 def untold_from(connection: sa.Connection) -> int | None:
-    """Return the first place of the log that an epoch under way began with; all that is told lies before it."""
+    """Return a place of the log that all that is told lies before, None where all of the log may be told.
+
+    An epoch's answers lie before the place that the next one began with. The truths about them may come later, but
+    before the epoch was closed.
+    """
     under_way = sa.select(sa.func.min(audit_epochs.c.first_seq)).where(audit_epochs.c.state != CLOSED)
-    found: int | None = connection.execute(under_way).scalar()
-    return found
+    began: int | None = connection.execute(under_way).scalar()
+    return None if began is None else max(began, get_cursor(connection, _CLOSED_AT) + 1)
+
+
+def note_closed(connection: sa.Connection) -> None:
+    """Remember how long the log was when an epoch was closed; in the same transaction."""
+    last = connection.execute(sa.select(sa.func.max(submissions.c.seq))).scalar()
+    set_cursor(connection, _CLOSED_AT, last or 0)
 
 
 def newest_closed(connection: sa.Connection) -> int | None:

@@ -72,6 +72,7 @@ audit_epochs = sa.Table(
     _time("ended_at_ms", nullable=True),
     _time("sealed_at_ms", nullable=True),
     sa.Column("rules", sa.Text, nullable=False, default=""),  # JSON of the TrustRules it began with
+    sa.Column("terms_version", sa.Integer, nullable=False, default=1),  # of pay; 0 until a clock has seen it
     sa.Column("audits_sha256", sa.Text, nullable=False, default=""),  # of the published file
     sa.Column("header_sha256", sa.Text, nullable=False, default=""),
 )

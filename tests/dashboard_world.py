@@ -154,7 +154,7 @@ def settle(house: House, amounts: Mapping[str, int], signed_root: str = "") -> E
     with house.state.read() as connection:
         entry_seq, head = last_entry(connection)
     digest = sha256_hex(tree_bytes(tree))
-    header = {"epoch_id": 1, "root": signed_root or tree.root}
+    header = {"epoch_id": 1, "asset": "WIND", "root": signed_root or tree.root}
     row = Epoch(
         epoch_id=1,
         state="accepted",

@@ -21,6 +21,7 @@ CHAIN_ID = 31_337
 OPERATOR, BUYER, STRANGER = (key_from_hex(f"{number:064x}") for number in (101, 102, 103))
 TREASURY = "0x" + "99" * 20
 ROYALTY_BPS = 8_000
+BURN_BPS = 500
 TIMELOCK_S = 1
 
 

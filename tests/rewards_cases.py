@@ -197,7 +197,12 @@ def add_consent(connection: sa.Connection, number: int, node: int) -> str:
 
 
 def add_sale(
-    connection: sa.Connection, number: int, price: int, royalties: int, version: str = "1.0.0"
+    connection: sa.Connection,
+    number: int,
+    price: int,
+    royalties: int,
+    version: str = "1.0.0",
+    burned: int = 0,
 ) -> str:
     """Write a confirmed sale and return its id."""
     identity = f"s{number:031x}"
@@ -211,7 +216,8 @@ def add_sale(
             asset="WIND",
             price=price,
             royalties=royalties,
-            fees=price - royalties,
+            fees=price - royalties - burned,
+            burned=burned,
             tx_hash="0x" + f"{number:064x}",
             block=number,
             sold_at_ms=START_MS + 20_000 + number,

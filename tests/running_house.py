@@ -90,6 +90,7 @@ class RunningHouse:
     url: str
     rpc_url: str
     log: Path
+    metrics_url: str
 
     @property
     def env(self) -> dict[str, str]:
@@ -107,9 +108,10 @@ class RunningHouse:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
         source: str = "127.0.0.1",
+        to: str = "",
     ) -> Answered:
         """Send one request; a `Content-Length` that is given is sent as it is, whatever the body."""
-        netloc = urlsplit(self.url).netloc
+        netloc = urlsplit(to or self.url).netloc
         connection = http.client.HTTPConnection(netloc, timeout=60, source_address=(source, 0))
         try:
             connection.request(method, path, body or None, dict(headers or {}))
@@ -153,6 +155,7 @@ def running_house(folder: Path) -> Iterator[RunningHouse]:
         "WINDROW_NETWORK": NETWORK,
         "WINDROW_PORT": str(free_port()),
         "WINDROW_DEVNET_PORT": str(free_port()),
+        "WINDROW_METRICS_PORT": str(free_port()),
     }
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WINDROW_")}
     with log.open("wb") as out:
@@ -166,7 +169,8 @@ def running_house(folder: Path) -> Iterator[RunningHouse]:
         )
     try:
         words = _ready_line(process, log).split()
-        yield RunningHouse(home, url=words[2], rpc_url=words[6], log=log)
+        metrics_url = f"http://127.0.0.1:{settings['WINDROW_METRICS_PORT']}"
+        yield RunningHouse(home, url=words[2], rpc_url=words[6], log=log, metrics_url=metrics_url)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)

@@ -45,7 +45,7 @@ fi
 echo "setup: installing Python packages into $venv (a few minutes the first time)"
 install -c constraints.txt -e '.[node,browser,server,agents,pkcs11,postgresql,dev]'
 
-chromium() {
+has_chromium() {
     if [ -n "${WINDROW_CHROMIUM:-}" ] && [ -x "$WINDROW_CHROMIUM" ]; then return 0; fi
     for name in chromium chromium-browser google-chrome google-chrome-stable; do
         if command -v "$name" >/dev/null 2>&1; then return 0; fi
@@ -56,7 +56,7 @@ from playwright.sync_api import sync_playwright
 with sync_playwright() as p:
     sys.exit(not pathlib.Path(p.chromium.executable_path).exists())' 2>/dev/null
 }
-if ! chromium; then
+if ! has_chromium; then
     if may_apt; then
         need_apt "Chromium is missing" chromium
     elif ! "$venv/bin/python" -m playwright install chromium >/dev/null 2>&1; then

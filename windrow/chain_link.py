@@ -12,6 +12,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -97,7 +98,7 @@ class ChainLink:
         """Return what the network's page says of the chain; empty before the first connection."""
         if self._client is None:
             return {}
-        deployment = self._client.deployment
+        deployment, (_, *others) = self._client.deployment, self._client.of_each_asset()
         return {
             "chain_id": deployment.chain_id,
             "rpc_url": self.rpc_url,
@@ -105,9 +106,11 @@ class ChainLink:
             "distributor": deployment.distributor,
             "market": deployment.market,
             "block": deployment.block,
+            "assets": {one.asset.symbol: asdict(one.deployment) for one in others},
         }
 
     def _connect(self) -> ChainClient:
+        from chain.assets import read_asset
         from chain.client import ChainClient
         from chain.deploy import DeployTerms, creations_of
 
@@ -120,19 +123,23 @@ class ChainLink:
         )
         self._require_the_same(creations_of(self.operator.address, terms))
         client.deploy(self.operator, terms)
+        if self._settings.stablecoin:
+            asset = read_asset(client.w3, client.chain_id, self._settings.stablecoin)
+            self._require_the_same(creations_of(self.operator.address, terms, asset), f" of {asset.symbol}")
+            client.deploy_beside(self.operator, terms, asset)
         if not self._settings.rpc_url:
             for address in self._settings.devnet_fund:
                 if client.token.balance_of(address) == 0:
                     client.token.mint(self.operator, address, GRANT_WEI)
         return client
 
-    def _require_the_same(self, creations: Sequence[Creation]) -> None:
+    def _require_the_same(self, creations: Sequence[Creation], of_asset: str = "") -> None:
         """Refuse to pay through other contracts than this home's, which know of nothing that was paid before.
 
         Another market is none of these: what it sells begins anew with the next publish.
         """
-        for creation in creations[:2]:
-            remembered = f"{creation.name} on {self._settings.chain_id}"
+        for creation in creations[:-1]:
+            remembered = f"{creation.name}{of_asset} on {self._settings.chain_id}"
             with self._state.write() as connection:
                 known = get_meta(connection, remembered) or creation.address
                 set_meta(connection, remembered, known)

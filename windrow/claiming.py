@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from contributor_node.earnings_proof import check_proof
 from contributor_node.identity import read_pin
@@ -20,9 +21,9 @@ from windrow_protocol.merkle import checksum_address
 
 
 def claim_rewards(
-    account: str, node_home: Path | None, coordinator: str, coordinator_id: str
+    account: str, node_home: Path | None, coordinator: str, coordinator_id: str, asset: str = "WIND"
 ) -> dict[str, Any]:
-    """Return what is owed by the newest epoch, and what was paid now.
+    """Return what is owed by the newest epoch of an asset, and what was paid now.
 
     Raises WindrowError `bad_config` when it is not known whose claim or which coordinator is meant, `not_found` when
     no epoch owes the account anything, `bad_proof`, and what the chain refuses.
@@ -36,12 +37,13 @@ def claim_rewards(
         )
     payee = checksum_address(account or _payout_of(node_home))
     network = pin.network if pin else str(get_json(coordinator, "/v1/network")["network"])
-    answer = get_json(coordinator, f"/v1/epochs/latest/proof/{payee}")
+    answer = get_json(coordinator, f"/v1/epochs/latest/proof/{payee}?{urlencode({'asset': asset})}")
     now_ms = time.time_ns() // 1_000_000
-    owed = check_proof(answer, payee, coordinator_id=signer, network=network, now_ms=now_ms)
-    paid = post_json(coordinator, "/v1/claims", {"account": payee})
+    owed = check_proof(answer, payee, coordinator_id=signer, network=network, now_ms=now_ms, asset=asset)
+    paid = post_json(coordinator, "/v1/claims", {"account": payee, "asset": asset})
     return {
         "account": payee,
+        "asset": asset,
         "epoch_id": owed.epoch_id,
         "amount_wei": str(owed.amount_wei),
         "root": owed.root,

@@ -26,7 +26,9 @@ from rewards.ledger_checks import verify_ledger
 from storage.postgresql import described
 from windrow.home import database_url, reading_state, usable_database
 from windrow.ports import port_problem
+from windrow.publishers_page import publishers_url_of
 from windrow.settings import HouseSettings, load_ranked_domains
+from windrow_protocol.addresses import parse_host_literal
 from windrow_protocol.errors import WindrowError
 
 State3 = Literal["passed", "failed", "not checked"]
@@ -175,6 +177,24 @@ def check_ranked_domains(settings: HouseSettings) -> Iterator[Finding]:
         yield Finding("ranked domains", "passed", f"{len(ranked)} domains, digest {ranked.sha256[:16]}")
 
 
+def check_publishers(settings: HouseSettings) -> Iterator[Finding]:
+    """The page that nodes name to sites can be reached by those who run these sites."""
+    name, url = "publishers", publishers_url_of(settings)
+    if settings.publishers_url:
+        yield Finding(name, "passed", f"nodes point to {url}; that it can be reached was not tried")
+    elif url and not _is_loopback(settings.host):
+        yield Finding(name, "passed", f"nodes point to {url}")
+    else:
+        said = f"{url}, which only this machine reaches" if url else "no page"
+        advice = "set `publishers_url` before nodes visit sites of others"
+        yield Finding(name, "not checked", f"nodes point publishers to {said}; {advice}")
+
+
+def _is_loopback(host: str) -> bool:
+    literal = parse_host_literal(host)
+    return host == "localhost" if literal is None else literal.is_loopback
+
+
 CHECKS: Final[tuple[Callable[[HouseSettings], Iterator[Finding]], ...]] = (
     check_python,
     check_home,
@@ -185,4 +205,5 @@ CHECKS: Final[tuple[Callable[[HouseSettings], Iterator[Finding]], ...]] = (
     check_ledger,
     check_validators_browsers,
     check_ranked_domains,
+    check_publishers,
 )

@@ -1,8 +1,8 @@
 """The house's first page and its status as JSON: what it is, what it has done, where to go.
 
-Rules: counts only; nothing personal, no node's address. Works without JavaScript.
+Rules: counts only, as of a moment ago; nothing personal, no node's address. Works without JavaScript.
 
-Does not: hold figures (see `summary`). Usage: `front_page_routes(settings, operations)`.
+Does not: hold figures (see `summary`). Usage: `front_page_routes(settings, operations, env.clock)`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from storage.env import Request, Response, Route, json_response, page_response
+from storage.env import Clock, Request, Response, Route, json_response, page_response
+from windrow.kept_answer import KeptAnswer
 from windrow.operations import Operations
 from windrow.settings import HouseSettings
 
@@ -23,14 +24,15 @@ td:last-child { text-align: right; font-variant-numeric: tabular-nums; }
 """
 
 
-def front_page_routes(settings: HouseSettings, operations: Operations) -> list[Route]:
-    """Return GET / and GET /status.json."""
+def front_page_routes(settings: HouseSettings, operations: Operations, clock: Clock) -> list[Route]:
+    """Return GET / and GET /status.json. Anybody may ask for them and they count whole tables, so they are kept."""
+    figures = KeptAnswer(clock, operations.public_figures)
 
     async def page(_request: Request) -> Response:
-        return page_response(_render(settings, await operations.public_figures()))
+        return page_response(_render(settings, await figures()))
 
     async def status(_request: Request) -> Response:
-        return json_response(await operations.public_figures())
+        return json_response(await figures())
 
     return [
         Route("GET", "/", page, "The house's first page"),

@@ -26,7 +26,7 @@ from storage.real_env import real_env
 from storage.segments import Segments
 from storage.state import State, get_cursor, get_meta, set_meta, sqlite_url
 from storage.wrapping_keys import FileKeys, KeyringKeys, WrappingKeys
-from windrow.settings import HouseSettings, load_ranked_domains, load_trust_rules
+from windrow.settings import HouseSettings, load_economics, load_ranked_domains, load_trust_rules
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.signing import dump_private_key, load_private_key
 
@@ -70,6 +70,7 @@ def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenH
             settings.network,
             coordinator_key(env, path),
             rules,
+            economics=load_economics(settings).values,
             canary_hosts=tuple(settings.canary_hosts),
             ranked=load_ranked_domains(settings.ranked_domains),
         )

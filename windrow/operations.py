@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -30,29 +30,38 @@ from aggregator.roster import trust_of
 from aggregator.verification.drawing.audit_epochs import end_epoch, end_if_due
 from aggregator.verification.epochs.audit_closing import close_epochs
 from marketplace.acceptance import finish_orders
+from marketplace.other_assets import close_beside, list_beside
 from marketplace.payment import close_retired, list_on_chain, record_purchases
+from marketplace.taken_payments import TakenPayments
 from rewards.accountant import run_accountant
 from rewards.epoch import Signers, close_epoch
+from rewards.epoch_rows import Epoch
 from rewards.ledger import balance_of
 from rewards.person_months import run_person_months
 from rewards.personal_pay import POOL, fund, run_personal_pay
 from rewards.royalties import run_royalties
 from rewards.settlement import reconcile_claims, relay_due
 from storage.backup import KEYS, LOST_WITHOUT, write_backup
+from storage.pay_terms import terms_now
 from windrow.chain_link import ChainLink, open_chain
+from windrow.health import HouseHealth, health_of
 from windrow.home import OpenHome, open_home
 from windrow.host_operations import HostOperations
 from windrow.lake_operations import LakeOperations
 from windrow.ledger_report import verify_books
 from windrow.settings import HouseSettings
 from windrow.summary import public_figures, summarise
+from windrow_protocol.economics import Economics
 from windrow_protocol.errors import WindrowError
+
+if TYPE_CHECKING:
+    from chain.client import ChainClient
 
 AUDIT_POLL_S = 0.5
 OPERATIONS = (
     *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain", "ledger_verify"),
     *("lake_annotate", "lake_check", "lake_compact", "lake_stats"),
-    *("host_token", "host_takedown", "host_release", "host_list"),
+    *("host_token", "host_takedown", "host_release", "host_receipt", "host_list"),
     *("import_documents", "settle", "erase", "personal_rotate", "personal_fund", "backup"),
 )
 _OF_ROOMS = ("lake", "host")
@@ -116,9 +125,7 @@ class Operations:
             )
             if not dry_run:
                 client = await self._chain.client()
-                await asyncio.to_thread(
-                    list_on_chain, house, client, self._chain.operator, self._settings.royalty_bps
-                )
+                await self._offer(client)
         return {
             "dataset": export.dataset,
             "version": export.version,
@@ -147,19 +154,37 @@ class Operations:
         await self.history()
         async with self._busy:
             client = await self._chain.client()
-            epoch = await close_epoch(
-                self._home.house, client, Signers(owner=self._chain.operator, minter=self._chain.operator)
-            )
-            least_wei = self._settings.relay_due_wei_min
+            epoch, *_ = await self._close_each(client)
+            least_wei = self._in_force().relay_due_wei_min
             if least_wei:
                 relayer = self._chain.claims_relayer()
                 await asyncio.to_thread(relay_due, self._home.house, client, relayer, least_wei)
         return {
             "epoch_id": epoch.epoch_id,
+            "asset": epoch.asset,
             "root": epoch.root,
             "total_wei": str(epoch.total),
             "state": epoch.state,
         }
+
+    def _in_force(self) -> Economics:
+        """Return the economic parameters of the audit epoch under way."""
+        with self._home.house.state.read() as connection:
+            return terms_now(connection, self._home.house).economics
+
+    async def _close_each(self, client: ChainClient) -> list[Epoch]:
+        """Close an epoch of every asset that has anything new; the network's own is first where it has."""
+        signers, closed = Signers(owner=self._chain.operator, minter=self._chain.operator), []
+        for one in client.of_each_asset():
+            try:
+                closed.append(await close_epoch(self._home.house, one, signers))
+            except WindrowError as error:
+                if error.code != "nothing_to_settle":
+                    raise
+                nothing = error
+        if not closed:
+            raise nothing
+        return closed
 
     async def _close_audit_epoch(self) -> None:
         house = self._home.house
@@ -178,21 +203,35 @@ class Operations:
             )
 
     async def sales(self) -> dict[str, Any]:
-        """Record new sales and claims from the chain and credit their royalties."""
+        """Record new sales and claims from the chain and credit their royalties; send payments again that it lost."""
         house = self._home.house
         client = await self._chain.client()
         async with self._busy:
             await self._settle_logs()
             if client.depth_blocks:  # an offer that a reorganisation took back is made again
-                await asyncio.to_thread(
-                    list_on_chain, house, client, self._chain.operator, self._settings.royalty_bps
-                )
+                await self._offer(client)
             await asyncio.to_thread(close_retired, house, client, self._chain.operator)
-            await asyncio.to_thread(finish_orders, house, client, self._chain.operator)
-            recorded = await asyncio.to_thread(record_purchases, house, client)
+            await asyncio.to_thread(close_beside, house, client, self._chain.operator)
+            recorded = 0
+            for one in client.of_each_asset():
+                recorded += await asyncio.to_thread(self._sold, one)
             await asyncio.to_thread(run_royalties, house)
-            await asyncio.to_thread(reconcile_claims, house, client)
-        return {"recorded": len(recorded)}
+            for one in client.of_each_asset():
+                await asyncio.to_thread(reconcile_claims, house, one)
+        return {"recorded": recorded}
+
+    async def _offer(self, client: ChainClient) -> None:
+        of = self._in_force()
+        terms = (self._home.house, client, self._chain.operator, of.royalty_bps)
+        await asyncio.to_thread(list_on_chain, *terms, of.burn_bps)
+        await asyncio.to_thread(list_beside, *terms)  # nobody but a token's own issuer destroys it
+
+    def _sold(self, client: ChainClient) -> int:
+        """End what waits on the market of one asset, and record what was sold there."""
+        house = self._home.house
+        finish_orders(house, client, self._chain.operator)
+        TakenPayments(house).look(client, self._chain.operator)
+        return len(record_purchases(house, client))
 
     async def ledger_verify(self) -> dict[str, Any]:
         """Hold the books against their own rules and the chain; the claims that it shows are recorded first."""
@@ -213,6 +252,10 @@ class Operations:
     def _summary(self) -> dict[str, Any]:
         with self._home.house.state.read() as connection:
             return {**summarise(connection), "trust": trust_of(self._home.house, connection)}
+
+    async def health(self) -> HouseHealth:
+        """Count how the house is doing."""
+        return await asyncio.to_thread(health_of, self._home.house)
 
     async def public_figures(self) -> dict[str, Any]:
         """Count what everybody may see."""

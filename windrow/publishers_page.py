@@ -21,6 +21,17 @@ from windrow.front_page import STYLE, table
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import HOST_CHARS_MAX
+from windrow_protocol.user_agent import BOT
+
+_EVERYWHERE = ("", "0.0.0.0", "::")
+
+
+def publishers_url_of(settings: HouseSettings) -> str:
+    """Return the page that nodes name to sites; empty where its address cannot be told from where the house listens."""
+    host, port = settings.host, settings.port
+    if settings.publishers_url or not port or host in _EVERYWHERE or "%" in host:
+        return settings.publishers_url
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/publishers"
 
 
 def publisher_routes(settings: HouseSettings, house: House) -> list[Route]:
@@ -83,7 +94,7 @@ def _page(settings: HouseSettings, about: str) -> str:
 <link rel="icon" href="data:,"><title>For publishers: {escape(settings.network)}</title><style>{STYLE}</style></head>
 <body>
 <h1>For publishers</h1>
-<p>Pages are asked for by <code>WindrowBot</code>, a program that people run on their own connections for the network
+<p>Pages are asked for by <code>{BOT}</code>, a program that people run on their own connections for the network
 <strong>{escape(settings.network)}</strong>. Every request was assigned by this coordinator.</p>
 <h2>What is asked, and what is kept</h2>
 <p>One page at a time, with at least two seconds between two requests to a host, whoever makes them, and longer where
@@ -92,7 +103,7 @@ address, the time, its digest and what robots.txt and opt-outs said. Texts are s
 its source.</p>
 <h2>How to opt out</h2>
 <ul>
-<li>Of being asked: <code>User-agent: WindrowBot</code>, <code>Disallow: /</code> in robots.txt.</li>
+<li>Of being asked: <code>User-agent: {BOT}</code>, <code>Disallow: /</code> in robots.txt.</li>
 <li>Of training: <code>noai</code> in a robots meta element or <code>X-Robots-Tag</code>, <code>Content-Usage:
 train-ai=n</code>, or a TDM reservation. Such a page's text does not leave the machine that read it.</li>
 <li>Of all of it, what is stored too: a takedown. We stop at once, erase what is stored, leave it out of every later

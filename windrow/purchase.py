@@ -8,10 +8,12 @@ Does not: hold the market's client (`marketplace.client`). Usage: `purchase("web
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from chain.keys import load_key
+from marketplace.answers import Quote
 from marketplace.client import MarketClient
 from marketplace.terms import Terms, parse_terms
 from windrow.coordinator_http import get_json
@@ -26,11 +28,13 @@ def purchase(
     rpc_url: str,
     confirm: Callable[[str], bool] | None,
     terms_file: Path | None = None,
+    asset: str = "",
 ) -> dict[str, Any]:
     """Buy a dataset (`name` or `name/version`) into a folder and return the receipt's facts.
 
-    Raises WindrowError as `MarketClient.buy` does, `bad_config` for a key file that is none, `bad_terms` or `not_found`
-    for a file of terms, or `not_confirmed` when the person says no.
+    `asset` is the symbol of what is paid in; empty for the network's own token. Raises WindrowError as
+    `MarketClient.buy` does, `bad_config` for a key file that is none, `bad_terms` or `not_found` for a file of terms,
+    or `not_confirmed` when the person says no.
     """
     key = load_key(key_file)
     terms = None if terms_file is None else _read_terms(terms_file)
@@ -39,19 +43,21 @@ def purchase(
     quote = client.quote(name, version or "latest")
     if not rpc_url:
         rpc_url = str(get_json(coordinator, "/v1/network")["chain"].get("rpc_url", ""))
-    question = (
-        f"{quote.title} {quote.version}: {quote.rows} rows for {quote.price_wei} wei of {quote.asset}. Pay?"
-    )
+    asset = asset or quote.asset
+    price = quote.price_in(asset)
+    question = f"{quote.title} {quote.version}: {quote.rows} rows for {_amount(quote, asset, price)}. Pay?"
     if confirm is not None and not confirm(question):
         raise WindrowError("not_confirmed", "nothing was paid")
     folder = out / f"{quote.dataset}-{quote.version}"
     folder.mkdir(parents=True, exist_ok=True)
-    receipt = client.buy(rpc_url, key, quote, folder, price_wei_max=quote.price_wei, terms=terms)
+    receipt = client.buy(rpc_url, key, quote, folder, price_wei_max=price, terms=terms, asset=asset)
     proofs = client.fetch_proofs(folder)
     return {
         "dataset": receipt.dataset,
         "version": receipt.version,
         "price_wei": receipt.price,
+        "asset": receipt.asset,
+        "paid": _amount(quote, asset, int(receipt.price)),
         "tx": receipt.tx_hash,
         "sale_id": receipt.sale_id,
         "files": receipt.files,
@@ -59,6 +65,14 @@ def purchase(
         "path": str(folder),
         "proofs": str(proofs or ""),
     }
+
+
+def _amount(quote: Quote, asset: str, price: int) -> str:
+    """Return a price in words; of another asset with the token's address, as symbols are anybody's."""
+    if asset == quote.asset or quote.chain is None:
+        return f"{price} wei of {asset}"
+    facts = quote.chain.assets[asset]
+    return f"{Decimal(price).scaleb(-facts.decimals).normalize():f} {asset} ({facts.token})"
 
 
 def _read_terms(path: Path) -> Terms:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,7 @@ from msgspec import Meta
 from platformdirs import user_data_path
 
 from windrow.shipped import shipped_folder
+from windrow_protocol.economics import Economics
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import (
     HOST_PACE_OWNER_S_MIN,
@@ -32,9 +34,13 @@ from windrow_protocol.operators import parse_validators
 from windrow_protocol.ranked_domains import RankedDomains
 from windrow_protocol.settings import Resolved, env_layer, resolve
 from windrow_protocol.trust_rules import TrustRules
+from windrow_protocol.user_agent import PublishersUrl
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 PREFIX = "WINDROW_"
+ECONOMICS = "economics.toml"  # in the package and in a home
+# Settings of earlier versions that are economic parameters now.
+_MOVED = ("royalty_bps", "relay_due_wei_min")
 
 
 class HouseSettings(msgspec.Struct, frozen=True):
@@ -49,16 +55,16 @@ class HouseSettings(msgspec.Struct, frozen=True):
     chain_id: Annotated[int, Meta(ge=1)] = 31_337
     devnet_port: Port = 8545
     devnet_fund: list[str] = []  # addresses that get test ether and WIND on the embedded devnet
+    stablecoin: Annotated[str, Meta(pattern="^(0x[0-9a-fA-F]{40})?$(?!\\n)")] = (
+        ""  # address of a further token that the market takes, with EIP-3009, such as USDC
+    )
     settle_depth_blocks: Annotated[int, Meta(ge=0, le=SETTLE_DEPTH_BLOCKS_MAX)] = (
         SETTLE_DEPTH_BLOCKS  # what lies under fewer blocks is not settled; the embedded devnet needs none
     )
-    relay_due_wei_min: Annotated[int, Meta(ge=0)] = (
-        0  # claims this large are sent unasked; 0: only asked ones
-    )
     timelock_s: Annotated[int, Meta(ge=1)] = 2
-    royalty_bps: Annotated[int, Meta(ge=0, le=10_000)] = 7_000
     recipes: str = ""  # empty: the recipes that come with Windrow
     validators: list[str] = []  # node_id or node_id@operator: nodes that fetch truths
+    economics: str = ""  # path of the TOML file of economic parameters; empty: `economics.toml` in the home
     trust_rules: str = ""  # path of a TOML file whose keys override the trust protocol's numbers
     pace_private_s: Annotated[float, Meta(ge=0, le=60)] = (
         HOST_PACE_OWNER_S_MIN  # between two requests to a private host
@@ -68,8 +74,13 @@ class HouseSettings(msgspec.Struct, frozen=True):
         ""  # path of a list of known domains; all others share a small part of the pay for new text
     )
     lease_life_ms: Annotated[int, Meta(ge=1_000)] = LEASE_LIFE_MS
+    metrics_host: str = "127.0.0.1"  # where Prometheus asks; what it hears is not for nodes
+    metrics_port: Port = 0  # 0: nothing is served
     abuse_contact: Annotated[str, Meta(max_length=200)] = (
         ""  # where publishers write to; shown on /publishers
+    )
+    publishers_url: PublishersUrl = (
+        ""  # page that nodes point publishers to; empty: /publishers at `host` and `port`
     )
     personal_key_store: Literal["file", "keyring", "pkcs11"] = (
         "file"  # where the key over personal data is kept
@@ -92,10 +103,23 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Resolved[HouseSetti
         ("environment", environment),
         ("flag", {name: value for name, value in given.items() if value is not None}),
     ]
+    _require_none_moved(layers)
     resolved = resolve(HouseSettings, layers)
     values = msgspec.structs.replace(resolved.values, home=str(home))
     parse_validators(values.validators)
     return Resolved(values, resolved.sources)
+
+
+def _require_none_moved(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Refuse a parameter where it stood once: silently taken from elsewhere, owners would get another share."""
+    for source, layer in layers:
+        for name in set(layer).intersection(_MOVED):
+            raise WindrowError("bad_config", f"{source} names `{name}`, which belongs in {ECONOMICS} now")
+    for name in _MOVED:
+        if PREFIX + name.upper() in os.environ:
+            raise WindrowError(
+                "bad_config", f"{PREFIX}{name.upper()}: `{name}` belongs in {ECONOMICS} in the home now"
+            )
 
 
 def load_trust_rules(path: str) -> TrustRules:
@@ -113,6 +137,21 @@ def load_trust_rules(path: str) -> TrustRules:
     except (
         msgspec.ValidationError
     ) as error:  # what the numbers say together, such as a defence that does not exist
+        raise WindrowError("bad_config", f"{file}: {error}") from error
+
+
+def load_economics(settings: HouseSettings) -> Resolved[Economics]:
+    """Return the economic parameters: those that come with Windrow, overridden by the home's or a named TOML file.
+
+    Raises WindrowError `bad_config`, naming the file and the parameter.
+    """
+    file = Path(settings.economics).expanduser() if settings.economics else Path(settings.home) / ECONOMICS
+    if settings.economics and not file.is_file():
+        raise WindrowError("bad_config", f"`economics`: there is no file {file}")
+    packaged = tomllib.loads((files("windrow") / ECONOMICS).read_text(encoding="utf-8"))
+    try:
+        return resolve(Economics, [("default", packaged), (str(file), _read_toml(file))])
+    except msgspec.ValidationError as error:  # what is wrong with a number, or with two together
         raise WindrowError("bad_config", f"{file}: {error}") from error
 
 

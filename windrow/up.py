@@ -36,10 +36,11 @@ from windrow.chain_link import ChainLink, open_chain
 from windrow.collecting import collect_all, set_aside_what_stays
 from windrow.front_page import front_page_routes
 from windrow.home import OpenHome, open_home
+from windrow.metrics import HouseMetrics
 from windrow.operations import Operations
 from windrow.operator_socket import operator_routes, socket_path
 from windrow.ports import require_free
-from windrow.publishers_page import publisher_routes
+from windrow.publishers_page import publisher_routes, publishers_url_of
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.operators import parse_validators
@@ -82,17 +83,21 @@ def _open_as_many_files_as_allowed() -> None:
 async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop: asyncio.Event) -> None:
     operations = Operations(settings, home, chain)
     network = home.house.env.network
-    public = await network.serve(
-        house_routes(settings, home, chain, operations), host=settings.host, port=settings.port
-    )
-    canaries = [await _serve_canaries(home, origin) for origin in settings.canary_hosts]
+    metrics = HouseMetrics(operations.health, home.house.env.clock)
+    doors = metrics.counted(house_routes(settings, home, chain, operations))
+    public = await network.serve(doors, host=settings.host, port=settings.port)
+    beside = [await _serve_canaries(home, origin) for origin in settings.canary_hosts]
+    if settings.metrics_port:
+        beside.append(
+            await network.serve(metrics.routes(), host=settings.metrics_host, port=settings.metrics_port)
+        )
     local = await network.serve_local(operator_routes(operations), socket_path(Path(settings.home)))
     tasks = [
-        asyncio.create_task(_repeat("pipeline", operations.work, IDLE_WAIT_S)),
-        asyncio.create_task(_repeat("sales", operations.sales, SALES_WAIT_S)),
-        asyncio.create_task(_repeat("compaction", operations.lake.merge, COMPACTION_WAIT_S)),
-        asyncio.create_task(_repeat("retention", operations.retention, RETENTION_WAIT_S)),
-        asyncio.create_task(_repeat("history", operations.history, HISTORY_WAIT_S)),
+        asyncio.create_task(_repeat(metrics, "pipeline", operations.work, IDLE_WAIT_S)),
+        asyncio.create_task(_repeat(metrics, "sales", operations.sales, SALES_WAIT_S)),
+        asyncio.create_task(_repeat(metrics, "compaction", operations.lake.merge, COMPACTION_WAIT_S)),
+        asyncio.create_task(_repeat(metrics, "retention", operations.retention, RETENTION_WAIT_S)),
+        asyncio.create_task(_repeat(metrics, "history", operations.history, HISTORY_WAIT_S)),
         asyncio.create_task(_collect_now_and_then()),
     ]
     Thread(
@@ -106,7 +111,7 @@ async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for server in (public, *canaries):
+        for server in (public, *beside):
             await server.close()
         await local.close()
         socket_path(Path(settings.home)).unlink(missing_ok=True)
@@ -131,6 +136,7 @@ def house_routes(
         pace=PaceRules(private_ms=round(settings.pace_private_s * 1000)),
         chain_facts=chain.facts,
         pay_of=partial(person_statement, home.house),
+        publishers_url=publishers_url_of(settings),
     )
     routes = [
         *doors.routes(),
@@ -138,7 +144,7 @@ def house_routes(
         *TrustDoors(home.house).routes(),
         *reward_routes.routes(home.house, chain.connected, chain.claims_relayer),
         *market_routes.routes(home.house, chain.client, chain.operator),
-        *front_page_routes(settings, operations),
+        *front_page_routes(settings, operations, home.house.env.clock),
         *publisher_routes(settings, home.house),
     ]
     return [*routes, openapi_route(routes), Route("*", "/{path:.*}", _no_such_door, "Anything else")]
@@ -154,16 +160,21 @@ async def _no_such_door(request: Request) -> Response:
     raise WindrowError("not_found", f"no door {request.method} {request.path}"[:200])
 
 
-async def _repeat(name: str, work: Callable[[], Coroutine[Any, Any, Any]], wait_s: float) -> None:
+async def _repeat(
+    metrics: HouseMetrics, name: str, work: Callable[[], Coroutine[Any, Any, Any]], wait_s: float
+) -> None:
     """Do a piece of work for ever; a failure is logged and tried again, because nothing is lost between rounds."""
     while True:
         done: Any = 0
         try:
             done = await work()
-        except WindrowError as error:
-            log.warning("stage_refused", stage=name, error=str(error))
+        except Exception as error:
+            metrics.stage_failed(name)
+            if isinstance(error, WindrowError):
+                log.warning("stage_refused", stage=name, error=str(error))
+            else:
+                log.exception("stage_failed", stage=name)
             await asyncio.sleep(FAILURE_WAIT_S)
-        except Exception:
-            log.exception("stage_failed", stage=name)
-            await asyncio.sleep(FAILURE_WAIT_S)
+        else:
+            metrics.stage_finished(name)
         await asyncio.sleep(0 if isinstance(done, int) and done else wait_s)

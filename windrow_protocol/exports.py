@@ -23,7 +23,7 @@ import msgspec
 from msgspec import Meta
 
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import EXPORT_FILES_MAX
+from windrow_protocol.limits import EXPORT_FILES_MAX, PRICES_MAX
 from windrow_protocol.merkle import keccak256
 from windrow_protocol.messages import Hex64, TimeMs
 
@@ -88,6 +88,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     price: Wei
     asset: str
     files: Annotated[list[ManifestFile], Meta(max_length=EXPORT_FILES_MAX)]
+    # in the smallest unit of further assets, where it is offered for them
+    prices: Annotated[dict[str, Wei], Meta(max_length=PRICES_MAX)] = {}
     about_people: bool = False  # of opted-in data: its provenance names nobody, and nobody's shares are in it
 
     def file(self, path: str) -> ManifestFile:

@@ -95,6 +95,7 @@ CRAWL_DELAY_DOUBTS_MAX: Final = (
 HOST_BACKOFF_S_MAX: Final = 300  # between requests to a host that keeps failing
 HOST_PAUSE_S_MAX: Final = 3_600  # a longer Retry-After is asked about again, by one request, after so long
 HOST_WITHHELD_UNTIL_MS: Final = 2**53  # the pause of a host whose publisher asked to be left alone
+WITHHELD_NAMED_MAX: Final = 200  # hosts named in one SQL condition; SQLite allows expressions 1,000 deep
 HOST_FIGURES_PAGES_MAX: Final = 20_000  # looked at for one host's figures
 TAKEDOWN_SWEEP_MAX: Final = 500  # documents erased in one transaction
 TAKEDOWN_FILE_BYTES_MAX: Final = 4_096  # of the file by which a publisher shows that a host is theirs
@@ -171,6 +172,8 @@ JUDGEMENT_MEMORY_BYTES_MAX: Final = (
 )
 PAYMENT_HEADER_CHARS_MAX: Final = 8_000  # an x402 payment in a header
 PAYMENT_LIFE_S_MAX: Final = 600  # an x402 payment may be valid for so long
+PRICES_MAX: Final = 16  # assets besides the network's own that one version has a price in
+VOID_PAYMENTS_KEPT_MS: Final = 90 * 86_400_000  # what came of a payment that came to nothing
 
 # --- SQL from people ------------------------------------------------------------------------------
 SQL_CHARS_MAX: Final = 20_000

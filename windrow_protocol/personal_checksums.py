@@ -23,7 +23,8 @@ from typing import Final
 import sha3
 
 _BASE58: Final = {c: i for i, c in enumerate("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")}
-_BASE58_VERSIONS: Final = frozenset({0x00, 0x05, 0x6F, 0xC4})  # P2PKH and P2SH, main and test network
+# P2PKH and P2SH of Bitcoin's main and test network; Litecoin, Dogecoin, Tron, Dash.
+_BASE58_VERSIONS: Final = frozenset({0x00, 0x05, 0x6F, 0xC4, 0x30, 0x32, 0x1E, 0x41, 0x4C})
 _BECH32: Final = {c: i for i, c in enumerate("qpzry9x8gf2tvdw0s3jn54khce6mua7l")}
 _BECH32_STEPS: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 _BECH32_CHECKS: Final = frozenset({1, 0x2BC830A3})  # BIP-173 and BIP-350
@@ -113,8 +114,11 @@ def mod_11_10(number: str) -> bool:
 def iban(account: str) -> bool:
     """Is this a country's IBAN of the right length with a right check (mod 97-10)?"""
     account = account.upper()
-    if IBAN_CHARS.get(account[:2]) != len(account):
-        return False
+    return IBAN_CHARS.get(account[:2]) == len(account) and mod_97_10(account)
+
+
+def mod_97_10(account: str) -> bool:
+    """Is the check of an account number in the form of an IBAN right (ISO/IEC 7064), whatever its length?"""
     return int("".join(str(int(c, 36)) for c in account[4:] + account[:4])) % 97 == 1
 
 
@@ -128,7 +132,7 @@ def evm_address(address: str) -> bool:
 
 
 def base58_address(address: str) -> bool:
-    """Is this a legacy Bitcoin address (Base58Check of a known version and a 20-byte hash)?"""
+    """Is this an address as Bitcoin's first were (Base58Check of a known version and a 20-byte hash)?"""
     number = reduce(lambda n, c: n * 58 + _BASE58[c], address, 0)
     if number.bit_length() > 25 * 8:
         return False
@@ -138,7 +142,7 @@ def base58_address(address: str) -> bool:
 
 
 def bech32_address(address: str) -> bool:
-    """Is this a segwit Bitcoin address (`bc1…`, `tb1…`) with a right bech32 or bech32m check?"""
+    """Is this a segwit address (`bc1…`, `tb1…`, `ltc1…`) with a right bech32 or bech32m check?"""
     if address not in (address.lower(), address.upper()):
         return False
     prefix, _, data = address.lower().partition("1")

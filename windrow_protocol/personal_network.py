@@ -26,7 +26,7 @@ _LOCAL_QUOTED: Final = re.compile(r"\"(?:[^\"\\\n]|\\[^\n]){1,62}\"$")
 _LOCAL_CUT: Final = re.compile(r".*[=/?&](?=.)|[^\w]+(?=\w)")
 _LABEL: Final = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _DOMAIN: Final = re.compile(
-    rf"(?:{_LABEL}\.){{1,8}}(?:[^\W\d_]{{2,24}}|xn--[a-z0-9-]{{2,59}})(?![\w@])", re.I
+    rf"(?:{_LABEL}\.){{1,8}}(?:xn--[a-z0-9-]{{2,59}}|[^\W\d_]{{2,24}})(?![\w@])", re.I
 )
 _DOMAIN_LITERAL: Final = re.compile(r"\[(?:IPv6:)?[0-9a-fA-F.:]{7,39}\]")
 _SPELLED_AT: Final = re.compile(r" ?[\[({] ?at ?[\])}] ?", re.IGNORECASE)
@@ -51,17 +51,25 @@ _VERSION: Final = re.compile(
     r"(?<!\w)(?:v|ver|version|release|build|rev|revision|firmware|section|chapter)\W{0,3}$", re.I
 )
 _COLONS: Final = re.compile(
-    r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}(?=:)|(?=::))(?::[0-9A-Fa-f]{0,4}){2,8}(?:(?<=:)[0-9]{1,3}(?:\.[0-9]{1,3}){3})?"
+    r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}(?=:)|(?=::))(?::(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f]{0,4})){2,8}"
 )
 _MAC: Final = re.compile(
     r"(?<![0-9A-Za-z:-])[0-9A-Fa-f]{2}([:-])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){4}(?:(?:\1[0-9A-Fa-f]{2}){2})?"
     r"(?![0-9A-Za-z]|[:-][0-9A-Fa-f])"
 )
-_NOBODY_V4: Final = [
-    IPv4Network(n)
-    for n in ("0.0.0.0/8", "127.0.0.0/8", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "255.0.0.0/8")
-]
-_NOBODY_V6: Final = [IPv6Network(n) for n in ("::/127", "2001:db8::/32", "3fff::/20", "ff00::/8")]
+# Behind an address: its zone, and the length of its prefix.
+_SUFFIX: Final = re.compile(r"(?:%[0-9A-Za-z]{1,15})?(?:/[0-9]{1,3}(?![0-9A-Za-z]|\.[0-9]))?")
+_MAC_DOTTED: Final = re.compile(
+    r"(?<![0-9A-Za-z.])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9A-Za-z]|\.[0-9])"
+)
+_MAC_NAMED: Final = re.compile(
+    r"(?<!\w)(?:mac|hardware|physical|ethernet|lladdr|bssid)\W(?:\W{0,3}\w{2,10}){0,2}\W{0,3}$", re.I
+)
+_NOWHERE_V4: Final = [IPv4Network(n) for n in ("0.0.0.0/8", "127.0.0.0/8", "255.0.0.0/8")]
+_NOWHERE_V6: Final = [IPv6Network(n) for n in ("::/127", "ff00::/8")]
+# Documentation: in a public page nobody's; on a device nothing is lost without them.
+_NOBODY_V4: Final = [*_NOWHERE_V4, *map(IPv4Network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))]
+_NOBODY_V6: Final = [*_NOWHERE_V6, *map(IPv6Network, ("2001:db8::/32", "3fff::/20"))]
 
 
 def emails_in(text: str) -> Iterator[tuple[int, int]]:
@@ -94,32 +102,45 @@ def _email_around(text: str, at: int) -> tuple[int, int] | None:
     return at - len(local.group()) + skipped, domain.end()
 
 
-def addresses_in(text: str) -> Iterator[tuple[str, int, int]]:
-    """Yield (kind, start, end) of each IP address (`ip`) and hardware address (`mac`)."""
+def addresses_in(text: str, *, device: bool = False) -> Iterator[tuple[str, int, int]]:
+    """Yield (kind, start, end) of each IP address (`ip`) and hardware address (`mac`).
+
+    `device`: also those of documentation, of a link, and hardware addresses written with dots.
+    """
+    nobody = _NOWHERE_V4 if device else _NOBODY_V4
     for match in _IPV4.finditer(text) if _DOTS.search(text) else ():
         address = IPv4Address(match.group())
         version = _VERSION.search(text, max(0, match.start() - 12), match.start())
-        if not version and not any(address in network for network in _NOBODY_V4):
-            yield "ip", match.start(), match.end()
+        if not version and not any(address in network for network in nobody):
+            suffix = _SUFFIX.match(text, match.end()) if device else None
+            yield "ip", match.start(), suffix.end() if suffix else match.end()
     if _PAIR_OF_COLONS.search(text):
-        yield from (("ip", *span) for span in _ipv6_in(text))
+        yield from (("ip", *span) for span in _ipv6_in(text, device=device))
     for match in _MAC.finditer(text) if _PAIR.search(text) else ():
         if len(set(match.group().lower())) > 2:
             yield "mac", match.start(), match.end()
+    for match in _MAC_DOTTED.finditer(text) if device else ():
+        if _MAC_NAMED.search(text, max(0, match.start() - 32), match.start()):
+            yield "mac", match.start(), match.end()
 
 
-def _ipv6_in(text: str) -> Iterator[tuple[int, int]]:
+def _ipv6_in(text: str, *, device: bool) -> Iterator[tuple[int, int]]:
+    nobody = _NOWHERE_V6 if device else _NOBODY_V6
     for match in _COLONS.finditer(text):
         written = match.group()
         if written.endswith(":") and not written.endswith("::"):
             written = written[:-1]
         after = text[match.start() + len(written) :][:1]
-        groups = sum(1 for group in written.split(":") if group)
+        groups = [group for group in written.split(":") if group]
         try:
             address = IPv6Address(written)
         except AddressValueError:
             continue
         # `a::b` is a name in several programming languages; an address shows more of itself.
-        shown = groups >= 3 and any(c.isdigit() for c in written)
-        if shown and not after.isalnum() and not any(address in network for network in _NOBODY_V6):
-            yield match.start(), match.start() + len(written)
+        routed = device and address.is_link_local
+        mapped = device and address.ipv4_mapped is not None
+        shown = (len(groups) >= 3 or routed or mapped) and any(c.isdigit() for c in written)
+        if shown and not after.isalnum() and not any(address in network for network in nobody):
+            end = match.start() + len(written)
+            suffix = _SUFFIX.match(text, end) if device else None
+            yield match.start(), suffix.end() if suffix else end

@@ -4,8 +4,8 @@ Rules: deterministic, never overlapping, linear in the text; where a checksum ex
 alone says too little a word beside it must. Unicode digits, full-width forms, odd blanks and zero-width characters
 cannot hide a finding. Kinds are a closed vocabulary (`DEVICE_KINDS`).
 
-Postal addresses and names are looked for only where that is asked for (`DEVICE_DETECTORS`): in what a person gives, not
-in public pages, where most of them are nobody's secret.
+Postal addresses, names, numbers of documents and what only a word beside it gives away are looked for only where that
+is asked for (`DEVICE_DETECTORS`): in what a person gives, not in public pages, where most of them are nobody's secret.
 
 Does not: change the text (see `extension_bridge.redaction`), or keep what it found.
 
@@ -34,7 +34,9 @@ from windrow_protocol.personal_checksums import (
     evm_address,
     iban,
     luhn,
+    mod_97_10,
 )
+from windrow_protocol.personal_documents import documents_in, documents_named_in
 from windrow_protocol.personal_names import person_names_in
 from windrow_protocol.personal_national_ids import ids_in
 from windrow_protocol.personal_network import addresses_in, emails_in
@@ -43,7 +45,7 @@ from windrow_protocol.personal_secrets import secrets_in
 
 # What looks for findings, each by signs of its own; see `find_personal`.
 DETECTORS: Final = ("secret", "email", "network", "evm", "base58", "bech32", "number")
-DEVICE_DETECTORS: Final = (*DETECTORS, "address", "name")
+DEVICE_DETECTORS: Final = (*DETECTORS, "address", "name", "device")
 # What `DETECTORS` find, and what those of a device find.
 KINDS: Final = ("email", "phone", "card", "iban", "ip", "mac", "wallet", "secret", "national_id")
 DEVICE_KINDS: Final = (*KINDS, "address", "name")
@@ -67,7 +69,7 @@ DEVICE_KINDS: Final = (*KINDS, "address", "name")
 
 _CLUSTER: Final = re.compile(r"[0-9](?:[^0-9\n]{0,6}[0-9]){5,}")
 _CLUSTER_BEFORE: Final = 12
-_CLUSTER_TAIL: Final = re.compile(r"[A-Za-z()\[\]]{0,9}")
+_CLUSTER_TAIL: Final = re.compile(r"-?[A-Za-z()\[\]]{0,9}")
 _CARD_SHAPE: Final = re.compile(
     r"(?<![0-9A-Za-z+])(?<![0-9][.,-])"
     r"(?:[0-9]{12,19}|[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{3})?|3[0-9]{3}([ -])[0-9]{6}\2[0-9]{4,5})"
@@ -81,6 +83,20 @@ _CARD_ISSUER: Final = re.compile(
 )
 _IBAN_HEAD: Final = re.compile(r"(?<![0-9A-Za-z])[A-Za-z]{2}[0-9]{2}(?=[ -]?[0-9A-Za-z])")
 _IBAN_REST: Final = re.compile(r"(?:[ -]?[0-9A-Za-z]){11,30}")
+# What is nobody's account by its country's length, or no known issuer's card, is one where a word says so.
+_ACCOUNT_NAMED: Final = re.compile(
+    r"(?<!\w)(?:iban|account|transfer|wire|bank|konto\w*|compte|virement|cuenta|transferencia|conta|conto|bonifico"
+    r"|rekening\w*|rachun\w+|sort code|bic|swift)(?!\w)",
+    re.IGNORECASE,
+)
+_ACCOUNT: Final = re.compile(
+    r"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?:[0-9A-Z]{10,30}|(?: [0-9A-Z]{4}){2,7}(?: [0-9A-Z]{1,3})?)(?![0-9A-Za-z])"
+)
+_CARD_NAMED: Final = re.compile(
+    r"(?<!\w)(?:\w{0,12}cards?|visa|amex|mastercard|uatp|carte|\w{0,12}karten?|tarjeta|cart[ãa]o|carta|\w{0,8}kort|карт\w*)(?!\w)",
+    re.IGNORECASE,
+)
+_NAMED_CHARS: Final = 32
 # The first characters stand first, not behind a look-behind, so that the search can skip to them.
 _EVM: Final = re.compile(r"0x[0-9a-fA-F]{40}(?![0-9A-Za-z])")
 _BASE58: Final = re.compile(r"[123mn][1-9A-HJ-NP-Za-km-z]{25,34}(?![0-9A-Za-z])")
@@ -90,6 +106,8 @@ _WALLETS: Final = (
     ("evm", _EVM, evm_address),
     ("base58", _BASE58, base58_address),
     ("bech32", _BECH32, bech32_address),
+    ("device", re.compile(r"[LMDTX][1-9A-HJ-NP-Za-km-z]{25,34}(?![0-9A-Za-z])"), base58_address),
+    ("device", re.compile(r"[lL][tT][cC]1[0-9A-Za-z]{11,71}(?![0-9A-Za-z])"), bech32_address),
 )
 
 INVISIBLE: Final = frozenset(
@@ -133,12 +151,13 @@ def find_personal(text: str, detectors: Collection[str] = DETECTORS) -> list[Fin
 
 
 def _spans(text: str, detectors: Collection[str]) -> Iterator[_Span]:
+    device = "device" in detectors
     if "secret" in detectors:
         yield from ((_SECRET, "secret", *span) for span in secrets_in(text))
     if "email" in detectors:
         yield from ((_EMAIL, "email", *span) for span in emails_in(text))
     if "network" in detectors:
-        yield from ((_NETWORK, *found) for found in addresses_in(text))
+        yield from ((_NETWORK, *found) for found in addresses_in(text, device=device))
     for detector, shape, check in _WALLETS:
         if detector in detectors:
             yield from _checked(text, shape, check)
@@ -146,10 +165,13 @@ def _spans(text: str, detectors: Collection[str]) -> Iterator[_Span]:
         yield from ((_ADDRESS, "address", *span) for span in postal_addresses_in(text))
     if "name" in detectors:
         yield from ((_PERSON, "name", *span) for span in person_names_in(text))
+    if device:
+        yield from ((_NAMED_ID, "national_id", *span) for span in documents_named_in(text))
+        yield from ((_BARE_ID, "national_id", *span) for span in documents_in(text))
     for cluster in _CLUSTER.finditer(text) if "number" in detectors else ():
         start = max(0, cluster.start() - _CLUSTER_BEFORE)
         tail = _CLUSTER_TAIL.match(text, cluster.end())
-        yield from _numbers(text, start, tail.end() if tail else cluster.end())
+        yield from _numbers(text, start, tail.end() if tail else cluster.end(), device=device)
 
 
 def _checked(text: str, shape: re.Pattern[str], check: Callable[[str], bool]) -> Iterator[_Span]:
@@ -159,20 +181,29 @@ def _checked(text: str, shape: re.Pattern[str], check: Callable[[str], bool]) ->
             yield _WALLET, "wallet", match.start(), match.end()
 
 
-def _numbers(text: str, start: int, end: int) -> Iterator[_Span]:
+def _numbers(text: str, start: int, end: int, *, device: bool) -> Iterator[_Span]:
     """Yield what a cluster of digits may hold: cards, accounts, ids and telephone numbers."""
     for card in _CARD_SHAPE.finditer(text, start, end):
         digits = card.group().replace(" ", "").replace("-", "")
-        if _CARD_ISSUER.match(digits) and luhn(digits):
+        known = _CARD_ISSUER.match(digits) or (device and _named(_CARD_NAMED, text, card.start()))
+        if known and luhn(digits):
             yield _CARD, "card", card.start(), card.end()
     for head in _IBAN_HEAD.finditer(text, start, end):
         last = _iban_end(text, head.start(), head.group()[:2].upper())
         if last:
             yield _IBAN, "iban", head.start(), last
+    for account in _ACCOUNT.finditer(text, start, end) if device else ():
+        if mod_97_10(account.group().replace(" ", "")) and _named(_ACCOUNT_NAMED, text, account.start()):
+            yield _IBAN, "iban", account.start(), account.end()
     for first, last, named in ids_in(text, start, end):
         yield _NAMED_ID if named else _BARE_ID, "national_id", first, last
-    for first, last, cued in phones_in(text, start, end):
+    for first, last, cued in phones_in(text, start, end, device=device):
         yield _CUED_PHONE if cued else _PHONE, "phone", first, last
+
+
+def _named(name: re.Pattern[str], text: str, start: int) -> bool:
+    """Does a word shortly before this place say what the number here is?"""
+    return name.search(text, max(0, start - _NAMED_CHARS), start) is not None
 
 
 def _iban_end(text: str, start: int, country: str) -> int:

@@ -71,25 +71,40 @@ _GROUPS: Final = re.compile(
     r"\(?[0-9]{1,5}(?:\)[ ./-]?|[ ./-])[0-9]{2,9}(?:[ ./-][0-9]{2,8}){0,4}|[0-9]{7,15}"
 )
 _THOUSANDS: Final = re.compile(r"[1-9][0-9]{0,2}(?: [0-9]{3})*(?: 000)+|[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
+# What a person writes of their own: a trunk digit set apart, an area code in brackets with blanks, the groups 3-3-2-2.
+_SET_APART: Final = re.compile(
+    r"[08][ -]?\([0-9]{3,5}\)[ -]?[0-9]{1,4}(?:[ -][0-9]{2,4}){0,3}|0([ -])[1-9][0-9]{1,3}(?:\1[0-9]{2,4}){2,4}"
+    r"|8[ -][0-9]{3,4}[ -][0-9]{2,3}-[0-9]{2}-[0-9]{2}"
+    r"|\((?!(?:1[89]|20)[0-9]{2}\))0?[ -]?[0-9]{1,4}(?:[ -][0-9]{1,3}){0,2}\)[ -]?[0-9]{2,9}(?:[ .-][0-9]{2,5}){0,3}"
+    r"|[1-9][0-9]{2}([ .-])[0-9]{3}\2[0-9]{2}\2[0-9]{2}"
+)
+_OWN_CUE_BEFORE: Final = re.compile(
+    r"(?<!\w)(?:text(?:ed|ing|s)?|rang|ringing|messaged?|cep|gsm|(?:tele\w+|phone|mobile|tel) (?:no|nr|number)"
+    r"|numara\w*"
+    r"|(?:handy|telefon|ruf|mobil)?nummer|num[eé]ro|n[uú]mero|viber|telegram|imessage|facetime|voicemail|pager)"
+    r"(?: (?:no|nr|me|us|him|her|them|from|at|on|is|to))*\W{1,3}$",
+    re.IGNORECASE,
+)
 _TOKEN: Final = re.compile(r"[^ ]+")
 
 
-def phones_in(text: str, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
+def phones_in(text: str, start: int, end: int, *, device: bool = False) -> Iterator[tuple[int, int, bool]]:
     """Yield (start, end, cued) of each telephone number in text[start:end]; `cued` when a word beside it says so.
 
+    `device`: also what people write of their own numbers and a public page rarely means by it.
     `text` must be written in ASCII digits and blanks (see `personal_patterns`), and no run of digits may cross `end`.
     """
     for run in _RUN.finditer(text, start, end):
-        for first, last in _numbers(text, run.start(), run.end()):
+        for first, last in _numbers(text, run.start(), run.end(), device=device):
             extension = _EXTENSION.match(text, last)
-            yield first, extension.end() if extension else last, _cued(text, first, last)
+            yield first, extension.end() if extension else last, _cued(text, first, last, device=device)
 
 
-def _numbers(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _numbers(text: str, start: int, end: int, *, device: bool) -> Iterator[tuple[int, int]]:
     """Yield the run itself when it is one number, else the longest parts of it that are."""
     if end - start < DIGITS_MIN or _count(text[start:end]) < DIGITS_MIN:
         return
-    if _is_number(text, start, end, whole=True):
+    if _is_number(text, start, end, whole=True, device=device):
         yield start, end
         return
     tokens = [match.span() for match in _TOKEN.finditer(text, start, end)]
@@ -98,17 +113,19 @@ def _numbers(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         for j in range(min(i + _TOKENS_MAX, len(tokens)), i, -1):
             first, last = tokens[i][0], tokens[j - 1][1]
             pairs_of_a_table = j - i > 1 and len(tokens) - (j - i) > 2 and last - first < 3 * (j - i)
-            if not pairs_of_a_table and _is_number(text, first, last, whole=False):
+            if not pairs_of_a_table and _is_number(text, first, last, whole=False, device=device):
                 yield first, last
                 i = j - 1
                 break
         i += 1
 
 
-def _is_number(text: str, start: int, end: int, *, whole: bool) -> bool:
+def _is_number(text: str, start: int, end: int, *, whole: bool, device: bool) -> bool:
     """Is text[start:end] one telephone number? `whole`: it stands alone, not beside further digits."""
     number = text[start:end]
     strong = _NORTH_AMERICA.fullmatch(number) or _BRACKETS.fullmatch(number) or _ABROAD.match(number)
+    if device:
+        strong = strong or _SET_APART.fullmatch(number)
     trunk = not strong and _TRUNK.fullmatch(number)
     # The shape is asked first: it is cheap, and a page of figures has very many runs that are none of these.
     if not (strong or trunk or (whole and _GROUPS.fullmatch(number))):
@@ -117,11 +134,12 @@ def _is_number(text: str, start: int, end: int, *, whole: bool) -> bool:
     if not DIGITS_MIN <= digits <= DIGITS_MAX + 2 * number.startswith("00") or _spoiled(text, start, end):
         return False
     if _ABROAD.match(number):
-        return digits > DIGITS_MIN and "+" not in number[2:]
+        enough = DIGITS_MIN if device and number[0] == "+" else DIGITS_MIN + 1
+        return digits >= enough and "+" not in number[2:]
     if _DATE.match(number):
         return False
     before = text[max(0, start - _CUE_CHARS_BEFORE) : start]
-    cued = _cued(text, start, end)
+    cued = _cued(text, start, end, device=device)
     if _NEVER_AFTER.search(before) or (_RARELY_AFTER.search(before) and not cued):
         return False
     if strong or (trunk and (cued or 9 <= digits <= 12)):
@@ -133,11 +151,13 @@ def _count(text: str) -> int:
     return sum(map(text.count, "0123456789"))
 
 
-def _cued(text: str, start: int, end: int) -> bool:
+def _cued(text: str, start: int, end: int, *, device: bool) -> bool:
     """Does a word just before or just after say that this is a telephone number?"""
     before = text[max(0, start - _CUE_CHARS_BEFORE) : start]
     after = text[end : end + _CUE_CHARS_AFTER]
-    return bool(_CUE_BEFORE.search(before) or _CUE_AFTER.match(after))
+    return bool(
+        _CUE_BEFORE.search(before) or _CUE_AFTER.match(after) or (device and _OWN_CUE_BEFORE.search(before))
+    )
 
 
 def _spoiled(text: str, start: int, end: int) -> bool:

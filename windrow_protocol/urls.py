@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import ipaddress
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -34,7 +33,7 @@ from windrow_protocol.limits import (
 )
 
 if TYPE_CHECKING:
-    from publicsuffixlist import PublicSuffixList
+    pass
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -295,28 +294,3 @@ def site_of(canonical: str) -> str:
 def is_same_host(a: str, b: str) -> bool:
     """Return whether two URLs have the same host key. Raises WindrowError `bad_url`."""
     return host_key(a) == host_key(b)
-
-
-@functools.cache
-def _suffix_list() -> PublicSuffixList:
-    # Imported on first use: the list costs 3 MB and an idle node never asks for it.
-    from publicsuffixlist import PublicSuffixList
-
-    return PublicSuffixList()
-
-
-def registrable_domain(url_or_host: str) -> str:
-    """Return the domain that one owner registered (`a.b.example.co.uk` → `example.co.uk`), in A-label form.
-
-    An IP literal is its own domain, and so is a name that is itself a public suffix (`github.io`, `localhost`).
-    Raises WindrowError `bad_url`. Source: publicsuffix.org, ICANN and private sections.
-    """
-    text = url_or_host
-    if "://" not in text:
-        text = f"http://[{text}]/" if text.count(":") > 1 and not text.startswith("[") else f"http://{text}/"
-    host = split_http_url(text).host.removesuffix(".").strip("[]")
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return _suffix_list().privatesuffix(host) or host
-    return host

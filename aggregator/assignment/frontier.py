@@ -12,7 +12,7 @@ Usage::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -37,8 +37,10 @@ STEPS: dict[tuple[str, str], str] = {
     ("done", "not_accepted"): "open",
     ("done", "exhausted"): "given_up",
     ("open", "withhold"): "withheld",  # its publisher asked for that
+    ("leased", "withhold"): "withheld",  # what is answered yet opens it no more
     ("withheld", "release"): "open",
 }
+STATES: Final = frozenset({"open", *STEPS.values()})
 
 _MOVE = Prepared(
     sa.update(frontier)
@@ -110,27 +112,33 @@ def attempts_of(connection: sa.Connection, url_ids: Collection[str]) -> dict[str
 
 
 def withhold_pages(connection: sa.Connection, withheld: WithheldHosts) -> tuple[int, set[str]]:
-    """Withhold the open pages of hosts whose publishers asked; return how many, and the hosts as they are paced."""
-    return _move_hosts(connection, "withhold", withheld.covers)
+    """Withhold the pages that orders cover and that may yet be fetched; return how many, and the hosts as paced."""
+    return _move_hosts(connection, "withhold", _hosts_of(connection, withheld))
 
 
-def release_pages(connection: sa.Connection, withheld: WithheldHosts) -> tuple[int, set[str]]:
-    """Open the pages of hosts that are withheld no more; return how many, and the hosts as they are paced."""
-    return _move_hosts(connection, "release", lambda url: not withheld.covers(url))
-
-
-def _move_hosts(
-    connection: sa.Connection, event: str, is_meant: Callable[[str], bool]
+def release_pages(
+    connection: sa.Connection, released: WithheldHosts, still: WithheldHosts
 ) -> tuple[int, set[str]]:
+    """Open the pages that orders covered and no other does; return how many, and the hosts as they are paced."""
+    free = [key for key in _hosts_of(connection, released) if not still.covers(f"{key}/")]
+    return _move_hosts(connection, "release", free)
+
+
+def _hosts_of(connection: sa.Connection, withheld: WithheldHosts) -> list[str]:
+    """Return the keys of the frontier's hosts that orders cover."""
+    known = sa.select(frontier_hosts.c.host_key).where(withheld.named_in(frontier_hosts.c.host_key))
+    return [key for key in connection.execute(known).scalars() if withheld.covers(f"{key}/")]
+
+
+def _move_hosts(connection: sa.Connection, event: str, host_keys: Sequence[str]) -> tuple[int, set[str]]:
     """Move every page of some hosts along `STEPS`."""
-    known = connection.execute(sa.select(frontier_hosts.c.host_key)).scalars()
-    meant = [key for key in known if is_meant(f"{key}/")]
-    ((before, after),) = ((state, following) for (state, name), following in STEPS.items() if name == event)
+    steps = {state: following for (state, name), following in STEPS.items() if name == event}
     moved = 0
-    for key in meant:
-        of_host = (frontier.c.host_key == key) & (frontier.c.state == before)
-        moved += connection.execute(sa.update(frontier).where(of_host).values(state=after)).rowcount
-    return moved, {pace_key(f"{key}/") for key in meant}
+    for key in host_keys:
+        for before, after in steps.items():
+            of_host = (frontier.c.host_key == key) & (frontier.c.state == before)
+            moved += connection.execute(sa.update(frontier).where(of_host).values(state=after)).rowcount
+    return moved, {pace_key(f"{key}/") for key in host_keys}
 
 
 def reopen(connection: sa.Connection, url_id: str) -> None:

@@ -25,6 +25,7 @@ from aggregator.assignment.pacing import pace_key
 from storage.host_tables import host_orders
 from storage.lake_tables import erasures
 from storage.tables import contributions
+from windrow_protocol.limits import WITHHELD_NAMED_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,16 @@ class WithheldHosts:
         """Say whether a URL's host is to be left alone. Raises WindrowError `bad_url`."""
         return self.covering(url) is not None
 
+    def named_in(self, *columns: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+        """Return a condition that holds of every row with a covered URL in a column, and of few others.
+
+        With more orders than an expression may have terms it holds of all rows: `covers` decides in any case.
+        """
+        if len(self.orders) > WITHHELD_NAMED_MAX:
+            return sa.true()
+        terms = (column.contains(host, autoescape=True) for host in self.orders for column in columns)
+        return sa.or_(sa.false(), *terms)
+
 
 def withheld_hosts(connection: sa.Connection) -> WithheldHosts:
     """Fold the log of orders."""
@@ -63,9 +74,7 @@ def stored_of(connection: sa.Connection, withheld: WithheldHosts) -> Iterator[st
         return
     columns = (contributions.c.contribution_id, contributions.c.url, contributions.c.final_url)
     gone = sa.exists().where(erasures.c.contribution_id == contributions.c.contribution_id)
-    named = sa.or_(
-        *(column.contains(host, autoescape=True) for host in withheld.orders for column in columns[1:])
-    )
+    named = withheld.named_in(*columns[1:])
     rows = sa.select(*columns).where(contributions.c.audit_of.is_(None), ~gone, named)
     for row in connection.execute(rows.order_by(contributions.c.seq)):
         if withheld.covers(row.url) or withheld.covers(row.final_url):

@@ -31,7 +31,7 @@ from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TEXT_BYTES_MAX
 from windrow_protocol.personal_patterns import KINDS
 
-VERSION: Final = 3
+VERSION: Final = 4
 NO_LISTS: Final = HostLists()
 
 

@@ -275,6 +275,7 @@ def _write_front(
         price=str(price.wei(facts.tokens)),
         asset=price.asset,
         files=[*built.files, *(list_file(built.folder, name) for name in sorted(texts))],
+        prices={} if recipe.settings.people else price.others(facts.tokens),
         about_people=recipe.settings.people is not None,
     )
 

@@ -60,12 +60,32 @@ _CHECK = re.compile(r"^--\s*check:\s*(\S.*?)\s*$", re.MULTILINE)
 Wei = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,37})(?!\\n)$")]
 
 
+class OtherPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an export costs in another asset, in that asset's smallest unit, as decimal strings."""
+
+    units_per_million_tokens: Wei
+    minimum_units: Wei
+
+    def units(self, tokens: int) -> int:
+        """Return the price of that many tokens, rounded down, at least the minimum."""
+        return max(int(self.minimum_units), tokens * int(self.units_per_million_tokens) // 1_000_000)
+
+
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an export costs: by its tokens, and at least the minimum; whole wei as decimal strings."""
+    """What an export costs: by its tokens, and at least the minimum; whole wei as decimal strings.
+
+    `also` is what it costs in other assets, by their symbols; a house that takes one of them offers it for that, too.
+    """
 
     asset: str
     wei_per_million_tokens: Wei
     minimum_wei: Wei
+    also: dict[Annotated[str, Meta(pattern="^[A-Za-z0-9.]{1,16}(?!\\n)$")], OtherPrice] = {}
+
+    def others(self, tokens: int) -> dict[str, str]:
+        """Return the price of that many tokens in each other asset, as the manifest says it."""
+        found = {symbol: price.units(tokens) for symbol, price in sorted(self.also.items())}
+        return {symbol: str(units) for symbol, units in found.items() if units and symbol != self.asset}
 
     def wei(self, tokens: int) -> int:
         """Return the price of that many tokens in wei, rounded down, at least the minimum."""

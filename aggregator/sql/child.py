@@ -15,6 +15,7 @@ import math
 import os
 import sys
 import uuid  # noqa: F401
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -54,8 +55,8 @@ def run(job: Job) -> Answer:
     if with_documents:
         hold_documents(job, engine)
     contain(job.memory_bytes_max, job.time_s_max)
-    lock(engine, tables)
-    views = {*tables, job.documents} if with_documents else set(tables)
+    lock(engine, tables, job.derived)
+    views = {*tables, *dict(job.derived), *([job.documents] if with_documents else [])}
     unknown = sorted(check_statement(engine, job.statement) - views)
     if unknown:
         raise WindrowError(
@@ -64,10 +65,12 @@ def run(job: Job) -> Answer:
     return execute(engine, job, log_seq)
 
 
-def lock(engine: Any, tables: dict[str, Any]) -> None:
-    """Give an engine its tables and its settings, and lock them."""
+def lock(engine: Any, tables: dict[str, Any], derived: Sequence[tuple[str, str]] = ()) -> None:
+    """Give an engine its tables, the views over them and its settings, and lock them."""
     for name, table in tables.items():
         engine.register(name, table)
+    for name, query in derived:
+        engine.execute(f"CREATE VIEW {name} AS {query}")
     for setting in _SETTINGS:
         engine.execute(f"SET {setting}")
 

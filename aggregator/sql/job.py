@@ -34,6 +34,7 @@ class Job(msgspec.Struct, frozen=True):
     rows_max: int
     memory_bytes_max: int
     answer_bytes_max: int
+    derived: list[tuple[str, str]] = []  # name and query of the views over other views that it may read
     documents: str = "documents"  # the name of the view over the files
 
 

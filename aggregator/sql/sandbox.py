@@ -23,6 +23,7 @@ from typing import Final, Literal
 import msgspec
 import sqlalchemy as sa
 
+from aggregator.sql.derived_views import DERIVED
 from aggregator.sql.job import Answer, Job, Refusal, Source
 from aggregator.sql.printable import printable
 from aggregator.sql.statements import DOCUMENTS
@@ -64,12 +65,14 @@ def run_query(
         raise WindrowError("sql_refused", f"{len(statement)} characters, {SQL_CHARS_MAX} allowed")
     # A view is read when its name stands anywhere in the text: finer reading is left to the contained process.
     words = set(_WORD.findall(statement.lower()))
+    derived = [view for name, view in DERIVED.items() if name in words]
+    read = words.union(*(view.over for view in derived))
     url = sa.make_url(state_url)
     with_documents = DOCUMENTS in words
     job = Job(
         *_store(url),
-        [_source(url.get_dialect()(), name) for name in VIEWS if name in words],
-        [*VIEWS, DOCUMENTS],
+        [_source(url.get_dialect()(), name) for name in VIEWS if name in read],
+        [*VIEWS, *DERIVED, DOCUMENTS],
         [str(file.resolve()) for file in lake_files] if with_documents else [],
         [(column.name, column.kind) for column in DOCUMENT_COLUMNS] if with_documents else [],
         _document_schema() if with_documents else b"",
@@ -78,6 +81,7 @@ def run_query(
         rows_max,
         memory_bytes_max,
         SQL_ANSWER_BYTES_MAX,
+        [(view.name, view.query) for view in derived],
     )
     return _read(*_run_child(msgspec.json.encode(job), time_s_max), time_s_max)
 

@@ -1,38 +1,29 @@
 """The token's supply over epochs: what work mints, what sales pay and burn, and who holds what.
 
 Rules: whole wei, no floats. What a page earns is `rewards.rates.price_work`, what validators share is
-`rewards.rates.audit_pot_wei`, and royalties go to owners by `rewards.royalties.split`: the functions that pay for real.
-Only what is not in force is made here: a halving of those rates every so many epochs, and a share of each price that is
-burned out of the fees. A buyer pays with tokens that exist. Supply is what began plus all emission less all burns, and
-the balances add up to it after every epoch. Pure.
+`rewards.rates.audit_pot_wei`, rates halve as `Economics` says, and royalties go to owners by `rewards.royalties.split`:
+the functions that pay for real. The parts of a price are what the market's contract makes of it, which a test compares.
+A buyer pays with tokens that exist. Supply is what began plus all emission less all burns, and the balances add up to
+it after every epoch. Pure.
 
 Does not: predict demand (a scenario assumes it), or know a price in any currency.
 
-Usage: `for epoch in simulate(Economy(), SCENARIOS["growing"], 24): print(epoch.supply_wei)`.
+Usage: `for epoch in simulate(Economics(), SCENARIOS["growing"], 24): print(epoch.supply_wei)`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
-from rewards.rates import CURRENT, WIND, Novelty, Rates, audit_pot_wei, price_work
+from rewards.rates import WIND, Novelty, Rates, audit_pot_wei, price_work, rates_of
 from rewards.royalties import split
-from windrow.settings import HouseSettings
+from storage.pay_terms import FIRST, PayTerms
+from windrow_protocol.economics import BPS, Economics
 from windrow_protocol.trust_rules import PPM
 
-BPS: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Economy:
-    """The rules: those in force, and two that are not (0 turns either off)."""
-
-    rates: Rates = CURRENT
-    royalty_bps: int = HouseSettings().royalty_bps
-    halving_epochs: int = 12
-    burn_bps: int = 1_500  # of a price, out of the fees
+AUDIT_EPOCHS: Final = 30  # of a day each, in an epoch of the simulation
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +48,13 @@ SCENARIOS: Final[dict[str, Scenario]] = {
 }
 
 
+# What is plotted: the parameters as packaged, and the same growth with rates halved once a year instead.
+RUNS: Final[dict[str, tuple[Economics, Scenario]]] = {
+    **{name: (Economics(), scenario) for name, scenario in SCENARIOS.items()},
+    "growing_halved_yearly": (Economics(halving_epochs=12 * AUDIT_EPOCHS), SCENARIOS["growing"]),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Epoch:
     """What one epoch did; amounts in wei. `demand_met` is false where buyers had not the tokens they wanted to pay."""
@@ -73,40 +71,29 @@ class Epoch:
     demand_met: bool
 
 
-def rates_of(economy: Economy, number: int) -> Rates:
-    """Return the rates of an epoch (from 0): those in force, halved after every `halving_epochs`."""
-    times = number // economy.halving_epochs if economy.halving_epochs else 0
-    rates = economy.rates
-    return replace(
-        rates,
-        fetch_fee_wei=rates.fetch_fee_wei >> times,
-        novelty_byte_wei=rates.novelty_byte_wei >> times,
-        audit_fee_wei=rates.audit_fee_wei >> times,
-    )
+def rates_in(economics: Economics, number: int) -> Rates:
+    """Return the rates of an epoch of the simulation (from 0)."""
+    epoch_id = number * AUDIT_EPOCHS + 1
+    return rates_of(PayTerms(FIRST, epoch_id, economics.halvings(epoch_id), economics, ""))
 
 
 def emission_wei(rates: Rates, scenario: Scenario, pages: int) -> int:
     """Return what an epoch's pages and truths earn together."""
     fresh = pages * scenario.first_seen_ppm // PPM
     novel, copy = (
-        sum(line.amount_wei for line in price_work("accepted", "matches_truth", text, rates))
+        sum(line.amount_wei for line in price_work("accepted", "matches_truth", text, rates=rates))
         for text in (Novelty("unique", scenario.unique_bytes), Novelty("near"))
     )
     return fresh * novel + (pages - fresh) * copy + audit_pot_wei(pages * scenario.audited_ppm // PPM, rates)
 
 
-def price_parts(economy: Economy, price_wei: int) -> tuple[int, int, int]:
-    """Return (royalties, burned, for the treasury) of a price; together they are the price.
-
-    Raises ValueError when royalties and burn would be more than it.
-    """
-    if not 0 <= economy.royalty_bps <= economy.royalty_bps + economy.burn_bps <= BPS or economy.burn_bps < 0:
-        raise ValueError("royalties and burn are shares of one price")
-    royalties, burn = price_wei * economy.royalty_bps // BPS, price_wei * economy.burn_bps // BPS
-    return royalties, burn, price_wei - royalties - burn
+def price_parts(economics: Economics, price_wei: int) -> tuple[int, int, int]:
+    """Return (royalties, burned, for the treasury) of a price; together they are the price."""
+    royalties, burned = (price_wei * bps // BPS for bps in (economics.royalty_bps, economics.burn_bps))
+    return royalties, burned, price_wei - royalties - burned
 
 
-def simulate(economy: Economy, scenario: Scenario, epochs: int) -> Iterator[Epoch]:
+def simulate(economics: Economics, scenario: Scenario, epochs: int) -> Iterator[Epoch]:
     """Yield the epochs. Earners hold what they earn until buyers need it, and then sell it to them.
 
     The treasury spends its fees in the epoch after: its bills are paid to people who sell to buyers too.
@@ -114,13 +101,13 @@ def simulate(economy: Economy, scenario: Scenario, epochs: int) -> Iterator[Epoc
     earners, treasury, market = 0, 0, scenario.initial_wei
     for number in range(epochs):
         pages = _grown(scenario.pages, scenario.pages_growth_bps, number)
-        minted = emission_wei(rates_of(economy, number), scenario, pages)
+        minted = emission_wei(rates_in(economics, number), scenario, pages)
         earners, treasury, market = earners + minted, 0, market + treasury
         wanted = _grown(scenario.sales, scenario.sales_growth_bps, number) * scenario.price_wei
         sales = min(wanted, earners + market)
         from_earners = max(0, sales - market)  # what buyers lack they buy of those who earned it
         earners, market = earners - from_earners, market + from_earners - sales
-        royalties, burn, fees = price_parts(economy, sales)
+        royalties, burn, fees = price_parts(economics, sales)
         earners, treasury = earners + royalties, fees
         yield Epoch(
             number=number,
@@ -136,9 +123,9 @@ def simulate(economy: Economy, scenario: Scenario, epochs: int) -> Iterator[Epoc
         )
 
 
-def wash_loss_wei(economy: Economy, price_wei: int, own_tokens: int, other_tokens: int) -> int:
+def wash_loss_wei(economics: Economics, price_wei: int, own_tokens: int, other_tokens: int) -> int:
     """Return what somebody loses who buys an export in which they own `own_tokens`: price less their royalties."""
-    royalties, _, _ = price_parts(economy, price_wei)
+    royalties, _, _ = price_parts(economics, price_wei)
     back = split(royalties, {"own": own_tokens, "others": other_tokens})["own"]
     return price_wei - back
 

@@ -36,6 +36,7 @@ class Listing:
 
     price: int
     royalties: int
+    burned: int
     is_open: bool = True
 
 
@@ -88,7 +89,10 @@ class MarketModel:
 
     def opening(self) -> list[Step]:
         """The steps that a sequence begins with: something is for sale, and buyers can pay."""
-        offered = [self._offer(OWNER, export, self.drawn.choice(PRICES), 8_000) for export in EXPORTS[:3]]
+        offered = [
+            self._offer(OWNER, export, self.drawn.choice(PRICES), 8_000, self.drawn.choice((0, 1_500, 2_000)))
+            for export in EXPORTS[:3]
+        ]
         return [
             *offered,
             *(self._give(to, 10**8) for to in (*BUYERS, PAYER.address)),
@@ -102,16 +106,17 @@ class MarketModel:
 
     def _list(self, _now_s: int) -> Step:
         price, bps = self.drawn.choice((0, *PRICES)), self.drawn.choice((0, 1, 8_000, 9_999, 10_000))
-        return self._offer(self._one_of(OWNER, STRANGER), self.drawn.choice(EXPORTS), price, bps)
+        burn_bps = self.drawn.choice((0, 1, 1_999, 2_000, 2_001, 10_000, 65_535))
+        return self._offer(self._one_of(OWNER, STRANGER), self.drawn.choice(EXPORTS), price, bps, burn_bps)
 
-    def _offer(self, sender: str, export: bytes, price: int, bps: int) -> Step:
+    def _offer(self, sender: str, export: bytes, price: int, bps: int, burn_bps: int) -> Step:
         refused = "" if sender == OWNER else "OwnableUnauthorizedAccount"
         if not refused and export in self.listings:
             refused = "AlreadyListed"
-        elif not refused and (price == 0 or not 0 < bps < BPS):
+        elif not refused and (price == 0 or not 0 < bps < BPS or bps + burn_bps > BPS):
             refused = "BadListing"
-        made = Listing(price, price * bps // BPS)
-        arguments = (export, b"\xaa" * 32, price, bps)
+        made = Listing(price, price * bps // BPS, price * burn_bps // BPS)
+        arguments = (export, b"\xaa" * 32, price, bps, burn_bps)
         return self._step(sender, "list", arguments, refused, lambda: self.listings.update({export: made}))
 
     def _set_open(self, _now_s: int) -> Step:
@@ -161,7 +166,8 @@ class MarketModel:
         listing = self.listings.get(export)
         refused = self._unlisted(listing)
         if listing is not None and not refused:
-            refused = self._cannot_pay(buyer, listing.royalties) or self._cannot_pay(buyer, listing.price)
+            for so_far in (listing.royalties, listing.price - listing.burned, listing.price):
+                refused = refused or self._cannot_pay(buyer, so_far)
 
         def bought() -> None:
             assert listing is not None
@@ -295,7 +301,8 @@ class MarketModel:
     def _sold(self, listing: Listing) -> None:
         self.sale_count += 1
         self.balances.move(self.place, self.distributor, listing.royalties)
-        self.balances.move(self.place, self.treasury, listing.price - listing.royalties)
+        self.balances.move(self.place, self.treasury, listing.price - listing.royalties - listing.burned)
+        self.balances.add(self.place, -listing.burned)  # nobody's any more: the supply is less
 
     def _one_of(self, usual: str, *others: str) -> str:
         return usual if self.drawn.random() < 0.8 else self.drawn.choice(others)

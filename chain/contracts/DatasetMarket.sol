@@ -30,9 +30,17 @@ interface IAuthorizedToken {
     ) external;
 }
 
+/// @notice What the market needs of a token of which a part of each sale is destroyed (OpenZeppelin's ERC20Burnable).
+interface IBurnableToken {
+    function burn(uint256 value) external;
+
+    function burnFrom(address account, uint256 value) external;
+}
+
 /// @title Sells versions of exports; each sale leaves a public row naming the manifest that was bought
-/// @notice price = royalties + fees exactly: royalties are rounded down, fees are the rest. Royalties go straight to the
-///         reward distributor, fees to the treasury. The market keeps nothing but what waits in an order under terms.
+/// @notice price = royalties + burned + fees exactly: the first two are rounded down, fees are the rest. Royalties go
+///         straight to the reward distributor, fees to the treasury, and what is burned nobody has any more. The market
+///         keeps nothing but what waits in an order under terms, of which nothing is burned before it is a sale.
 /// @dev What is listed never changes: manifest, price and share are fixed for the life of an export version, so a
 ///      buyer cannot be given other terms than those seen. A listing can be closed and opened again.
 contract DatasetMarket is TwoStepOwned {
@@ -42,7 +50,15 @@ contract DatasetMarket is TwoStepOwned {
         bytes32 manifestHash;
         uint128 price; // in the token's smallest unit
         uint16 royaltyBps; // of 10,000
+        uint16 burnBps;
         bool open;
+    }
+
+    /// @dev What a price is made of.
+    struct Parts {
+        uint256 royalties;
+        uint256 fees;
+        uint256 burned;
     }
 
     /// @dev A price paid under terms: released as a sale, or given back whole.
@@ -74,7 +90,7 @@ contract DatasetMarket is TwoStepOwned {
     mapping(bytes32 payment => uint256 saleId) public saleOf;
     mapping(bytes32 exportId => Listing) public listings;
 
-    event Listed(bytes32 indexed exportId, bytes32 manifestHash, uint256 price, uint16 royaltyBps);
+    event Listed(bytes32 indexed exportId, bytes32 manifestHash, uint256 price, uint16 royaltyBps, uint16 burnBps);
     event ListingChanged(bytes32 indexed exportId, bool open);
     event TreasuryChanged(address indexed previous, address indexed current);
     event SettlerChanged(address indexed previous, address indexed current);
@@ -96,7 +112,8 @@ contract DatasetMarket is TwoStepOwned {
         bytes32 manifestHash,
         uint256 price,
         uint256 royalties,
-        uint256 fees
+        uint256 fees,
+        uint256 burned
     );
 
     error AlreadyListed(bytes32 exportId, bytes32 manifestHash);
@@ -126,12 +143,20 @@ contract DatasetMarket is TwoStepOwned {
 
     /// @notice Offer an export version. Its terms are final.
     /// @param royaltyBps The owners' share of the price in basis points, 1 to 9,999.
-    function list(bytes32 exportId, bytes32 manifestHash, uint128 price, uint16 royaltyBps) external onlyOwner {
+    /// @param burnBps The share that a sale destroys, at most what royalties leave; 0 for a token that cannot burn.
+    function list(
+        bytes32 exportId,
+        bytes32 manifestHash,
+        uint128 price,
+        uint16 royaltyBps,
+        uint16 burnBps
+    ) external onlyOwner {
         bytes32 known = listings[exportId].manifestHash;
         if (known != bytes32(0)) revert AlreadyListed(exportId, known);
         if (manifestHash == bytes32(0) || price == 0 || royaltyBps == 0 || royaltyBps >= BPS) revert BadListing();
-        listings[exportId] = Listing(manifestHash, price, royaltyBps, true);
-        emit Listed(exportId, manifestHash, price, royaltyBps);
+        if (burnBps > BPS - royaltyBps) revert BadListing();
+        listings[exportId] = Listing(manifestHash, price, royaltyBps, burnBps, true);
+        emit Listed(exportId, manifestHash, price, royaltyBps, burnBps);
     }
 
     /// @notice Close a listing to new buyers, or open it again.
@@ -153,13 +178,13 @@ contract DatasetMarket is TwoStepOwned {
 
     /// @notice Buy with an allowance given to this contract before.
     function buy(bytes32 exportId) external returns (uint256 saleId) {
-        uint256 royalties;
-        uint256 fees;
-        (saleId, royalties, fees) = _record(exportId, msg.sender);
+        Parts memory parts;
+        (saleId, parts) = _record(exportId, msg.sender);
         uint256 before = token.balanceOf(distributor);
-        token.safeTransferFrom(msg.sender, distributor, royalties);
-        _requireRoyalties(before, royalties);
-        token.safeTransferFrom(msg.sender, treasury, fees);
+        token.safeTransferFrom(msg.sender, distributor, parts.royalties);
+        _requireRoyalties(before, parts.royalties);
+        token.safeTransferFrom(msg.sender, treasury, parts.fees);
+        if (parts.burned != 0) IBurnableToken(address(token)).burnFrom(msg.sender, parts.burned);
     }
 
     /// @notice Buy for `buyer` with their EIP-3009 signature; anyone may send it and pay the gas.
@@ -172,14 +197,12 @@ contract DatasetMarket is TwoStepOwned {
         uint256 validBefore,
         bytes calldata signature
     ) external returns (uint256 saleId) {
-        uint256 royalties;
-        uint256 fees;
-        (saleId, royalties, fees) = _record(exportId, buyer);
-        bytes32 nonce = paymentNonce(exportId, salt);
+        Parts memory parts;
+        (saleId, parts) = _record(exportId, buyer);
         IAuthorizedToken(address(token)).receiveWithAuthorization(
-            buyer, address(this), royalties + fees, validAfter, validBefore, nonce, signature
+            buyer, address(this), _price(parts), validAfter, validBefore, paymentNonce(exportId, salt), signature
         );
-        _payOut(royalties, fees);
+        _payOut(parts);
     }
 
     /// @notice Turn a signed EIP-3009 transfer to this market, as x402 clients make it, into a sale.
@@ -194,13 +217,12 @@ contract DatasetMarket is TwoStepOwned {
         bytes32 nonce,
         bytes calldata signature
     ) external onlySettler returns (uint256 saleId) {
-        uint256 royalties;
-        uint256 fees;
-        (saleId, royalties, fees) = _record(exportId, buyer);
+        Parts memory parts;
+        (saleId, parts) = _record(exportId, buyer);
         bytes32 payment = keccak256(abi.encode(buyer, nonce));
         if (saleOf[payment] != 0) revert PaymentUsed(saleOf[payment]);
         saleOf[payment] = saleId;
-        uint256 price = royalties + fees;
+        uint256 price = _price(parts);
         if (!IAuthorizedToken(address(token)).authorizationState(buyer, nonce)) {
             IAuthorizedToken(address(token)).transferWithAuthorization(
                 buyer, address(this), price, validAfter, validBefore, nonce, signature
@@ -208,7 +230,7 @@ contract DatasetMarket is TwoStepOwned {
         }
         uint256 free = token.balanceOf(address(this)) - heldTotal;
         if (free < price) revert WrongAmountReceived(price, free);
-        _payOut(royalties, fees);
+        _payOut(parts);
     }
 
     /// @notice Pay under terms, with an allowance given before: the price waits here until the order is settled.
@@ -231,11 +253,10 @@ contract DatasetMarket is TwoStepOwned {
         Order memory held = _takeOrder(orderId);
         if (msg.sender != settler && msg.sender != held.buyer) revert NotSettler(msg.sender);
         if (block.timestamp >= held.refundableAt) revert TooLate(orderId, held.refundableAt);
-        uint256 royalties;
-        uint256 fees;
-        (saleId, royalties, fees) = _record(held.exportId, held.buyer);
+        Parts memory parts;
+        (saleId, parts) = _record(held.exportId, held.buyer);
         emit Settled(orderId, saleId);
-        _payOut(royalties, fees);
+        _payOut(parts);
     }
 
     /// @notice The terms do not hold, or nobody judged them for a day: all of the price goes back.
@@ -254,11 +275,12 @@ contract DatasetMarket is TwoStepOwned {
             );
     }
 
-    /// @notice What a sale of this export gives its owners and the treasury.
-    function split(bytes32 exportId) external view returns (uint256 royalties, uint256 fees) {
+    /// @notice What a sale of this export gives its owners and the treasury, and what it destroys.
+    function split(bytes32 exportId) external view returns (uint256 royalties, uint256 fees, uint256 burned) {
         Listing memory listing = listings[exportId];
         if (listing.manifestHash == bytes32(0)) revert NotListed(exportId);
-        return _split(listing);
+        Parts memory parts = _split(listing);
+        return (parts.royalties, parts.fees, parts.burned);
     }
 
     function _setTreasury(address treasury_) private {
@@ -287,24 +309,39 @@ contract DatasetMarket is TwoStepOwned {
         heldTotal -= held.price;
     }
 
-    function _payOut(uint256 royalties, uint256 fees) private {
+    function _payOut(Parts memory parts) private {
         uint256 before = token.balanceOf(distributor);
-        token.safeTransfer(distributor, royalties);
-        _requireRoyalties(before, royalties);
-        token.safeTransfer(treasury, fees);
+        token.safeTransfer(distributor, parts.royalties);
+        _requireRoyalties(before, parts.royalties);
+        token.safeTransfer(treasury, parts.fees);
+        if (parts.burned != 0) IBurnableToken(address(token)).burn(parts.burned);
     }
 
     /// @dev Writes the sale down before any money moves.
-    function _record(bytes32 exportId, address buyer) private returns (uint256 saleId, uint256 royalties, uint256 fees) {
+    function _record(bytes32 exportId, address buyer) private returns (uint256 saleId, Parts memory parts) {
         Listing memory listing = _openListing(exportId);
         saleId = ++saleCount;
-        (royalties, fees) = _split(listing);
-        emit Purchased(saleId, buyer, exportId, listing.manifestHash, listing.price, royalties, fees);
+        parts = _split(listing);
+        emit Purchased(
+            saleId,
+            buyer,
+            exportId,
+            listing.manifestHash,
+            listing.price,
+            parts.royalties,
+            parts.fees,
+            parts.burned
+        );
     }
 
-    function _split(Listing memory listing) private pure returns (uint256 royalties, uint256 fees) {
-        royalties = (uint256(listing.price) * listing.royaltyBps) / BPS;
-        fees = listing.price - royalties;
+    function _split(Listing memory listing) private pure returns (Parts memory parts) {
+        parts.royalties = (uint256(listing.price) * listing.royaltyBps) / BPS;
+        parts.burned = (uint256(listing.price) * listing.burnBps) / BPS;
+        parts.fees = listing.price - parts.royalties - parts.burned;
+    }
+
+    function _price(Parts memory parts) private pure returns (uint256) {
+        return parts.royalties + parts.fees + parts.burned;
     }
 
     /// @dev A token that keeps a part of each transfer would let roots be accepted on money that is not there.

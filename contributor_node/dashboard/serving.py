@@ -7,7 +7,7 @@ Does not: print the link where it could be kept in a log: only a terminal gets o
 
 Usage::
 
-    dashboard = Dashboard(parts, now_ms, agent)
+    dashboard = Dashboard(parts, now_ms)
     place = await dashboard.open(0)
     await dashboard.close()
 """
@@ -30,8 +30,8 @@ from windrow_protocol.limits import DASHBOARD_BODY_BYTES_MAX
 class Dashboard:
     """The dashboard of one running node."""
 
-    def __init__(self, parts: NodeParts, now_ms: Callable[[], int], agent: str) -> None:
-        self._parts, self._now_ms, self._agent = parts, now_ms, agent
+    def __init__(self, parts: NodeParts, now_ms: Callable[[], int]) -> None:
+        self._parts, self._now_ms = parts, now_ms
         self._home = Path(parts.read_settings().values.home)
         self._door = Door(self._answer, self._body_bytes_max)
         self._site: Site | None = None
@@ -41,7 +41,7 @@ class Dashboard:
         """Serve it, on any free port for 0. Raises WindrowError `port_taken` or `home_unwritable`."""
         port = await self._door.open(port)
         place = DashboardPlace(port, f"/{secrets.token_hex(16)}/", secrets.token_hex(32))
-        self._site = Site(self._parts, place, self._now_ms, self._agent)
+        self._site = Site(self._parts, place, self._now_ms)
         write_place(self._home, place)
         self._carrying = asyncio.create_task(self._parts.carrier.run())
         return place

@@ -73,10 +73,8 @@ Act = Callable[[View, Query], Awaitable[Answer]]
 class Site:
     """All pages of one running node. `opened` must be called before the first request."""
 
-    def __init__(
-        self, parts: NodeParts, place: DashboardPlace, now_ms: Callable[[], int], agent: str
-    ) -> None:
-        self._parts, self._place, self._now_ms, self._agent = parts, place, now_ms, agent
+    def __init__(self, parts: NodeParts, place: DashboardPlace, now_ms: Callable[[], int]) -> None:
+        self._parts, self._place, self._now_ms = parts, place, now_ms
         self._settings = parts.read_settings().values
         self._home = Path(self._settings.home)
         self._gate = Gate(place.secret, now_ms())
@@ -179,7 +177,7 @@ class Site:
         return Answer(msgspec.json.encode(facts), "application/json")
 
     async def _questions(self, view: View, _query: Query) -> Answer:
-        return Answer(render_questions(view, await self._facts(0), self._agent))
+        return Answer(render_questions(view, await self._facts(0), self._parts.engine.user_agent))
 
     async def _data(self, view: View, query: Query) -> Answer:
         words = "Saved. The new limits count from the next request on." if query.get("saved") == "yes" else ""
@@ -220,7 +218,7 @@ class Site:
             pin.network if pin else "",
             self._settings.coordinator,
             pin.coordinator_id if pin else "",
-            self._agent,
+            self._parts.engine.user_agent,
         )
         made = await asyncio.to_thread(_evidence_file, self._log_path, since_ms, who, self._now_ms())
         named = ("Content-Disposition", 'attachment; filename="windrow_evidence.txt"')

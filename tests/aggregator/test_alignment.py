@@ -58,7 +58,9 @@ def paid_bytes(text: str, truth: str) -> int:
     assert decision.kind == "match"
     confirmed = round(PPM * decision.confirmed)
     told = Novelty("unique", len(text.encode()), confirmed)
-    return price_work("accepted", "matches_truth", told)[1].amount_wei // CURRENT.novelty_byte_wei
+    return (
+        price_work("accepted", "matches_truth", told, rates=CURRENT)[1].amount_wei // CURRENT.novelty_byte_wei
+    )
 
 
 def test_a_page_said_half_again_is_paid_once() -> None:

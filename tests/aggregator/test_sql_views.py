@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sql_world import MOMENT_MS, WEI, SqlWorld, row_for
 
 from aggregator.sql.console import show
+from aggregator.sql.derived_views import DERIVED
 from aggregator.sql.job import Answer
 from aggregator.sql.loading import arrow_types
 from aggregator.sql.manual import view_chapter
@@ -44,7 +45,8 @@ CONTRACT = {
     "payouts": "epoch_id:B account:V asset:V cumulative:W paid:W tx_hash:V paid_at:T",
     "consents": "consent_receipt_id:V contribution_id:V source:V purpose:V items:B given_at:T",
     "exports": "dataset:V version:V export_id:V manifest_sha256:V rows:B tokens:B bytes:B price:W created_at:T",
-    "sales": "sale_id:V dataset:V version:V buyer:V price:W royalties:W fees:W tx_hash:V sold_at:T",
+    "sales": "sale_id:V dataset:V version:V buyer:V price:W royalties:W fees:W burned:W tx_hash:V sold_at:T "
+    "asset:V",
     "audits": "contribution_id:V seq:B lease_id:V node_id:V outcome:V epoch_id:B rate_ppm:B share_ppm:B value_ppm:B "
     "state:V opened_at:T",
     "truths": "contribution_id:V ordinal:B operator:V state:V lease_id:V opened_at:T",
@@ -58,6 +60,9 @@ CONTRACT = {
     "snapshots": "snapshot_id:B kind:V files:B rows:B bytes:B made_at:T",
     "erasures": "contribution_id:V seq:B reason:V state:V asked_at:T done_at:T",
     "imports": "contribution_id:V seq:B record_id:V file_sha256:V file_name:V imported_at:T",
+    "network_daily": "day:T nodes_active:B nodes_verified:B leases_over:B fetches:B bytes_wire:B "
+    "documents_accepted:B tokens_accepted:B fetches_per_document:D minted:W minted_per_document:D "
+    "minted_per_million_tokens:D sales:B sold:W royalties:W burned:W",
 }
 KINDS = {"V": "VARCHAR", "B": "BIGINT", "D": "DOUBLE", "T": "TIMESTAMP", "W": "DECIMAL(38,0)", "Y": "BOOLEAN"}
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,8 +79,9 @@ def ask_world(world: SqlWorld, statement: str) -> Answer:
 
 def test_names_and_types_are_the_contract(world: SqlWorld) -> None:
     promised = [tuple(column.split(":")) for view in CONTRACT.values() for column in view.split()]
-    assert list(VIEWS) == list(CONTRACT)
-    assert [(column.name, column.kind) for view in VIEWS.values() for column in view.columns] == [
+    views = {**VIEWS, **DERIVED}
+    assert list(views) == list(CONTRACT)
+    assert [(column.name, column.kind) for view in views.values() for column in view.columns] == [
         (name, KINDS[kind]) for name, kind in promised
     ]
     every = ", ".join([*CONTRACT, "documents"])
@@ -96,7 +102,7 @@ def test_the_manual_lists_every_view_and_column() -> None:
 
 def test_the_examples_of_the_manual_run(world: SqlWorld) -> None:
     examples = re.findall(r"```sql\n(.+?)```", (ROOT / "docs" / "sql.md").read_text(), re.DOTALL)
-    assert len(examples) == 3
+    assert len(examples) == 5
     with ThreadPoolExecutor(3) as several:
         assert all(several.map(lambda example: ask_world(world, example).columns, examples))
 
@@ -110,6 +116,85 @@ def test_amounts_times_and_freshness_are_exact(world: SqlWorld) -> None:
     assert answer.rows == [[str(3 * WEI), "2026-01-01 00:00:00.124000", "DECIMAL(38,0)", 3, "text-2 text-3"]]
     assert answer.log_seq == 3
     assert MOMENT_MS % 1000 == 123
+
+
+def test_each_day_of_the_network_is_counted_once(tmp_path: Path) -> None:
+    world, day = SqlWorld(tmp_path, rows=0), 86_400_000
+    rows = {
+        "leases": [
+            {
+                "closed_at_ms": MOMENT_MS,
+                "kind": "work",
+                "state": "answered",
+                "outcome": "fetched",
+                "bytes_wire": 70,
+            },
+            {
+                "closed_at_ms": MOMENT_MS,
+                "kind": "audit",
+                "state": "answered",
+                "outcome": "fetched",
+                "bytes_wire": 30,
+            },
+            {
+                "closed_at_ms": MOMENT_MS,
+                "kind": "work",
+                "state": "expired",
+                "outcome": "expired",
+                "bytes_wire": 0,
+            },
+            {"closed_at_ms": None, "kind": "work", "state": "leased", "outcome": None, "bytes_wire": 0},
+        ],
+        "contributions": [{"kind": "work"}, {"kind": "work"}, {"kind": "truth"}],
+        "verdicts": [
+            {"decided_at_ms": MOMENT_MS, "verdict": "accepted"},
+            {"decided_at_ms": MOMENT_MS, "verdict": "unaudited"},
+            {"decided_at_ms": MOMENT_MS, "verdict": "accepted"},  # a truth in somebody's place
+            {"decided_at_ms": MOMENT_MS + day, "verdict": "rejected"},
+        ],
+        "annotations": [{"token_count": 600}, {"token_count": 400}, {"token_count": 9}],
+        "ledger": [
+            {"created_at_ms": MOMENT_MS, "debit": "emission", "credit": "pending:a", "amount": 3 * WEI},
+            {"created_at_ms": MOMENT_MS, "debit": "pending:a", "credit": "emission", "amount": WEI},
+            {"created_at_ms": MOMENT_MS, "debit": "pending:a", "credit": "posted:a", "amount": WEI},
+        ],
+        "sales": [
+            {"sold_at_ms": MOMENT_MS + day, "price": 5, "royalties": 3, "burned": 1, "asset": "WIND"},
+            {"sold_at_ms": MOMENT_MS + day, "price": 70, "royalties": 49, "burned": 0, "asset": "USDC"},
+        ],
+    }
+    state = State.open(world.url)
+    with state.write() as connection:
+        for name, several in rows.items():
+            table = tables.metadata.tables[name]
+            for number, given in enumerate(several, 1):
+                connection.execute(sa.insert(table).values(row_for(table, number, **given)))
+    state.close()
+    answer = ask_world(world, "SELECT * FROM network_daily")
+    second, first = (dict(zip(answer.columns, row, strict=True)) for row in answer.rows)
+    assert first == {
+        "day": "2026-01-01 00:00:00",
+        "nodes_active": 1,
+        "nodes_verified": 1,
+        "leases_over": 2,
+        "fetches": 2,
+        "bytes_wire": 100,
+        "documents_accepted": 2,
+        "tokens_accepted": 1_000,
+        "fetches_per_document": 1.0,
+        "minted": str(2 * WEI),
+        "minted_per_document": pytest.approx(WEI),
+        "minted_per_million_tokens": pytest.approx(2_000 * WEI),
+        "sales": 0,
+        "sold": "0",
+        "royalties": "0",
+        "burned": "0",
+    }
+    sums = [second[name] for name in ("day", "sales", "sold", "royalties", "burned")]
+    assert sums == ["2026-01-02 00:00:00", 2, "5", "3", "1"]
+    assert (second["documents_accepted"], second["fetches_per_document"]) == (0, None)
+    joined = "SELECT d.day, n.role FROM network_daily d LEFT JOIN nodes n ON true WHERE d.sales > 0"
+    assert ask_world(world, joined).rows == [["2026-01-02 00:00:00", None]]
 
 
 def test_what_a_type_cannot_hold_is_null_for_times_and_fails_for_amounts(tmp_path: Path) -> None:

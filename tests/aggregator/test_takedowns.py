@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.assignment.frontier import add_urls
-from aggregator.assignment.withheld import WithheldHosts, withheld_hosts
+from aggregator.assignment.pacing import leave_alone, paused_among
+from aggregator.assignment.withheld import WithheldHosts
+from aggregator.host_figures import host_figures
 from aggregator.publish.sellable import sellable
 from aggregator.takedowns import PURPOSE, Takedowns, host_named, token_of
 from aggregator.verification.drawing.audit_epochs import end_epoch
@@ -20,8 +22,10 @@ from storage.host_tables import host_orders
 from storage.lake_tables import erasures
 from storage.tables import contributions, frontier
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.limits import HOST_WITHHELD_UNTIL_MS
 from windrow_protocol.messages import LeaseRequest
 from windrow_protocol.signing import verify
+from windrow_protocol.trust_rules import DAY_MS
 
 TEXT = "A page of some length that says something of its own, number {0}. " * 12
 
@@ -54,6 +58,19 @@ async def handed_in(world: World) -> None:
     await node.submit(
         world.doors.submissions, [node.contribution(each, texts(world)[each.url]) for each in leases]
     )
+
+
+def known(world: World, *urls: str) -> None:
+    with world.house.state.write() as connection:
+        add_urls(connection, [(url, "http") for url in urls], world.house.now_ms())
+
+
+def states(world: World) -> dict[str, set[str]]:
+    """Return the states of each host's pages."""
+    with world.house.state.read() as connection:
+        rows = connection.execute(sa.select(frontier.c.host_key, frontier.c.state)).all()
+    hosts = {key.split("://")[1].split(":")[0] for key, _ in rows}
+    return {host: {state for key, state in rows if f"://{host}:" in key} for host in hosts}
 
 
 def closed(world: World) -> None:
@@ -204,9 +221,87 @@ def test_an_order_covers_its_host_and_below_and_nothing_else(
 
 
 async def test_pages_of_several_hosts_below_one_go_together(world: World) -> None:
-    assert order(world, "example", subdomains=True)["pages"] == 6
+    known(world, "http://a.h0.example/", "https://a.b.h0.example:8443/", "http://ah0.example/")
+    assert order(world, "h0.example", subdomains=True)["pages"] == 4
+    assert {each.url.split("/")[2] for each in await world.take(await world.node(), 10)} == {
+        "h1.example",
+        "h2.example",
+        "ah0.example",
+    }
+
+
+@pytest.mark.parametrize("host", ["example", "co.uk", "github.io", "org:8080"])
+def test_hosts_of_many_owners_are_not_taken_down_together(tmp_path: Path, host: str) -> None:
+    with pytest.raises(WindrowError) as refused:
+        order(World(tmp_path), host, subdomains=True)
+    assert refused.value.code == "public_suffix"
+
+
+async def test_a_lease_that_lapses_opens_no_page_of_it(world: World) -> None:
+    node = await world.node()
+    assert any("h0.example" in each.url for each in await world.take(node, 10))
+    assert order(world)["pages"] == 2, "the leased ones too"
+    world.clock.ahead_ms += DAY_MS
+    world.pipeline.housekeeping()
+    assert states(world)["h0.example"] == {"withheld"}
+    assert states(world)["h1.example"] == {"open"}
+
+
+async def test_a_release_leaves_other_hosts_as_they_are(world: World) -> None:
+    known(world, "http://a.h0.example/")
+    order(world, "h0.example")
+    order(world, "h0.example", subdomains=True)
+    order(world, "a.h0.example")
+    until_ms = world.house.now_ms() + 3_000_000
+    with world.house.state.write() as connection:
+        leave_alone(connection, {"h1.example"}, until_ms)  # as after a Retry-After
+    assert takedowns(world).release("h0.example", "asked")["pages"] == 2
     with world.house.state.read() as connection:
-        states = set(connection.execute(sa.select(frontier.c.state)).scalars())
-        assert withheld_hosts(connection).covers("https://deep.h0.example/x")
-    assert states == {"withheld"}
-    assert await world.take(await world.node(), 10) == []
+        paused = paused_among(connection, {"h0.example", "a.h0.example", "h1.example"}, world.house.now_ms())
+    assert paused == {"h1.example": until_ms, "a.h0.example": HOST_WITHHELD_UNTIL_MS}
+    assert states(world)["a.h0.example"] == {"withheld"}, "an order of its own holds it"
+
+
+async def test_more_orders_than_an_expression_has_terms(world: World) -> None:
+    await handed_in(world)
+    await world.settle(texts(world))
+    closed(world)
+    with world.house.state.write() as connection:
+        rows = [
+            {
+                "host": f"x{n}.example",
+                "event": "takedown",
+                "subdomains": True,
+                "at_ms": 1,
+                "proof": "",
+                "reason": "",
+            }
+            for n in range(1_200)
+        ]
+        connection.execute(sa.insert(host_orders), rows)
+    order(world)
+    world.pipeline.housekeeping()
+    assert {url.split("/")[2] for url in on_sale(world)} == {"h1.example", "h2.example"}
+    assert takedowns(world).sweep() == 2
+
+
+def test_figures_of_a_host_go_through_no_table(tmp_path: Path) -> None:
+    house, asked = World(tmp_path).house, list[str]()
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        asked.append(statement)
+
+    with house.state.read() as connection:
+        sa.event.listen(connection.engine, "before_cursor_execute", note)
+        host_figures(connection, "h0.example", house.now_ms())
+        sa.event.remove(connection.engine, "before_cursor_execute", note)
+        of_pages = [each for each in asked if "frontier" in each]
+        plans = [
+            str(row.detail)
+            for each in of_pages
+            for row in connection.exec_driver_sql(
+                f"EXPLAIN QUERY PLAN {each}", tuple(0 for _ in range(each.count("?")))
+            )
+        ]
+    assert of_pages
+    assert not any("SCAN frontier" in each or "SCAN leases" in each for each in plans), plans

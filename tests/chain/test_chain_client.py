@@ -40,10 +40,13 @@ def test_the_whole_road_on_two_different_evms(any_node: str) -> None:
     client.deploy(OWNER, terms("whole road", TIMELOCK_S))
     tree = tree_of(5 * COIN, 7 * COIN, 1)
     client.token.mint(OWNER, BUYER.address, PRICE_WEI)
-    client.market.list_export(OWNER, "web_text/1", MANIFEST, PRICE_WEI, 8_000)
+    client.market.list_export(OWNER, "web_text/1", MANIFEST, PRICE_WEI, 8_000, 500)
     bought = client.market.buy(BUYER, "web_text/1")
     assert bought.royalties_wei == client.token.balance_of(client.distributor.address)
-    assert bought.royalties_wei + bought.fees_wei == PRICE_WEI
+    assert bought.royalties_wei + bought.fees_wei + bought.burned_wei == PRICE_WEI
+    assert bought.burned_wei == PRICE_WEI // 20
+    minted, burned = client.token.minted_and_burned(client.deployment.block, client.head())
+    assert (burned, minted - burned) == (bought.burned_wei, client.token.total_supply())
     proposed_at_s = client.time_s()
     assert client.distributor.shortfall(tree.total) == tree.total - bought.royalties_wei
     settle(client, tree)

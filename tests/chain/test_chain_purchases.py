@@ -29,6 +29,10 @@ def test_purchase_is_found_instead_of_repeated(client: ChainClient) -> None:
     assert offer is None
     other_terms = refused(lambda: client.market.list_export(OWNER, "found/1", MANIFEST, 1, 8_000))
     assert other_terms.facts["reverted"] == "AlreadyListed"
+    sends_nothing(client, lambda: client.market.list_export(OWNER, "found/1", MANIFEST, PRICE_WEI, 1, 9_000))
+    offered = client.market.listing("found/1")
+    assert offered is not None
+    assert (offered.royalty_bps, offered.burn_bps) == (8_000, 0), "an offer keeps its shares"
     first = client.market.buy(BUYER, "found/1")
     assert first == Purchase(
         sale_id=first.sale_id,
@@ -38,6 +42,7 @@ def test_purchase_is_found_instead_of_repeated(client: ChainClient) -> None:
         price_wei=PRICE_WEI,
         royalties_wei=PRICE_WEI * 8 // 10,
         fees_wei=PRICE_WEI - PRICE_WEI * 8 // 10,
+        burned_wei=0,
         tx=first.tx,
         block=first.block,
     )

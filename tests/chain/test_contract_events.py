@@ -25,6 +25,7 @@ from windrow_protocol.merkle import MerkleTree
 
 EXPORT, MANIFEST, TERMS = b"\xe1" * 32, b"\xaa" * 32, b"\x77" * 32
 PRICE, ROYALTIES, DAY_S = 1_001, 800, 86_400
+BURNED = PRICE * 500 // 10_000
 NOBODY = "0x" + "00" * 20
 
 
@@ -53,7 +54,7 @@ def said(sent: Sent, contract: Contract) -> list[tuple[Any, ...]]:
 def market(house: House) -> House:
     house.lab.send(OWNER, house.token, "mint", BUYER, 10 * PRICE)
     house.lab.send(BUYER, house.token, "approve", house.market.address, 10 * PRICE)
-    house.lab.send(OWNER, house.market, "list", EXPORT, MANIFEST, PRICE, 8_000)
+    house.lab.send(OWNER, house.market, "list", EXPORT, MANIFEST, PRICE, 8_000, 500)
     return house
 
 
@@ -61,7 +62,9 @@ def test_offers_and_roles(house: House) -> None:
     def told(*call: Any) -> list[tuple[Any, ...]]:
         return said(house.lab.send(OWNER, house.market, *call), house.market)
 
-    assert told("list", EXPORT, MANIFEST, PRICE, 8_000) == [("Listed", EXPORT, MANIFEST, PRICE, 8_000)]
+    assert told("list", EXPORT, MANIFEST, PRICE, 8_000, 500) == [
+        ("Listed", EXPORT, MANIFEST, PRICE, 8_000, 500)
+    ]
     assert told("setOpen", EXPORT, False) == [("ListingChanged", EXPORT, False)]
     assert told("setTreasury", BUYER) == [("TreasuryChanged", TREASURY.lower(), BUYER.lower())]
     assert told("setSettler", NOBODY) == [("SettlerChanged", OWNER.lower(), NOBODY)]
@@ -71,7 +74,17 @@ def test_a_purchase_and_an_order_that_is_settled_and_one_that_is_given_back(mark
     lab, place, buyer = market.lab, market.market, BUYER.lower()
 
     def sold(number: int) -> tuple[Any, ...]:
-        return ("Purchased", number, buyer, EXPORT, MANIFEST, PRICE, ROYALTIES, PRICE - ROYALTIES)
+        return (
+            "Purchased",
+            number,
+            buyer,
+            EXPORT,
+            MANIFEST,
+            PRICE,
+            ROYALTIES,
+            PRICE - ROYALTIES - BURNED,
+            BURNED,
+        )
 
     def ordered(number: int) -> tuple[Any, ...]:
         return ("Ordered", number, buyer, EXPORT, MANIFEST, PRICE, TERMS, lab.now_s + DAY_S)

@@ -26,7 +26,9 @@ from hypothesis import strategies as st
 from chain.typed_data import Authorization, TokenDomain, cancel_authorization, transfer_authorization
 
 EXPORT, MANIFEST, TERMS, NONCE = b"\xe1" * 32, b"\xaa" * 32, b"\x77" * 32, b"\x51" * 32
-PRICE, ROYALTIES = 1_000_001, 800_000
+PRICE, ROYALTIES, BURN_BPS = 1_000_001, 800_000, 1_500
+BURNED = PRICE * BURN_BPS // 10_000
+FEES = PRICE - ROYALTIES - BURNED
 DAY_S = 86_400
 TRANSFER = "transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,bytes)"
 CANCEL = "cancelAuthorization(address,bytes32,bytes)"
@@ -34,7 +36,7 @@ CANCEL = "cancelAuthorization(address,bytes32,bytes)"
 
 @pytest.fixture
 def market(house: House) -> House:
-    house.lab.send(OWNER, house.market, "list", EXPORT, MANIFEST, PRICE, 8_000)
+    house.lab.send(OWNER, house.market, "list", EXPORT, MANIFEST, PRICE, 8_000, BURN_BPS)
     for buyer in (BUYER, STRANGER):
         house.lab.send(OWNER, house.token, "mint", buyer, 10 * PRICE)
         house.lab.send(buyer, house.token, "approve", house.market.address, 10 * PRICE)
@@ -50,6 +52,10 @@ def balances(market: House) -> tuple[int, ...]:
     return tuple(market.balance(place) for place in places)
 
 
+def supply(market: House) -> int:
+    return int(market.lab.read(market.token, "totalSupply"))
+
+
 def refused(market: House, reason: str, sender: str, function: str, *arguments: Any) -> None:
     before = balances(market)
     with pytest.raises(RevertedError, match=reason):
@@ -60,6 +66,7 @@ def refused(market: House, reason: str, sender: str, function: str, *arguments: 
 def test_the_price_of_an_order_waits_in_the_market(market: House) -> None:
     order = ordered(market)
     assert balances(market) == (9 * PRICE, PRICE, 0, 0)
+    assert supply(market) == 20 * PRICE, "nothing is burned of what may go back"
     assert market.lab.read(market.market, "heldTotal") == PRICE
     buyer, until_s, export, terms, price = market.lab.read(market.market, "orders", order)
     assert (buyer.lower(), export, terms, price) == (BUYER.lower(), EXPORT, TERMS, PRICE)
@@ -69,22 +76,19 @@ def test_the_price_of_an_order_waits_in_the_market(market: House) -> None:
 @pytest.mark.parametrize("sender", [OWNER, BUYER])
 def test_a_settled_order_is_a_sale_like_any_other(market: House, sender: str) -> None:
     sent = market.lab.send(sender, market.market, "settle", ordered(market))
-    topic = event_topic("Purchased(uint256,address,bytes32,bytes32,uint256,uint256,uint256)")
+    topic = event_topic("Purchased(uint256,address,bytes32,bytes32,uint256,uint256,uint256,uint256)")
     event = next(e for e in sent.events if e.topics[0] == topic)
     assert event.topics[2][12:].hex() == BUYER[2:].lower()
-    assert decoded(event, "bytes32", "uint256", "uint256", "uint256") == (
-        MANIFEST,
-        PRICE,
-        ROYALTIES,
-        PRICE - ROYALTIES,
-    )
-    assert balances(market) == (9 * PRICE, 0, ROYALTIES, PRICE - ROYALTIES)
+    assert decoded(event, "bytes32", *["uint256"] * 4) == (MANIFEST, PRICE, ROYALTIES, FEES, BURNED)
+    assert balances(market) == (9 * PRICE, 0, ROYALTIES, FEES)
     assert market.lab.read(market.market, "heldTotal") == 0
+    assert supply(market) == 20 * PRICE - BURNED
 
 
 def test_a_refund_gives_back_exactly_the_price(market: House) -> None:
     market.lab.send(OWNER, market.market, "refund", ordered(market))
     assert balances(market) == (10 * PRICE, 0, 0, 0)
+    assert supply(market) == 20 * PRICE, "what was no sale burns nothing"
     assert market.lab.read(market.market, "saleCount") == 0
 
 
@@ -137,13 +141,13 @@ def test_a_token_that_keeps_a_part_cannot_be_ordered_with() -> None:
         distributor,
         lab.create("DatasetMarket", token.address, distributor.address, TREASURY, OWNER),
     )
-    lab.send(OWNER, market.market, "list", EXPORT, MANIFEST, 100, 5_000)
+    lab.send(OWNER, market.market, "list", EXPORT, MANIFEST, 100, 5_000, 0)
     lab.send(OWNER, token, "mint", BUYER, 100)
     lab.send(BUYER, token, "approve", market.market.address, 100)
     refused(market, "WrongAmountReceived", BUYER, "order", EXPORT, TERMS)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.sampled_from(["order", "settle", "refund", "buy", "day"]), min_size=3, max_size=14))
 def test_the_market_holds_what_its_open_orders_hold_and_nothing_else(market: House, steps: list[str]) -> None:
     with market.lab.undone():
@@ -166,7 +170,9 @@ def test_the_market_holds_what_its_open_orders_hold_and_nothing_else(market: Hou
                     waiting.pop(0)
             held = market.balance(market.market.address)
             assert held == market.lab.read(market.market, "heldTotal") == PRICE * len(waiting)
-        assert sum(balances(market)) == 10 * PRICE
+        sales = market.lab.read(market.market, "saleCount")
+        assert sum(balances(market)) == 10 * PRICE - sales * BURNED
+        assert supply(market) == 20 * PRICE - sales * BURNED, "what waits or went back burned nothing"
 
 
 # --- transfers signed as x402 clients sign them --------------------------------------------------------------------
@@ -190,7 +196,7 @@ def test_a_signed_transfer_becomes_a_sale_of_its_signer(market: House, payer: Lo
     market.lab.send(OWNER, market.token, "mint", payer.address, PRICE)
     signed = transfer(market, payer)
     market.lab.send(OWNER, market.market, "buyWithTransfer", payer.address, EXPORT, *signed)
-    assert balances(market)[1:] == (0, ROYALTIES, PRICE - ROYALTIES)
+    assert balances(market)[1:] == (0, ROYALTIES, FEES)
     assert market.balance(payer.address) == 0
     refused(market, "PaymentUsed", OWNER, "buyWithTransfer", payer.address, EXPORT, *signed)
 

@@ -111,6 +111,24 @@ async def test_a_page_that_kills_every_child_is_left_unanswered_and_the_others_a
     assert site.hits.count("/deadly") == 2
 
 
+async def test_a_new_name_is_carried_from_the_next_lease_on(open_engine: Opening) -> None:
+    """What was being fetched under the name before ends under it; each page and its robots.txt say one name."""
+    seen: dict[str, str] = {}
+
+    async def renaming(request: web.Request) -> web.StreamResponse:
+        seen[request.path] = request.headers["User-Agent"]
+        if request.path == "/0":
+            engine.name_to_sites("WindrowBot/0.1 (+https://moved.example/)")
+        return await prose(request)
+
+    async with serve(renaming) as site, open_engine(site) as engine:
+        before = engine.user_agent
+        results = [result async for result in engine.crawl([lease(f"{site.base}/0")])]
+        results += [result async for result in engine.crawl([lease(f"{site.base}/1")])]
+    assert [result.outcome for result in results] == [Outcome.FETCHED] * 2
+    assert (seen["/0"], seen["/1"]) == (before, "WindrowBot/0.1 (+https://moved.example/)")
+
+
 async def test_a_child_that_hangs_is_ended(open_engine: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crawl, "CHILD_SILENT_S_MAX", 8.0)
     engine_box: list[CrawlEngine] = []

@@ -32,7 +32,7 @@ def epoch_jws(
     purpose: str = "epoch",
     network: str = NETWORK,
 ) -> str:
-    content = {"epoch_id": epoch_id, "root": root}
+    content = {"epoch_id": epoch_id, "asset": "WIND", "root": root}
     return sign(key, network=network, purpose=purpose, subject=str(epoch_id), now_ms=NOW_MS, content=content)
 
 

@@ -11,8 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from real_data import real_data
+from resiliparse.parse.html import HTMLTree
 
-from contributor_node.extract import Extracted, bounded, extract, extract_markup, is_text, media_type
+from contributor_node.extract import (
+    NESTING_MAX,
+    Extracted,
+    bounded,
+    extract,
+    extract_markup,
+    is_text,
+    media_type,
+    too_deep,
+)
 from windrow_protocol.limits import TEXT_BYTES_MAX, TITLE_CHARS_MAX
 
 WORDS = "Mown grass is raked together to dry. " * 12
@@ -151,6 +161,7 @@ def test_titles_are_bounded() -> None:
 
 HOSTILE = {
     "deep nesting": "<div>" * 50_000 + "x" + "</div>" * 50_000,
+    "deep between end tags": "<div></i>" * 50_000,
     "endless attribute": f'<p class="{"a" * 3_000_000}">x</p>',
     "many attributes": "<p " + " ".join(f"a{n}=1" for n in range(5_000)) + ">x</p>",
     "unclosed": "<table><tr><td><a href=" * 5_000,
@@ -160,6 +171,22 @@ HOSTILE = {
     "titles": "<meta property=og:title " * 20_000,
     "surrogates": "<p>&#xD800;&#x110000;&#0;</p>",
 }
+
+
+@pytest.mark.parametrize(
+    ("markup", "deep"),
+    [
+        ("<div>" * (NESTING_MAX - 1) + "x", False),
+        ("<div>" * (NESTING_MAX + 1) + "x", True),
+        ("<div>x</div>" * 5_000, False),
+        ("<p>a<br><img>" * 5_000 + "<script>" + "'<div>'" * 5_000 + "</script>", False),
+        ("</i>" * 5_000 + "<div>" * 2_000 + "x", True),  # end tags of nothing, which a count would take off
+        ("<div></i>" * 2_000 + "x", True),
+        ("<div><br></p></b>" * 2_000 + "</div>" * 2_000, True),
+    ],
+)
+def test_no_end_tags_hide_how_deep_a_page_nests(markup: str, deep: bool) -> None:
+    assert too_deep(HTMLTree.parse(f"<html><body>{markup}")) is deep
 
 
 @pytest.mark.parametrize("markup", HOSTILE.values(), ids=HOSTILE)

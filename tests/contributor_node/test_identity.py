@@ -56,6 +56,22 @@ def test_the_first_coordinator_is_pinned_and_another_key_or_network_refused(tmp_
     assert read_pin(tmp_path) == pin
 
 
+def test_the_page_for_publishers_is_kept_as_it_was_said_last(tmp_path: Path) -> None:
+    for url in ("", "https://a.example/publishers", "https://b.example/publishers", ""):
+        assert pin_coordinator(tmp_path, "http://a", "net", ONE, url).publishers_url == url
+        kept = read_pin(tmp_path)
+        assert kept is not None
+        assert (kept.coordinator_id, kept.publishers_url) == (ONE, url)
+    before = b'{"coordinator":"http://a","network":"net","coordinator_id":"%s"}' % ONE.encode()
+    (tmp_path / PIN_FILE).write_bytes(before)
+    assert pin_coordinator(tmp_path, "http://a", "net", ONE).publishers_url == "", (
+        "a pin of an earlier release"
+    )
+    (tmp_path / PIN_FILE).write_bytes(before[:-1] + b',"publishers_url":"https://a.example/\\r\\nCookie: b"}')
+    with pytest.raises(WindrowError, match="bad_config"):
+        read_pin(tmp_path)
+
+
 def test_a_damaged_pin_trusts_nobody(tmp_path: Path) -> None:
     (tmp_path / PIN_FILE).write_text("{}")
     with pytest.raises(WindrowError, match="bad_config"):

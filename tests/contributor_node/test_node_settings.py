@@ -66,8 +66,6 @@ BAD = [
     ("coordinator", "http://a.example:99999", "Port"),
     ("payout", "0x12", "0x address with a correct checksum"),
     ("payout", PAYOUT.replace("5aAe", "5aae"), "0x address with a correct checksum"),
-    ("contact", "two words", "matching regex"),
-    ("contact", "a\r\nCookie: b", "matching regex"),
     ("region", "x" * 33, "32"),
     ("renders", "telnet", "telnet"),
     ("renders", "", "name `http`, `browser` or both"),

@@ -18,12 +18,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from node_world import NETWORK, PAYOUT, Coordinator, client_of, coordinator, until
 
-from contributor_node import coordinator_client
+from contributor_node import coordinator_client, work_cycle
 from contributor_node.budget import Budget, Caps, OwnerRules
 from contributor_node.coordinator_client import CoordinatorClient
 from contributor_node.crawl import CrawlEngine, CrawlSettings
 from contributor_node.crawl_wire import CrawlResult
 from contributor_node.line_log import LineLog, read_rows
+from contributor_node.node_facts import who_is
 from contributor_node.outbox import Outbox
 from contributor_node.settings import NodeSettings
 from contributor_node.status import read_status
@@ -282,6 +283,54 @@ async def test_nonsense_from_the_coordinator_ends_nothing(world: World, pattern:
         await until(lambda: world.outbox.counts().get("fetched") == 1, "the receipt")
         asked = len(world.house.asked)
         await until(lambda: "/v1/leases" in world.house.asked[asked:], "the next question for work")
+
+
+def _saying(world: World, url: str) -> Any:
+    real = world.house.doors.network
+
+    async def network(request: Request) -> Response:
+        return json_response({**msgspec.json.decode((await real(request)).body), "publishers_url": url})
+
+    return network
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example/\r\nCookie: b",
+        "https://a.example/\n",
+        "https://a.example/) Mozilla/5.0 (",
+        "x" * 99_999,
+    ],
+)
+async def test_no_coordinator_writes_into_the_requests_of_its_nodes(world: World, url: str) -> None:
+    await world.taken(1)
+    await world.lie("/v1/network", _saying(world, url))
+    asked = len(world.house.asked)
+    async with Running(world):
+        await until(lambda: "[bad_coordinator_answer]" in world.last_error(), "the complaint")
+        assert "publishers_url" in world.last_error()
+        assert world.engine.user_agent == "T/1", "nothing of it was taken over"
+        assert set(world.house.asked[asked:]) == {"/v1/network"}, "nobody works for who says such things"
+        await world.tell_the_truth()
+        await until(lambda: world.outbox.counts().get("fetched") == 1, "the receipt")
+
+
+async def test_all_nodes_name_the_page_that_the_network_publishes_and_follow_when_it_moves(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work_cycle, "MEET_EVERY_S", 0.2)
+    for url in ("https://one.example/publishers", "https://two.example/publishers"):
+        await world.lie("/v1/network", _saying(world, url))
+        async with Running(world):
+            await until(lambda url=url: url in world.engine.user_agent, "the page")
+            assert who_is(NodeSettings(home=str(world.home))).user_agent == world.engine.user_agent
+            await world.lie("/v1/network", _saying(world, "https://moved.example/"))
+            await until(lambda: "moved.example" in world.engine.user_agent, "the page it moved to")
+            assert world.engine.user_agent == "WindrowBot/0.1 (+https://moved.example/)"
+    await world.tell_the_truth()
+    async with Running(world):
+        await until(lambda: "names no page" in world.engine.user_agent, "the name without a page")
 
 
 async def test_without_work_it_asks_once_a_poll_and_never_faster(world: World) -> None:

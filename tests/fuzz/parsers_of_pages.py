@@ -16,6 +16,7 @@ from contributor_node.extract import extract
 from contributor_node.robots import ROBOTS_TOKEN
 from extension_bridge.redaction import check_redacted, check_url, redact, redact_url
 from windrow_protocol.content import normalise_text, shingle_hashes, words
+from windrow_protocol.domains import registrable_domain
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import ROBOTS_CACHE_S, TEXT_BYTES_MAX, TITLE_CHARS_MAX, URL_CHARS_MAX
 from windrow_protocol.optout import denying_signals, optout_signals, signal_from_text
@@ -25,7 +26,6 @@ from windrow_protocol.urls import (
     canonical_url,
     canonical_url_with_rules,
     host_key,
-    registrable_domain,
     url_sha256,
     whatwg_href,
 )

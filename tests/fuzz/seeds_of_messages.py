@@ -306,7 +306,7 @@ def proofs() -> list[bytes]:
         "purpose": "epoch",
         "subject": "1",
         "issued_at_ms": NOW_MS,
-        "content": {"root": "0x" + HEX64},
+        "content": {"asset": "WIND", "root": "0x" + HEX64},
     }
     answer = {
         "epoch_id": 1,
@@ -323,7 +323,7 @@ def proofs() -> list[bytes]:
         {**answer, "epoch_id": "٣"},
         {**answer, "account": 5},
     ]
-    says = {**statement, "content": {"root": tree.root}}
+    says = {**statement, "content": {"asset": "WIND", "root": tree.root}}
     good = {**answer, "proof": tree.proof(PAYOUT), "statement": says}
     return [_json(each) for each in (good, answer, *odd)] + [b"[]", b"{}"]
 

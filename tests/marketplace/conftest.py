@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from market_world import (
+    BURN_BPS,
     BUYER,
     CHAIN_ID,
     OPERATOR,
@@ -68,7 +69,7 @@ def market(rpc_url: str, servers: ServerThread, tmp_path_factory: pytest.TempPat
     for key in (BUYER, STRANGER):
         chain.token.mint(OPERATOR, key.address, 100 * 10**18)
     export = publish(world.house, RECIPES, "web_text")
-    assert list_on_chain(world.house, chain, OPERATOR, ROYALTY_BPS) == [export.export_id]
+    assert list_on_chain(world.house, chain, OPERATOR, ROYALTY_BPS, BURN_BPS) == [export.export_id]
 
     async def chain_getter() -> ChainClient:
         return chain

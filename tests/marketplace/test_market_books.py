@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -12,11 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
-from market_world import Bought, Market
+from market_world import BURN_BPS, Bought, Market
 
+from rewards.ledger import balance_of
+from rewards.supply import supply_differences
 from storage.tables import ledger
 from windrow.ledger_report import recompute_epoch, verify_books
 from windrow.verification import verify_row
+from windrow_protocol.economics import sha256_of
 from windrow_protocol.errors import WindrowError
 
 
@@ -35,8 +39,45 @@ def test_without_a_chain_that_is_not_checked_and_nothing_else_changes(market: Ma
     assert report["ok"]
     assert [check["name"] for check in report["checks"] if check["state"] == "not_checked"] == [
         "sales",
+        "supply",
         "chain",
     ]
+
+
+def test_the_supply_is_what_was_minted_less_what_sales_burned(market: Market, bought: Bought) -> None:
+    token, burned = market.chain.token, int(bought.receipt.burned)
+    with market.house.state.read() as connection:
+        by_sales = balance_of(connection, "burned")
+    assert by_sales >= burned == market.export.price * BURN_BPS // 10_000 > 0
+    minted, gone = token.minted_and_burned(market.chain.deployment.block, market.chain.head())
+    assert (gone, token.total_supply()) == (by_sales, minted - by_sales)
+    assert supply_differences(market.house, market.chain) == []
+    assert verify_books(market.house, market.chain)["assets"]["WIND"]["burned"] == str(by_sales)
+
+
+def test_a_burn_that_the_chain_does_not_have_is_named(market: Market, bought: Bought) -> None:
+    with market.house.state.write() as connection:
+        burned = sa.select(ledger.c.entry_seq, ledger.c.amount).where(ledger.c.reason == "sale_burned")
+        seq, before = connection.execute(burned.order_by(ledger.c.entry_seq).limit(1)).one()
+        change = sa.update(ledger).where(ledger.c.entry_seq == seq)
+        connection.execute(change.values(amount=before + 1))
+    try:
+        (said,) = supply_differences(market.house, market.chain)
+    finally:
+        with market.house.state.write() as connection:
+            connection.execute(change.values(amount=before))
+    assert "the chain burned" in said
+
+
+def test_who_owns_every_row_still_loses_what_is_burned_and_the_fees(market: Market, bought: Bought) -> None:
+    """Wash buying, at its best for the buyer: all royalties of the sale come back to the one who paid."""
+    receipt = bought.receipt
+    with market.house.state.read() as connection:
+        of_sale = sa.select(ledger).where(ledger.c.cause == receipt.sale_id)
+        entries = connection.execute(of_sale).all()
+    assert not any(entry.debit == "emission" for entry in entries), "nothing is minted for a sale"
+    back = sum(entry.amount for entry in entries if entry.credit.startswith("posted:"))
+    assert int(receipt.price) - back >= int(receipt.burned) + int(receipt.fees) > 0
 
 
 def test_a_changed_entry_is_named(market: Market, bought: Bought) -> None:
@@ -60,9 +101,28 @@ def test_an_epoch_is_rebuilt_from_its_published_log_alone(bought: Bought, tmp_pa
     found = recompute_epoch(bought.folder / "proofs" / "1")
     header = json.loads((bought.folder / "proofs" / "1" / "epoch.json").read_bytes())
     assert (found["ok"], found["root"], found["total_wei"]) == (True, header["root"], header["total_wei"])
+    assert found["prices"] == "passed"
     shutil.copytree(bought.folder / "proofs" / "1", tmp_path / "1")
     (tmp_path / "1" / "epoch.json").write_text(json.dumps({**header, "root": "0x" + "0" * 64}))
     assert "the header says" in recompute_epoch(tmp_path / "1")["detail"]
+    terms = tmp_path / "1" / "economics.json"
+    as_published = terms.read_bytes()
+    terms.write_bytes(as_published.replace(b'"fetch_fee_wei": "5', b'"fetch_fee_wei": "6'))
+    with pytest.raises(WindrowError, match=r"economics\.json was changed"):
+        recompute_epoch(tmp_path / "1")
+    dearer = json.loads(as_published)
+    for each in dearer["terms"]:
+        each["parameters"]["fetch_fee_wei"] = "1"
+        each["sha256"] = sha256_of(each["parameters"])
+    terms.write_text(json.dumps(dearer))
+    bent = {**header, "economics_sha256": hashlib.sha256(terms.read_bytes()).hexdigest()}
+    (tmp_path / "1" / "epoch.json").write_text(json.dumps(bent))
+    found = recompute_epoch(tmp_path / "1")
+    assert (found["ok"], found["prices"]) == (False, "failed")
+    assert "the terms of version 3 say 1" in found["detail"]
+    older = {name: value for name, value in header.items() if name != "economics_sha256"}
+    (tmp_path / "1" / "epoch.json").write_text(json.dumps(older))
+    assert recompute_epoch(tmp_path / "1")["prices"] == "not_checked"
     log = tmp_path / "1" / "ledger.ndjson"
     log.write_text(log.read_text().replace('"amount":"', '"amount":"1', 1))
     with pytest.raises(WindrowError) as refusal:

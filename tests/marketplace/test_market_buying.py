@@ -13,7 +13,17 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 import sqlalchemy as sa
-from market_world import BUYER, OPERATOR, ROYALTY_BPS, STRANGER, TREASURY, Bought, Market, ServerThread
+from market_world import (
+    BURN_BPS,
+    BUYER,
+    OPERATOR,
+    ROYALTY_BPS,
+    STRANGER,
+    TREASURY,
+    Bought,
+    Market,
+    ServerThread,
+)
 
 from marketplace.client import MarketClient, Quote
 from marketplace.delivery import Delivery
@@ -64,7 +74,9 @@ def test_what_arrives_is_what_was_published(market: Market, bought: Bought) -> N
     assert market.export.path is not None
     assert files_of(bought.folder) == files_of(market.export.path)
     receipt = bought.receipt
-    assert int(receipt.royalties) + int(receipt.fees) == int(receipt.price) == market.export.price
+    parts = (int(receipt.royalties), int(receipt.fees), int(receipt.burned))
+    assert sum(parts) == int(receipt.price) == market.export.price
+    assert parts[2] == market.export.price * BURN_BPS // 10_000
     assert int(receipt.royalties) == market.export.price * ROYALTY_BPS // 10_000
     assert msgspec.json.decode((bought.folder / "purchase.json").read_bytes())["tx_hash"] == receipt.tx_hash
     assert market.chain.token.balance_of(TREASURY) >= int(receipt.fees)
@@ -75,7 +87,7 @@ def test_the_sale_is_written_once_however_often_the_chain_is_read(market: Market
     (row,) = [row for row in rows_of_sales(market) if row.buyer == BUYER.address]
     assert (row.sale_id, row.tx_hash) == (bought.receipt.sale_id, bought.receipt.tx_hash)
     assert (row.dataset, row.version, row.price) == ("web_text", "0.1.0", market.export.price)
-    assert row.royalties + row.fees == row.price
+    assert row.royalties + row.fees + row.burned == row.price
     with market.house.state.write() as connection:
         connection.execute(sa.text("UPDATE cursors SET position = 0 WHERE name LIKE 'market/%'"))
     assert record_purchases(market.house, market.chain) == []
@@ -83,11 +95,13 @@ def test_the_sale_is_written_once_however_often_the_chain_is_read(market: Market
 
 
 def test_listing_again_changes_nothing_and_mends_a_lost_mark(market: Market) -> None:
-    assert list_on_chain(market.house, market.chain, OPERATOR, ROYALTY_BPS) == []
+    assert list_on_chain(market.house, market.chain, OPERATOR, ROYALTY_BPS, BURN_BPS) == []
     with market.house.state.write() as connection:
         connection.execute(sa.text("UPDATE exports SET listed = false"))
     head = market.chain.head()
-    assert list_on_chain(market.house, market.chain, OPERATOR, ROYALTY_BPS) == [market.export.export_id]
+    assert list_on_chain(market.house, market.chain, OPERATOR, ROYALTY_BPS, BURN_BPS) == [
+        market.export.export_id
+    ]
     assert market.chain.head() == head  # nothing was sent: the chain had it
     assert market.client().quote("web_text").listed
 

@@ -21,20 +21,27 @@ from x402.mechanisms.evm.exact import ExactEvmScheme
 from aggregator.publish import Export, publish
 from chain.client import ChainClient
 from chain.deploy import DeployTerms
-from chain.keys import key_from_hex
+from chain.keys import key_from_hex, load_or_make_key
 from chain.relayer import Relayer
 from marketplace.acceptance import JudgementRequest, finish_orders, judge_order
 from marketplace.payment import differences_from_chain, list_on_chain, record_purchases, standing_sale
 from marketplace.routes import routes
+from marketplace.taken_payments import TakenPayments
 from marketplace.terms import Terms, terms_sha256
 from rewards.epoch import Signers, close_epoch
 from rewards.epoch_rows import latest_accepted
 from rewards.ledger import balance_of, claimed_account
+from rewards.routes import routes as reward_routes
 from rewards.royalties import run_royalties
 from rewards.settlement import reconcile_claims, relay_claim
 from storage.house import House
+from storage.real_env import real_env
 from storage.tables import exports, judgements
+from windrow.agent.market_tools import AgentSettings
 from windrow.ledger_report import verify_books
+from windrow.standing.evaluating import evaluate
+from windrow.standing.order_file import OrderFile
+from windrow.standing.orders import StandingOrder
 from windrow_protocol.errors import WindrowError
 
 DEPTH = 4
@@ -210,6 +217,44 @@ def test_an_order_is_judged_when_it_is_settled_and_its_end_is_sent_again(
         assert connection.execute(sa.select(judgements.c.tx_hash)).scalar_one() == sale.tx_hash
 
 
+def test_a_standing_order_whose_sale_went_is_not_paid_for_twice(
+    world: PublishedWorld, export: Export, anvil: Anvil, servers: ServerThread, tmp_path: Path
+) -> None:
+    """Neither by the next run, nor by one after a kill that left the payment unwritten; and the limit counts both."""
+    house, chain, folder = world.house, connected(anvil), tmp_path / "out"
+    list_on_chain(house, chain, OPERATOR, ROYALTY_BPS)
+    key = load_or_make_key(tmp_path / "key")
+    rpc(anvil.url, "anvil_setBalance", key.address, hex(COIN))
+    chain.token.mint(OPERATOR, key.address, 3 * export.price)
+
+    async def chain_getter() -> ChainClient:
+        return chain
+
+    claims = reward_routes(house, lambda: chain, lambda: Relayer(chain, OPERATOR))
+    doors = [*routes(house, chain_getter, OPERATOR), *claims]
+    server = servers.run(house.env.network.serve(doors, host="127.0.0.1", port=0))
+    settings = AgentSettings(server.url, folder, export.price, tmp_path / "key", anvil.url)
+    with OrderFile(folder, real_env().disk).alone() as file:
+        file.place(StandingOrder(dataset="web_text", price_wei_max=str(export.price)), 1)
+    assert [outcome.result for outcome in evaluate(settings)] == ["bought"]
+    reorganise(anvil, 1)
+    assert chain.token.balance_of(key.address) == 3 * export.price
+    assert [outcome.result for outcome in evaluate(settings)] == ["nothing_newer"]
+    assert chain.token.balance_of(key.address) == 3 * export.price
+    lines = folder / "standing.ndjson"
+    lines.write_bytes(lines.read_bytes()[:-20])  # killed before the line was whole
+    # what was paid stays counted, though it came back: a limit errs on the side of its owner
+    assert [outcome.reason for outcome in evaluate(settings)] == ["spend_limit"]
+    assert chain.token.balance_of(key.address) == 3 * export.price
+    for result in ("bought", "nothing_newer"):
+        assert [outcome.result for outcome in evaluate(replace(settings, limit_wei=2 * export.price))] == [
+            result
+        ]
+        assert chain.token.balance_of(key.address) == 2 * export.price
+    servers.run(server.close())
+    assert len(chain.market.purchases(0, buyer=key.address)) == 1
+
+
 async def test_the_official_client_buys_and_downloads_on_anvil(
     world: PublishedWorld, export: Export, anvil: Anvil, servers: ServerThread
 ) -> None:
@@ -241,5 +286,13 @@ async def test_the_official_client_buys_and_downloads_on_anvil(
     servers.run(server.close())
     assert (again["sale_id"], chain.token.balance_of(payer.address)) == (ticket["sale_id"], export.price)
     assert record_purchases(house, chain) == []
+    reorganise(anvil, 1)  # the files are given, and the money is back with the payer
+    assert chain.token.balance_of(payer.address) == 2 * export.price
+    taken = TakenPayments(house)
+    assert (taken.look(chain, OPERATOR), taken.look(chain, OPERATOR)) == (1, 0)
     mine(anvil)
-    assert [sale.sale_id for sale in record_purchases(house, chain)] == [ticket["sale_id"]]
+    (sale,) = record_purchases(house, chain)
+    assert (sale.buyer, chain.token.balance_of(payer.address)) == (payer.address, export.price)
+    assert (taken.look(chain, OPERATOR), taken.look(chain, OPERATOR)) == (1, 0)
+    said = {check["name"]: check["detail"] for check in verify_books(house, chain)["checks"]}
+    assert said["payments"] == "0 signed payments are not settled yet"

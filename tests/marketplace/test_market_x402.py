@@ -22,8 +22,6 @@ from chain.keys import key_from_hex
 from chain.typed_data import Authorization, TokenDomain, transfer_authorization
 from marketplace.delivery import SALE_PURPOSE
 from marketplace.payment import record_purchases
-from storage.state import insert_once
-from storage.tables import nonces
 from windrow_protocol.signing import verify
 
 PAYER = key_from_hex(f"{104:064x}")
@@ -236,21 +234,6 @@ def test_a_payment_that_lies_on_the_chain_opens_nothing_for_who_reads_it_there(
     assert (answer.status_code, "token" in answer.json()) == (402, False)
     assert "used" in answer.json()["error"]
     assert paying(market, payer).status_code == 200  # who holds the key signs another one, and pays nothing
-
-
-def test_a_kill_between_the_note_and_the_sale_costs_the_buyer_nothing(market: Market) -> None:
-    """The nonce was noted and nothing sent: the same payment still makes the sale, a fresh one gets the files."""
-    key = key_from_hex(f"{108:064x}")
-    market.chain.token.mint(OPERATOR, key.address, market.export.price)
-    nonce = hashlib.sha256(b"killed").hexdigest()
-    until_s = int(time.time()) + 200
-    with market.house.state.write() as connection:
-        noted = {"node_id": key.address.lower(), "nonce": "0x" + nonce, "expires_at_ms": until_s * 1000}
-        assert insert_once(connection, nonces, **noted)
-    assert paying(market, key, nonce="0x" + nonce, validBefore=str(until_s)).status_code == 402
-    assert len(market.chain.market.purchases(0, buyer=key.address)) == 1
-    assert paying(market, key).status_code == 200
-    assert len(market.chain.market.purchases(0, buyer=key.address)) == 1
 
 
 def test_two_requests_at_once_with_one_payment_make_one_sale_and_one_token(market: Market) -> None:

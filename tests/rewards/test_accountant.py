@@ -27,7 +27,7 @@ from rewards.accountant import CURSOR, run_accountant
 from rewards.ledger import balances, entries
 from rewards.ledger_checks import verify_ledger
 from rewards.penalties import STEPS as PENALTY_STEPS
-from rewards.rates import CURRENT, RATES, WIND, Novelty, audit_pot_wei, price_truth, price_work, sentence_of
+from rewards.rates import CURRENT, WIND, Novelty, audit_pot_wei, price_truth, price_work, sentence_of
 from storage.house import House
 from storage.state import get_cursor
 from storage.tables import contributions
@@ -245,22 +245,24 @@ def test_every_contribution_is_priced_at_most_once_however_judgements_arrive(hou
 def test_prices_are_capped_and_pure() -> None:
     below, above = CURRENT.novelty_bytes_max - 1, CURRENT.novelty_bytes_max + 10**9
     prices = [
-        price_work("accepted", "matches_truth", Novelty("unique", n))[1].amount_wei
+        price_work("accepted", "matches_truth", Novelty("unique", n), rates=CURRENT)[1].amount_wei
         for n in (0, below, CURRENT.novelty_bytes_max, above)
     ]
     assert prices == sorted(prices)
     assert prices[0] == 0
     assert prices[2] == prices[3] > prices[1]
     with pytest.raises(ValueError, match="verdict"):
-        price_work("maybe", "matches_truth")
+        price_work("maybe", "matches_truth", rates=CURRENT)
     with pytest.raises(ValueError, match="unique_bytes=-1"):
-        price_work("accepted", "matches_truth", Novelty("unique", -1))
-    assert audit_pot_wei(3) == 3 * CURRENT.audit_fee_wei
+        price_work("accepted", "matches_truth", Novelty("unique", -1), rates=CURRENT)
+    assert audit_pot_wei(3, CURRENT) == 3 * CURRENT.audit_fee_wei
 
 
 def test_only_what_a_truth_has_too_is_paid_by_the_byte() -> None:
-    whole = price_work("unaudited", "not_drawn", Novelty("unique", 10_000))
-    padded = price_work("accepted", "matches_truth", Novelty("unique", 10_000, confirmed_ppm=600_000))
+    whole = price_work("unaudited", "not_drawn", Novelty("unique", 10_000), rates=CURRENT)
+    padded = price_work(
+        "accepted", "matches_truth", Novelty("unique", 10_000, confirmed_ppm=600_000), rates=CURRENT
+    )
     assert padded[0] == whole[0]
     assert padded[1].amount_wei * 10 == whole[1].amount_wei * 6
     assert padded[1].reason == "confirmed_novelty"
@@ -269,28 +271,29 @@ def test_only_what_a_truth_has_too_is_paid_by_the_byte() -> None:
 def test_a_hard_host_a_control_page_and_a_full_domain_earn_the_fee() -> None:
     text = Novelty("unique", 10_000)
     for verdict in ("accepted", "unaudited"):
-        fee, novelty = price_work(verdict, "hard_host", text)
+        fee, novelty = price_work(verdict, "hard_host", text, rates=CURRENT)
         assert (fee.amount_wei, novelty.amount_wei, novelty.reason) == (
             CURRENT.fetch_fee_wei,
             0,
             "hard_host",
         )
-    assert [line.reason for line in price_work("accepted", "canary_matched")] == ["fetch_fee"]
-    assert price_work("rejected", "canary_differs")[0].amount_wei == 0
+    assert [line.reason for line in price_work("accepted", "canary_matched", rates=CURRENT)] == ["fetch_fee"]
+    assert price_work("rejected", "canary_differs", rates=CURRENT)[0].amount_wei == 0
     for room, paid in ((10_001, 10_000), (10_000, 10_000), (4_000, 4_000), (0, 0), (-5, 0)):
-        line = price_work("unaudited", "not_drawn", Novelty("unique", 10_000, room_bytes=room))[1]
+        line = price_work(
+            "unaudited", "not_drawn", Novelty("unique", 10_000, room_bytes=room), rates=CURRENT
+        )[1]
         assert line.amount_wei == paid * CURRENT.novelty_byte_wei
         assert line.reason == ("domain_cap" if paid < 10_000 else "novelty")
 
 
 def test_every_reason_the_ledger_can_carry_has_a_sentence() -> None:
-    assert all(version == rates.version for version, rates in RATES.items())
     for priced in [
         *price_truth(True),
         *price_truth(False),
-        *price_work("accepted", "", Novelty("near")),
-        *price_work("accepted", "", Novelty("unique", 5, confirmed_ppm=1)),
-        *price_work("accepted", "", Novelty("unique", 5, room_bytes=1)),
+        *price_work("accepted", "", Novelty("near"), rates=CURRENT),
+        *price_work("accepted", "", Novelty("unique", 5, confirmed_ppm=1), rates=CURRENT),
+        *price_work("accepted", "", Novelty("unique", 5, room_bytes=1), rates=CURRENT),
     ]:
         assert len(sentence_of(priced.reason)) > 10
     for kind in (*PENALTY_STEPS, "restored_pay", "came_back", "dividend", "released"):

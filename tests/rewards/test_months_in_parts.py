@@ -128,7 +128,9 @@ def test_a_day_counts_so_far_and_a_month_once() -> None:
 def test_the_cap_of_a_person_is_no_reason_to_cut(pool: int, parts: list[int]) -> None:
     def paid(mine: list[int]) -> int:
         months = [Month(f"m{i}", f"{i}", payout_of(i), share) for i, share in enumerate(mine)]
-        return sum(each.amount for each in allot(pool, [*months, Month("z", "z", payout_of(99))])[:-1])
+        return sum(
+            each.amount for each in allot(pool, [*months, Month("z", "z", payout_of(99))], PERSONAL)[:-1]
+        )
 
     assert paid(parts) <= paid([sum(parts)])
 

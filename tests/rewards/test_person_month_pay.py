@@ -127,7 +127,7 @@ months = st.lists(st.tuples(st.integers(0, 30), st.integers(1, PPM)), max_size=6
 def test_no_sharing_out_gives_more_than_there_is_or_than_a_person_may_have(
     pool: int, shared: list[Month], most: int | None
 ) -> None:
-    parts = allot(pool, shared, month_wei_max=most)
+    parts = allot(pool, shared, PERSONAL, month_wei_max=most)
     assert len(parts) == len(shared)
     assert sum(each.amount for each in parts) <= pool
     by_person: dict[str, int] = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rewards_cases import add_sale, open_house, payout
@@ -16,6 +17,7 @@ from rewards.ledger import balances, entries
 from rewards.ledger_checks import verify_ledger
 from rewards.royalties import read_shares, run_royalties, split
 from storage.house import House
+from storage.tables import sales
 from windrow_protocol.errors import WindrowError
 
 weights = st.dictionaries(st.text(max_size=8), st.integers(0, 2**70), min_size=1, max_size=40).filter(
@@ -103,6 +105,26 @@ def test_a_sale_goes_through_clearing_to_its_owners(tmp_path: Path) -> None:
         f"posted:{payout(2)}": 176,
     }
     assert run_royalties(house) == 0
+
+
+def test_what_a_sale_burned_is_nobody_s(tmp_path: Path) -> None:
+    house = open_house(tmp_path)
+    write_shares(house, [(payout(1), 1)])
+    with house.state.write() as connection:
+        add_sale(connection, 1, price=1_000, royalties=700, burned=150)
+        short = add_sale(connection, 2, price=1_000, royalties=700, burned=150)
+        connection.execute(sa.update(sales).where(sales.c.sale_id == short).values(burned=149))
+    assert run_royalties(house) == 5, "the second one's parts are not its price"
+    with house.state.read() as connection:
+        assert verify_ledger(connection) == []
+        assert balances(connection) == {
+            "buyers": -1_000,
+            "sales": 0,
+            "royalties": 0,
+            "treasury": 150,
+            "burned": 150,
+            f"posted:{payout(1)}": 700,
+        }
 
 
 def test_a_second_sale_of_the_same_export_pays_again_and_only_once(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from windrow.home import open_home
 from windrow.operations import Operations
 from windrow.settings import HouseSettings
 from windrow.up import house_routes
+from windrow_protocol.economics import Economics
 
 SITE = "http://127.0.0.1:9"  # nothing listens there, and nothing here fetches
 COMMANDS = [
@@ -44,7 +45,7 @@ COMMANDS = [
         "restore",
         "trace",
     ),
-    *("consent pay", "host token", "host takedown", "host release", "host list"),
+    *("consent pay", "host token", "host takedown", "host release", "host receipt", "host list"),
     *("standing place", "standing cancel", "standing run", "standing list"),
     *("consent list", "consent show", "consent withdraw", "consent export", "consent open-copy"),
 ]
@@ -226,6 +227,7 @@ def test_sql_answers_without_a_house(tmp_path: Path) -> None:
 
 def test_config_show_names_the_source_that_won(tmp_path: Path) -> None:
     (tmp_path / "windrow.toml").write_text('network = "from-file"\nport = 1000\ntimelock_s = 9\n')
+    (tmp_path / "economics.toml").write_text("burn_bps = 0\n")
     env = {"WINDROW_PORT": "2000", "WINDROW_CHAIN_ID": "7"}
     said = windrow("config", "show", "--json", "--home", tmp_path, env=env)
     shown = {row["setting"]: (row["value"], row["source"]) for row in said.json}
@@ -233,8 +235,10 @@ def test_config_show_names_the_source_that_won(tmp_path: Path) -> None:
     assert shown["port"] == ("2000", "environment")  # over the file
     assert shown["chain_id"] == ("7", "environment")
     assert shown["network"] == ("from-file", str(tmp_path / "windrow.toml"))
-    assert shown["royalty_bps"][1] == "default"
-    assert set(shown) == set(HouseSettings.__struct_fields__)
+    assert shown["economics.royalty_bps"] == ("7000", "default")
+    assert shown["economics.burn_bps"] == ("0", str(tmp_path / "economics.toml"))
+    parameters = {f"economics.{name}" for name in Economics.__struct_fields__}
+    assert set(shown) == set(HouseSettings.__struct_fields__) | parameters
 
 
 @pytest.mark.parametrize("flags", [[], ["--json"]])

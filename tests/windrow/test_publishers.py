@@ -8,13 +8,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+import msgspec
 import pytest
 from running_house import RunningHouse, Said, windrow
 
 from aggregator.takedowns import PROOF_PATH, PURPOSE
+from windrow.doctor import check_publishers
 from windrow.domain_proof import proof_url
+from windrow.publishers_page import publishers_url_of
+from windrow.settings import HouseSettings, load_settings
 from windrow_protocol.addresses import parse_allowed
+from windrow_protocol.errors import WindrowError
 from windrow_protocol.signing import verify
+from windrow_protocol.user_agent import PublishersUrl
 
 
 class Publisher:
@@ -100,6 +106,8 @@ def test_from_the_token_to_the_receipt_and_back(house: RunningHouse, publisher: 
     page = house.ask("GET", f"/publishers?host={host}").body.decode()
     assert "nobody is sent to" in page
     assert token not in page, "there is nothing to ask for any more"
+    later = windrow("host", "receipt", host, "--json", env=house.env).json["receipt"]
+    assert later.count(".") == done["receipt"].count(".") == 2
     back = windrow("host", "release", host, "--reason", "asked again", "--json", env=house.env).json
     assert back["pages"] == 3
     assert figures(house, host)["pages"] == {"open": 3}
@@ -151,6 +159,35 @@ def test_the_page_says_what_is_no_host_and_repeats_no_markup(house: RunningHouse
     assert answer.status == 400
     assert b"<script" not in answer.body
     assert house.ask("GET", f"/publishers.json?host={asked}").status == 400
+
+
+def test_nodes_are_told_the_page_to_name(house: RunningHouse) -> None:
+    assert house.ask("GET", "/v1/network").json["publishers_url"] == f"{house.url}/publishers"
+
+
+@pytest.mark.parametrize(
+    ("settings", "url", "found"),
+    [
+        ({"host": "192.0.2.7", "port": 80}, "http://192.0.2.7:80/publishers", "passed"),
+        ({"host": "2001:db8::7"}, "http://[2001:db8::7]:8420/publishers", "passed"),
+        ({}, "http://127.0.0.1:8420/publishers", "not checked"),
+        ({"host": "0.0.0.0"}, "", "not checked"),
+        ({"host": "::"}, "", "not checked"),
+        ({"host": "fe80::1%eth0"}, "", "not checked"),
+        ({"port": 0}, "", "not checked"),
+        ({"host": "0.0.0.0", "publishers_url": "https://w.example/p"}, "https://w.example/p", "passed"),
+    ],
+)
+def test_the_page_is_the_operators_or_the_houses_own(settings: Any, url: str, found: str) -> None:
+    house = HouseSettings(**settings)
+    assert publishers_url_of(house) == msgspec.convert(url, PublishersUrl) == url
+    assert [finding.state for finding in check_publishers(house)] == [found]
+
+
+def test_a_page_that_is_none_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WINDROW_PUBLISHERS_URL", "https://a.example/) x")
+    with pytest.raises(WindrowError, match="`publishers_url` from environment"):
+        load_settings()
 
 
 def test_the_first_page_leads_to_it(house: RunningHouse) -> None:

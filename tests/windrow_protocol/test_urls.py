@@ -12,6 +12,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from real_data import real_data
 
+from windrow_protocol.domains import registrable_domain
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import URL_CHARS_MAX, URL_PATH_DEPTH_MAX
 from windrow_protocol.urls import (
@@ -20,7 +21,6 @@ from windrow_protocol.urls import (
     canonical_url_with_rules,
     host_key,
     is_same_host,
-    registrable_domain,
     site_of,
     split_http_url,
     url_sha256,

@@ -36,6 +36,7 @@ def buy(
         Path | None,
         typer.Option(help="TOML file with what must hold, or the price comes back (docs/market.md)"),
     ] = None,
+    asset: Annotated[str, typer.Option(help="what to pay in, such as USDC (default: WIND)")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="pay without asking")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -45,11 +46,11 @@ def buy(
     confirm = None if yes else typer.confirm
     if since:
         dataset = changes_name(dataset, since)
-    receipt = purchase(dataset, key_file, out, coordinator, rpc_url, confirm, terms)
+    receipt = purchase(dataset, key_file, out, coordinator, rpc_url, confirm, terms, asset)
     if as_json:
         print(json.dumps(receipt))
         return
-    print(f"{receipt['dataset']} {receipt['version']}: paid {receipt['price_wei']} wei in {receipt['tx']}")
+    print(f"{receipt['dataset']} {receipt['version']}: paid {receipt['paid']} in {receipt['tx']}")
     print(f"{receipt['files']} files checked, in {receipt['path']}")
 
 
@@ -86,19 +87,20 @@ def claim(
     coordinator_id: Annotated[
         str, typer.Option(help="the coordinator's key (default: the one the node pinned)")
     ] = "",
+    asset: Annotated[str, typer.Option(help="of what; sales may pay in others than WIND")] = "WIND",
     as_json: AsJson = False,
 ) -> None:
     """Check the proof of what you are owed on this machine, then have a relayer claim it for you."""
     from windrow.claiming import claim_rewards
 
-    result = claim_rewards(account, node_home, coordinator, coordinator_id)
+    result = claim_rewards(account, node_home, coordinator, coordinator_id, asset)
     if as_json:
         print(json.dumps(result))
         return
-    print(
-        f"{result['account']}: the proof of {result['amount_wei']} wei leads to the root of epoch {result['epoch_id']}"
-    )
-    print(f"paid now: {result['paid_wei']} wei ({result['status']})")
+    unit = "wei" if asset == "WIND" else f"units of {asset}"
+    leads = f"leads to the root of epoch {result['epoch_id']}"
+    print(f"{result['account']}: the proof of {result['amount_wei']} {unit} {leads}")
+    print(f"paid now: {result['paid_wei']} {unit} ({result['status']})")
 
 
 def register(app: typer.Typer) -> None:

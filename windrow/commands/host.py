@@ -1,4 +1,4 @@
-"""Commands about hosts and their publishers: `host token`, `host takedown`, `host release`, `host list`.
+"""Commands about hosts and their publishers: `host token`, `takedown`, `release`, `receipt`, `list`.
 
 Rules: a takedown needs a proof, fetched from the host itself or told by the operator in words.
 
@@ -83,6 +83,12 @@ def release(
     print(json.dumps(done) if as_json else f"{done['host']}: {done['pages']} pages may be fetched again")
 
 
+def receipt(host: Host, home: Home = None, as_json: AsJson = False) -> None:
+    """Print a signed receipt for the publisher: what of the host was erased by now, and what is waiting."""
+    done = operation(settings_for(home=home), "host_receipt", {"host": host})
+    print(json.dumps(done) if as_json else done["receipt"])
+
+
 def list_orders(home: Home = None, as_json: AsJson = False) -> None:
     """Show the hosts that are left alone, since when and why."""
     orders: list[dict[str, Any]] = operation(settings_for(home=home), "host_list", {})
@@ -103,5 +109,6 @@ def register(app: typer.Typer) -> None:
     host.command()(token)
     host.command()(takedown)
     host.command()(release)
+    host.command()(receipt)
     host.command("list")(list_orders)
     app.add_typer(host, name="host")

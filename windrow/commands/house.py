@@ -121,6 +121,9 @@ def _show_dry_run(result: dict[str, Any]) -> None:
         print(f"check failed: {failure}")
     if not result["failures"]:
         print("every check passes" if result["rows"] else "no row, so nothing would be published")
+    print(
+        "Texts of the audit epoch under way are not counted: `windrow publish` without --dry-run ends it first."
+    )
 
 
 def epoch_close(home: Home = None, as_json: AsJson = False) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from windrow.commands.house import AsJson, Home, settings_for
-from windrow.settings import load_settings
+from windrow.settings import load_economics, load_settings
 from windrow_protocol.errors import WindrowError
 
 
@@ -70,8 +70,11 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
 
 
 def config_show(home: Home = None, as_json: AsJson = False) -> None:
-    """Show every setting, its value and which source won."""
-    rows = load_settings({"home": home}).explain(secrets=["database_url", "rpc_url"])
+    """Show every setting and economic parameter, its value and which source won."""
+    settings = load_settings({"home": home})
+    rows = settings.explain(secrets=["database_url", "rpc_url"])
+    parameters = load_economics(settings.values).explain()
+    rows += [(f"economics.{name}", value, source) for name, value, source in parameters]
     if as_json:
         print(
             json.dumps([{"setting": name, "value": value, "source": source} for name, value, source in rows])

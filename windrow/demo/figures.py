@@ -119,4 +119,5 @@ def _sale(connection: sa.Connection) -> dict[str, str]:
         "tx": row.tx_hash,
         "royalties_wei": str(row.royalties),
         "fees_wei": str(row.fees),
+        "burned_wei": str(row.burned),
     }

@@ -156,7 +156,7 @@ def _money_lines(figures: dict[str, Any]) -> list[tuple[str, str]]:
         (
             "Sold",
             f"for {wind(sale['price_wei'])}: {wind(sale['royalties_wei'])} to the owners of its rows, "
-            f"{wind(sale['fees_wei'])} fees",
+            f"{wind(sale['burned_wei'])} burned, {wind(sale['fees_wei'])} fees",
         ),
         (
             "Paid",

@@ -51,8 +51,9 @@ from storage.segments import Segments
 from storage.state import get_cursor, set_cursor
 from storage.tables import contributions, leases, nodes, verdicts
 from storage.trust_tables import audit_outcomes, audits
+from windrow_protocol.domains import registrable_domain
 from windrow_protocol.trust_rules import PPM
-from windrow_protocol.urls import host_key, registrable_domain
+from windrow_protocol.urls import host_key
 
 CURSOR = "consequences"
 _KINDS: dict[str, Literal["match", "mismatch", "no_evidence"]] = {

@@ -26,6 +26,7 @@ import sqlalchemy as sa
 
 from aggregator.verification.drawing.audit_steps import UNDECIDED
 from storage.house import House
+from storage.pay_terms import UNNOTED, note_terms
 from storage.prepared import Prepared
 from storage.state import get_cursor, insert_once
 from storage.tables import nodes, submissions
@@ -55,6 +56,7 @@ class EpochRow:
     ended_at_ms: int | None
     sealed_at_ms: int | None
     rules: TrustRules | None
+    terms_version: int
     audits_sha256: str
     header_sha256: str
 
@@ -63,7 +65,15 @@ def open_epoch(connection: sa.Connection) -> int:
     """Return the number of the open epoch; the first one begins with the log. In a writing transaction."""
     found: int | None = _OPEN.value(connection)
     if found is None:
-        insert_once(connection, audit_epochs, epoch_id=1, state="open", first_seq=1, opened_at_ms=0)
+        insert_once(
+            connection,
+            audit_epochs,
+            epoch_id=1,
+            state="open",
+            first_seq=1,
+            opened_at_ms=0,
+            terms_version=UNNOTED,
+        )
     return found or 1
 
 
@@ -86,15 +96,16 @@ def verdict_epoch(connection: sa.Connection, entry_epoch_id: int) -> int:
 
 
 def begun_epoch(house: House, connection: sa.Connection) -> EpochRow:
-    """Return the open epoch, its time and rules noted by the house's clock. In a writing transaction."""
-    epoch_id = open_epoch(connection)
-    unbegun = sa.and_(audit_epochs.c.epoch_id == epoch_id, audit_epochs.c.opened_at_ms == 0)
+    """Return the open epoch, its time, rules and terms noted by the house's clock. In a writing transaction."""
+    found = epoch_of(connection, open_epoch(connection))
+    if found.opened_at_ms:
+        return found
     connection.execute(
         sa.update(audit_epochs)
-        .where(unbegun)
-        .values(opened_at_ms=house.now_ms(), rules=_rules_json(house.rules))
+        .where(audit_epochs.c.epoch_id == found.epoch_id)
+        .values(opened_at_ms=house.now_ms(), **_in_force(house, connection, found.epoch_id))
     )
-    return epoch_of(connection, epoch_id)
+    return epoch_of(connection, found.epoch_id)
 
 
 def epoch_of(connection: sa.Connection, epoch_id: int) -> EpochRow:
@@ -125,7 +136,7 @@ def end_epoch(house: House) -> int | None:
                 state="open",
                 first_seq=last_seq + 1,
                 opened_at_ms=now,
-                rules=_rules_json(house.rules),
+                **_in_force(house, connection, epoch.epoch_id + 1),
             )
         )
     return epoch.epoch_id
@@ -226,5 +237,9 @@ def known_rules(said: Mapping[str, Any]) -> TrustRules:
     return msgspec.convert({name: value for name, value in said.items() if name in names}, TrustRules)
 
 
-def _rules_json(rules: TrustRules) -> str:
-    return msgspec.json.encode(rules).decode()
+def _in_force(house: House, connection: sa.Connection, epoch_id: int) -> dict[str, Any]:
+    """Return the columns that say which rules and terms of pay an epoch begins with."""
+    return {
+        "rules": msgspec.json.encode(house.rules).decode(),
+        "terms_version": note_terms(connection, house.economics, epoch_id),
+    }

@@ -48,6 +48,7 @@ from storage.house import House
 from storage.segments import Segments
 from storage.state import insert_once
 from storage.tables import leases, nodes, submissions, verdicts
+from storage.told import note_closed
 from storage.trust_tables import audit_epochs, audit_secrets, dividends
 from windrow_protocol.trust_rules import TrustRules
 
@@ -90,6 +91,7 @@ def publish_epoch(house: House, segments: Segments, epoch_id: int) -> None:
         for row in header.dividends:
             insert_once(connection, dividends, epoch_id=epoch_id, **msgspec.to_builtins(row))
         advance(connection, epoch, "publish", audits_sha256=header.audits_sha256, header_sha256=header_sha256)
+        note_closed(connection)
     log.info("audit_epoch_closed", epoch_id=epoch_id, entries=header.entries, audited=header.audited)
 
 

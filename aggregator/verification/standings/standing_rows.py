@@ -20,8 +20,8 @@ from aggregator.verification.standings.standing import Standing, honest_rate_ppm
 from storage.prepared import Prepared
 from storage.tables import nodes
 from storage.trust_tables import domain_standings, host_standings, region_rates, standings
+from windrow_protocol.domains import registrable_domain
 from windrow_protocol.trust_rules import TrustRules
-from windrow_protocol.urls import registrable_domain
 
 WHOLE_WEB: Final = "*"  # the host key under which the mean excess of all truths over each other is kept
 _HARD: Final = Prepared(

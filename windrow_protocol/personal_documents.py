@@ -1,0 +1,244 @@
+"""Numbers of a person's documents: whatever stands behind the name of one, and more national numbers by their check.
+
+Rules: a name of a document right before a number is enough, whatever the number's form, because a slip in it or a form
+nobody listed still leads to one person; without a name only a form is believed that is rare in other texts and whose
+date or check is right. This is asked for on a device (`DEVICE_DETECTORS`); public pages are searched by
+`personal_national_ids` alone, so that what curation counted stays what it was.
+
+Does not: tell which document it is, nor choose between overlapping finds (see `personal_patterns`).
+
+Usage: `for start, end in documents_named_in("passport no. C01X00T47"): ...`
+
+Source: the issuing authorities' published forms and checks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Final
+
+from windrow_protocol.personal_checksums import digits_of, luhn, verhoeff, weighted
+
+_CUE_CHARS: Final = 48  # before a digit, in which the name of its document is looked for
+_DIGITS_MIN: Final = 4
+_DIGITS_ALONE_MIN: Final = 6  # of a number without letters; fewer are a year or an amount
+_CHARS_MAX: Final = 24
+
+# Names of documents. Words in any case; what is short enough to mean something else only as it is officially written.
+_WORDS: Final = (
+    r"passport|travel document|driv(?:er|ing)(?:['’]?s)?[ -]?(?:licen[cs]e|permit)|identity (?:card|document|number)"
+    r"|id[ -]?card|id (?:number|no)|identification (?:card|number|no)|national id(?:entity|entification)?(?: card)?"
+    r"|national insurance|social (?:security|insurance)|health (?:insurance|card)|medicare(?: id)?|medical record"
+    r"|tax(?:payer)?(?: identification| id| file| reference)"
+    r"|voter(?:['’]?s)?[ -]?id|residen(?:ce|t) (?:permit|card|registration)"
+    r"|alien registration|green card|aadhaa?r|pan card|personal (?:number|code|identity code)"
+    r"|reisepass|pass(?=-?nr|nummer)|personalausweis|ausweis|führerschein|steuer-?(?:id|nummer|identifikationsnummer)"
+    r"|(?:sozial|renten|kranken)versicherungs?|krankenversicherten|versicherten|ahv"
+    r"|passeport|carte (?:nationale )?d['’]identité|permis de conduire|numéro (?:fiscal|de sécurité sociale)"
+    r"|sécurité sociale"
+    r"|pasaporte|c[ée]dula(?: de (?:ciudadan[ií]a|identidad))?|licencia de conducir|carn[ée] de conducir"
+    r"|documento de identidad"
+    r"|(?:número|nº|no\.) de identificación|identificación|seguridad social"
+    r"|passaporte|carteira de (?:identidade|motorista)|cartão de cidadão|título de eleitor|contribuinte"
+    r"|passaporto|carta d['’]identità|patente(?: di guida)?|codice fiscale|tessera sanitaria"
+    r"|paspoort|rijbewijs|identiteitskaart|burgerservice|rijksregister"
+    r"|paszport\w*|dow[óo]d\w*(?: osobist\w*)?|prawo jazdy"
+    r"|person(?:nummer|nr|kod)|fødselsnummer|cpr|henkilötunnus|hetu|kennitala|körkort|førerkort|kørekort|ajokort\w*|isikukood"
+    r"|asmens kodas|personas kods|rodné číslo|občansk\w+ průkaz|cestovn\w+ pas|útlevél|személyi(?: igazolvány)?|taj"
+    r"|adóazonosító"
+    r"|pa[sș]aport|carte de identitate|buletin|jmbg|oib|osobna iskaznica|lična karta|putovnica|emšo"
+    r"|kimlik|pasaport|ehliyet|diavatirio|ταυτότητα|διαβατήριο|паспорт\w*|снилс|инн|водительск\w+ удостоверени\w+"
+    r"|рнокпп|іпн|егн|лична карта"
+    r"|kartu tanda penduduk|paspor|kad pengenalan|mykad|nric|hộ chiếu|căn cước(?: công dân)?|cmnd|cccd"
+    r"|บัตรประชาชน|เลขประจำตัวประชาชน|หนังสือเดินทาง"
+)
+_OFFICIAL: Final = (
+    r"SSN|ITIN|TIN|NIN|NINO|NHS|MBI|SIN|TFN|DL|UTR|MRN|DNI|NIE|NIF|NIR|CNI|RUT|CURP|CUIL|CUIT|CPF|CNH|CNP|BSN"
+    r"|PESEL|NIP|RVNR|SVNR|SVNr|KVNR|IdNr|NIK|KTP|CNIC|RRN|FRN|AMKA|ΑΜΚΑ|ΑΦΜ|TCKN|EGN|PPSN?|NUIT|CIN|RNOKPP|IIN|ИИН"
+)
+# Writings without blanks between words.
+_GLUED: Final = (
+    r"身份证|身分證|护照|護照|驾驶证|駕照|驾照|社会保障|社保|旅券|パスポート|運転免許証?|免許証|マイナンバー|個人番号|在留カード|保険証"
+    r"|주민등록|여권|운전면허|외국인등록|رقم الهوية|جواز السفر|الرقم القومي|رخصة القيادة|بطاقة الهوية|ת\.?ז\.?"
+    r"|תעודת זהות|דרכון|کد ملی"
+    r"|आधार|पैन|पासपोर्ट"
+)
+_NUMBER_WORD: Final = (
+    r"(?:numbers?|no|nos|nr|num|n[º°r]?|nº|id|code|card|nummer|numer|número|numéro|numero|numarası|número|номер|№|号码|號碼|号|番号|번호|رقم"
+    r"|#|is|was|are|ist|lautet|es|est|é|è|är|er|on|jest|with|of|de|du|di|del|serial|series|серия)"
+)
+_NAMED: Final = re.compile(
+    rf"(?:(?<!\w)(?:(?i:{_WORDS})|(?:{_OFFICIAL})(?!\w))|(?:{_GLUED}))"
+    rf"(?:[ \t-]?(?i:{_NUMBER_WORD})\.?(?!\w)|[ \t:：#=(.-]{{1,3}}){{0,6}}"
+)
+_PART: Final = r"(?:[A-Za-z]{0,6}[0-9][0-9A-Za-z]*)"
+_VALUE: Final = re.compile(
+    rf"(?:[A-Za-z]{{1,5}}[ ./-]?)?{_PART}(?:(?:[./-]|[ ](?=[0-9])|[ ](?=[A-Za-z]{{1,3}}[0-9])){_PART}){{0,6}}"
+    r"(?:[ -]?[A-Z](?![A-Za-z0-9.]))?(?![0-9A-Za-z@%€$£])"
+)
+_DIGITS: Final = re.compile(r"[0-9]+")
+_FEW_DIGITS: Final = re.compile(r"(?=(?:[A-Z]*[0-9]){2})[A-Z][0-9A-Z]{5,15}")
+# Behind these words a number is the year or the price of the document, not its own.
+_NO_NUMBER: Final = re.compile(
+    r"(?:1[89]|20)[0-9]{2}(?:[-/. ](?:(?:1[89]|20)?[0-9]{2}))*$|[0-9]+[.,][0-9]{2}$"
+)
+
+
+def documents_named_in(text: str) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of each number right behind the name of a document, in order and without overlap."""
+    last = 0
+    for first, end in _windows(text):
+        for name in _NAMED.finditer(text, first, end):
+            value = _VALUE.match(text, name.end(), name.end() + _CHARS_MAX + 1)
+            if value and value.start() >= last and _is_document(value.group()):
+                last = value.end()
+                yield value.span()
+
+
+def _windows(text: str) -> Iterator[tuple[int, int]]:
+    """Yield what lies before digits, joined where it touches: elsewhere a name of a document names no number."""
+    first = last = -1
+    for digits in _DIGITS.finditer(text):
+        if digits.start() - _CUE_CHARS > last >= 0:
+            yield first, last
+            first = -1
+        first = max(0, digits.start() - _CUE_CHARS) if first < 0 else first
+        last = digits.end()
+    if last >= 0:
+        yield first, last
+
+
+def _is_document(value: str) -> bool:
+    digits = len(digits_of(value))
+    if len(value) > _CHARS_MAX or _NO_NUMBER.fullmatch(value):
+        return False
+    lettered = any(char.isalpha() for char in value)
+    return digits >= (_DIGITS_MIN if lettered else _DIGITS_ALONE_MIN) or bool(_FEW_DIGITS.fullmatch(value))
+
+
+def _is_day(year: int, month: int, day: int) -> bool:
+    try:
+        date(year, month, day)
+    except ValueError:
+        return False
+    return True
+
+
+def _short_date(digits: str) -> bool:
+    """Is this a day, `yymmdd`? A leap day of one century is enough."""
+    return _is_day(2000 + int(digits[:2]), int(digits[2:4]), int(digits[4:6]))
+
+
+def _singapore(number: str) -> bool:
+    total = weighted(digits_of(number), (2, 7, 6, 5, 4, 3, 2)) + {"T": 4, "G": 4, "M": 3}.get(number[0], 0)
+    letters = "KLJNPQRTUWX" if number[0] == "M" else "JZIHGFEDCBA" if number[0] in "ST" else "XWUTRQPNMLK"
+    place = 10 - total % 11 if number[0] == "M" else total % 11
+    return letters[place] == number[-1]
+
+
+def _snils(number: str) -> bool:
+    return weighted(digits_of(number), range(9, 0, -1)) % 101 % 100 == int(number[-2:])
+
+
+def _jmbg(number: str) -> bool:
+    year = int(number[4:7])
+    born = _is_day(year + (1000 if year >= 800 else 2000), int(number[2:4]), int(number[:2]))
+    rest = 11 - weighted(digits_of(number), (7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)) % 11
+    return born and (0 if rest > 9 else rest) == int(number[12])
+
+
+def _luxembourg(number: str) -> bool:
+    born = number[:2] in ("18", "19", "20") and _is_day(int(number[:4]), int(number[4:6]), int(number[6:8]))
+    return born and luhn(number[:12]) and verhoeff(number[:11] + number[12])
+
+
+def _german_pension(number: str) -> bool:
+    digits = digits_of(f"{number[:8]}{ord(number[8]) - 64:02d}{number[9:]}")
+    sums = (
+        sum(divmod(d * w, 10)) for d, w in zip(digits, (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1), strict=False)
+    )
+    return 1 <= int(number[4:6]) <= 12 and sum(sums) % 10 == digits[12]
+
+
+def _malaysia(number: str) -> bool:
+    return _short_date(number) and number[6:8] not in ("00", "17", "18", "19", "20", "69", "70", "73", "80")
+
+
+def _mexican_tax(number: str) -> bool:
+    return _short_date(number[4:])
+
+
+def _portuguese_card(number: str) -> bool:
+    values = [int(char, 36) for char in number]
+    doubled = (2 * v - 9 if v > 4 else 2 * v for v in values[-2::-2])
+    return (sum(values[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def _british_driver(number: str) -> bool:
+    return 1 <= int(number[6:8]) % 50 <= 12 and 1 <= int(number[8:10]) <= 31
+
+
+def _sri_lanka(number: str) -> bool:
+    return 1 <= int(number[2:5]) % 500 <= 366
+
+
+def _hungary(number: str) -> bool:
+    return _short_date(number[1:]) and weighted(digits_of(number), range(1, 11)) % 11 == int(number[10])
+
+
+def _uruguay(number: str) -> bool:
+    return -weighted(digits_of(number), (2, 9, 8, 7, 6, 3, 4)) % 10 == int(number[-1])
+
+
+def _kazakhstan(number: str) -> bool:
+    digits = digits_of(number)
+    rest = weighted(digits[:11], range(1, 12)) % 11
+    if rest == 10:
+        rest = weighted(digits[:11], (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2)) % 11
+    return number[6] in "123456" and _short_date(number) and rest == digits[11]
+
+
+def _shaped(_number: str) -> bool:
+    return True
+
+
+_MBI_LETTER: Final = "AC-HJKMNP-RT-Y"
+# Each country's form as its people write it, and its check. Letters count in capitals only: small ones are words.
+_SHAPES: Final[tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...]] = tuple(
+    (re.compile(rf"(?<![0-9A-Za-z+])(?<![0-9][.,-])(?:{shape})(?![0-9A-Za-z]|[.,-][0-9])"), check)
+    for shape, check in (
+        (r"[STFGM][0-9]{7}[A-Z]", _singapore),
+        (r"[0-9]{3}-[0-9]{3}-[0-9]{3}[ -][0-9]{2}", _snils),
+        (r"[0-3][0-9][01][0-9][089][0-9]{8}", _jmbg),
+        (r"(?:18|19|20)[0-9]{11}", _luxembourg),
+        (r"[0-9]{2} ?[0-3][0-9][01][0-9]{3} ?[A-Z] ?[0-9]{3}", _german_pension),
+        (rf"[1-9][{_MBI_LETTER}][{_MBI_LETTER}0-9][0-9](-?)[{_MBI_LETTER}][{_MBI_LETTER}0-9][0-9]\1"
+         rf"[{_MBI_LETTER}]{{2}}[0-9]{{2}}", _shaped),
+        (r"[A-Z][A-Z9]{4}[0-9][0156][0-9][0-3][0-9]{2}[A-Z9]{2}[0-9A-Z][A-Z]{2}", _british_driver),
+        (r"[0-9]{3}-[0-9]{7}-[0-9]", luhn),
+        (r"[0-9]{6}-[0-9]{2}-[0-9]{4}", _malaysia),
+        (r"[A-Z]{3}[ABCFGHJLPT][A-Z][0-9]{4}[A-Z]", _shaped),
+        (r"[A-Z]{4}[ -]?[0-9]{6}[ -]?[A-Z0-9]{2}[0-9A]", _mexican_tax),
+        (r"[0-9]{8} ?[0-9] ?[A-Z0-9]{2}[0-9](?<=[A-Z][A-Z0-9][0-9])", _portuguese_card),
+        (r"784-?(?:19|20)[0-9]{2}-?[0-9]{7}-?[0-9]", luhn),
+        (r"[0-9]{9}[VX]", _sri_lanka),
+        (r"[1-8]-[0-9]{6}-[0-9]{4}", _hungary),
+        (r"[1-9]\.[0-9]{3}\.[0-9]{3}-[0-9]", _uruguay),
+        (r"GHA-[0-9]{9}-[0-9]", _shaped),
+        (r"[0-9]{12}", _kazakhstan),
+    )
+)  # fmt: skip
+# Every form has these many letters and digits around a digit, with at most one separator between two.
+_ENOUGH: Final = re.compile(r"[0-9](?:[ .-]?[0-9A-Z]){6}|[A-Z]{3}[0-9][0-9A-Z]{6}|[A-Z]{4}[ -]?[0-9]{4}")
+
+
+def documents_in(text: str) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of each number whose form and check give it away without a name."""
+    if not _ENOUGH.search(text):
+        return
+    for shape, check in _SHAPES:
+        for match in shape.finditer(text):
+            if check(re.sub("[^0-9A-Z]", "", match.group())):
+                yield match.span()
