@@ -24,13 +24,12 @@ from storage.lake import Lake
 from storage.pkcs11_keys import Pkcs11Keys, Pkcs11Token
 from storage.real_env import real_env
 from storage.segments import Segments
-from storage.state import State, get_cursor, get_meta, set_meta, sqlite_url
+from storage.state import State, get_meta, set_meta, sqlite_url
+from storage.tables import cursors
 from storage.wrapping_keys import FileKeys, KeyringKeys, WrappingKeys
 from windrow.settings import HouseSettings, load_economics, load_ranked_domains, load_trust_rules
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.signing import dump_private_key, load_private_key
-
-_LOGGED = ("contributions/number", "contributions/bytes", "personal/number", "personal/bytes")
 
 
 @dataclass(frozen=True)
@@ -106,10 +105,14 @@ def _require_own_database(state: State, env: Env, home: Path) -> None:
     written = file.read_text() if file.exists() else ""
     with state.write() as connection:
         known = get_meta(connection, "state_id") or ""
-        begun = any(get_cursor(connection, f"segments/{name}") for name in _LOGGED)
+        logged = sa.select(cursors.c.name).where(
+            cursors.c.name.startswith("segments/"), cursors.c.position > 0
+        )
+        begun = connection.execute(logged).first() is not None
         if known != written and (written or begun):
             raise WindrowError("other_database", f"{home} was begun with another one")
-        if not begun and any(path.stat().st_size for path in (home / "segments").glob("*")):
+        new = not begun and get_meta(connection, "network") is None
+        if new and any(path.stat().st_size for path in (home / "segments").glob("*")):
             raise WindrowError("other_database", f"{home} holds contributions, the database knows of none")
         if not known:
             known = env.randomness.token(16).hex()

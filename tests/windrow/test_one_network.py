@@ -65,6 +65,16 @@ def test_a_home_with_another_database_is_refused_before_anything_of_it_is_cut_of
             assert get_cursor(connection, "segments/contributions/bytes") == len(kept)
 
 
+def test_a_kill_between_the_first_append_and_its_commit_is_no_other_database(tmp_path: Path) -> None:
+    settings = HouseSettings(home=str(tmp_path / "home"))
+    with open_home(settings) as home:
+        home.contributions.append(b"never acknowledged")
+        home.contributions.sync()
+    with open_home(settings) as home:
+        assert (tmp_path / "home" / "segments" / "contributions-000000.zst").stat().st_size == 0
+        home.contributions.append(b"a record")
+
+
 def _forget_id(home: Path) -> None:
     (home / "state_id").unlink()
     state = State.open(sqlite_url(home / "state.db"))
