@@ -1,9 +1,10 @@
 """A home copied while it works, and such a copy made a home again.
 
 Rules: a backup is a folder of plain files, `backup.json` that lists each with its size and SHA-256, and `backup.jws`,
-in which the coordinator signs that list; it has its name only when all of it is on the disk. The order makes it whole:
-the segments first, then, in a moment in which nothing can be committed, what they grew by and the database's snapshot,
-then everything else, which may be newer than the database as it may be after a crash. Nothing is written over.
+in which the coordinator signs that list; it has its name only when all of it is on the disk. The state is a SQLite file
+in it, whichever engine held it, and goes back into either. The order makes it whole: the segments first, then, in a
+moment in which nothing can be committed, what they grew by and the database's snapshot, then everything else, which may
+be newer than the database as it may be after a crash. Nothing is written over.
 
 Does not: copy keys, or the rows of exports about people, which only a house can take out again: a house restored from a
 backup has to publish these anew. Whoever has a backup and no keys can read what else was published and can sign
@@ -34,6 +35,7 @@ from msgspec import Meta
 from storage.env import Env
 from storage.house import House
 from storage.person_month_tables import export_months
+from storage.state import move_into
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import PROVENANCE_NAME, SAMPLE_NAME
 from windrow_protocol.limits import BACKUP_FILES_MAX, BACKUP_LIST_BYTES_MAX, JWS_CHARS_MAX
@@ -106,8 +108,8 @@ class _Copy:
 def write_backup(house: House, target: Path) -> Backup:
     """Copy a home into a new folder. The pipeline, exports and compaction stand still meanwhile; ingest goes on.
 
-    Raises WindrowError `backup_in_way` where something is there already, or the folder would lie in the home, and
-    `backup_elsewhere` for a state that is not SQLite; OSError as the disk does, and then nothing is at `target`.
+    Raises WindrowError `backup_in_way` where something is there already, or the folder would lie in the home; OSError
+    as the disk does, and then nothing is at `target`.
     """
     home, target = house.home.resolve(), target.resolve()
     if target.exists() or target.is_relative_to(home):
@@ -221,11 +223,14 @@ def _check_file(folder: Path, file: BackedUpFile) -> None:
         raise WindrowError("backup_damaged", f"{file.path}: its bytes are not those that were signed")
 
 
-def restore_backup(env: Env, folder: Path, home: Path, keys: Path | None) -> tuple[Backup, list[str]]:
+def restore_backup(
+    env: Env, folder: Path, home: Path, keys: Path | None, database_url: str = ""
+) -> tuple[Backup, list[str]]:
     """Make a backup a home again and return it with the names of the keys that are missing.
 
-    `keys` is a copy of the home's folder of keys; None leaves a home that will make new ones. Raises WindrowError
-    `backup_in_way`, `backup_damaged`, or `backup_keys` where a required key is missing or of another home.
+    `keys` is a copy of the home's folder of keys; None leaves a home that will make new ones. `database_url` is of an
+    empty database that the state goes into; empty: it stays a file of the home. Raises WindrowError `backup_in_way`,
+    `backup_damaged`, or `backup_keys` where a required key is missing or of another home.
     """
     if home.exists() and any(home.iterdir()):
         raise WindrowError("backup_in_way", str(home))
@@ -239,6 +244,8 @@ def restore_backup(env: Env, folder: Path, home: Path, keys: Path | None) -> tup
             shutil.copyfile(folder / file.path, unfinished / file.path)
         if keys is not None:
             _copy_keys(keys, unfinished / KEYS)
+        if database_url:
+            move_into(unfinished / DATABASE, database_url)
         if home.exists():
             home.rmdir()
         env.disk.adopt_durably(unfinished, home)

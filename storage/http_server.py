@@ -91,6 +91,10 @@ def _adapt(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse
 
 
 async def _read(request: web.Request, body_bytes_max: int) -> Request:
+    if "\0" in request.path:  # PostgreSQL refuses to look for such a text, and nothing is called so
+        raise WindrowError("not_found", "the path holds U+0000")
+    if any("\0" in value for value in request.query.values()):
+        raise WindrowError("wrong_schema", "the query holds U+0000")
     if (request.content_length or 0) > body_bytes_max:
         raise WindrowError("too_large", f"{request.content_length} bytes, {body_bytes_max} allowed")
     body = bytearray()

@@ -1,7 +1,8 @@
 """The house's small mutable state: one SQLAlchemy Core code base over SQLite or PostgreSQL.
 
 Rules: one process writes, inside `write()`, one transaction at a time; readers use `read()` and never block it.
-SQLite runs in WAL mode with synchronous=FULL, because NORMAL may lose acknowledged commits.
+SQLite runs in WAL mode with synchronous=FULL, because NORMAL may lose acknowledged commits. The URL alone chooses the
+engine; what differs between them is here, in `postgresql`, and in the types of `tables`.
 
 Does not: know what the tables mean, nor hold documents (see `segments` and `lake`).
 
@@ -25,7 +26,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from storage.copying import copy_rows
 from storage.migrations import bring_up_to_date
+from storage.postgresql import OneWriter, reader_engine, require_usable, writer_engine
 from storage.prepared import Prepared
 from storage.tables import cursors, meta
 from storage.till_tables import metadata
@@ -57,21 +60,28 @@ class State:
         self._lock = threading.RLock()
 
     @classmethod
-    def open(cls, url: str, *schemas: sa.MetaData) -> State:
+    def open(cls, url: str, *schemas: sa.MetaData, only_writer: bool = False) -> State:
         """Open the database, migrate it and create what is missing, the tables of further `schemas` included.
 
-        Raises WindrowError `home_unwritable` when the database cannot be opened for writing, `home_newer` or
+        `only_writer` keeps other processes from writing to a PostgreSQL database; of a SQLite file, which lies in a
+        home, the home's lock does. Raises WindrowError `home_unwritable` when a file cannot be opened for writing,
+        `home_locked` when another process writes, `database_failed` for a database that will not do, `home_newer` or
         `home_too_old` as `bring_up_to_date` does.
         """
-        writer, reader = _engine(url), _engine(url)
+        only = OneWriter() if only_writer else None
+        writer, reader = _engines(url, only)
         try:
             with _writing(writer) as connection:
+                if writer.dialect.name == "postgresql":
+                    require_usable(connection)
                 migrated = bring_up_to_date(connection, [metadata, *schemas])
-        except sa.exc.OperationalError as error:
-            raise WindrowError("home_unwritable", str(error.orig)) from error
-        except WindrowError:
+                if only is not None:
+                    set_meta(connection, *only.begin(get_meta(connection, OneWriter.KEY)))
+        except BaseException as error:
             writer.dispose()
             reader.dispose()
+            if isinstance(error, sa.exc.OperationalError) and writer.dialect.name == "sqlite":
+                raise WindrowError("home_unwritable", str(error.orig)) from error
             raise
         for sentence in migrated:
             _LOG.warning("the database of an earlier version was migrated: %s", sentence)
@@ -79,8 +89,12 @@ class State:
 
     @classmethod
     def open_readonly(cls, url: str) -> State:
-        """Open an existing database of a house that may be running; whoever tries to write is refused by SQLite."""
-        reader = _engine(url, ("query_only=ON", "busy_timeout=10000"))
+        """Open an existing database of a house that may be running; whoever tries to write is refused by it."""
+        parsed = sa.make_url(url)
+        lite = parsed.get_backend_name() == "sqlite"
+        reader = (
+            _sqlite_engine(parsed, ("query_only=ON", "busy_timeout=10000")) if lite else reader_engine(parsed)
+        )
         return cls(reader, reader)
 
     @contextmanager
@@ -110,13 +124,12 @@ class State:
     def copy_to(self, path: Path, at_that_moment: Callable[[], None]) -> None:
         """Write the database as it is at one moment into a new SQLite file, while others go on writing.
 
-        `at_that_moment` runs while nothing can be committed. Raises WindrowError `backup_elsewhere` for a database
-        that is not SQLite. Source: SQLite's online backup API.
+        `at_that_moment` runs while nothing can be committed. Source: SQLite's online backup API.
         """
-        url = self._writer.url
-        if self._writer.dialect.name != "sqlite" or not url.database:
-            raise WindrowError("backup_elsewhere", url.get_backend_name())
-        source = sqlite3.connect(url.database, isolation_level=None)
+        if self._writer.dialect.name != "sqlite":
+            self._copy_rows_to(path, at_that_moment)
+            return
+        source = sqlite3.connect(str(self._writer.url.database), isolation_level=None)
         try:
             with self._lock:
                 at_that_moment()
@@ -129,10 +142,37 @@ class State:
         finally:
             source.close()
 
+    def _copy_rows_to(self, path: Path, at_that_moment: Callable[[], None]) -> None:
+        with self.read() as source:
+            with self._lock:
+                at_that_moment()
+                get_meta(source, "network")  # the snapshot begins with a read
+            copy = State.open(sqlite_url(path))
+            try:
+                with copy.write() as target:
+                    copy_rows(source, target, metadata)
+            finally:
+                copy.close()
+
     def close(self) -> None:
         """Close all connections."""
         self._writer.dispose()
         self._reader.dispose()
+
+
+def move_into(path: Path, url: str) -> None:
+    """Write a SQLite file's rows into an empty database, and remove the file.
+
+    Raises WindrowError `backup_in_way` for a database with rows in it, and as `State.open` does.
+    """
+    source, moved = State.open(sqlite_url(path)), State.open(url)
+    try:
+        with source.read() as rows, moved.write() as target:
+            copy_rows(rows, target, metadata)
+    finally:
+        source.close()
+        moved.close()
+    path.unlink()
 
 
 def sqlite_url(path: Path) -> str:
@@ -157,15 +197,21 @@ def _say(connection: sa.Connection, begin: str) -> None:
         connection.exec_driver_sql(begin)
 
 
-def _engine(url: str, pragmas: Sequence[str] = _PRAGMAS) -> sa.Engine:
-    engine = sa.create_engine(url)
-    if engine.dialect.name == "sqlite":
+def _engines(url: str, only: OneWriter | None) -> tuple[sa.Engine, sa.Engine]:
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite_engine(parsed), _sqlite_engine(parsed)
+    return writer_engine(parsed, only), reader_engine(parsed)
 
-        @sa.event.listens_for(engine, "connect")
-        def _configure(connection: Any, _record: Any) -> None:
-            connection.isolation_level = None  # the driver must not begin transactions by itself
-            for pragma in pragmas:
-                connection.execute(f"PRAGMA {pragma}").close()
+
+def _sqlite_engine(url: sa.URL, pragmas: Sequence[str] = _PRAGMAS) -> sa.Engine:
+    engine = sa.create_engine(url)
+
+    @sa.event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions by itself
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}").close()
 
     return engine
 

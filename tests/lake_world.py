@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from state_database import state_url
 
 from storage.env import Env
 from storage.lake import LAKE_SCHEMA, Lake
 from storage.lake.compaction import Compaction
 from storage.lake.manifest import files_of, latest_snapshot
 from storage.real_env import real_env
-from storage.state import State, get_cursor, set_cursor, sqlite_url
+from storage.state import State, get_cursor, set_cursor
 
 START_MS = 1_760_000_000_000
 
@@ -35,7 +36,7 @@ class LakeWorld:
 
     def __init__(self, home: Path, env: Env | None = None, state: State | None = None) -> None:
         self.env = env or real_env()
-        self.state = state or State.open(sqlite_url(home / "state.db"))
+        self.state = state or State.open(state_url(home))
         self.lake = Lake(self.env, home / "lake")
         with self.state.read() as connection:
             self.swept = self.lake.sweep(connection)

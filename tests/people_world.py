@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 from history_world import HistoryHouse, month
 from published_world import RECIPES
+from state_database import copy_home
 
 from aggregator.publish.export import Export, publish
 from rewards.history_doubts import Moment
@@ -51,7 +52,7 @@ def given_home(folder: Path) -> Path:
 
 def world_from(given: Path, copy: Path) -> HistoryHouse:
     """Open a copy of a home."""
-    shutil.copytree(given, copy)
+    copy_home(given, copy)
     return HistoryHouse.reopened(copy)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from real_house import Node, open_house, open_segments
+from state_database import copy_home
 
 from aggregator.assignment.frontier import add_urls
 from aggregator.ingest import Ingest
@@ -92,8 +93,8 @@ def pages() -> dict[str, str]:
 class PublishedWorld:
     """The house, two contributors and a validator."""
 
-    def __init__(self, home: Path, rules: TrustRules | None = None) -> None:
-        self.house = open_house(home, key=COORDINATOR, rules=rules or AT_ONCE)
+    def __init__(self, home: Path, rules: TrustRules | None = None, address: str = "") -> None:
+        self.house = open_house(home, key=COORDINATOR, rules=rules or AT_ONCE, address=address)
         self.segments = open_segments(self.house)
         self.validator = Node(self.house, Ed25519PrivateKey.from_private_bytes(bytes(32)))
         self.contributors = [
@@ -170,5 +171,5 @@ def _built_home() -> Path:
 
 def open_world(home: Path) -> PublishedWorld:
     """Return a world of its own in `home` whose lake holds all of `pages()`; not to be called in a running loop."""
-    shutil.copytree(_built_home(), home, dirs_exist_ok=True)
+    copy_home(_built_home(), home)
     return PublishedWorld(home)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,12 +11,13 @@ from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from state_database import state_url
 
 from storage.env import Clock, Handler, Request
 from storage.house import House
 from storage.real_env import real_env
 from storage.segments import Segments
-from storage.state import State, sqlite_url
+from storage.state import State
 from windrow_protocol.content import normalise_text, text_sha256
 from windrow_protocol.messages import (
     Contribution,
@@ -122,9 +122,9 @@ class Node:
         return list(msgspec.json.decode(answer.body)["results"])
 
 
-def open_state(home: Path, *schemas: Any) -> State:
-    """Open SQLite in a folder, or PostgreSQL where WINDROW_TEST_DATABASE_URL names an empty one."""
-    state = State.open(os.environ.get("WINDROW_TEST_DATABASE_URL") or sqlite_url(home / "state.db"), *schemas)
+def open_state(home: Path, *schemas: Any, address: str = "") -> State:
+    """Open the state of a home, wherever tests keep it, or at an address."""
+    state = State.open(address or state_url(home), *schemas)
     _opened.append(state)
     return state
 
@@ -147,9 +147,10 @@ def open_house(
     rules: TrustRules | None = None,
     clock: Clock | None = None,
     canary_hosts: tuple[str, ...] = (),
+    address: str = "",
 ) -> House:
     """Return a real house in a folder."""
-    env, state = real_env(), open_state(home, *schemas)
+    env, state = real_env(), open_state(home, *schemas, address=address)
     return House(
         env if clock is None else replace(env, clock=clock),
         state,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from state_database import state_url
 
 from chain.client import ChainClient
 from chain.relayer import Relayer
@@ -20,7 +21,7 @@ from rewards.ledger import balances, cumulative
 from storage.env import Clock
 from storage.house import House
 from storage.real_env import real_env
-from storage.state import State, sqlite_url
+from storage.state import State
 from storage.tables import consents, contributions, duplicates, nodes, sales, verdicts
 from storage.trust_tables import audit_epochs
 from windrow_protocol.merkle import checksum_address
@@ -63,7 +64,7 @@ def open_house(home: Path, clock: Clock | None = None, rules: TrustRules = AT_ON
     env = real_env()
     if clock is not None:
         env = replace(env, clock=clock)
-    return House(env, State.open(sqlite_url(home / "state.db")), home, "windrow-test", KEY, rules)
+    return House(env, State.open(state_url(home)), home, "windrow-test", KEY, rules)
 
 
 def node_id(number: int) -> str:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from state_database import state_url
 
 from storage import tables
 from storage.lake import LAKE_SCHEMA, Lake
 from storage.real_env import real_env
-from storage.state import State, sqlite_url
+from storage.state import State
 
 MOMENT_MS = 1_767_225_600_123  # 2026-01-01 00:00:00.123 UTC
 WEI = 10**24 + 1  # a double cannot hold it
@@ -64,7 +65,8 @@ class SqlWorld:
 
     def __init__(self, home: Path, rows: int = 3) -> None:
         home.mkdir(exist_ok=True)
-        self.url = sqlite_url(home / "state.db")
+        self.home = home
+        self.url = state_url(home)
         state = State.open(self.url)
         lake = Lake(real_env(), home / "lake")
         files = [lake.write([document_for(number)], number, number) for number in range(1, rows + 1)]

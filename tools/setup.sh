@@ -43,7 +43,7 @@ else
 fi
 
 echo "setup: installing Python packages into $venv (a few minutes the first time)"
-install -c constraints.txt -e '.[node,browser,server,agents,pkcs11,dev]'
+install -c constraints.txt -e '.[node,browser,server,agents,pkcs11,postgresql,dev]'
 
 has_chromium() {
     if [ -n "${WINDROW_CHROMIUM:-}" ] && [ -x "$WINDROW_CHROMIUM" ]; then return 0; fi
@@ -66,5 +66,12 @@ fi
 # A module for keys, which tests of personal data's keys use; they are skipped without it.
 if ! command -v softhsm2-util >/dev/null 2>&1 && may_apt; then
     (need_apt "SoftHSM is missing" softhsm2) || echo "setup: SoftHSM could not be had, so tests of keys in a module are skipped"
+fi
+# A server for tests of the state in PostgreSQL; Debian would start one of its own, which nobody here needs.
+have_postgres() { command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
+if ! have_postgres && may_apt; then
+    (need_apt "PostgreSQL is missing" postgresql-common &&
+        as_root sed -i 's/^#*create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf &&
+        need_apt "PostgreSQL is missing" postgresql) || echo "setup: PostgreSQL could not be had, so tests of it are skipped"
 fi
 echo "setup: ready"

@@ -92,11 +92,16 @@ def main() -> None:
 
 
 def _log_to_stderr() -> None:
-    """Keep stdout for answers; a contributor's install has no structlog, and needs none."""
+    """Keep stdout for answers; a contributor's install has no structlog, and needs none.
+
+    A failure is told by its lines of code alone: the usual form also prints the values of variables, and among those
+    are passwords of databases and people's texts.
+    """
     if importlib.util.find_spec("structlog"):
         import structlog
 
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+        structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
 
 
 def _refuse(error: WindrowError) -> NoReturn:

@@ -23,8 +23,8 @@ import sqlalchemy as sa
 from aggregator.verification.audits.without_browser import browserless
 from contributor_node.chromium import find_chromium
 from rewards.ledger_checks import verify_ledger
-from storage.state import State
-from windrow.home import database_url, usable_database
+from storage.postgresql import described
+from windrow.home import database_url, reading_state, usable_database
 from windrow.ports import port_problem
 from windrow.publishers_page import publishers_url_of
 from windrow.settings import HouseSettings, load_ranked_domains
@@ -109,6 +109,19 @@ def check_chain(settings: HouseSettings) -> Iterator[Finding]:
         yield Finding("chain", "passed", f"{settings.rpc_url} serves chain {settings.chain_id}")
 
 
+def check_database(settings: HouseSettings) -> Iterator[Finding]:
+    """The engine that holds the state, and whether it is one that a house may rely on."""
+    engine = sa.make_url(database_url(settings)).get_backend_name()
+    if engine == "sqlite":
+        yield Finding("database", "passed", "SQLite, a file")
+        return
+    try:
+        with usable_database():
+            yield Finding("database", "passed", described(sa.make_url(settings.database_url)))
+    except WindrowError as error:
+        yield Finding("database", "failed", str(error))
+
+
 def check_ledger(settings: HouseSettings) -> Iterator[Finding]:
     """Debits equal credits, nothing is overdrawn, and the chain of entries is whole."""
     yield from _of_state(settings, "ledger", _ledger_findings)
@@ -141,17 +154,12 @@ def _of_state(
     settings: HouseSettings, name: str, look: Callable[[sa.Connection], Iterator[Finding]]
 ) -> list[Finding]:
     """Return what is found in the home's database, or why it cannot be read."""
-    if not settings.database_url and not (Path(settings.home) / "state.db").exists():
-        return [Finding(name, "not checked", "this home has no state yet")]
     try:
-        with usable_database():
-            state = State.open_readonly(database_url(settings))
-            try:
-                with state.read() as connection:
-                    return list(look(connection))
-            finally:
-                state.close()
+        with reading_state(settings) as connection:
+            return list(look(connection))
     except WindrowError as error:
+        if error.code == "not_found":
+            return [Finding(name, "not checked", "this home has no state yet")]
         return [Finding(name, "failed", str(error))]
 
 
@@ -193,6 +201,7 @@ CHECKS: Final[tuple[Callable[[HouseSettings], Iterator[Finding]], ...]] = (
     check_chromium,
     check_ports,
     check_chain,
+    check_database,
     check_ledger,
     check_validators_browsers,
     check_ranked_domains,

@@ -25,6 +25,7 @@ from storage.pkcs11_keys import Pkcs11Keys, Pkcs11Token
 from storage.real_env import real_env
 from storage.segments import Segments
 from storage.state import State, get_meta, set_meta, sqlite_url
+from storage.tables import cursors
 from storage.wrapping_keys import FileKeys, KeyringKeys, WrappingKeys
 from windrow.settings import HouseSettings, load_economics, load_ranked_domains, load_trust_rules
 from windrow_protocol.errors import WindrowError
@@ -47,13 +48,19 @@ def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenH
     """Open a home for writing until the block ends.
 
     Raises WindrowError `home_locked` when another process has it, `home_unwritable` when it cannot be written,
-    `other_network` when it is another network's, and `database_failed`, or `bad_config` of the trust rules.
+    `other_network` when it is another network's, `other_database` when the database is not its own, and
+    `database_failed`, or `bad_config` of the trust rules.
     """
     path, env = Path(settings.home), env or real_env()
     with _locked(path):
         with usable_database():
-            state = State.open(database_url(settings))
-            _require_network(state, settings.network)
+            state = State.open(database_url(settings), only_writer=True)
+            try:
+                _require_own_database(state, env, path)
+                _require_network(state, settings.network)
+            except BaseException:
+                state.close()
+                raise
         rules = load_trust_rules(settings.trust_rules)
         house = House(
             env,
@@ -86,8 +93,32 @@ def _require_network(state: State, network: str) -> None:
         known = get_meta(connection, "network") or network
         set_meta(connection, "network", known)
     if known != network:
-        state.close()
         raise WindrowError("other_network", f"{known}, not {network}")
+
+
+def _require_own_database(state: State, env: Env, home: Path) -> None:
+    """A home and its database belong together and both know it: with another one, what the home holds would be unknown.
+
+    What is unknown is cut off and swept away at every opening, so this comes before any file is opened.
+    """
+    file = home / "state_id"
+    written = file.read_text() if file.exists() else ""
+    with state.write() as connection:
+        known = get_meta(connection, "state_id") or ""
+        logged = sa.select(cursors.c.name).where(
+            cursors.c.name.startswith("segments/"), cursors.c.position > 0
+        )
+        begun = connection.execute(logged).first() is not None
+        if known != written and (written or begun):
+            raise WindrowError("other_database", f"{home} was begun with another one")
+        new = not begun and get_meta(connection, "network") is None
+        if new and any(path.stat().st_size for path in (home / "segments").glob("*")):
+            raise WindrowError("other_database", f"{home} holds contributions, the database knows of none")
+        if not known:
+            known = env.randomness.token(16).hex()
+            set_meta(connection, "state_id", known)
+    if not written:
+        env.disk.write_durably(file, known.encode())
 
 
 def _personal_keys(settings: HouseSettings, house: House) -> WrappingKeys:
@@ -113,13 +144,35 @@ def database_url(settings: HouseSettings) -> str:
 
 
 @contextmanager
+def reading_state(settings: HouseSettings) -> Iterator[sa.Connection]:
+    """Read one moment of a home's state, beside a running house or without one.
+
+    Raises WindrowError `not_found` where no house has run, and `database_failed`.
+    """
+    nowhere = WindrowError("not_found", f"no house has run in {settings.home} yet")
+    if not settings.database_url and not (Path(settings.home) / "state.db").exists():
+        raise nowhere
+    with usable_database():
+        state = State.open_readonly(database_url(settings))
+        try:
+            with state.read() as connection:
+                if not sa.inspect(connection).has_table("meta"):
+                    raise nowhere
+                yield connection
+        finally:
+            state.close()
+
+
+@contextmanager
 def usable_database() -> Iterator[None]:
     """Turn what a database or its driver says against being used into WindrowError `database_failed`, in one line."""
     try:
         yield
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         said = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-        raise WindrowError("database_failed", str(said).strip().splitlines()[0]) from error
+        line = str(said).strip().splitlines()[0]
+        driver = "; pip install 'windrow[postgresql]'" if isinstance(error, ImportError) else ""
+        raise WindrowError("database_failed", line + driver) from error
 
 
 def coordinator_key(env: Env, home: Path) -> Ed25519PrivateKey:

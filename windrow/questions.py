@@ -14,10 +14,8 @@ from pathlib import Path
 from aggregator.sql.console import show
 from aggregator.sql.sandbox import run_query
 from storage.lake import listed_files
-from storage.state import State
-from windrow.home import database_url, usable_database
+from windrow.home import database_url, reading_state
 from windrow.settings import HouseSettings
-from windrow_protocol.errors import WindrowError
 
 
 def ask(settings: HouseSettings, statement: str, form: str, at: int | None = None) -> tuple[str, str]:
@@ -26,18 +24,12 @@ def ask(settings: HouseSettings, statement: str, form: str, at: int | None = Non
     `at` is the snapshot of the lake that `documents` shows; the other views always show the state as it is. Raises
     WindrowError of the sandbox, or `no_snapshot`, `not_found` and `database_failed`.
     """
-    home = Path(settings.home)
-    if not settings.database_url and not (home / "state.db").exists():
-        raise WindrowError("not_found", f"no house has run in {home} yet")
     began = time.monotonic()
     moment = datetime.now(UTC).isoformat(
         timespec="seconds"
     )  # before anything is read: never fresher than said
-    with usable_database():
-        state = State.open_readonly(database_url(settings))
-        with state.read() as connection:
-            files = listed_files(connection, home / "lake", at)
-        state.close()
+    with reading_state(settings) as connection:
+        files = listed_files(connection, Path(settings.home) / "lake", at)
     answer = run_query(database_url(settings), files, statement)
     count = f"{len(answer.rows)} row" + ("" if len(answer.rows) == 1 else "s")
     cut = ", cut at the row limit" if answer.truncated else ""

@@ -17,7 +17,6 @@ import sqlalchemy as sa
 
 from marketplace.rendering import wei_text
 from rewards.rates import sentence_of
-from storage.state import State
 from storage.tables import (
     consents,
     contributions,
@@ -33,7 +32,7 @@ from storage.tables import (
     verdicts,
 )
 from storage.trust_tables import appeals, audits, consequences, truth_requests
-from windrow.home import database_url, usable_database
+from windrow.home import reading_state
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import PROVENANCE_NAME
@@ -49,16 +48,8 @@ class Step(NamedTuple):
 
 def trace(settings: HouseSettings, item_id: str) -> list[Step]:
     """Return the steps of a lease's or a contribution's life. Raises WindrowError `not_found`, `database_failed`."""
-    home = Path(settings.home)
-    if not settings.database_url and not (home / "state.db").exists():
-        raise WindrowError("not_found", f"no house has run in {home} yet")
-    with usable_database():
-        state = State.open_readonly(database_url(settings))
-        try:
-            with state.read() as connection:
-                return _Life(connection, home, item_id).steps()
-        finally:
-            state.close()
+    with reading_state(settings) as connection:
+        return _Life(connection, Path(settings.home), item_id).steps()
 
 
 class _Life:

@@ -14,6 +14,7 @@ Usage::
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
@@ -39,6 +40,7 @@ from windrow_protocol.limits import (
 )
 
 T = TypeVar("T")
+_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # after an even number of backslashes
 _SAID_CHARS_MAX = 300  # of a decoder's own words, which repeat names that a stranger chose
 
 # The lengths are said too, because `$` also matches before a line end that closes the string.
@@ -159,7 +161,7 @@ Submission = Contribution | Report
 class AuditCommitment(Message, frozen=True):
     """POST /v1/audit/commitments (purpose `audit_commitment`): a validator fixes its secret for an epoch to come."""
 
-    epoch_id: Annotated[int, Meta(ge=0, le=2**31)]
+    epoch_id: Annotated[int, Meta(ge=0, lt=2**31)]
     commitment: Hex64
 
 
@@ -173,7 +175,7 @@ class AuditLogRequest(Message, frozen=True):
 class AuditDraws(Message, frozen=True):
     """POST /v1/audit/draws (purpose `audit_draws`): what a validator drew of an epoch's entries up to `upto_seq`."""
 
-    epoch_id: Annotated[int, Meta(ge=0, le=2**31)]
+    epoch_id: Annotated[int, Meta(ge=0, lt=2**31)]
     upto_seq: Annotated[int, Meta(ge=0, le=2**53)]
     lease_ids: Annotated[list[Identifier], Meta(max_length=DRAW_ENTRIES_MAX)]
     doubled: Annotated[list[Identifier], Meta(max_length=DRAW_ENTRIES_MAX)] = []
@@ -187,7 +189,7 @@ class AuditReveal(Message, frozen=True):
     published afterwards.
     """
 
-    epoch_id: Annotated[int, Meta(ge=0, le=2**31)]
+    epoch_id: Annotated[int, Meta(ge=0, lt=2**31)]
     secret: Hex64
     last_seq: Annotated[int, Meta(ge=0, le=2**53)]
     head: Hex64
@@ -204,7 +206,7 @@ class AuditEntry(Message, frozen=True):
     lease_id: Identifier
     content_sha256: Hex64
     share_ppm: Annotated[int, Meta(ge=0, le=1_000_000)]
-    epoch_id: Annotated[int, Meta(ge=0, le=2**31)]
+    epoch_id: Annotated[int, Meta(ge=0, lt=2**31)]
 
 
 class AuditEpoch(Message, frozen=True):
@@ -213,7 +215,7 @@ class AuditEpoch(Message, frozen=True):
     `doubled_ppm` of what a validator draws is fetched by a second operator too; `revealed`: this validator has.
     """
 
-    epoch_id: Annotated[int, Meta(ge=0, le=2**31)]
+    epoch_id: Annotated[int, Meta(ge=0, lt=2**31)]
     state: Literal["open", "revealing"]
     first_seq: Annotated[int, Meta(ge=0, le=2**53)]
     last_seq: Annotated[int, Meta(ge=0, le=2**53)]
@@ -310,7 +312,12 @@ def contribution_id_for(lease_id: str, node_id: str) -> str:
 
 
 def decode_json(body: bytes, kind: type[T]) -> T:
-    """Decode one JSON message of a given type. Raises WindrowError `not_json` or `wrong_schema`."""
+    """Decode one JSON message of a given type. Raises WindrowError `not_json` or `wrong_schema`.
+
+    U+0000 is refused in every string: no normal text has it, and PostgreSQL cannot keep it.
+    """
+    if b"u0000" in body and _ESCAPED_NUL.search(body):
+        raise WindrowError("wrong_schema", "a string holds U+0000")
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:

@@ -76,15 +76,13 @@ def _snapshot(job: Job) -> Iterator[Read]:
         return
     import sqlalchemy as sa  # here alone, because it is slow to import and SQLite is the default
 
-    engine = sa.create_engine(job.address, isolation_level="REPEATABLE READ")
     try:
+        engine = sa.create_engine(job.address, poolclass=sa.NullPool, isolation_level="REPEATABLE READ")
         with engine.connect() as plain:
             served = plain.execution_options(postgresql_readonly=True)
             yield lambda query: list(served.exec_driver_sql(query))
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         raise WindrowError("sql_failed", f"the state cannot be read: {type(error).__name__}") from error
-    finally:
-        engine.dispose()
 
 
 def _open_sqlite(path: str) -> sqlite3.Connection:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -68,12 +68,9 @@ def run_query(
     derived = [view for name, view in DERIVED.items() if name in words]
     read = words.union(*(view.over for view in derived))
     url = sa.make_url(state_url)
-    lite = url.get_backend_name() == "sqlite"
-    address = str(Path(url.database or "").resolve()) if lite else state_url
     with_documents = DOCUMENTS in words
     job = Job(
-        "sqlite" if lite else "postgresql",
-        address,
+        *_store(url),
         [_source(url.get_dialect()(), name) for name in VIEWS if name in read],
         [*VIEWS, *DERIVED, DOCUMENTS],
         [str(file.resolve()) for file in lake_files] if with_documents else [],
@@ -87,6 +84,13 @@ def run_query(
         [(view.name, view.query) for view in derived],
     )
     return _read(*_run_child(msgspec.json.encode(job), time_s_max), time_s_max)
+
+
+def _store(url: sa.URL) -> tuple[Literal["sqlite", "postgresql"], str]:
+    """Return what kind of database the child opens, and where it is."""
+    if url.get_backend_name() == "sqlite":
+        return "sqlite", str(Path(url.database or "").resolve())
+    return "postgresql", url.render_as_string(hide_password=False)
 
 
 def query_rows(

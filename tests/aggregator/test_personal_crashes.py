@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from history_world import HistoryHouse, month
 from published_world import RECIPES
+from state_database import copy_home
 
 from aggregator.personal import Personal
 from aggregator.publish import export as publishing
@@ -151,7 +152,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def people(given: Path, tmp_path: Path) -> HistoryHouse:
-    shutil.copytree(given, tmp_path / "house")
+    copy_home(given, tmp_path / "house")
     return HistoryHouse.reopened(tmp_path / "house")
 
 

@@ -6,18 +6,19 @@ import hashlib
 import json
 import random
 import shutil
-import sqlite3
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 from published_world import MAIL, PAYOUTS, RECIPES, PublishedWorld, manual, open_world, pages
 from real_house import NETWORK
 
 from aggregator.publish import Export, publish
 from aggregator.publish.shards import ShardWriter
+from storage.tables import exports, submissions, verdicts
 from windrow_protocol.content import text_sha256
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import decode_manifest, export_id_for
@@ -155,8 +156,8 @@ def test_the_same_lake_gives_the_same_bytes_and_the_same_version(tmp_path: Path)
         first.manifest_sha256,
     )
     shutil.rmtree(tmp_path / "one" / "exports")
-    with sqlite3.connect(tmp_path / "one" / "state.db") as database:
-        database.execute("DELETE FROM exports")
+    with world.house.state.write() as connection:
+        connection.execute(sa.delete(exports))
     rebuilt = publish(world.house, RECIPES, "web_text")
     changed = {path for path, digest in bytes_of(rebuilt).items() if before[path] != digest}
     assert changed <= {"manifest.json", "manifest.jws", "removed_ids.json"}  # these carry the time of signing
@@ -268,8 +269,9 @@ def test_what_a_crash_left_is_replaced(world: PublishedWorld) -> None:
 
 
 def test_a_row_without_its_signatures_stops_everything(world: PublishedWorld) -> None:
-    with sqlite3.connect(world.house.home / "state.db") as database:
-        database.execute("DELETE FROM submissions WHERE seq = (SELECT min(seq) FROM verdicts)")
+    with world.house.state.write() as connection:
+        first = sa.select(sa.func.min(verdicts.c.seq)).scalar_subquery()
+        connection.execute(sa.delete(submissions).where(submissions.c.seq == first))
     with pytest.raises(WindrowError) as refusal:
         publish(world.house, RECIPES, "web_text")
     assert refusal.value.code == "checks_failed"

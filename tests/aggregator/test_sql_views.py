@@ -293,8 +293,10 @@ def test_csv_and_json_keep_every_character() -> None:
 
 
 def test_a_question_says_how_fresh_its_answer_is(world: SqlWorld) -> None:
-    home = str(Path(world.url.removeprefix("sqlite:///")).parent)
-    shown, note = ask(HouseSettings(home=home), "SELECT count(*) AS n FROM contributions", "json")
+    home = str(world.home)
+    shown, note = ask(
+        HouseSettings(home=home, database_url=world.url), "SELECT count(*) AS n FROM contributions", "json"
+    )
     assert json.loads(shown) == [{"n": 3}]
     assert re.fullmatch(r"1 row as of \d{4}-\d\d-\d\dT[\d:]+\+00:00, log entry 3, in \d+\.\d\d s", note)
     with pytest.raises(WindrowError, match="no house has run"):

@@ -57,8 +57,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SqlWorld, s
 def test_hundreds_of_reads_meet_no_lock(busy: tuple[SqlWorld, subprocess.Popen[str]]) -> None:
     world, writer = busy
     sources = [sandbox._source(sa.make_url(world.url).get_dialect()(), "contributions")]
-    path = world.url.removeprefix("sqlite:///")
-    job = Job("sqlite", path, sources, [], [], [], b"", "", 10, 10, 10**8, 10**6)
+    job = Job(*sandbox._store(sa.make_url(world.url)), sources, [], [], [], b"", "", 10, 10, 10**8, 10**6)
     seen = []
     for _ in range(READS):
         loaded, log_seq = load_sources(job)

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 from real_house import PAYOUT, Node, words_of
+from state_database import sqlite_alone
 from trust_world import NO_LOTTERY, TrustWorld
 
 from aggregator.assignment.frontier import add_urls
@@ -276,6 +277,7 @@ def test_only_what_stood_for_long_can_turn() -> None:
     assert not has_turned(RULES, [old], half, now)
 
 
+@sqlite_alone
 async def test_ingest_looks_imports_up_by_their_index(tmp_path: Path) -> None:
     """Each answer asks for them: the log of a network must not be read for that."""
     world = TrustWorld(tmp_path, rules=RULES)

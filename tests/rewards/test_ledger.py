@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from state_database import state_url
 
 from rewards.ledger import (
     FIRST_HEAD,
@@ -23,7 +24,7 @@ from rewards.ledger import (
     post,
 )
 from rewards.ledger_checks import verify_ledger
-from storage.state import State, sqlite_url
+from storage.state import State
 from storage.tables import ledger
 from windrow_protocol.errors import WindrowError
 
@@ -33,7 +34,7 @@ NODE = "pending:" + "a" * 64
 
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[State]:
-    opened = State.open(sqlite_url(tmp_path / "state.db"))
+    opened = State.open(state_url(tmp_path))
     yield opened
     opened.close()
 
@@ -68,7 +69,7 @@ def test_any_order_and_any_retry_give_the_same_balances(
     chance = random.Random(seed)
     sent = wanted + [chance.choice(wanted) for _ in range(len(wanted))] if wanted else []
     chance.shuffle(sent)
-    state = State.open(sqlite_url(tmp_path_factory.mktemp("ledger") / "state.db"))
+    state = State.open(state_url(tmp_path_factory.mktemp("ledger")))
     posted = 0
     for start in range(0, len(sent), batch):
         with state.write() as connection:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from real_house import open_house, open_segments
+from state_database import database_of
 
 from storage import backup as backup_module
 from storage.backup import BackedUpFile, read_backup, restore_backup, write_backup
@@ -114,7 +115,7 @@ def test_what_is_taken_on_meanwhile_is_in_it_whole_or_not_at_all(
 
 def restored(house: House, tmp_path: Path, keys: Path) -> House:
     home = tmp_path / "restored"
-    _, missing = restore_backup(real_env(), tmp_path / "backup", home, keys)
+    _, missing = restore_backup(real_env(), tmp_path / "backup", home, keys, database_of(home))
     assert missing == []
     assert (home / "keys" / "coordinator").stat().st_mode & 0o077 == 0
     return open_house(home)

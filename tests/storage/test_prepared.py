@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql
+from state_database import state_url
 
 from storage import prepared as prepared_module
 from storage.prepared import Prepared
-from storage.state import State, insert_once, sqlite_url
+from storage.state import State, insert_once
 from storage.tables import Uint256, nonces
 
 metadata = sa.MetaData()
@@ -39,7 +40,7 @@ _LARGE = (
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[sa.Connection]:
-    state = State.open(sqlite_url(tmp_path / "state.db"), metadata)
+    state = State.open(state_url(tmp_path), metadata)
     with state.write() as opened:
         yield opened
     state.close()
@@ -114,7 +115,7 @@ def test_values_are_never_part_of_the_text(connection: sa.Connection) -> None:
 def test_the_drivers_errors_are_sqlalchemys(connection: sa.Connection) -> None:
     insert = Prepared(sa.insert(things))
     insert.run(connection, [{"name": "a", "amount": 1}])
-    with pytest.raises(sa.exc.IntegrityError, match="UNIQUE"):
+    with pytest.raises(sa.exc.IntegrityError, match=r"(?i)unique"):
         insert.run(connection, [{"name": "a", "amount": 1}])
     with pytest.raises(KeyError):
         insert.run(connection, [{"name": "b", "amount": 1}, {"name": "c"}])
@@ -159,7 +160,7 @@ def test_postgresql_takes_values_by_name() -> None:
 
 
 def test_a_nonce_is_inserted_once(tmp_path: Path) -> None:
-    state = State.open(sqlite_url(tmp_path / "state.db"))
+    state = State.open(state_url(tmp_path))
     row = {"node_id": "n", "nonce": "1", "expires_at_ms": 5}
     with state.write() as connection:
         assert [insert_once(connection, nonces, **row) for _ in range(3)] == [True, False, False]

@@ -1,16 +1,13 @@
-"""The state keeps amounts exact, commits whole transactions, and lets readers only read."""
+"""Amounts are exact in SQLite too, and what is no amount is refused."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.state import State, get_cursor, insert_once, set_cursor, sqlite_url
-from storage.tables import Uint256, nonces
+from storage.tables import Uint256
 
 amounts = sa.Table("amounts", sa.MetaData(), sa.Column("amount", Uint256))
 
@@ -32,37 +29,3 @@ def test_what_is_no_uint256_is_refused(value: int) -> None:
         amounts.create(connection)
         with pytest.raises(sa.exc.StatementError, match="uint256"):
             connection.execute(sa.insert(amounts).values(amount=value))
-
-
-def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    state = State.open(sqlite_url(tmp_path / "state.db"))
-
-    def half_done() -> None:
-        with state.write() as connection:
-            set_cursor(connection, "reader", 7)
-            raise KeyError("a crash between two statements")
-
-    with pytest.raises(KeyError):
-        half_done()
-    with state.read() as connection:
-        assert get_cursor(connection, "reader") == 0
-
-
-def test_a_row_is_inserted_once(tmp_path: Path) -> None:
-    state = State.open(sqlite_url(tmp_path / "state.db"))
-    with state.write() as connection:
-        row = {"node_id": "n", "nonce": "1", "expires_at_ms": 5}
-        assert insert_once(connection, nonces, **row)
-        assert not insert_once(connection, nonces, **row)
-
-
-def test_a_reader_sees_what_is_committed_and_cannot_write(tmp_path: Path) -> None:
-    url = sqlite_url(tmp_path / "state.db")
-    state = State.open(url)
-    with state.write() as connection:
-        set_cursor(connection, "reader", 3)
-    reader = State.open_readonly(url)
-    with reader.read() as connection:
-        assert get_cursor(connection, "reader") == 3
-        with pytest.raises(sa.exc.OperationalError, match="readonly"):
-            set_cursor(connection, "reader", 4)

@@ -24,6 +24,31 @@ from contributor_node.__main__ import main as run_node
 from windrow.shipped import shipped_folder
 from windrow_protocol.errors import REASONS
 
+FAILING = """
+import structlog
+from windrow import cli
+
+def connect(password):
+    raise OSError("nobody answers")
+
+cli._log_to_stderr()
+try:
+    connect("hun" + "ter2")
+except OSError:
+    structlog.get_logger().exception("stage_failed", stage="sales")
+"""
+
+
+def test_a_failure_in_the_log_names_its_lines_and_shows_no_value() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FAILING], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout == ""
+    for word in ("stage_failed", "sales", "in connect", "nobody answers"):
+        assert word in done.stderr
+    assert "hunter2" not in done.stderr
+
+
 # --- the command line ---------------------------------------------------------------------------------------
 
 

@@ -47,12 +47,16 @@ def restore(
     """Check a backup to its last byte and make it a home; nothing is written over."""
     from storage.backup import LOST_WITHOUT, restore_backup
     from storage.real_env import real_env
+    from windrow.home import usable_database
     from windrow_protocol.errors import WindrowError
 
     if (keys is None) != without_keys:
         raise WindrowError("backup_keys", "give one of --keys and --without-keys")
     settings = settings_for(home=home)
-    made, missing = restore_backup(real_env(), source, Path(settings.home), keys)
+    coming_back = settings_for(home=str(source))  # the backup's own, which will be those of the home
+    database = settings.database_url or coming_back.database_url
+    with usable_database():
+        made, missing = restore_backup(real_env(), source, Path(settings.home), keys, database)
     made_at = datetime.fromtimestamp(made.made_at_ms / 1000, UTC).isoformat(timespec="seconds")
     if as_json:
         facts = {"home": settings.home, "network": made.network, "made_at": made_at}

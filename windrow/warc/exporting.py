@@ -31,8 +31,7 @@ from fastwarc.warc import WarcRecord, WarcRecordType
 
 from storage.lake import LAKE_SCHEMA, listed_files
 from storage.lake.manifest import latest_snapshot
-from storage.state import State
-from windrow.home import database_url, usable_database
+from windrow.home import reading_state
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.optout import denies_training, signal_from_text
@@ -65,15 +64,9 @@ def export_warc(
     """
     if source not in SOURCES:
         raise WindrowError("bad_config", f"--source {source}: it is {' or '.join(SOURCES)}")
-    home = Path(settings.home)
-    if not settings.database_url and not (home / "state.db").exists():
-        raise WindrowError("not_found", f"no house has run in {home} yet")
-    with usable_database():
-        state = State.open_readonly(database_url(settings))
-        with state.read() as connection:
-            snapshot = latest_snapshot(connection) if at is None else at
-            files = listed_files(connection, home / "lake", at)
-        state.close()
+    with reading_state(settings) as connection:
+        snapshot = latest_snapshot(connection) if at is None else at
+        files = listed_files(connection, Path(settings.home) / "lake", at)
     temporary = path.with_name(f".{path.name}.partial")
     try:
         with temporary.open("wb") as file:
