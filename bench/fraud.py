@@ -49,6 +49,8 @@ def row_of(setting: Setting, seeds: Sequence[int], marginal_seeds: int = 2) -> d
         "seeds": len(seeds),
         "without": list(setting.rules.off),
         "mended": setting.mended,
+        "archive_held": setting.archive_held,
+        "captures": setting.captures,
     }
 
 
@@ -82,6 +84,7 @@ def settings_of(arguments: argparse.Namespace) -> Iterator[Setting]:
             outages=arguments.outages,
             mended=not arguments.unmended,
             archive_held=arguments.archive_held,
+            captures=arguments.captures,
         )
 
 
@@ -103,6 +106,9 @@ def arguments_of(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--colluding", choices=["no", "draws", "rescues"], default="draws")
     parser.add_argument(
         "--archive-held", type=float, default=0.0, help="share of archived pages that the house has too"
+    )
+    parser.add_argument(
+        "--captures", type=int, choices=[1, 2], default=2, help="of each archived page that the house has"
     )
     parser.add_argument("--unmended", action="store_true", help="without what docs/adr/0023 decided")
     parser.add_argument("--outages", type=int, default=0, help="of a validator operator, six hours each")

@@ -152,7 +152,7 @@ def _book(desk: _Desk, row: Any) -> None:
     desk.pay.count(row.epoch_id, sum(line.amount_wei for line in lines))
     stake = desk.books.stakes.of(row.node_id)
     stake.documents += 1
-    if row.verdict == "accepted":
+    if row.verdict == "accepted" and row.kind not in _NO_DOCUMENT:
         stake.pass_audit(row.seq, row.received_at_ms)
 
 

@@ -18,19 +18,14 @@ from typing import Final
 import numpy as np
 
 from aggregator.verification.comparing.comparison import decide
-from bench.fraud_model.documents import BYTES_MAX, RECRAWLED, Floats, Leases, Mask
+from bench.fraud_model.archives import ARCHIVED, is_archived, is_other, is_static, stands_still
+from bench.fraud_model.documents import BYTES_MAX, Floats, Indices, Leases, Mask
 from bench.fraud_model.strategies import Strategy
 from bench.fraud_model.webs import HOSTS, IN_ORDER, Hosts, Web
 from windrow_protocol.trust_rules import PPM, TrustRules
 
-ARCHIVED: Final = (
-    0.6  # pages whose coin lies above are in some archive; the first half of them is known to be static
-)
-STATIC: Final = 0.8
-CHANGED: Final = 0.03  # of the pages known to be static, those that are not any more
 NOISY: Final = 0.1  # a host of more noise than this is what cheats call hard, and they know nine of ten
 AGREED_HOSTS: Final = 0.1  # share of hosts on which the ring fakes everything
-OWN_HOSTS: Final = 10
 FRAMING_HOSTS: Final = 50
 FRAMED: Final = 0.11  # one reader against three that agree, on a page with two faces shown by a coin of 0.2
 NOT_ALIKE: Final = 0.98
@@ -38,7 +33,6 @@ WRONG_BEYOND: Final = 0.05
 WORDS_OF_PAGE: Final = 600
 CANARIES_RECOGNISED: Final = 0.9
 CANARIES_STILL: Final = 0.85  # of the archived ones, those in whose copies nothing changes
-CANARIES_SHARED: Final = 0.6  # of their leases, those of a page that somebody else was given before
 
 
 @dataclass(slots=True)
@@ -58,7 +52,7 @@ class Answers:
     fraud: Floats
     attacker: Mask
     to_cover: Mask  # what the ring's operator would repeat as truth
-    stale: Mask  # an earlier version is known, and nothing of what is new since is there
+    closed: Mask  # no validator gets in there
 
 
 def answers_of(
@@ -69,27 +63,28 @@ def answers_of(
     rules: TrustRules,
     attacker: Mask,
     active: Mask,
-    watched: Mask,
+    canary_ppm: Indices,
 ) -> Answers:
-    """Answer all leases; the masks say for each whose it is, whether that one cheats now, and whether it is watched."""
-    canary = _canaries(leases, rules, watched)
+    """Answer all leases; of each it is known whose it is, whether that one cheats now, and its rate of canaries."""
+    canary = leases.canary_coin * PPM < canary_ppm
     recognised = canary & (leases.seen_coin < CANARIES_RECOGNISED) | leases.aware
     suits = _suits(leases, strategy, hosts) | (canary & _seems_to_suit(leases, strategy))
     faked = active & ~recognised & (leases.fake_coin < strategy.fakes) & suits
-    refused = active & (leases.kind_coin < strategy.refused) & ~faked
+    own = leases.host >= HOSTS
+    closed = own & strategy.closed
+    refused = active & (leases.kind_coin < strategy.refused) & ~faked | closed & ~attacker
     extra, missing = leases.extra.copy(), np.zeros_like(leases.extra)
     framed = ~attacker & (leases.host >= HOSTS - FRAMING_HOSTS) & (leases.depth_coin < FRAMED)
     moved = (leases.moved | (framed if strategy.frames else False)) & ~faked
     extra[moved] = missing[moved] = NOT_ALIKE
     size, novel = leases.size.copy(), leases.novel.copy()
-    right, stale = _forge(leases, strategy, web, rules, faked, extra, missing, size, novel)
+    right = _forge(leases, strategy, web, rules, faked, extra, missing, size, novel)
     fraud = faked.astype(np.float32)
     padded = active & ~canary & ~faked & (leases.fake_coin < strategy.padded)
     excess = np.minimum(extra * np.float32(IN_ORDER), np.float32(1))
     _inflate(strategy, padded, extra, excess, size, novel)
     fraud[padded] = strategy.inserted
-    if strategy.own_sites:
-        fraud[attacker & (leases.host >= HOSTS - OWN_HOSTS)] = 1.0
+    fraud[attacker & own] = 1.0
     wrong = (faked & ~right & (missing > WRONG_BEYOND)) | (padded & (strategy.inserted > WRONG_BEYOND))
     fetched, to_cover = ~faked & ~refused, faked | refused | padded
     return Answers(
@@ -106,24 +101,14 @@ def answers_of(
         fraud,
         attacker,
         to_cover,
-        stale,
+        closed,
     )
 
 
-def _canaries(leases: Leases, rules: TrustRules, watched: Mask) -> Mask:
-    if not rules.on("canaries"):
-        return np.zeros(len(leases), np.bool_)
-    rate_ppm = np.where(watched & rules.on("escalation"), rules.canary_watched_ppm, rules.canary_ppm)
-    return np.asarray(leases.canary_coin * PPM < rate_ppm)
-
-
 def _seems_to_suit(leases: Leases, strategy: Strategy) -> Mask:
-    """Which control pages look like those a strategy fakes: archived, still, or given to others before."""
-    match strategy.where:
-        case "static" | "unseen":
-            return np.asarray(leases.page_coin >= 1 - (1 - ARCHIVED) * CANARIES_STILL)
-        case "recrawled":
-            return np.asarray(leases.page_coin >= 1 - CANARIES_SHARED)
+    """Which control pages look like those a strategy fakes: archived, and still."""
+    if strategy.where in ("static", "unseen"):
+        return np.asarray(leases.page_coin >= 1 - (1 - ARCHIVED) * CANARIES_STILL)
     return np.zeros(len(leases), np.bool_)
 
 
@@ -131,13 +116,13 @@ def _suits(leases: Leases, strategy: Strategy, hosts: Hosts) -> Mask:
     page = leases.page_coin
     match strategy.where:
         case "archived":
-            return np.asarray(page >= ARCHIVED)
+            return is_archived(page)
         case "static":
-            return np.asarray((page >= ARCHIVED) & (page < STATIC))
+            return is_static(page)
         case "unseen":
-            return np.asarray((page >= ARCHIVED) & (page < 1 - RECRAWLED))
-        case "recrawled":
-            return np.asarray(page >= 1 - RECRAWLED)
+            return is_static(page) & ~leases.held
+        case "mirrored":
+            return leases.mirror
         case "noisy":
             return np.asarray(hosts.noise[leases.host] >= NOISY)
         case "agreed":
@@ -149,15 +134,18 @@ def _suits(leases: Leases, strategy: Strategy, hosts: Hosts) -> Mask:
 
 def with_own_sites(drawn: Leases, strategy: Strategy) -> Leases:
     """Let a share of the frontier lead to pages that the attackers generate, for whoever is sent there."""
-    share, hosts = (strategy.own_sites, OWN_HOSTS) if strategy.own_sites else (strategy.frames, FRAMING_HOSTS)
-    own = drawn.seen_coin > 1 - share
-    host = np.where(own, HOSTS - 1 - (drawn.order_coin * hosts).astype(np.int64), drawn.host)
-    if not strategy.own_sites:
-        return replace(
-            drawn, host=host, size=drawn.size.copy(), novel=drawn.novel.copy(), extra=drawn.extra.copy()
+    own = drawn.seen_coin > 1 - (strategy.own_sites or strategy.frames)
+    if strategy.own_sites:
+        host = HOSTS + (drawn.order_coin * strategy.own_domains).astype(np.int64)
+        size, novel = (np.where(own, np.float32(BYTES_MAX), each) for each in (drawn.size, drawn.novel))
+        extra, held = np.where(own, np.float32(0), drawn.extra), drawn.held & ~own
+    else:
+        host = HOSTS - 1 - (drawn.order_coin * FRAMING_HOSTS).astype(np.int64)
+        size, novel, extra, held = (
+            each.copy() for each in (drawn.size, drawn.novel, drawn.extra, drawn.held)
         )
-    size, novel = (np.where(own, np.float32(BYTES_MAX), each) for each in (drawn.size, drawn.novel))
-    return replace(drawn, host=host, size=size, novel=novel, extra=np.where(own, np.float32(0), drawn.extra))
+    host = np.where(own, host, drawn.host)
+    return replace(drawn, host=host, size=size, novel=novel, extra=extra, held=held)
 
 
 def _forge(
@@ -170,14 +158,16 @@ def _forge(
     missing: Floats,
     size: Floats,
     novel: Floats,
-) -> tuple[Mask, Mask]:
-    """Write what stands in the fakes; returns which of them are right after all, and which are known to be stale."""
-    share_right, share_partial = strategy.right, strategy.partial
-    if strategy.where == "archived":
-        share_right, share_partial = 1 - web.stale, web.stale / 2
-    right = faked & (leases.kind_coin < share_right)
-    partial = faked & ~right & (leases.kind_coin < share_right + share_partial)
-    stale = partial & (leases.page_coin >= 1 - RECRAWLED) & rules.on("news")
+) -> Mask:
+    """Write what stands in the fakes; returns which of them are right after all."""
+    replays = strategy.where in ("archived", "static", "unseen")
+    page, kind = leases.page_coin, leases.kind_coin
+    if replays:
+        right = faked & stands_still(page, kind, web)
+        partial = faked & ~right & ~is_other(page, kind, web)
+    else:
+        right = faked & (kind < strategy.right)
+        partial = faked & ~right & (kind < strategy.right + strategy.partial)
     depth = WRONG_BEYOND + 0.65 * leases.depth_coin
     extra[partial] = missing[partial] = depth[partial]
     nothing = faked & ~right & ~partial
@@ -185,14 +175,13 @@ def _forge(
     if strategy.where == "anywhere":
         longer = np.minimum(leases.size * strategy.bytes_factor, BYTES_MAX)
         size[faked] = novel[faked] = longer[faked]  # invented text is always the first of its kind
-    elif strategy.where == "recrawled":  # whoever it is copied from handed it in before
-        novel[faked] = 0 if rules.on("novelty") else size[faked]
-    elif strategy.where in ("archived", "static", "unseen"):
-        held = faked & right & (leases.page_coin >= 1 - RECRAWLED)
-        novel[held] = 0  # the network had this text when it had this page before
-        if not rules.on("novelty"):
-            novel[faked] = size[faked]
-    return right, stale
+    elif strategy.where == "mirrored":  # whoever it is copied from handed it in before
+        novel[faked] = 0
+    elif replays:  # an old text of a page is new to the house that has not imported it
+        novel[faked] = np.where(leases.mirror | leases.held, np.float32(0), size)[faked]
+    if not rules.on("novelty"):
+        novel[faked] = size[faked]
+    return right
 
 
 def _inflate(

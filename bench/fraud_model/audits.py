@@ -83,9 +83,9 @@ def first_scores(answers: Answers, first: Indices, colluding: Colluding) -> Floa
     truth = answers.leases.truth_extra[first, np.arange(len(first))]
     score: Floats = np.minimum(1 - answers.extra, 1 - np.maximum(truth, answers.missing))
     score[answers.refused] = 0.0
-    score[answers.stale] = 0.0
     if colluding != "no":
         score[answers.to_cover & (first == RING)] = 1.0
+    score[answers.closed] = 0.0
     return score
 
 
@@ -120,7 +120,6 @@ class Case(msgspec.Struct, frozen=True, gc=False):
     excess: float
     missing: float
     refused: bool
-    stale: bool
     to_cover: bool
     lot: float
     noise: tuple[float, ...]
@@ -134,7 +133,6 @@ def case_of(answers: Answers, row: int) -> Case:
         float(answers.excess[row]),
         float(answers.missing[row]),
         bool(answers.refused[row]),
-        bool(answers.stale[row]),
         bool(answers.to_cover[row]),
         float(leases.order_coin[row]),
         tuple(leases.truth_extra[:, row].tolist()),
@@ -160,11 +158,10 @@ def examine(rules: TrustRules, case: Case, look: Look, epoch_id: int) -> Finding
 
 
 class _Truth(msgspec.Struct, frozen=True, gc=False):
-    """One truth: `score` by all of the page, `counted` also by what is new where that is known."""
+    """One truth, and how like it the answer is."""
 
     operator: int
     score: float
-    counted: float
     noise: float
     lies: bool
 
@@ -181,24 +178,22 @@ def _truth(case: Case, operator: int, turn: int, look: Look) -> _Truth:
     noise = case.noise[(look.at_once[0] + turn) % OPERATORS]
     extra, missing = (NOT_ALIKE, NOT_ALIKE) if case.refused else (case.extra, case.missing)
     score = 1.0 if lies else min(1 - extra, 1 - max(noise, missing))
-    return _Truth(operator, score, 0.0 if case.stale and not lies else score, noise, lies)
+    return _Truth(operator, score, noise, lies)
 
 
 def _next_operator(case: Case, truths: list[_Truth], look: Look) -> int:
     """Choose who is asked next: whoever did not speak where two differ or one spoke, else anybody, by lot."""
     spoken = {truth.operator for truth in truths}
-    tie = len({truth.counted >= MATCH_SIMILARITY_MIN for truth in truths}) > 1
+    tie = len({truth.score >= MATCH_SIMILARITY_MIN for truth in truths}) > 1
     fit = [each for each in look.up if each not in spoken or (len(spoken) > 1 and not tie)] or look.up
     lot = case.lot * 97 * (1 + len(truths)) % 1
     return fit[int(lot * len(fit))]
 
 
 def _decide(rules: TrustRules, truths: list[_Truth], pairs: list[_Pair]) -> Decision:
-    scores = tuple([truth.counted for truth in truths])
+    scores = tuple([truth.score for truth in truths])
     agreement = min([pair.alike for pair in pairs], default=1.0)
     kind, reason = judge(scores, agreement)
-    if kind == "mismatch" and judge([truth.score for truth in truths], agreement)[0] != "mismatch":
-        kind, reason = "no_evidence", "perhaps_stale"
     decision = Decision(kind, max(scores), reason, scores=scores)
     return among_operators(rules, decision, [_NAMES[truth.operator] for truth in truths], OPERATORS)
 
@@ -208,6 +203,13 @@ def _alike(a: _Truth, b: _Truth) -> float:
     if a.lies or b.lies:
         return b.score if a.lies else a.score
     return 1 - max(a.noise, b.noise)
+
+
+def kept_out(refused: bool, epoch_id: int) -> Finding:
+    """Return what an audit finds of a page that lets no validator in: that who was refused there says so."""
+    if refused:
+        return Finding("match", OPERATORS, 1.0)
+    return Finding("no_evidence", OPERATORS, 0.0, HostEvent("unavailable", epoch_id))
 
 
 def _host_event(truths: list[_Truth], pairs: list[_Pair], epoch_id: int) -> HostEvent | None:

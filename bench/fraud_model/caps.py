@@ -18,7 +18,6 @@ from typing import Final
 import numpy as np
 
 from aggregator.assignment.unranked import RoomUse, unranked_leases_left, unranked_share
-from bench.fraud_model.answers import OWN_HOSTS
 from bench.fraud_model.documents import BYTE_PAY, Floats, Indices, Leases, Mask
 from bench.fraud_model.fleet import STEPS_PER_DAY
 from bench.fraud_model.setting import Setting
@@ -63,6 +62,7 @@ class Caps:
             (leases.size, drawn.size),
             (leases.novel, drawn.novel),
             (leases.extra, drawn.extra),
+            (leases.held, drawn.held),
         ):
             column[late] = before[late]
         _give_ranked(leases, late[self._unranked[leases.host[late]]], self._hosts)
@@ -70,8 +70,8 @@ class Caps:
     def apply(self, step: int, leases: Leases, novelty: Floats) -> None:
         """Keep the ring's sites within their caps, then all unranked domains within their share of what is paid."""
         if self._setting.strategy.own_sites:
-            own = leases.host >= HOSTS - OWN_HOSTS
-            cap = min(OWN_HOSTS * self._rules.domain_novelty_bytes_max, self._rules.prefix_novelty_bytes_max)
+            own = leases.host >= HOSTS
+            cap = self._setting.strategy.own_domains * self._rules.domain_novelty_bytes_max
             asked = float(novelty[own].sum()) / BYTE_PAY
             novelty[own] *= min(1.0, cap / STEPS_PER_DAY / asked) if asked else 1.0
         of_unranked = self._unranked[leases.host]

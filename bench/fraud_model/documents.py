@@ -16,19 +16,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.fraud_model.webs import Hosts
+from bench.fraud_model.archives import Floats, Mask, is_held, stands_still
+from bench.fraud_model.webs import HOSTS, Hosts, Web
 from rewards.rates import CURRENT, WIND
 
-Floats = NDArray[np.float32]
 Amounts = NDArray[np.float64]
 Indices = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 TEXT_BYTES_MEDIAN: Final = 4_000
 TEXT_BYTES_SIGMA: Final = 1.0
-FIRST_SEEN: Final = 0.85  # of honest new pages: the text is the first of its cluster
-RECRAWLED: Final = 0.25  # of all leases are of pages somebody fetched before
-RECRAWL_NEWS: Final = 0.4  # of those have changed enough to be worth something
+FIRST_SEEN: Final = (
+    0.85  # of pages: the text is the first of its cluster, the others are mirrors of some page
+)
 FEE: Final = CURRENT.fetch_fee_wei / WIND
 BYTE_PAY: Final = CURRENT.novelty_byte_wei / WIND
 BYTES_MAX: Final = CURRENT.novelty_bytes_max
@@ -41,7 +40,8 @@ class Leases:
     truths.
 
     `size`: bytes of text on the page; `novel`: those of them that are first seen; `moved`: the page has become
-    another one when truths are fetched; `page_coin` places the page among archived, static and recrawled ones.
+    another one when truths are fetched; `page_coin` and `kind_coin` say what archives have of it (`archives`); `held`:
+    the house has imported that; `mirror`: its text is on another page too.
     """
 
     node: Indices
@@ -60,6 +60,8 @@ class Leases:
     canary_coin: Floats
     seen_coin: Floats
     order_coin: Floats
+    mirror: Mask
+    held: Mask
     turned: Mask  # it is of a page that has just turned, and its truth is known
     aware: Mask  # and the ring has been given that page before
 
@@ -73,24 +75,27 @@ class Leases:
         return len(self.node)
 
 
-def leases_of(seed: int, step: int, per_node: Indices, hosts: Hosts) -> Leases:
-    """Draw one step's leases for nodes that take `per_node` each."""
+def leases_of(
+    seed: int, step: int, per_node: Indices, hosts: Hosts, web: Web, archive_held: float = 0.0
+) -> Leases:
+    """Draw one step's leases for nodes that take `per_node` each; see `Setting.archive_held`."""
     rng = np.random.Generator(np.random.SFC64([seed, 1 + step]))
     count = int(per_node.sum())
     coins = rng.random((14 + OPERATORS, count), dtype=np.float32)
     host = np.searchsorted(hosts.weight_sums, rng.random(count))
-    host = np.minimum(host, len(hosts.noise) - 1)
+    host = np.minimum(host, HOSTS - 1)
     normal = rng.standard_normal(count, dtype=np.float32)
     size = np.minimum(TEXT_BYTES_MEDIAN * np.exp(TEXT_BYTES_SIGMA * normal), BYTES_MAX).astype(np.float32)
     page = coins[0]
-    first_seen = coins[1] < np.where(page >= 1 - RECRAWLED, RECRAWL_NEWS, FIRST_SEEN)
+    mirror, held = coins[1] >= FIRST_SEEN, is_held(page, archive_held)
+    seen = mirror | (held & stands_still(page, coins[8], web))
     noise = hosts.noise[host]
     extras = np.minimum(-np.log1p(-coins[2:6]) * noise, 1.0)
     return Leases(
         node=np.repeat(np.arange(len(per_node)), per_node),
         host=host,
         size=size,
-        novel=np.where(first_seen, size, np.float32(0)),
+        novel=np.where(seen, np.float32(0), size),
         extra=extras[0],
         truth_extra=extras[1:],
         moved=coins[6] < hosts.moves[host],
@@ -103,6 +108,8 @@ def leases_of(seed: int, step: int, per_node: Indices, hosts: Hosts) -> Leases:
         canary_coin=coins[14],
         seen_coin=coins[15],
         order_coin=coins[16],
+        mirror=mirror,
+        held=held,
         turned=np.zeros(count, np.bool_),
         aware=np.zeros(count, np.bool_),
     )

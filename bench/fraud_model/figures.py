@@ -7,6 +7,7 @@
                       nodes in doubt at the end (`honest_unsold`: what that costs of honest
                       documents); `wrong_ungated`: where all is sold
     work_share        share of the ring's leases that it really fetched
+    lease_share       the ring's share of all leases; `lapsed`: of all leases, those that nobody answered
     income_ratio      the ring's income over an honest node's for the same leases
     marginal_per_fake change of the ring's income, in mean documents, for each further fake
     honest_loss       share of what honest nodes' work is worth that they did not get because of the rules, without the
@@ -44,6 +45,8 @@ class Figures:
     wrong_ungated: float
     honest_unsold: float
     work_share: float
+    lease_share: float
+    lapsed: float
     income_ratio: float
     honest_loss: float
     honest_hard: float
@@ -81,6 +84,8 @@ def figures_of(network: Network) -> Figures:
         wrong_ungated=bad_all / (good_all + bad_all),
         honest_unsold=tally.withheld_honest / good_all,
         work_share=float(tally.fetched[ring].sum()) / leases if leases else 1.0,
+        lease_share=leases / int(tally.leases.sum()),
+        lapsed=tally.lapsed / int(tally.leases.sum()),
         income_ratio=float(income[ring].sum()) / due_ring / ratio_honest if due_ring else 1.0,
         honest_loss=1 - ratio_honest - hard / due_honest,
         honest_hard=hard / due_honest,
@@ -112,6 +117,8 @@ def worst(found: list[Figures]) -> dict[str, float | int | None]:
         "wrong_content",
         "wrong_ungated",
         "honest_unsold",
+        "lease_share",
+        "lapsed",
         "income_ratio",
         "honest_loss",
         "honest_mismatches",

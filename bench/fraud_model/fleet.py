@@ -72,11 +72,11 @@ class Fleet:
         pace = np.concatenate([_paces(ring), _paces(nodes - ring)])
         newcomer = ~attacker & (rng.random(nodes) < NEWCOMERS)
         joined = np.where(newcomer, rng.integers(0, max(1, steps // 2), nodes), 0)
-        old = rules.probation_documents
+        old, passed = rules.probation_documents, max(rules.probation_documents, rules.canary_young_audits)
         made = [
             Node()
             if attacker[i] or newcomer[i]
-            else Node(Standing(audits=old, passed_in_a_row=old), old, old)
+            else Node(Standing(audits=old, passed_in_a_row=old), old, passed)
             for i in range(nodes)
         ]
         return cls(made, pace, attacker, joined, [float(each) for each in pace])
@@ -86,7 +86,15 @@ class Fleet:
         return self.pace * (step + 1) // STEPS_PER_DAY - self.pace * step // STEPS_PER_DAY
 
     def cheats(
-        self, node: int, strategy: Strategy, step: int, steps: int, *, watched: bool, all_audited: bool
+        self,
+        node: int,
+        strategy: Strategy,
+        rules: TrustRules,
+        step: int,
+        steps: int,
+        *,
+        watched: bool,
+        all_audited: bool,
     ) -> bool:
         """Say whether a ring node cheats in this step, by what it knows: how often it is audited, and disclosures."""
         own = self.nodes[node]
@@ -95,6 +103,8 @@ class Fleet:
                 return True
             case "tenured" | "churn":
                 return not all_audited
+            case "settled":
+                return not all_audited and self.nodes[node].backed >= rules.canary_young_audits
             case "late":
                 return step >= steps // 2 and not all_audited
             case "bursts":

@@ -28,7 +28,7 @@ from aggregator.verification.standings.standing import (
     observe,
 )
 from bench.fraud_model.accounts import Accounts
-from bench.fraud_model.audits import Finding, case_of, examine, look_of
+from bench.fraud_model.audits import Finding, case_of, examine, kept_out, look_of
 from bench.fraud_model.batches import Batch, Entry, Sure, entries_of, sure_of
 from bench.fraud_model.documents import Mask
 from bench.fraud_model.fleet import STEP_MS, STEPS_PER_DAY, Fleet, prefix_of
@@ -93,6 +93,8 @@ class Judging:
         if entry.canary:
             return Finding("mismatch", 0, 0.0)
         row = entry.row
+        if batch.answers.closed[row]:
+            return kept_out(entry.refused, epoch_id)
         look = look_of(
             tuple(batch.drawn[:, row].tolist()), int(batch.first[row]),
             doubled=entry.doubled, colluding=self._setting.colluding, up=up,
@@ -124,6 +126,11 @@ class Judging:
             self._stood_for[index] += float(documents[index])
         self._pooled[1] += int(counts.sum())
         return together
+
+    def is_trusted(self, node: int) -> bool:
+        """Say whether a node's word counts against others'."""
+        self._fold_quiet(node)
+        return in_good_standing(self._rules, self._fleet.nodes[node].standing)
 
     def is_sold(self, node: int) -> bool:
         """Say whether a node's documents may be exported as its audits stand."""
@@ -160,9 +167,10 @@ class Judging:
         wrong = answers.wrong[rows]
         self._accounts.exported_bad += np.bincount(node[wrong & documents], minlength=nodes)
         self._accounts.exported_good += np.bincount(node[~wrong & documents], minlength=nodes)
-        counts = np.bincount(node, minlength=nodes)
-        for index in np.flatnonzero(counts).tolist():
-            self._fleet.nodes[index].pass_audits(step, int(counts[index]), self._rules)
+        for index, count in enumerate(np.bincount(node[documents], minlength=nodes).tolist()):
+            self._fleet.nodes[index].backed += count
+            if count:
+                self._fleet.nodes[index].pass_audits(step, count, self._rules)
         honest = ~answers.attacker[rows]
         self._tally.honest_audits += int(honest.sum())
         self._tally.audits += len(node)
@@ -207,7 +215,7 @@ class Judging:
 
     def _rate_ppm(self, entry: Entry, kind: str) -> int:
         lured = entry.turned and kind == "mismatch"
-        return self._rules.turned_ppm if lured else max(1, entry.rate_ppm)
+        return self._rules.audit_rate_min_ppm if lured else max(1, entry.rate_ppm)
 
     def _weigh_host(
         self, host: int, node: int, finding: Finding, epoch_id: int, contribution_id: str, *, refused: bool
@@ -291,12 +299,14 @@ class Judging:
         node, fee, novelty = entry.node, entry.fee, entry.novelty
         own = self._fleet.nodes[node]
         if finding.kind == "match" and not entry.refused:
-            own.pass_audits(step, 1, self._rules)
+            of_work = not (entry.canary or entry.turned)
+            if of_work:
+                own.pass_audits(step, 1, self._rules)
             paid = novelty * (finding.confirmed if self._rules.on("padding") else 1.0)
             if paid < novelty:
                 self._tally.lost_unconfirmed[node] += novelty - paid
             to_bond = self._rules.on("probation") and own.backed < self._rules.probation_documents
-            own.backed += 1
+            own.backed += of_work
             self._accounts.credit(step, node, fee, paid, entry.fraud, to_bond=to_bond)
             if not (entry.canary or entry.turned):
                 self._accounts.export(node, good=int(not entry.wrong), bad=int(entry.wrong))

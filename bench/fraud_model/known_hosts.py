@@ -1,6 +1,8 @@
 """What audits of the model say about hosts: a standing each, folded by the protocol's `observe_host`.
 
-Rules: where a host was not measured yet, the whole web's excess stands for it.
+Rules: where a host was not measured yet, the whole web's excess stands for it. A domain of the ring is one host here:
+each of its pages has a name of its own, so that what makes it hard is what closes a domain
+(`standing_rows.hard_hosts`: the same fold, `observe_host`).
 
 Does not: know nodes, or void anything.
 
@@ -17,7 +19,7 @@ from aggregator.verification.standings.hosts import HostEvent, HostStanding, obs
 from bench.fraud_model.answers import Answers
 from bench.fraud_model.documents import Amounts
 from bench.fraud_model.setting import Tally
-from bench.fraud_model.webs import HOSTS
+from bench.fraud_model.webs import HOSTS, OWN_DOMAINS
 from windrow_protocol.trust_rules import TrustRules
 
 WHOLE_WEB: Final = -1
@@ -29,8 +31,8 @@ class KnownHosts:
     def __init__(self, rules: TrustRules, tally: Tally) -> None:
         self._rules, self._tally = rules, tally
         self._hosts: dict[int, HostStanding] = {}
-        self._excess = np.full(HOSTS, np.nan)  # of those that were measured
-        self.hard = np.zeros(HOSTS, np.bool_)
+        self._excess = np.full(HOSTS + OWN_DOMAINS, np.nan)  # of those that were measured
+        self.hard = np.zeros(HOSTS + OWN_DOMAINS, np.bool_)
 
     def agree(self, host: int, event: HostEvent) -> None:
         """Fold truths that agree, into the whole web's standing too."""

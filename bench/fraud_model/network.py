@@ -2,7 +2,7 @@
 
 Rules: a step is six hours; what was drawn in a step is decided at its end, which is later than in a real network, and
 so to the ring's advantage. All decisions are the protocol's: `audit_rate_ppm` (on arrays), `vesting_bounds`,
-`unranked_room` and those of `judging`. At the end every node leaves, as `windrow node leave` has it.
+`unranked_room`, and those of `judging` and `lapses`. At the end every node leaves, as `windrow node leave` has it.
 
 Does not: print; `figures` says what came of it.
 
@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from aggregator.verification.standings.audit_rate import canary_rate_of
 from aggregator.verification.standings.standing import AuditOutcome, is_suspected
 from bench.fraud_model.accounts import Accounts
 from bench.fraud_model.answers import Answers, answers_of, with_own_sites
@@ -35,6 +36,7 @@ from bench.fraud_model.documents import (
 )
 from bench.fraud_model.fleet import STEP_MS, STEPS_PER_DAY, Fleet, Node
 from bench.fraud_model.judging import Judging
+from bench.fraud_model.lapses import Lapses
 from bench.fraud_model.setting import MEAN_BYTES, MEAN_PAY, Setting, Tally
 from bench.fraud_model.turned import TurnedPages
 from bench.fraud_model.webs import hosts_of
@@ -64,6 +66,7 @@ class Network:
         self.outages = self._outages()
         self._caps = Caps(setting, self.hosts)
         self._turned = TurnedPages(setting, self.hosts)
+        self._lapses = Lapses(setting.rules, setting.nodes, deaf=setting.strategy.deaf)
 
     def run(self) -> Network:
         """Run all steps, let every node leave, and return this."""
@@ -91,7 +94,7 @@ class Network:
             self.rules,
             attacker,
             attacker & active[leases.node],
-            self._watched()[leases.node],
+            self._canary_rates()[leases.node],
         )
         self._count(answers)
         values = answers.size / np.float32(MEAN_BYTES)
@@ -109,7 +112,16 @@ class Network:
                 None if wrong is None else wrong[rows],
             )  # fmt: skip
         self.judging.judge_step(step, batch, up)
-        self._turned.learn(batch, self.judging.hosts.hard)
+        self._turned.learn(batch, self.judging)
+
+    def _canary_rates(self) -> Indices:
+        """Return how many of a million leases of each node are of control pages."""
+        return np.array(
+            [
+                canary_rate_of(self.rules, node.standing, node.backed) if self.rules.on("canaries") else 0
+                for node in self.fleet.nodes
+            ]
+        )
 
     def _watched(self) -> Mask:
         return np.array([node.standing.escalation is not None for node in self.fleet.nodes])
@@ -117,14 +129,21 @@ class Network:
     def _leases(self, step: int) -> Leases:
         """Return the leases that nodes took and answer."""
         pace = self.fleet.leases_in(step)
-        drawn = leases_of(self.seed, step, pace, self.hosts)
+        drawn = leases_of(self.seed, step, pace, self.hosts, self.setting.web, self.setting.archive_held)
         leases = with_own_sites(drawn, self.setting.strategy)
         place = np.arange(len(leases)) - np.repeat(np.cumsum(pace) - pace, pace)
         given = place < self._given(step, np.where(self.fleet.joined <= step, pace, 0))[leases.node]
         self._caps.pace(step, leases, drawn, given)
         strategy = self.setting.strategy
         unanswered = self.fleet.attacker[leases.node] & (leases.kind_coin < strategy.unanswered)
-        self.tally.leases += np.bincount(leases.node[given], minlength=self.setting.nodes)
+        nodes = self.setting.nodes
+        issued, lapsed = (
+            np.bincount(leases.node[rows], minlength=nodes) for rows in (given, given & unanswered)
+        )
+        self.tally.leases += issued
+        self.tally.lapsed += int(lapsed.sum())
+        if strategy.unanswered:
+            self._lapses.note(issued, lapsed)
         self._count_due(leases, given & unanswered)
         return leases.only(given & ~unanswered)
 
@@ -139,7 +158,13 @@ class Network:
         for index in np.flatnonzero(self.fleet.attacker).tolist():
             rate = int(rates[index])
             active[index] = self.fleet.cheats(
-                index, self.setting.strategy, step, self.steps, watched=rate > low, all_audited=rate >= PPM
+                index,
+                self.setting.strategy,
+                self.rules,
+                step,
+                self.steps,
+                watched=rate > low,
+                all_audited=rate >= PPM,
             )
         return rates.astype(np.float32), hard_rates.astype(np.float32), active
 
@@ -156,9 +181,10 @@ class Network:
         gets[suspected] = np.minimum(
             gets[suspected], few * (step + 1) // STEPS_PER_DAY - few * step // STEPS_PER_DAY
         )
+        self._lapses.cap(gets)
         if not self.rules.on("sybil_limits"):
             return gets
-        young = self._documents() < self.rules.probation_documents
+        young = (self._documents() < self.rules.probation_documents) | self._lapses.lacking()
         share = self.rules.young_lease_share_ppm
         room = max(
             int(gets[~young].sum()) * share // (PPM - share), self.rules.young_leases_per_day // STEPS_PER_DAY
@@ -173,7 +199,7 @@ class Network:
         nodes, node = self.setting.nodes, answers.leases.node
         self.tally.fetched += np.bincount(node[answers.fetched], minlength=nodes)
         self.tally.fakes += np.bincount(node[answers.fraud > 0], minlength=nodes)
-        self._count_due(answers.leases, ~answers.canary, answers.canary)
+        self._count_due(answers.leases, ~answers.canary & ~answers.closed, answers.canary)
         for index, count in enumerate(np.bincount(node, minlength=nodes).tolist()):
             self.fleet.nodes[index].handed_in += count
 
@@ -186,7 +212,7 @@ class Network:
     def _asked(self, step: int, answers: Answers, hard: Mask) -> tuple[Floats, Floats]:
         """Return the fee and the novelty pay that each answer asks for; records what hard hosts and caps withhold."""
         novelty = np.minimum(answers.novel, BYTES_MAX) * np.float32(BYTE_PAY)
-        withheld = hard & ~answers.attacker & ~answers.canary
+        withheld = hard & ~answers.attacker & ~answers.canary & ~answers.refused
         rightly = self.hosts.noise[answers.leases.host] > DISAGREEING
         for column, rows in ((self.tally.lost_hard, rightly), (self.tally.lost_hardened, ~rightly)):
             lost = withheld & rows

@@ -16,8 +16,6 @@ from bench.fraud_model.documents import (
     BYTE_PAY,
     FEE,
     FIRST_SEEN,
-    RECRAWL_NEWS,
-    RECRAWLED,
     TEXT_BYTES_MEDIAN,
     TEXT_BYTES_SIGMA,
 )
@@ -28,7 +26,7 @@ from windrow_protocol.trust_rules import TrustRules
 MEAN_BYTES: Final = TEXT_BYTES_MEDIAN * float(
     np.exp(TEXT_BYTES_SIGMA**2 / 2)
 )  # the cap takes one in a hundred
-MEAN_PAY: Final = FEE + BYTE_PAY * MEAN_BYTES * ((1 - RECRAWLED) * FIRST_SEEN + RECRAWLED * RECRAWL_NEWS)
+MEAN_PAY: Final = FEE + BYTE_PAY * MEAN_BYTES * FIRST_SEEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,8 @@ class Setting:
     documents (not: until so many were accepted, and again when fines emptied its bond), one operator looks at each of
     them (not two), a failed control page is fined as if all were looked at, any two nodes make a host hard, and
     everybody's mismatches tell what is honest (not: those of nodes in good standing). `archive_held`: share of the
-    archived pages of which the house holds the archive's text too.
+    archived pages of which the house has imported the archive's text too; `captures`: how many of each page (of one,
+    nobody can say whether the page stood still).
     """
 
     strategy: Strategy = STRATEGIES["honest"]
@@ -52,6 +51,7 @@ class Setting:
     outages: int = 0
     mended: bool = True
     archive_held: float = 0.0
+    captures: int = 2
 
 
 @dataclass(slots=True)
@@ -69,6 +69,7 @@ class Tally:
     lost_hard: NDArray[np.float64]  # novelty of hosts that are rightly hard
     lost_hardened: NDArray[np.float64]  # novelty of hosts that are not
     lost_capped: NDArray[np.float64]  # novelty beyond the caps of domains
+    lapsed: int = 0
     truths: float = 0.0
     replaced: int = 0
     sold_good: float = 0.0  # documents of identities that are neither doubted nor padders

@@ -8,7 +8,7 @@ Does not: know what the defences are; gains and losses come out of the model.
 
 Usage: `STRATEGIES["fakes_5"].fakes`.
 
-Source: docs/protocol.md, "Cheats that real networks met"; the adversaries of issue 3.
+Source: the adversaries of issue 3.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-Where = Literal["anywhere", "archived", "static", "unseen", "recrawled", "noisy", "agreed"]
-When = Literal["always", "tenured", "late", "unwatched", "bursts", "churn"]
+from bench.fraud_model.webs import OWN_DOMAINS
+
+Where = Literal["anywhere", "archived", "static", "unseen", "mirrored", "noisy", "agreed"]
+When = Literal["always", "tenured", "late", "unwatched", "bursts", "churn", "settled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,10 @@ class Strategy:
     (`unwatched`), one day in four (`bursts`), as one throw-away identity after the other (`churn`). `padded`: share
     of what it did fetch into which it inserts text, `inserted` of the whole and seen as `inflated` by shingles, which
     break at both ends of it; `times`: or says the page so many times. `bytes_factor`: how much longer a fake is than
-    the page. `unanswered` and `refused`: shares of its leases. `own_sites`: share of the frontier that leads to its
-    own generated pages. `frames`: share of the frontier on its sites that show different readers different text.
+    the page. `unanswered` and `refused`: shares of its leases; of those it does not answer it says that it never heard
+    of them where it is `deaf`. `own_sites`: share of the frontier that leads to its own generated pages, on so many
+    `own_domains`, each page with a name of its own, and `closed` to all but the ring. `frames`: share of the frontier
+    on its sites that show different readers different text.
     """
 
     name: str
@@ -46,7 +50,10 @@ class Strategy:
     bytes_factor: float = 1.0
     unanswered: float = 0.0
     refused: float = 0.0
+    deaf: bool = False
     own_sites: float = 0.0
+    own_domains: int = 10
+    closed: bool = False
     frames: float = 0.0
     appeals: bool = False
 
@@ -60,9 +67,10 @@ _ALL: Final = (
     Strategy("garbage", fakes=1.0, when="always"),
     Strategy("llm_text", fakes=1.0, when="always", bytes_factor=3.0),
     Strategy("stale_replay", fakes=1.0, where="archived"),
-    Strategy("static_replay", fakes=1.0, right=0.97, where="static"),
-    Strategy("unseen_replay", fakes=1.0, right=0.97, where="unseen"),
-    Strategy("copies", fakes=1.0, right=0.70, partial=0.15, where="recrawled"),
+    Strategy("static_replay", fakes=1.0, where="static"),
+    Strategy("patient_replay", fakes=1.0, where="static", when="settled"),
+    Strategy("unseen_replay", fakes=1.0, where="unseen"),
+    Strategy("copies", fakes=1.0, right=0.70, partial=0.15, where="mirrored"),
     Strategy("padding_10", padded=1.0, inserted=0.10, inflated=0.15),
     Strategy("padding_25", padded=1.0, inserted=0.25, inflated=0.32),
     Strategy("padding_40", padded=1.0, inserted=0.40, inflated=0.47),
@@ -77,7 +85,10 @@ _ALL: Final = (
     Strategy("fakes_10", fakes=0.10),
     Strategy("adaptive_pauser", fakes=0.10, when="unwatched"),
     Strategy("lease_hoarder", unanswered=0.7),
+    Strategy("deaf_hoarder", unanswered=0.7, deaf=True),
     Strategy("own_sites", own_sites=0.02),
+    Strategy("closed_sites", own_sites=0.02, closed=True),
+    Strategy("closed_domains", own_sites=0.02, closed=True, own_domains=OWN_DOMAINS),
     Strategy("vesting_timer", fakes=0.5, when="bursts"),
     Strategy("appeals_spam", fakes=0.05, appeals=True),
     Strategy("easy_leases_only", refused=0.4),

@@ -1,8 +1,8 @@
 """Turned pages of the model: which answers tell of one, and who is given it.
 
-Rules: how many leases, for how long and what a fine counts are the protocol's (`TrustRules.turned_*`); a page is given
-to one node after the other and to nobody else after the first that may have made its answer up. The house holds an
-earlier text of pages it had somebody fetch before, and of `Setting.archive_held` of those that archives have. A ring
+Rules: how many leases and for how long are the protocol's (`TrustRules.turned_*`); a page is given
+to one node after the other and to nobody else after the first that may have made its answer up. What the house has
+imported tells it, and nothing else; where that is two captures of a page, only a page that stood still can turn. A ring
 tells its nodes what each was given on the same day, and its validator what it drew, and recognises such a page.
 
 Does not: judge answers.
@@ -11,7 +11,7 @@ Usage::
 
     turned.lend(step, leases, attacker)  # puts pages into some leases, in place
     turned.rates_of(answers, rates_ppm)
-    turned.learn(batch, hard)
+    turned.learn(batch, judging)
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from typing import Final
 
 import numpy as np
 
-from bench.fraud_model.answers import ARCHIVED, CHANGED, STATIC, Answers
+from bench.fraud_model.answers import Answers
+from bench.fraud_model.archives import is_other, is_static
 from bench.fraud_model.audits import RING
 from bench.fraud_model.batches import Batch
-from bench.fraud_model.documents import RECRAWLED, Indices, Leases, Mask
+from bench.fraud_model.documents import Indices, Leases, Mask
 from bench.fraud_model.fleet import PREFIX_NODES, STEPS_PER_DAY
+from bench.fraud_model.judging import Judging
 from bench.fraud_model.setting import Setting
 from bench.fraud_model.webs import Hosts
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN
 from windrow_protocol.trust_rules import PPM
 
 UNLIKE: Final = 1 - MATCH_SIMILARITY_MIN
-_SPREAD: Final = 1_000  # whether an archive that the house holds has a page follows from the page alone
 
 
 @dataclass(slots=True)
@@ -54,12 +55,11 @@ class TurnedPages:
     def __init__(self, setting: Setting, hosts: Hosts) -> None:
         self._setting, self._rules, self._hosts = setting, setting.rules, hosts
         self._pages: list[Page] = []
-        self._today: set[int] = set()
 
     def lend(self, step: int, leases: Leases, attacker: Mask) -> None:
         """Put the pages that are open into some leases; `attacker` says of each lease whether it is the ring's."""
         if step % STEPS_PER_DAY == 0:
-            self._pages, self._today = [], set()
+            self._pages = []
         if not self._pages:
             return
         free = np.flatnonzero(leases.canary_coin >= 1 - self._rules.turned_ppm / PPM)
@@ -95,20 +95,18 @@ class TurnedPages:
         same = (answers.extra <= UNLIKE) & (answers.missing <= UNLIKE) & ~answers.refused
         return np.where(answers.leases.turned, np.where(same, 0, PPM), rates_ppm)
 
-    def learn(self, batch: Batch, hard: Mask) -> None:
-        """Open the pages of which an answer says that they turned; `hard` says of each host whether it is."""
+    def learn(self, batch: Batch, judging: Judging) -> None:
+        """Open the pages of which a trusted node's answer says that they turned, where hosts are not hard."""
         if not self._rules.on("turned"):
             return
         answers, leases = batch.answers, batch.answers.leases
         known = answers.attacker | (batch.drawn[RING] & (self._setting.colluding != "no"))
-        for row in np.flatnonzero(self._told(answers) & ~hard[leases.host]).tolist():
-            host = int(leases.host[row])
-            if host in self._today:
+        for row in np.flatnonzero(self._told(answers) & ~judging.hosts.hard[leases.host]).tolist():
+            if not judging.is_trusted(int(leases.node[row])):
                 continue
-            self._today.add(host)
             self._pages.append(
                 Page(
-                    host, float(leases.page_coin[row]), float(leases.size[row]),
+                    int(leases.host[row]), float(leases.page_coin[row]), float(leases.size[row]),
                     int(leases.node[row]) // PREFIX_NODES, bool(known[row]), self._rules.turned_leases_max,
                 )
             )  # fmt: skip
@@ -116,7 +114,6 @@ class TurnedPages:
     def _told(self, answers: Answers) -> Mask:
         """Say which answers tell that a page of which the house holds a text, and which stood still, is another one."""
         leases = answers.leases
-        page = leases.page_coin
-        held = (page >= 1 - RECRAWLED) | (page * _SPREAD % 1 < self._setting.archive_held)
-        still = held & (page >= ARCHIVED) & (page < STATIC) & ~leases.turned & ~answers.canary
-        return np.asarray(still & answers.fetched & (leases.kind_coin >= 1 - CHANGED))
+        page, others = leases.page_coin, ~leases.turned & ~answers.canary
+        known = leases.held & others & (is_static(page) | (self._setting.captures == 1))
+        return np.asarray(known & answers.fetched & is_other(page, leases.kind_coin, self._setting.web))

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HOSTS: Final = 5_000
+OWN_DOMAINS: Final = 400  # beside them, which nobody is led to but by a strategy of their owner
 IN_ORDER: Final = 1.25  # a page's own excess where order counts, over that of sets; sets decide what is alike
 _POPULARITY: Final = 0.6
 
@@ -50,7 +51,10 @@ class Web:
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """The hosts of one run, by index. `weight_sums` is the cumulated popularity, ending at 1."""
+    """The hosts of one run, by index: those of the web, then the ring's own domains, which are as still as can be.
+
+    `weight_sums` is the cumulated popularity, ending at 1.
+    """
 
     noise: NDArray[np.float32]
     moves: NDArray[np.float32]
@@ -95,4 +99,6 @@ def hosts_of(web: Web, rng: np.random.Generator) -> Hosts:
     kinds = rng.choice(len(web.kinds), HOSTS, p=[kind.share for kind in web.kinds])
     noise = np.array([kind.noise for kind in web.kinds], np.float32)[kinds]
     moves = np.array([kind.moves for kind in web.kinds], np.float32)[kinds]
-    return Hosts(noise, moves, np.cumsum(weights / weights.sum()))
+    own = np.zeros(OWN_DOMAINS, np.float32)
+    sums = np.concatenate([np.cumsum(weights / weights.sum()), np.ones(OWN_DOMAINS)])
+    return Hosts(np.concatenate([noise, own]), np.concatenate([moves, own]), sums)

@@ -35,11 +35,14 @@ from aggregator.verification.comparing.canary_text import (
     html_paragraphs,
 )
 from aggregator.verification.comparing.comparison import similarity
+from aggregator.verification.standings.exposure import begin_again, count_passed
 from aggregator.verification.standings.standing import Escalation, Standing
 from aggregator.verification.standings.standing_rows import keep_standing
 from contributor_node.extract import extract
 from storage.house import House
+from storage.state import put_rows
 from storage.tables import contributions, duplicates, frontier, leases, verdicts
+from storage.trust_tables import document_counts
 from windrow_protocol.block_pages import is_block_page
 from windrow_protocol.content import normalise_text, shingles_in_order
 from windrow_protocol.messages import Lease, Outcome
@@ -291,7 +294,7 @@ async def test_a_page_is_given_again_on_other_days_and_never_to_the_same_hands(t
 
 
 async def test_a_watched_node_gets_more_control_pages(tmp_path: Path) -> None:
-    rules = TrustRules(canary_ppm=1, canary_watched_ppm=PPM // 2)
+    rules = TrustRules(canary_ppm=1, canary_watched_ppm=PPM // 2, canary_young_ppm=1)
     world = World(tmp_path, rules=rules, canary_hosts=("http://127.0.21.8:8080",))
     with world.house.state.write() as connection:
         assert canary_rate_ppm(world.house, connection, "watched") == 1
@@ -299,8 +302,29 @@ async def test_a_watched_node_gets_more_control_pages(tmp_path: Path) -> None:
         keep_standing(connection, "watched", watched, world.house.now_ms())
         assert canary_rate_ppm(world.house, connection, "watched") == PPM // 2
         assert canary_rate_ppm(world.house, connection, "another") == 1
-        calm = replace(world.house, rules=TrustRules(off=("escalation",)))
+        calm = replace(world.house, rules=TrustRules(off=("escalation",), canary_young_ppm=0))
         assert canary_rate_ppm(calm, connection, "watched") == calm.rules.canary_ppm
+
+
+async def test_who_has_passed_few_audits_gets_more_control_pages_and_after_its_stake_is_gone_again(
+    tmp_path: Path,
+) -> None:
+    """A replay of pages that stand still is right whoever audits it: only control pages tell, and most are known."""
+    world = World(tmp_path, rules=TrustRules(canary_young_audits=3), canary_hosts=("http://127.0.21.8:8080",))
+    rules = world.house.rules
+    assert rules.canary_young_ppm > rules.canary_ppm > 0
+    with world.house.state.write() as connection:
+        assert canary_rate_ppm(world.house, connection, "new") == rules.canary_young_ppm
+        put_rows(connection, document_counts, [counted("new", passed=2)])
+        assert canary_rate_ppm(world.house, connection, "new") == rules.canary_young_ppm
+        count_passed(connection, "new")
+        assert canary_rate_ppm(world.house, connection, "new") == rules.canary_ppm
+        begin_again(connection, "new", fined=2_000.0)
+        assert canary_rate_ppm(world.house, connection, "new") == rules.canary_young_ppm
+
+
+def counted(node_id: str, passed: int) -> dict[str, object]:
+    return {"node_id": node_id, "documents": passed, "passed": passed, "day": 0, "today": 0, "yesterday": 0}
 
 
 async def test_when_every_page_was_given_the_next_lease_is_work(tmp_path: Path) -> None:

@@ -151,6 +151,13 @@ def test_a_lasting_excess_shrinks_what_is_pending_by_twice_its_mean_and_one_odd_
     assert found == []
 
 
+def test_control_pages_that_are_passed_do_not_make_up_for_padding_elsewhere() -> None:
+    """Most of them are recognised: whoever pads everything else would meet a clean one between any two."""
+    mixed = [replace(MATCH, excess=0.15), *[replace(MATCH, control=True)] * 5] * 4
+    _, found = after(mixed)
+    assert kinds_of(found) == ["padding"]
+
+
 @given(st.lists(OUTCOMES, max_size=80))
 def test_bounds_that_always_hold(outcomes: list[AuditOutcome]) -> None:
     standing, found = after(outcomes)

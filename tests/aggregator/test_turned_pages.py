@@ -135,8 +135,10 @@ async def test_without_it_an_old_copy_is_taken(tmp_path: Path) -> None:
     assert await led(world, await world.node()) is None
 
 
-async def test_a_fine_counts_how_seldom_a_lease_is_of_one(tmp_path: Path) -> None:
-    world = await world_of(tmp_path, msgspec.structs.replace(RULES, turned_ppm=PPM // 2))
+async def test_a_fine_counts_as_if_it_had_been_audited_like_any_other(tmp_path: Path) -> None:
+    world = await world_of(
+        tmp_path, msgspec.structs.replace(RULES, turned_ppm=PPM // 2, audit_rate_min_ppm=40_000)
+    )
     cheat, lease = await world.node(), None
     for _ in range(60):
         lease = lease or await led(world, cheat)
@@ -144,7 +146,7 @@ async def test_a_fine_counts_how_seldom_a_lease_is_of_one(tmp_path: Path) -> Non
     await cheat.submit(world.doors.submissions, [cheat.contribution(lease, OLD)])
     await world.look()
     (outcome,) = [msgspec.json.decode(row.outcome) for row in world.outcomes(cheat)]
-    assert (outcome["kind"], outcome["rate_ppm"]) == ("mismatch", PPM // 2)
+    assert (outcome["kind"], outcome["rate_ppm"]) == ("mismatch", 40_000)
 
 
 async def test_who_fetched_it_is_paid_the_fee_and_costs_no_fetch(tmp_path: Path) -> None:

@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aggregator.assignment import frontier
 from aggregator.verification.standings.audit_rate import Exposure, audit_rate_ppm
 from aggregator.verification.standings.standing import AuditOutcome, Standing, observe
 from bench.fraud import arguments_of, row_of, settings_of
+from bench.fraud_model.answers import answers_of
+from bench.fraud_model.archives import is_archived, is_other, is_static, stands_still
 from bench.fraud_model.audits import rates_of_nodes, rates_of_values
 from bench.fraud_model.batches import Batch
 from bench.fraud_model.documents import leases_of
@@ -23,10 +26,12 @@ from bench.fraud_model.quiet import is_quiet, with_quiet_matches
 from bench.fraud_model.setting import Setting
 from bench.fraud_model.strategies import STRATEGIES
 from bench.fraud_model.webs import WEBS, HostKind, Web, hosts_of
+from rewards.rates import CURRENT, Novelty, price_work
 from windrow_protocol.trust_rules import PPM, TrustRules
 
 RULES = TrustRules()
 SMALL = Setting(nodes=60, days=12)
+WEB = WEBS["assumed"]
 
 
 def run(name: str, **changes: object) -> Figures:
@@ -79,11 +84,11 @@ def test_counting_quiet_matches_together_equals_observing_each(
 
 def test_a_run_follows_from_its_seed_and_its_coins_from_seed_and_step() -> None:
     assert run("fakes_10", days=4) == run("fakes_10", days=4)
-    hosts = hosts_of(WEBS["assumed"], np.random.default_rng(1))
+    hosts = hosts_of(WEB, np.random.default_rng(1))
     paces = np.full(10, 20)
-    one, other = leases_of(1, 3, paces, hosts), leases_of(1, 3, paces, hosts)
+    one, other = leases_of(1, 3, paces, hosts, WEB), leases_of(1, 3, paces, hosts, WEB)
     assert np.array_equal(one.draw_coins, other.draw_coins)
-    assert not np.array_equal(one.draw_coins, leases_of(2, 3, paces, hosts).draw_coins)
+    assert not np.array_equal(one.draw_coins, leases_of(2, 3, paces, hosts, WEB).draw_coins)
 
 
 def test_a_network_of_honest_nodes_loses_next_to_nothing_and_suspects_nobody() -> None:
@@ -111,9 +116,40 @@ def test_cheating_now_and_then_earns_less_than_the_work_left(name: str) -> None:
     assert found.suspensions == 0
 
 
+def test_the_frontier_leases_no_accepted_page_again_as_the_model_has_it() -> None:
+    """What became of a page of which somebody's answer was taken: only one that was not accepted is open again."""
+    after = {event: state for (before, event), state in frontier.STEPS.items() if before == "done"}
+    assert after == {"not_accepted": "open", "exhausted": "given_up"}
+
+
+def test_who_hands_in_what_the_house_has_earns_the_fee_whether_it_fetched_or_not() -> None:
+    paces, hosts = np.full(20, 200), hosts_of(WEB, np.random.default_rng(1))
+    leases = leases_of(1, 3, paces, hosts, WEB, archive_held=0.5)
+    still = leases.held & stands_still(leases.page_coin, leases.kind_coin, WEB)
+    assert 0.15 < leases.held.mean() < 0.25
+    assert not leases.novel[still].any()
+    assert leases.novel[leases.held & ~still].any()
+    copy = price_work("unaudited", "not_drawn", Novelty(kind="exact", unique_bytes=0))
+    assert [line.amount_wei for line in copy] == [CURRENT.fetch_fee_wei, 0]
+    everybody, no = np.ones(len(leases), np.bool_), np.zeros(len(leases), np.bool_)
+    nobody = np.zeros(len(leases), np.int64)
+    of_ring = answers_of(leases, STRATEGIES["stale_replay"], WEB, hosts, RULES, everybody, everybody, nobody)
+    assert not of_ring.novel[leases.held & ~of_ring.fetched].any()
+    assert of_ring.novel[is_archived(leases.page_coin) & ~leases.held & ~of_ring.fetched].any()
+    assert answers_of(leases, STRATEGIES["stale_replay"], WEB, hosts, RULES, no, no, nobody).fetched.all()
+
+
+def test_the_web_says_how_many_archived_pages_have_changed() -> None:
+    page, kind = (np.random.default_rng(seed).random(200_000, np.float32) for seed in (1, 2))
+    old = is_archived(page)
+    assert 1 - stands_still(page, kind, WEB)[old].mean() == pytest.approx(WEB.stale, abs=0.01)
+    assert is_other(page, kind, WEB)[is_static(page)].mean() == pytest.approx(0.03, abs=0.005)
+    assert not (is_other(page, kind, WEB) & stands_still(page, kind, WEB) & old).any()
+
+
 def test_who_fakes_only_while_nobody_looks_is_not_sold() -> None:
     """At this size most of a run is probation: what matters is that the doubt keeps out what would be sold."""
-    found = run("copies", days=30)
+    found = run("adaptive_pauser", days=30)
     assert found.wrong_content <= 0.005 < found.wrong_ungated
 
 
@@ -134,9 +170,39 @@ def test_who_cannot_be_unlucky_costs_few_fetches() -> None:
     assert run("page_twice", days=16, rules=TrustRules(suspected_leases_per_day=10**6)).F > 1.3
 
 
+def test_who_is_new_is_led_to_control_pages_until_it_is_known() -> None:
+    """Old copies of pages that stand still; at this size most of a run is what `patient_replay` waits for."""
+    as_before = run("static_replay", days=24, rules=TrustRules(canary_young_audits=0))
+    found = run("static_replay", days=24)
+    patient = run("patient_replay", days=24, rules=TrustRules(canary_young_audits=100))
+    assert found.L < 0.7 * as_before.L
+    assert found.F <= 1.25
+    assert patient.L < 0.7 * as_before.L
+    assert patient.work_share > found.work_share
+
+
+def test_domains_that_let_no_validator_in_earn_the_fee() -> None:
+    closed = run("closed_sites", days=20)
+    unclosed = run("closed_sites", days=20, rules=TrustRules(off=("hard_hosts",)))
+    assert closed.L < 0.8 * unclosed.L
+    assert closed.suspensions == 0
+
+
+def test_who_lets_leases_go_is_given_few_and_who_never_heard_of_them_not_many() -> None:
+    unlimited = TrustRules(off=("lease_limits", "earned_standing"))
+    for name in ("lease_hoarder", "deaf_hoarder"):
+        found, without = run(name), run(name, rules=unlimited)
+        assert found.lease_share < without.lease_share
+        assert found.income_ratio < 0.5
+        assert found.lapsed < without.lapsed
+
+
 def test_old_copies_are_found_by_pages_that_turned() -> None:
-    found = run("static_replay", days=30, archive_held=1.0)
-    unguarded = run("static_replay", days=30, archive_held=1.0, rules=TrustRules(off=("turned",)))
+    alone = TrustRules(canary_young_audits=0)
+    found = run("static_replay", days=24, archive_held=1.0, rules=alone)
+    unguarded = run(
+        "static_replay", days=24, archive_held=1.0, rules=msgspec.structs.replace(alone, off=("turned",))
+    )
     assert found.income_ratio < unguarded.income_ratio - 0.1
     assert found.L < unguarded.L
     assert found.suspensions == 0

@@ -111,6 +111,20 @@ def test_probation_is_bond_and_the_rest_is_pending_until_it_vests(house: House) 
     assert run_accountant(house) == 0
 
 
+def test_control_pages_that_passed_vest_nothing(tmp_path: Path) -> None:
+    """Whoever knows nine in ten of them would be paid before what it replays is found out."""
+    house = open_house(tmp_path, rules=RULES)
+    with house.state.write() as connection:
+        add_node(connection, 1)
+        stand(connection, 1)
+        for seq in range(1, 11):
+            add_accepted(connection, seq, 1, unique_bytes=1_000)
+        after_the_first_four = (contributions.c.seq > 4, contributions.c.seq < 9)
+        connection.execute(sa.update(contributions).where(*after_the_first_four).values(kind="canary"))
+    run_accountant(house)
+    assert held(house)["posted"] == WORTH, "of the third; 4, 9 and 10 are all the audits after it"
+
+
 def test_the_address_at_the_time_of_release_is_paid(house: House) -> None:
     with house.state.write() as connection:
         stand(connection, 1)

@@ -7,8 +7,8 @@
 
 Rules: the lease has the shape of any other, the host answers and lists its pages like any small site, and its text
 never gets into the lake. A page is given again on other days, as pages are, and never to the same hands, so that a copy
-of what somebody else was shown is wrong too. An escalated node gets more of them. It needs no validator: the house's
-key and clock say what was to be seen.
+of what somebody else was shown is wrong too. An escalated node gets more of them, and so does one that has not passed
+many audits yet (`audit_rate.canary_rate_of`). It needs no validator: the house's key and clock say what was to be seen.
 
 An answer costs the house little whatever it says: of the minutes that come into question those nearest to when the
 node says it fetched are looked at first, the rest only where they do not match, and a text too long to match never.
@@ -37,6 +37,8 @@ from aggregator.verification.comparing.alignment import share_in_order
 from aggregator.verification.comparing.canary_site import ControlSite
 from aggregator.verification.comparing.canary_text import CONTROL_TEXT_CHARS_MAX, canary_text, html_paragraphs
 from aggregator.verification.comparing.comparison import likeness
+from aggregator.verification.standings.audit_rate import canary_rate_of
+from aggregator.verification.standings.exposure import passed_of
 from aggregator.verification.standings.standing_rows import standing_of
 from storage.env import Request, Response, Route
 from storage.house import House
@@ -65,9 +67,7 @@ def canary_rate_ppm(house: House, connection: sa.Connection, node_id: str) -> in
     """Return how many of a million leases of a node are to be of control pages."""
     if not house.canary_hosts or not house.rules.on("canaries"):
         return 0
-    rules, rate_ppm = house.rules, house.rules.canary_ppm
-    watched = rules.on("escalation") and standing_of(connection, node_id).escalation is not None
-    return max(rate_ppm, rules.canary_watched_ppm) if watched and rate_ppm else rate_ppm
+    return canary_rate_of(house.rules, standing_of(connection, node_id), passed_of(connection, node_id))
 
 
 def falls_by_lot(house: House, rate_ppm: int) -> bool:

@@ -161,11 +161,14 @@ def _finding(house: House, connection: sa.Connection, segments: Segments, row: A
 
 
 def _rate_ppm(house: House, row: Any) -> int:
-    """Return how likely it was to be looked at, as a fine counts: who fails where few are led was seldom led there."""
+    """Return how likely it was to be looked at, as a fine counts.
+
+    Of a turned page it counts as anywhere else: a real page may show somebody something else (ADR 0063).
+    """
     if row.reason in _CANARIES:
         return house.rules.canary_caught_ppm
     lured = row.lease_kind == TURNED and row.verdict == "rejected"
-    return max(1, house.rules.turned_ppm) if lured else row.rate_ppm or PPM
+    return (house.rules.audit_rate_min_ppm if lured else row.rate_ppm) or PPM
 
 
 def _fold_host(house: House, connection: sa.Connection, finding: Finding) -> set[str]:

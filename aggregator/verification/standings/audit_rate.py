@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aggregator.verification.standings.standing import Standing
 from windrow_protocol.trust_rules import PPM, TrustRules
 
 
@@ -44,6 +45,18 @@ def audit_rate_ppm(rules: TrustRules, exposure: Exposure, value: float = 1.0) ->
     if exposure.hard_host and rules.on("hard_hosts"):
         rate = max(rate, rules.hard_rate_ppm)
     return min(PPM, round(rate * max(1.0, value)))
+
+
+def canary_rate_of(rules: TrustRules, standing: Standing, passed: int) -> int:
+    """Return how many of a million leases of a node are to be of control pages; `passed` as `Exposure.documents`."""
+    if not rules.canary_ppm:
+        return 0
+    rate_ppm = rules.canary_ppm
+    if passed < rules.canary_young_audits:
+        rate_ppm = max(rate_ppm, rules.canary_young_ppm)
+    if rules.on("escalation") and standing.escalation is not None:
+        rate_ppm = max(rate_ppm, rules.canary_watched_ppm)
+    return rate_ppm
 
 
 def base_rate_ppm(rules: TrustRules, exposure: Exposure) -> int:

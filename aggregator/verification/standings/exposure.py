@@ -151,6 +151,12 @@ def begin_again(connection: sa.Connection, node_id: str, fined: float) -> None:
         connection.execute(own.values(passed=0))
 
 
+def passed_of(connection: sa.Connection, node_id: str) -> int:
+    """Return how many documents of a node passed an audit since it began, or began again."""
+    count = sa.select(document_counts.c.passed).where(document_counts.c.node_id == node_id)
+    return connection.execute(count).scalar() or 0
+
+
 def documents_of(connection: sa.Connection, node_id: str) -> int:
     """Return how many contributions a node ever handed in."""
     count = sa.select(document_counts.c.documents).where(document_counts.c.node_id == node_id)

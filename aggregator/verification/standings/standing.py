@@ -52,9 +52,7 @@ class AuditOutcome(msgspec.Struct, frozen=True):
     excess: float = 0.0
     host_excess: float = 0.0
     honest_ppm: int = 10_000
-    control: bool = (
-        False  # of a control page: passing it says nothing of what was not drawn; no strike is free
-    )
+    control: bool = False  # of a control page: passing it says nothing of other pages; no strike is free
 
 
 class Consequence(msgspec.Struct, frozen=True):
@@ -249,7 +247,7 @@ def _padded(
     rules: TrustRules, standing: Standing, outcome: AuditOutcome
 ) -> tuple[float, float, int, tuple[Consequence, ...]]:
     """Return level, sum and count of the excess from here on, and what follows."""
-    if not rules.on("padding"):
+    if not rules.on("padding") or outcome.control:
         return standing.padding, standing.padding_sum, standing.padding_audits, ()
     beyond = max(0.0, outcome.excess - outcome.host_excess)
     step = min(beyond, rules.padding_step_max_ppm / PPM)  # one odd page is no habit
