@@ -129,7 +129,7 @@ def test_who_hands_in_what_the_house_has_earns_the_fee_whether_it_fetched_or_not
     assert 0.15 < leases.held.mean() < 0.25
     assert not leases.novel[still].any()
     assert leases.novel[leases.held & ~still].any()
-    copy = price_work("unaudited", "not_drawn", Novelty(kind="exact", unique_bytes=0))
+    copy = price_work("unaudited", "not_drawn", Novelty(kind="exact", unique_bytes=0), rates=CURRENT)
     assert [line.amount_wei for line in copy] == [CURRENT.fetch_fee_wei, 0]
     everybody, no = np.ones(len(leases), np.bool_), np.zeros(len(leases), np.bool_)
     nobody = np.zeros(len(leases), np.int64)
