@@ -311,9 +311,7 @@ HISTORY_ITEMS_MAX: Final = 20_000  # of one month that is judged; what is beyond
 HISTORY_TRIES_MAX: Final = 3  # for one person's month: who may try without end finds out what passes
 HISTORY_DAY_VISITS_MAX: Final = 80  # of one day that count
 HISTORY_MONTH_VISITS: Final = 2_000  # that make a full month: 25 days with as many as count
-HISTORY_TAKEN_FREE_PPM: Final = (
-    100_000  # of a month, that may be taken back without losing any of its pending pay
-)
+HISTORY_TAKEN_FREE_PPM: Final = 100_000  # of a month, taken back at no cost to its pending pay
 HISTORY_SPAN_MS: Final = 600_000  # in which two months' visits coincide (ADR 0060)
 HISTORY_STREAM_LIFT_MIN: Final = 2.5  # coincidences of one stream, to those of the same people on other days
 HISTORY_STREAM_SIGMAS_MIN: Final = 10.0  # and how far above them, in standard deviations

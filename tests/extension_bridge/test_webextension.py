@@ -87,6 +87,9 @@ async def test_troubles_are_said_with_their_remedy(tmp_path: Path, article: str)
         await popup.reload()
         await popup.get_by_role("button", name="Donate this page").click()
         await expect(popup.get_by_role("alert")).to_contain_text("This page cannot be donated")
+        box = await popup.get_by_label("windrow bridge pair").bounding_box()
+        assert box is not None
+        assert box["width"] > 100, "or eight digits are typed into what looks like a box to tick"
         await look(popup, tmp_path, "trouble")
 
 
