@@ -236,16 +236,26 @@ def _converted(receipt: Mapping[str, Any]) -> Consent:
 _NOTICE: Final = {
     "en": (
         "You give {item} to Windrow: {fields}. It is used for one purpose: {purpose}. "
-        "It is kept for {days} days at most, then deleted. You are paid a share of what it is sold for, never per "
-        "byte. You can withdraw at any time: future use stops at once and it is dropped from the next version of "
-        "each dataset. Copies already sold cannot be called back."
+        "It is kept for {days} days at most, then deleted. {pay} "
+        "You can withdraw at any time: future use stops at once and it is dropped from the next version of each "
+        "dataset. Copies already sold cannot be called back."
     ),
     "de": (
         "Sie geben {item} an Windrow: {fields}. Das wird nur für einen Zweck verwendet: {purpose}. "
-        "Es wird höchstens {days} Tage aufbewahrt und dann gelöscht. Bezahlt wird ein Anteil am Verkauf, nie je Byte. "
+        "Es wird höchstens {days} Tage aufbewahrt und dann gelöscht. {pay} "
         "Sie können jederzeit widerrufen: Die künftige Verwendung endet sofort, und es fehlt in der nächsten "
         "Fassung jedes Datensatzes. Schon verkaufte Kopien lassen sich nicht zurückholen."
     ),
+}
+_PAY: Final = {
+    "en": {
+        "browser_page": "A page by itself earns nothing.",
+        "browser_history": "As part of a month it earns a share of what the month is sold for, never per byte.",
+    },
+    "de": {
+        "browser_page": "Eine einzelne Seite bringt Ihnen kein Geld.",
+        "browser_history": "Als Teil eines Monats bringt er einen Anteil am Verkauf, nie je Byte.",
+    },
 }
 _WORDS: Final = {
     "en": {
@@ -253,7 +263,7 @@ _WORDS: Final = {
         "browser_history": "this visit of your history",
         "url": "its address",
         "title": "its title",
-        "text": "the text shown above",
+        "text": "its text as you see it",
         "captured_at_ms": "the time you opened it",
         "model_training": "training and testing AI models",
     },
@@ -262,7 +272,7 @@ _WORDS: Final = {
         "browser_history": "diesen Besuch aus Ihrem Verlauf",
         "url": "ihre Adresse",
         "title": "ihren Titel",
-        "text": "den oben gezeigten Text",
+        "text": "ihren Text, wie Sie ihn sehen",
         "captured_at_ms": "den Zeitpunkt des Öffnens",
         "model_training": "das Trainieren und Prüfen von KI-Modellen",
     },
@@ -274,5 +284,9 @@ def consent_notice(terms: ConsentTerms, language: Literal["en", "de"] = "en") ->
     words = _WORDS[language]
     fields = ", ".join(words[field] for field in ALL_FIELDS if field in terms.scope)
     return _NOTICE[language].format(
-        item=words[terms.source], fields=fields, purpose=words[terms.purpose], days=terms.retention_days
+        item=words[terms.source],
+        fields=fields,
+        purpose=words[terms.purpose],
+        days=terms.retention_days,
+        pay=_PAY[language][terms.source],
     )

@@ -219,3 +219,12 @@ def test_the_notice_says_what_leaves_in_both_languages() -> None:
         assert days in notice
         assert "{" not in notice
     assert "title" not in consent_notice(ConsentTerms(scope=["text"]))
+
+
+def test_the_notice_promises_pay_only_for_what_is_paid() -> None:
+    page, visit = (
+        consent_notice(ConsentTerms(source=source)) for source in ("browser_page", "browser_history")
+    )
+    assert "earns nothing" in page
+    assert "share" not in page
+    assert "a share of what the month is sold for" in visit
