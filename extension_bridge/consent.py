@@ -155,8 +155,11 @@ def build_consent(
     item_ids: Sequence[str],
     given_at_ms: int,
     language: Literal["en", "de"] = "en",
+    controller_contact: str = "",
 ) -> dict[str, Any]:
-    """Return the receipt as JSON-LD. Raises WindrowError `bad_consent` when the terms or items are out of bounds."""
+    """Return the receipt as JSON-LD; `controller_contact` as `record_parts` has it.
+
+    Raises WindrowError `bad_consent` when the terms or items are out of bounds."""
     receipt = {
         "@context": CONTEXT,
         "@type": "ConsentRecord",
@@ -180,7 +183,7 @@ def build_consent(
         "events": [{"state": "given", "at_ms": given_at_ms}],
     }
     _converted(receipt)
-    return receipt | record_parts(receipt)
+    return receipt | record_parts(receipt, controller_contact)
 
 
 def consent_receipt_id(consent: Mapping[str, Any]) -> str:

@@ -99,8 +99,12 @@ RecordId = Annotated[str, Meta(pattern="^urn:uuid:[0-9a-f-]{36}$")]
 PARTS: Final = frozenset({"record_id", "pii_processing", "party_identification", "event_history"})
 
 
-def record_parts(receipt: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the standard's further fields for a receipt that has its own, as JSON."""
+def record_parts(receipt: Mapping[str, Any], controller_contact: str = "") -> dict[str, Any]:
+    """Return the standard's further fields for a receipt that has its own, as JSON.
+
+    `controller_contact` is the page on which the network's operator says where it is reached; empty where it names
+    none.
+    """
     period = f"P{receipt['retention_days']}D"
     principal, controller = receipt["pii_principal_id"], receipt["pii_controller_id"]
     named = "\n".join((principal, controller, str(receipt["given_at_ms"]), *receipt["item_ids"]))
@@ -108,7 +112,9 @@ def record_parts(receipt: Mapping[str, Any]) -> dict[str, Any]:
     parts = {
         "record_id": uuid.uuid5(uuid.NAMESPACE_URL, f"urn:windrow:consent:{named}").urn,
         "pii_processing": _processing(receipt, period),
-        "party_identification": _parties(principal, controller, receipt["network"]),
+        "party_identification": _parties(
+            principal, controller, receipt["network"], controller_contact or NOT_STATED
+        ),
         "event_history": [event],
     }
     return {name: msgspec.to_builtins(part) for name, part in parts.items()}
@@ -179,7 +185,7 @@ def _elements(scope: Sequence[str]) -> list[PiiElement]:
     ]
 
 
-def _parties(principal: str, controller: str, network: str) -> list[Party]:
+def _parties(principal: str, controller: str, network: str, contact: str) -> list[Party]:
     return [
         Party(
             principal, "the key of the person's node", "pii_principal", "person", "not asked for", "the node"
@@ -190,6 +196,6 @@ def _parties(principal: str, controller: str, network: str) -> list[Party]:
             "pii_controller",
             "network operator",
             NOT_STATED,
-            NOT_STATED,
+            contact,
         ),
     ]

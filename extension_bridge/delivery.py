@@ -39,14 +39,25 @@ from windrow_protocol.limits import (
 )
 from windrow_protocol.personal_messages import PersonalPay, PersonalWithdrawal
 from windrow_protocol.signing import SIGNATURE_HEADER, public_id, sign_request, verify
+from windrow_protocol.user_agent import PublishersUrl
 
 PURPOSE: Final = "personal"
+CONTACT: Final = "publishers_url"  # the page on which an operator says where it is reached
 PAY_PURPOSE: Final = "personal_pay"
 RECEIPT_PURPOSE: Final = "personal_receipt"
 # Refusals that time may heal; every other 4xx is final.
 NOT_YET: Final = frozenset(
     {"unknown_node", "clock_skew", "signature_expired", "replayed", "too_many_requests", "busy"}
 )
+
+
+def contact_in(answer: dict[str, Any]) -> dict[str, str]:
+    """Return the page that a coordinator names, as a fact to keep; nothing where it names none or an odd one."""
+    try:
+        page = msgspec.convert(answer.get(CONTACT, ""), PublishersUrl)
+    except msgspec.ValidationError:
+        return {}
+    return {CONTACT: page} if page else {}
 
 
 def is_final(error: WindrowError) -> bool:
@@ -131,8 +142,12 @@ class Courier:
         network, coordinator_id = answer.get("network"), answer.get("coordinator_id")
         if not isinstance(network, str) or not isinstance(coordinator_id, str) or len(coordinator_id) != 64:
             raise WindrowError("wrong_schema", "the coordinator does not say its network and key")
-        self._outbox.remember({"network": network, "coordinator_id": coordinator_id})
+        self._outbox.remember({"network": network, "coordinator_id": coordinator_id, **contact_in(answer)})
         return self._outbox.fact("network"), self._outbox.fact("coordinator_id")
+
+    def contact(self) -> str:
+        """Return the page on which the network's operator says where it is reached; empty where it named none."""
+        return self._outbox.fact(CONTACT)
 
     def account(self, payout: str) -> dict[str, Any]:
         """Return what the coordinator says that a payout address earned. Raises WindrowError when it does not."""

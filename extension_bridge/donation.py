@@ -110,6 +110,7 @@ def build_donation(
     controller_id: str,
     now_ms: int,
     language: Literal["en", "de"] = "en",
+    controller_contact: str = "",
 ) -> PersonalContribution:
     """Return the donation of one record under its signed consent. Raises WindrowError `bad_consent`."""
     node_id = public_id(key)
@@ -121,6 +122,7 @@ def build_donation(
         item_ids=[record.item_id],
         given_at_ms=now_ms,
         language=language,
+        controller_contact=controller_contact,
     )
     token = sign(
         key,

@@ -131,6 +131,7 @@ class Host:
             controller_id=coordinator_id,
             now_ms=now_ms,
             language=message.language,
+            controller_contact=self._courier.contact(),
         )
         kept = self._outbox.keep(donation, now_ms)
         self._courier.deliver_waiting(_DELIVERIES_PER_MESSAGE)

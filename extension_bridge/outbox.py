@@ -121,7 +121,7 @@ class Outbox:
             yield cls(file)
 
     def fact(self, name: str) -> str:
-        """Return a remembered fact (`network`, `coordinator_id`), empty when there is none."""
+        """Return a remembered fact (`network`, `coordinator_id`, `publishers_url`), empty when there is none."""
         rows = self.file.rows("SELECT value FROM facts WHERE name = ?", name)
         return str(rows[0][0]) if rows else ""
 

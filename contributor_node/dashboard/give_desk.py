@@ -158,6 +158,7 @@ class GiveDesk:
                 network=pin.network,
                 controller_id=pin.coordinator_id,
                 now_ms=now_ms,
+                controller_contact=pin.publishers_url,
             )
 
         return sign

@@ -24,6 +24,7 @@ from extension_bridge.consent import (
     open_consent,
 )
 from extension_bridge.consent_record import PARTS
+from extension_bridge.delivery import contact_in
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.signing import public_id, sign
 
@@ -57,6 +58,33 @@ def receipt(terms: ConsentTerms | None = None) -> dict[str, Any]:
         item_ids=["a" * 64],
         given_at_ms=NOW_MS,
     )
+
+
+def test_the_operator_is_reached_where_its_network_says() -> None:
+    page = "https://windrow.example.org/publishers"
+    named = build_consent(
+        node_id=NODE,
+        controller_id="c" * 64,
+        network="test",
+        terms=ConsentTerms(),
+        item_ids=["a" * 64],
+        given_at_ms=NOW_MS,
+        controller_contact=page,
+    )
+    contacts = [
+        [party["party_contact"] for party in content["party_identification"]]
+        for content in (named, receipt())
+    ]
+    assert contacts == [["the node", page], ["the node", "not stated by the operator"]]
+    opened(named)
+
+
+@pytest.mark.parametrize(
+    "said", [None, "", 7, "javascript:alert(1)", "https://a.example/\r\nX: y", "x" * 300]
+)
+def test_a_contact_that_is_no_page_is_none(said: object) -> None:
+    assert contact_in({"publishers_url": said}) == {}
+    assert contact_in({}) == {}
 
 
 def opened(content: dict[str, Any]) -> Consent:
