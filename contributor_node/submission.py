@@ -48,6 +48,11 @@ def _bounded(text: str) -> str:
     return normalise_text(text.encode()[:TEXT_BYTES_MAX].decode("utf-8", "ignore"))
 
 
+def _cut(text: str, chars_max: int = _SHORT) -> str:
+    """Return a page's or host's own words without U+0000, which no message may hold, within their bound."""
+    return text.replace("\0", "")[:chars_max]
+
+
 def _report(result: CrawlResult, outcome: Outcome, detail: str, *, marked: bool = False) -> Report:
     return Report(
         lease_id=result.lease_id,
@@ -55,7 +60,7 @@ def _report(result: CrawlResult, outcome: Outcome, detail: str, *, marked: bool 
         outcome=outcome,
         fetched_at_ms=result.fetched_at_ms,
         http_status=result.http_status,
-        detail=detail[:_SHORT],
+        detail=_cut(detail),
         bytes_wire=result.bytes_wire,
         crawl_delay_ms=min(result.crawl_delay_ms, CRAWL_DELAY_S_MAX * 1000),
         retry_after_ms=min(result.retry_after_ms, RETRY_AFTER_S_MAX * 1000),
@@ -70,14 +75,14 @@ def _contribution(result: CrawlResult, node_id: str, text: str) -> Contribution:
         url=result.url,
         final_url=result.final_url,
         http_status=result.http_status,
-        content_type=result.content_type[:_SHORT],
+        content_type=_cut(result.content_type),
         fetched_at_ms=result.fetched_at_ms,
         robots_state=result.robots_state,
-        optout_signals=[signal[:_SHORT] for signal in result.optout_signals[:OPTOUT_SIGNALS_MAX]],
+        optout_signals=[_cut(signal) for signal in result.optout_signals[:OPTOUT_SIGNALS_MAX]],
         raw_sha256=result.raw_sha256,
         text=text,
         text_sha256=text_sha256(text),
-        title=result.title[:TITLE_CHARS_MAX],
+        title=_cut(result.title, TITLE_CHARS_MAX),
         extractor_version=result.extractor_version,
         needs_browser=result.needs_browser or UNSET,
         bytes_wire=result.bytes_wire,

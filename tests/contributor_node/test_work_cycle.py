@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from crawl_sites import wall_ms
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import example, given
 from node_world import NETWORK, PAYOUT, Coordinator, client_of, coordinator, until
 
 from contributor_node import coordinator_client, work_cycle
@@ -73,6 +73,7 @@ def test_what_was_not_fetched_is_reported_as_it_is_and_carries_no_text(outcome: 
     signals=st.lists(st.text(max_size=300), max_size=40),
     content_type=st.text(max_size=300),
 )
+@example(text="a\0b", title="\0t", signals=["n\0o"], content_type="\0")
 def test_every_result_becomes_a_record_that_the_protocol_takes(
     text: str, title: str, signals: list[str], content_type: str
 ) -> None:
