@@ -8,6 +8,7 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -118,54 +119,42 @@ def test_amounts_times_and_freshness_are_exact(world: SqlWorld) -> None:
     assert MOMENT_MS % 1000 == 123
 
 
+NEXT_DAY_MS = MOMENT_MS + 86_400_000
+TWO_DAYS: dict[str, list[dict[str, Any]]] = {
+    "leases": [
+        {"closed_at_ms": closed, "kind": kind, "state": state, "outcome": outcome, "bytes_wire": size}
+        for closed, kind, state, outcome, size in (
+            (MOMENT_MS, "work", "answered", "fetched", 70),
+            (MOMENT_MS, "audit", "answered", "fetched", 30),
+            (MOMENT_MS, "work", "expired", "expired", 0),
+            (None, "work", "leased", None, 0),
+        )
+    ],
+    "contributions": [{"kind": "work"}, {"kind": "work"}, {"kind": "truth"}],
+    "verdicts": [
+        {"decided_at_ms": MOMENT_MS, "verdict": "accepted"},
+        {"decided_at_ms": MOMENT_MS, "verdict": "unaudited"},
+        {"decided_at_ms": MOMENT_MS, "verdict": "accepted"},  # a truth in somebody's place
+        {"decided_at_ms": NEXT_DAY_MS, "verdict": "rejected"},
+    ],
+    "annotations": [{"token_count": 600}, {"token_count": 400}, {"token_count": 9}],
+    "ledger": [
+        {"created_at_ms": MOMENT_MS, "debit": "emission", "credit": "pending:a", "amount": 3 * WEI},
+        {"created_at_ms": MOMENT_MS, "debit": "pending:a", "credit": "emission", "amount": WEI},
+        {"created_at_ms": MOMENT_MS, "debit": "pending:a", "credit": "posted:a", "amount": WEI},
+    ],
+    "sales": [
+        {"sold_at_ms": NEXT_DAY_MS, "price": 5, "royalties": 3, "burned": 1, "asset": "WIND"},
+        {"sold_at_ms": NEXT_DAY_MS, "price": 70, "royalties": 49, "burned": 0, "asset": "USDC"},
+    ],
+}
+
+
 def test_each_day_of_the_network_is_counted_once(tmp_path: Path) -> None:
-    world, day = SqlWorld(tmp_path, rows=0), 86_400_000
-    rows = {
-        "leases": [
-            {
-                "closed_at_ms": MOMENT_MS,
-                "kind": "work",
-                "state": "answered",
-                "outcome": "fetched",
-                "bytes_wire": 70,
-            },
-            {
-                "closed_at_ms": MOMENT_MS,
-                "kind": "audit",
-                "state": "answered",
-                "outcome": "fetched",
-                "bytes_wire": 30,
-            },
-            {
-                "closed_at_ms": MOMENT_MS,
-                "kind": "work",
-                "state": "expired",
-                "outcome": "expired",
-                "bytes_wire": 0,
-            },
-            {"closed_at_ms": None, "kind": "work", "state": "leased", "outcome": None, "bytes_wire": 0},
-        ],
-        "contributions": [{"kind": "work"}, {"kind": "work"}, {"kind": "truth"}],
-        "verdicts": [
-            {"decided_at_ms": MOMENT_MS, "verdict": "accepted"},
-            {"decided_at_ms": MOMENT_MS, "verdict": "unaudited"},
-            {"decided_at_ms": MOMENT_MS, "verdict": "accepted"},  # a truth in somebody's place
-            {"decided_at_ms": MOMENT_MS + day, "verdict": "rejected"},
-        ],
-        "annotations": [{"token_count": 600}, {"token_count": 400}, {"token_count": 9}],
-        "ledger": [
-            {"created_at_ms": MOMENT_MS, "debit": "emission", "credit": "pending:a", "amount": 3 * WEI},
-            {"created_at_ms": MOMENT_MS, "debit": "pending:a", "credit": "emission", "amount": WEI},
-            {"created_at_ms": MOMENT_MS, "debit": "pending:a", "credit": "posted:a", "amount": WEI},
-        ],
-        "sales": [
-            {"sold_at_ms": MOMENT_MS + day, "price": 5, "royalties": 3, "burned": 1, "asset": "WIND"},
-            {"sold_at_ms": MOMENT_MS + day, "price": 70, "royalties": 49, "burned": 0, "asset": "USDC"},
-        ],
-    }
+    world = SqlWorld(tmp_path, rows=0)
     state = State.open(world.url)
     with state.write() as connection:
-        for name, several in rows.items():
+        for name, several in TWO_DAYS.items():
             table = tables.metadata.tables[name]
             for number, given in enumerate(several, 1):
                 connection.execute(sa.insert(table).values(row_for(table, number, **given)))

@@ -290,12 +290,18 @@ def test_an_authorization_that_was_cancelled_is_void_when_that_is_settled(shop: 
     assert (shop.look(), shop.rows(key)) == (1, [("void", "authorization_used")])
 
 
-def test_a_payer_without_money_any_more_is_asked_until_the_time_is_over(shop: Shop) -> None:
+def without_money(shop: Shop) -> LocalAccount:
+    """Return a payer whose sale a reorganisation took, and who then spent what would have paid for it."""
     key = shop.payer()
     shop.pay(shop.payment(key))
     shop.reorganise(1)
     rpc(shop.anvil.url, "anvil_setBalance", key.address, hex(COIN))
     shop.chain.token.transfer(key, STRANGER.address, 1)
+    return key
+
+
+def test_a_payer_without_money_any_more_is_asked_until_the_time_is_over(shop: Shop) -> None:
+    key = without_money(shop)
     shop.mine()
     assert (shop.look(), shop.rows(key)) == (0, [("sent", "balance_gone")])
     shop.pass_s(LIFE_S)
@@ -303,11 +309,7 @@ def test_a_payer_without_money_any_more_is_asked_until_the_time_is_over(shop: Sh
 
 
 def test_money_that_comes_back_in_time_pays(shop: Shop) -> None:
-    key = shop.payer()
-    shop.pay(shop.payment(key))
-    shop.reorganise(1)
-    rpc(shop.anvil.url, "anvil_setBalance", key.address, hex(COIN))
-    shop.chain.token.transfer(key, STRANGER.address, 1)
+    key = without_money(shop)
     assert shop.look() == 0
     shop.chain.token.mint(OPERATOR, key.address, 1)
     assert (shop.look(), shop.rows(key), shop.bought(key)) == (1, [("in_block", "")], 1)
