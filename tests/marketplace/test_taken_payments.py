@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 import structlog
 from chain_nodes import COIN, Anvil, rpc
+from eth_account.signers.local import LocalAccount
 from market_world import BUYER, OPERATOR, ROYALTY_BPS, STRANGER, TIMELOCK_S, TREASURY
 from published_world import RECIPES, open_world
 
