@@ -108,6 +108,7 @@ class Eraser:
 
 _COLUMNS: Final = (
     *(contributions.c.contribution_id, contributions.c.seq, contributions.c.audit_of, contributions.c.url),
+    contributions.c.text_sha256,
     *(submissions.c.segment, submissions.c.offset, submissions.c.length),
 )
 
@@ -201,6 +202,7 @@ def _record(
                 segment=row.segment,
                 offset=row.offset,
                 length=row.length,
+                text_sha256=row.text_sha256,
                 reason=reason,
                 state="wanted",
                 asked_at_ms=now_ms,

@@ -62,6 +62,9 @@ erasures = sa.Table(
     sa.Column("segment", sa.Text, nullable=False),  # where its body lay
     sa.Column("offset", sa.BigInteger, nullable=False),
     sa.Column("length", sa.BigInteger, nullable=False),
+    sa.Column(
+        "text_sha256", sa.Text, nullable=False, default="", index=True
+    ),  # so that it is not new once more
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False, index=True),  # wanted | done
     _time("asked_at_ms"),
