@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -23,10 +23,13 @@ from typing import Final, Literal
 import msgspec
 import sqlalchemy as sa
 
+from aggregator.sql.block_layout import empty_block
 from aggregator.sql.derived_views import DERIVED
-from aggregator.sql.job import Answer, Job, Refusal, Source
+from aggregator.sql.job import Answer, FileView, Job, Refusal, Source
 from aggregator.sql.printable import printable
 from aggregator.sql.statements import DOCUMENTS
+from aggregator.sql.view_blocks import NOTHING, Covered
+from aggregator.sql.view_table import View
 from aggregator.sql.views import DOCUMENT_COLUMNS, VIEWS
 from storage.lake.layout import encode
 from storage.lake.schema import LAKE_SCHEMA
@@ -56,11 +59,15 @@ def run_query(
     lake_files: Sequence[Path],
     statement: str,
     *,
+    blocks: Mapping[str, Covered] | None = None,
     time_s_max: int = SQL_TIME_S_MAX,
     rows_max: int = SQL_ROWS_MAX,
     memory_bytes_max: int = SQL_MEMORY_BYTES_MAX,
 ) -> Answer:
-    """Return the rows of one SELECT. Raises WindrowError `sql_refused`, `sql_failed` or `sql_limits`."""
+    """Return the rows of one SELECT. Raises WindrowError `sql_refused`, `sql_failed` or `sql_limits`.
+
+    `blocks` are the columnar copies of growing views; what they lack, without them everything, is read from the state.
+    """
     if len(statement) > SQL_CHARS_MAX:
         raise WindrowError("sql_refused", f"{len(statement)} characters, {SQL_CHARS_MAX} allowed")
     # A view is read when its name stands anywhere in the text: finer reading is left to the contained process.
@@ -68,14 +75,20 @@ def run_query(
     derived = [view for name, view in DERIVED.items() if name in words]
     read = words.union(*(view.over for view in derived))
     url = sa.make_url(state_url)
-    with_documents = DOCUMENTS in words
+    named = [view for name, view in VIEWS.items() if name in read]
+    found = {view.name: (blocks or {}).get(view.name, NOTHING) for view in named}
     job = Job(
         *_store(url),
-        [_source(url.get_dialect()(), name) for name in VIEWS if name in read],
+        [_source(url.get_dialect()(), view, found[view.name]) for view in named],
         [*VIEWS, *DERIVED, DOCUMENTS],
-        [str(file.resolve()) for file in lake_files] if with_documents else [],
-        [(column.name, column.kind) for column in DOCUMENT_COLUMNS] if with_documents else [],
-        _document_schema() if with_documents else b"",
+        [
+            *(
+                _file_view(view, found[view.name])
+                for view in named
+                if view.is_computed or found[view.name].files
+            ),
+            *([_documents(lake_files)] if DOCUMENTS in words else []),
+        ],
         statement,
         time_s_max,
         rows_max,
@@ -113,15 +126,12 @@ def query_rows(
         address="",
         sources=[],
         known=[name],
-        lake_files=[],
-        document_columns=list(columns),
-        document_schema=file.read_bytes(),
+        files=[FileView(name, [], file.read_bytes(), ", ".join(_quoted(column) for column, _ in columns))],
         statement=statement,
         time_s_max=time_s_max,
         rows_max=rows_max,
         memory_bytes_max=SQL_MEMORY_BYTES_MAX,
         answer_bytes_max=SQL_ANSWER_BYTES_MAX,
-        documents=name,
     )
     return _read(*_run_child(msgspec.json.encode(job), time_s_max), time_s_max)
 
@@ -132,10 +142,31 @@ def _document_schema() -> bytes:
     return encode(LAKE_SCHEMA.empty_table())
 
 
-def _source(dialect: sa.Dialect, name: str) -> Source:
-    view = VIEWS[name]
-    query = view.select.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
-    return Source(name, str(query), [(column.name, column.kind) for column in view.columns])
+@cache
+def _block_schema(name: str) -> bytes:
+    return empty_block(VIEWS[name])
+
+
+def _documents(lake_files: Sequence[Path]) -> FileView:
+    shown = ", ".join(_quoted(column.name) for column in DOCUMENT_COLUMNS)
+    return FileView(DOCUMENTS, [str(file.resolve()) for file in lake_files], _document_schema(), shown)
+
+
+def _file_view(view: View, found: Covered) -> FileView:
+    shown = ", ".join(_quoted(column.name) for column in view.columns)
+    files = [str(file.resolve()) for file in found.files]
+    return FileView(view.name, files, _block_schema(view.name), shown, view.shown)
+
+
+def _source(dialect: sa.Dialect, view: View, found: Covered) -> Source:
+    select = view.select if view.grows is None else view.select.where(found.rest(view.grows.key))
+    query = select.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+    return Source(view.name, str(query), list(view.stored))
+
+
+def _quoted(name: str) -> str:
+    """Return a name as SQL writes it: the columns of a sample are named by a market, which is a stranger."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _run_child(job: bytes, time_s_max: int) -> tuple[int, bytes, bytes, bool]:
