@@ -136,7 +136,10 @@ def reply_to(job: Job) -> bytes:
 
 
 def main() -> None:
-    """Read the job, write the answer or the refusal."""
+    """Read the job, write the answer or the refusal; with `--ready`, import what it may need while nobody waits."""
+    if "--ready" in sys.argv:
+        import_arrow()
+        import aggregator.sql.held_files  # noqa: F401
     reply = reply_to(msgspec.json.decode(sys.stdin.buffer.read(), type=Job))
     sys.stdout.buffer.write(reply)
     sys.stdout.buffer.flush()

@@ -9,12 +9,12 @@ import pytest
 import sqlalchemy as sa
 from aggregator_world import World
 from real_house import open_house, words_of
-from sql_world import row_for
+from sql_world import SqlWorld, row_for
 from state_database import state_url
 
 from aggregator.judgement import CURSOR
 from aggregator.sql import sealing, view_blocks
-from aggregator.sql.sandbox import run_query
+from aggregator.sql.sandbox import Spare, run_query
 from aggregator.sql.sealing import BlockSealer
 from aggregator.sql.view_blocks import FOLDER, covered, let_go
 from aggregator.sql.views import GROWING
@@ -181,6 +181,28 @@ async def test_an_erased_title_leaves_no_block(house: House, tmp_path: Path) -> 
     assert blocks["contributions"].files
     rows = run_query(state_url(world.house.home), [], question, blocks=blocks).rows
     assert [bool(title) for _, title in rows] == [False, True, True]
+
+
+def test_a_spare_process_answers_one_question_and_the_next_is_ready(tmp_path: Path) -> None:
+    world = SqlWorld(tmp_path / "small")
+    spare = Spare()
+    try:
+        first = spare._ready
+        question = "SELECT count(*) FROM contributions"
+        assert run_query(world.url, [], question, spare=spare).rows == [[3]]
+        assert first is not None
+        assert first.poll() is not None, "what a stranger's statement ran in is never used again"
+        second = spare._ready
+        assert second is not first
+        assert second is not None
+        second.kill()
+        second.wait()
+        assert run_query(world.url, [], question, spare=spare).rows == [[3]], "a dead one is replaced"
+    finally:
+        spare.close()
+    assert spare._ready is None
+    assert run_query(world.url, [], question, spare=spare).rows == [[3]]
+    assert spare._ready is None, "nothing waits any more"
 
 
 def _refuse(*_: object) -> None:

@@ -103,7 +103,7 @@ def test_the_manual_lists_every_view_and_column() -> None:
 
 def test_the_examples_of_the_manual_run(world: SqlWorld) -> None:
     examples = re.findall(r"```sql\n(.+?)```", (ROOT / "docs" / "sql.md").read_text(), re.DOTALL)
-    assert len(examples) == 5
+    assert len(examples) == 6
     with ThreadPoolExecutor(3) as several:
         assert all(several.map(lambda example: ask_world(world, example).columns, examples))
 
