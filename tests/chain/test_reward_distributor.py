@@ -298,12 +298,12 @@ def test_nothing_can_be_claimed_before_a_root(house: House) -> None:
 
 def test_inner_node_is_no_leaf(house: House, tree: MerkleTree) -> None:
     """Two children read as (address, amount), with the proof of their parent: a single hash would let it through."""
-    size = len(tree.nodes)
+    size = tree.size
     for index in range(size // 2):
-        left, right = sorted((tree.nodes[2 * index + 1], tree.nodes[2 * index + 2]))
+        left, right = sorted((tree.node(2 * index + 1), tree.node(2 * index + 2)))
         proof, at = [], index
         while at > 0:
-            proof.append("0x" + tree.nodes[at + 1 if at % 2 else at - 1].hex())
+            proof.append("0x" + tree.node(at + 1 if at % 2 else at - 1).hex())
             at = (at - 1) // 2
         with pytest.raises(RevertedError, match="InvalidProof"):
             house.claim("0x" + left[12:].hex(), int.from_bytes(right, "big"), proof)
