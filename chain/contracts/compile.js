@@ -23,6 +23,7 @@ const solc = require(path.resolve(nodeModules, "solc"));
 
 const SETTINGS = {
   optimizer: { enabled: true, runs: 1000 },
+  viaIR: true,
   evmVersion: "cancun",
   metadata: { bytecodeHash: "none", appendCBOR: false },
 };
