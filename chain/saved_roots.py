@@ -76,12 +76,17 @@ def read_saved_root(path: Path) -> SavedRoot:
             data = file.read(SAVED_ROOT_BYTES_MAX + 1)
     except OSError as error:
         raise WindrowError("not_found", f"{path} cannot be read") from error
+    return saved_root_of(data)
+
+
+def saved_root_of(data: bytes) -> SavedRoot:
+    """Read a file's bytes. Raises WindrowError `bad_proof`."""
     if len(data) > SAVED_ROOT_BYTES_MAX:
-        raise WindrowError("bad_proof", f"{path.name} is longer than {SAVED_ROOT_BYTES_MAX} bytes")
+        raise WindrowError("bad_proof", f"a saved root has at most {SAVED_ROOT_BYTES_MAX} bytes")
     try:
         return msgspec.json.decode(data, type=SavedRoot)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise WindrowError("bad_proof", f"{path.name}: {error}"[:200]) from error
+        raise WindrowError("bad_proof", f"it is no saved root: {error}"[:200]) from error
 
 
 def proven_root(saved: SavedRoot, chain_id: int, distributor: str) -> ProvenRoot:
