@@ -1,13 +1,15 @@
-"""Gas of a claim from our distributor beside Uniswap's MerkleDistributor, and of a sale with and without a burn.
+"""Gas of a claim from our distributor beside Uniswap's, 1inch's and Morpho's, and of a sale with and without a burn.
 
 Usage: `python -m bench.gas --peers FOLDER [--leaves 1000 100000] [--claims 32]` prints one JSON line for each size and
 system. FOLDER/uniswap holds the npm package `@uniswap/merkle-distributor` as its authors compiled it; it is installed
-there if it is missing. Transactions are signed and mined on the embedded chain (py-evm, Prague), so what is counted is
-what a block would count: call data, the token's transfer and refunds included.
+there if it is missing. FOLDER/1inch and FOLDER/morpho hold checkouts of `1inch/merkle-distribution` and
+`morpho-org/universal-rewards-distributor`, which are on no registry; without them those two are left out. Transactions
+are signed and mined on the embedded chain (py-evm, Prague), so what is counted is what a block would count: call data,
+the token's transfer and refunds included.
 
     first        mean gas of an account's first claim, by which it first holds the token
     later        mean gas of its claim in the next epoch. Ours is cumulative; Uniswap's needs a second contract for it,
-                 whose creation is `next_epoch`; ours needs two transactions of the owner for the next root
+                 whose creation is `next_epoch`; the others' need transactions of the owner for the next root
     sale         mean gas of `buy`, of a buyer who has bought before and given an allowance without end
     settled      mean gas of settling an order under terms, the order itself not counted
     word_used    of Uniswap's first claims, those whose bitmap word (256 claims) another claim had opened
@@ -28,7 +30,8 @@ from typing import Any, Final
 from eth_abi.abi import encode
 from eth_account import Account
 
-from bench.solidity.uniswap_tree import UniswapTree
+from bench.solidity.cumulative_peers import CUMULATIVE_PEERS, CumulativePeer
+from bench.solidity.layered_tree import LayeredTree
 from chain.abi import creation_code, functions
 from chain.evm import EmbeddedChain
 from chain.evm_values import Genesis
@@ -119,7 +122,8 @@ def uniswap(claims: dict[str, int], claimants: Sequence[str], folder: Path) -> d
     """Measure two epochs, each a contract of its own."""
     content = json.loads((folder / "node_modules" / PACKAGE / "build" / "MerkleDistributor.json").read_text())
     chain, rows = Chain(), list(claims.items())
-    tree, token, places = UniswapTree(rows), chain.token(), {account: n for n, account in enumerate(claims)}
+    tree = LayeredTree([_uniswap_leaf(place, *row) for place, row in enumerate(rows)])
+    token, places = chain.token(), {account: place for place, account in enumerate(claims)}
     code = bytes.fromhex(content["bytecode"].removeprefix("0x"))
 
     def claimed(accounts: Sequence[str]) -> tuple[int, list[int]]:
@@ -143,6 +147,35 @@ def uniswap(claims: dict[str, int], claimants: Sequence[str], folder: Path) -> d
         "next_epoch": next_epoch,
         "word_used": round(mean(pair[1:])),
     }
+
+
+def _uniswap_leaf(place: int, account: str, amount: int) -> bytes:
+    return keccak256(place.to_bytes(32, "big") + bytes.fromhex(account[2:]) + amount.to_bytes(32, "big"))
+
+
+def cumulative(
+    peer: CumulativePeer, claims: dict[str, int], claimants: Sequence[str], folder: Path
+) -> dict[str, Any]:
+    """Measure two epochs of one distributor of another project."""
+    chain = Chain()
+    token = chain.token()
+    _, place = chain.send(None, peer.creation(folder, token, OWNER.address))
+    chain.mint(token, place, 10**40)
+    places = {account: number for number, account in enumerate(claims)}
+
+    def claimed(amounts: dict[str, int], accounts: Sequence[str]) -> tuple[int, list[int]]:
+        tree = peer.tree(token, amounts)
+        installed, _ = chain.send(place, peer.root_call(tree.root))
+        calls = [
+            peer.claim_call(token, account, amounts[account], tree.root, tree.proof(places[account]))
+            for account in accounts
+        ]
+        return installed, [chain.send(place, call)[0] for call in calls]
+
+    _, first = claimed(claims, claimants)
+    doubled = {account: amount * 2 for account, amount in claims.items()}
+    next_epoch, later = claimed(doubled, claimants[1:])
+    return {"first": round(mean(first[1:])), "later": round(mean(later)), "next_epoch": next_epoch}
 
 
 def sold(burn_bps: int, sales: int = 8) -> dict[str, Any]:
@@ -190,10 +223,13 @@ def main(arguments: list[str] | None = None) -> int:
     for leaves in options.leaves:
         claims = claims_of(leaves)
         claimants = random.Random(1).sample(sorted(claims), options.claims + 1)
-        for system, found in (
-            ("windrow", ours(claims, claimants)),
-            ("uniswap", uniswap(claims, claimants, folder)),
-        ):
+        measured = [("windrow", ours(claims, claimants)), ("uniswap", uniswap(claims, claimants, folder))]
+        measured += [
+            (system, cumulative(peer, claims, claimants, options.peers))
+            for system, peer in CUMULATIVE_PEERS.items()
+            if peer.here(options.peers)
+        ]
+        for system, found in measured:
             print(json.dumps({"bench": "gas", "leaves": leaves, "system": system, **found}), flush=True)
     return 0
 

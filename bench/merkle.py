@@ -74,8 +74,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="windrow-merkle-") as name:
         installed = openzeppelin_in((options.peers or Path(name)).resolve())
         for leaves in options.leaves:
-            file = Path(name) / "claims.json"
-            file.write_text(json.dumps(claims_of(leaves)))
+            file = Path(name) / "claims.ndjson"  # read line by line: a parsed list would stand in rss_mb
+            file.write_text("".join(json.dumps(claim) + "\n" for claim in claims_of(leaves)))
             commands = {
                 "windrow": ([sys.executable, "-m", "bench.merkle_peers.run_windrow", file], ROOT),
                 "plain python": ([sys.executable, PROGRAMS / "run_plain.py", file], ROOT),

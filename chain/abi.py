@@ -12,6 +12,7 @@ Usage::
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,18 +34,35 @@ _BUILT_IN: Final[tuple[dict[str, Any], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One compiled contract."""
+    """One compiled contract. `storage` tells in which word of it a variable lies."""
 
     name: str
     abi: list[dict[str, Any]]
     bytecode: bytes
+    deployed_sha256: str  # of the code on a chain, the bytes of `immutables` (start, length) being zeros
+    immutables: tuple[tuple[int, int], ...]
+    storage: dict[str, int]
+
+    def is_code(self, code: bytes) -> bool:
+        """Say whether code on a chain is this contract's, whatever its immutables are."""
+        blank = bytearray(code)
+        for start, length in self.immutables:
+            blank[start : start + length] = bytes(length)
+        return len(blank) == len(code) and hashlib.sha256(blank).hexdigest() == self.deployed_sha256
 
 
 @cache
 def artifact(name: ContractName) -> Artifact:
     """Read one artifact."""
     content = json.loads((files("chain") / "artifacts" / f"{name}.json").read_text())
-    return Artifact(name, content["abi"], bytes.fromhex(content["bytecode"][2:]))
+    return Artifact(
+        name,
+        content["abi"],
+        bytes.fromhex(content["bytecode"][2:]),
+        content["deployed_sha256"],
+        tuple((start, length) for start, length in content["immutables"]),
+        content["storage"],
+    )
 
 
 def creation_code(name: ContractName, *arguments: Any) -> bytes:

@@ -30,6 +30,7 @@ from chain.devnet_values import (
     parse_call,
     parse_data,
     parse_quantity,
+    proof_json,
     quantity,
     receipt_json,
     transaction_json,
@@ -37,7 +38,7 @@ from chain.devnet_values import (
 from chain.durable_chain import DurableChain
 from chain.evm import EmbeddedChain
 from chain.evm_values import RefusalError
-from windrow_protocol.limits import RPC_LOGS_MAX
+from windrow_protocol.limits import RPC_LOGS_MAX, RPC_PROVEN_WORDS_MAX
 from windrow_protocol.merkle import keccak256
 
 INVALID_PARAMETERS: Final = -32602
@@ -228,6 +229,25 @@ def _storage(context: Context, params: Sequence[Any]) -> str:
     slot = parse_quantity(_at(params, 1), "the slot")
     state = context.chain.state(_number(context.chain, _at(params, 2)))
     return data(state.get_storage(_address(_at(params, 0)), slot).to_bytes(32, "big"))
+
+
+@_method("eth_getProof")
+def _proof(context: Context, params: Sequence[Any]) -> Json:
+    account, slots = _address(_at(params, 0)), _at(params, 1)
+    if not isinstance(slots, list) or len(slots) > RPC_PROVEN_WORDS_MAX:
+        raise ParameterError(f"the words of storage must be a list of at most {RPC_PROVEN_WORDS_MAX}")
+    number = _number(context.chain, _at(params, 2))
+    places = [_slot(slot) for slot in slots]
+    return proof_json(
+        account, context.chain.proof(account, places, context.head_number if number is None else number)
+    )
+
+
+def _slot(value: Any) -> int:
+    """A place in storage: nodes take it as a quantity and as 32 bytes."""
+    if isinstance(value, str) and len(value) == 66:
+        return int.from_bytes(parse_data(value, "the place", 32), "big")
+    return parse_quantity(value, "the place")
 
 
 @_method("eth_call")

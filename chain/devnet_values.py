@@ -18,6 +18,7 @@ from typing import Any, Final
 import rlp  # type: ignore[import-untyped]
 from eth.abc import BlockHeaderAPI
 
+from chain.evm_proofs import AccountProof
 from chain.evm_values import Call, Mined
 from windrow_protocol.limits import BLOCK_GAS_MAX, TX_BYTES_MAX
 from windrow_protocol.merkle import checksum_address
@@ -117,9 +118,26 @@ def block_json(header: BlockHeaderAPI, mined: Mined | None, *, full: bool, pendi
         "blobGasUsed": quantity(header.blob_gas_used),
         "excessBlobGas": quantity(header.excess_blob_gas),
         "parentBeaconBlockRoot": data(header.parent_beacon_block_root),
+        "requestsHash": data(header.requests_hash),  # type: ignore[attr-defined]
         "transactions": transactions,
         "withdrawals": [],
         "uncles": [],
+    }
+
+
+def proof_json(account_address: bytes, found: AccountProof) -> Json:
+    """What proves an account and words of its storage (EIP-1186)."""
+    return {
+        "address": address(account_address),
+        "balance": quantity(found.account.balance),
+        "nonce": quantity(found.account.nonce),
+        "codeHash": data(found.account.code_hash),
+        "storageHash": data(found.account.storage_root),
+        "accountProof": [data(node) for node in found.nodes],
+        "storageProof": [
+            {"key": quantity(slot), "value": quantity(value), "proof": [data(node) for node in nodes]}
+            for slot, value, nodes in found.storage
+        ],
     }
 
 

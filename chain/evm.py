@@ -15,6 +15,7 @@ Usage::
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from eth.abc import BlockHeaderAPI, ComputationAPI, SignedTransactionAPI, StateAPI
@@ -31,6 +32,7 @@ from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException  # type: ignore[import-untyped]
 
 from chain.create2 import FACTORY_ADDRESS, FACTORY_CODE
+from chain.evm_proofs import AccountProof, account_proof
 from chain.evm_values import Call, Genesis, Mined, RefusalError
 from windrow_protocol.limits import BLOCK_GAS_MAX, TX_BYTES_MAX
 from windrow_protocol.merkle import keccak256
@@ -130,6 +132,10 @@ class EmbeddedChain:
         """The state after a block (default: the newest), for balances, nonces, code and storage."""
         header = self.head if number is None else self.header(number)
         return self._chain.get_vm(header).state
+
+    def proof(self, address: bytes, slots: Sequence[int], number: int) -> AccountProof:
+        """What proves an account and words of its storage after a block; raises IndexError when there is none."""
+        return account_proof(self._chain.chaindb.db, self.header(number).state_root, address, slots)
 
     def prepare(self, raw: bytes, timestamp_s: int, known_sender: bytes | None = None) -> Mined:
         """Execute a raw signed transaction on top of the head, without making it part of the chain.

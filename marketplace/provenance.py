@@ -25,7 +25,7 @@ from storage.real_env import SystemClock
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import MANIFEST_NAME
 
-RootAccepted = Callable[[Mapping[str, Any]], bool]
+RootOnChain = Callable[[Mapping[str, Any]], str]
 PROOFS_FOLDER: Final = "proofs"
 
 
@@ -68,15 +68,15 @@ def verify_export(
     epochs: Path | None = None,
     coordinator_id: str | None = None,
     network: str | None = None,
-    root_accepted: RootAccepted | None = None,
+    root_on_chain: RootOnChain | None = None,
     now_ms: int | None = None,
 ) -> Verification:
-    """Check an export folder against itself, the published epochs and, through `root_accepted`, the chain.
+    """Check an export folder against itself, the published epochs and, through `root_on_chain`, the chain.
 
     `epochs` is a folder of `<id>/{tree.json,ledger.ndjson,epoch.json,epoch.jws}`, or one such folder; by default
-    `proofs/` inside the export. `root_accepted(header)` says whether the distributor named in an epoch's header ever
-    accepted its root. Raises WindrowError `not_found` when `folder` holds no manifest, and nothing for bad content:
-    that is a failed check.
+    `proofs/` inside the export. `root_on_chain(header)` says in a sentence that the distributor named in an epoch's
+    header held its root, and raises WindrowError `bad_proof` when it did not. Raises WindrowError `not_found` when
+    `folder` holds no manifest, and nothing for bad content: that is a failed check.
     """
     if not (folder / MANIFEST_NAME).is_file():
         raise WindrowError("not_found", f"{folder} holds no {MANIFEST_NAME}")
@@ -86,7 +86,7 @@ def verify_export(
     report = Report()
     export = ExportChecks(folder, coordinator_id, network, now)
     report.ask_all(export.questions())
-    report.ask_all(SettlementChecks(export, epochs, root_accepted, now).questions())
+    report.ask_all(SettlementChecks(export, epochs, root_on_chain, now).questions())
     manifest = export.manifest
     return Verification(
         dataset=manifest.dataset if manifest else "",

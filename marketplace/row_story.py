@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from marketplace.export_checks import ExportChecks
-from marketplace.provenance import PROOFS_FOLDER, RootAccepted
+from marketplace.provenance import PROOFS_FOLDER, RootOnChain
 from marketplace.questions import Check, NotChecked, Question, Report
 from marketplace.row_checks import RowChecks
 from marketplace.settlement_checks import SettlementChecks
@@ -38,11 +38,11 @@ _JUDGED: Final = {
 
 
 def tell_row(
-    folder: Path, row_id: str, *, epochs: Path | None = None, root_accepted: RootAccepted | None = None
+    folder: Path, row_id: str, *, epochs: Path | None = None, root_on_chain: RootOnChain | None = None
 ) -> list[Check]:
     """Return the steps of one row, each passed, failed or not checked, with its sentence.
 
-    `epochs` and `root_accepted` as in `verify_export`. Raises WindrowError `not_found` when there is no such row or no
+    `epochs` and `root_on_chain` as in `verify_export`. Raises WindrowError `not_found` when there is no such row or no
     export.
     """
     if not (folder / MANIFEST_NAME).is_file():
@@ -53,7 +53,7 @@ def tell_row(
     export = ExportChecks(folder, None, None, now_ms)
     report, basis = Report(), Report()
     report.ask_all(question for question in export.questions() if question[0] == "manifest signature")
-    settlement = SettlementChecks(export, epochs, root_accepted, now_ms)
+    settlement = SettlementChecks(export, epochs, root_on_chain, now_ms)
     asked = dict(settlement.questions())
     basis.ask_all((name, asked[name]) for name in ("epoch signature", "ledger", "tree and root"))
     proof = _proof_of(export, row_id)

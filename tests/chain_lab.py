@@ -136,6 +136,10 @@ class Lab:
         with self.undone():
             return called.decode(self._apply(STRANGER, contract.address, called.encode(arguments)).output)
 
+    def code(self, contract: Contract) -> bytes:
+        """The code at a contract's address, immutables filled in."""
+        return bytes(self._state.get_code(bytes.fromhex(contract.address[2:])))
+
     @contextmanager
     def undone(self) -> Iterator[None]:
         """Run something and take back everything it did, time included."""

@@ -226,9 +226,16 @@ RPC_REQUEST_BYTES_MAX: Final = 1_048_576
 RPC_BATCH_MAX: Final = 100
 RPC_BRACKETS_MAX: Final = 10_000  # nesting a parser's stack survives
 RPC_LOGS_MAX: Final = 10_000
+RPC_PROVEN_WORDS_MAX: Final = 64  # of one account's storage, in one request for proofs
 RPC_TIME_S_MAX: Final = 30
 RECEIPT_WAIT_S_MAX: Final = 180
 LOG_BLOCKS_MAX: Final = 5_000  # events are asked for in ranges of blocks
+HEADER_BYTES_MAX: Final = (
+    8_192  # of an encoded block header; today's are some 650, extra data is what grows them
+)
+TRIE_NODE_BYTES_MAX: Final = 1_024  # a full branch has 532 bytes and what lies in it
+TRIE_PROOF_NODES_MAX: Final = 65  # a key has 64 half bytes
+SAVED_ROOT_BYTES_MAX: Final = 400_000  # code may have 24,576 bytes, and each proof 65 nodes
 CLAIM_PROOF_HASHES_MAX: Final = 64  # the contract's own bound
 CLAIM_GAS_MAX: Final = 400_000
 CLAIM_FEE_WEI_MAX: Final = 10**16  # what a relayer spends on one claim at most

@@ -16,7 +16,6 @@ Source: OpenZeppelin `MerkleProof.sol` and `merkle-tree` (MIT); EIP-55 for addre
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,8 +23,10 @@ from typing import Any, Final
 from sha3 import keccak_256
 
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.packed_leaves import Leaf, PackedLeaves
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+HASH_BYTES: Final = 32
 PROOF_HASHES_MAX = 64
 UINT256_MAX = 2**256 - 1
 # For each character: the bit that makes it small, where it is a letter; where it is a hex digit of 8 or more.
@@ -85,10 +86,14 @@ def verify_proof(account: str, amount: int, proof: Sequence[str], root: str) -> 
 
 @dataclass(frozen=True)
 class MerkleTree:
-    """A whole tree: `nodes[0]` is the root, leaves stand at the end in descending order of index."""
+    """A whole tree: node 0 is the root, leaves stand at the end in descending order of index.
 
-    nodes: tuple[bytes, ...]
-    leaves: tuple[tuple[str, int, int], ...]  # (account, amount, index in nodes), sorted by account
+    `hashes` holds 32 bytes for each node; both fields are blocks of bytes, since objects for a million leaves would
+    take several times the memory.
+    """
+
+    hashes: bytes | memoryview
+    leaves: PackedLeaves  # (account, amount, index in nodes), sorted by account
 
     @classmethod
     def from_amounts(cls, amounts: Mapping[str, int]) -> MerkleTree:
@@ -107,15 +112,23 @@ class MerkleTree:
         places = [0] * len(rows)
         for i, (_, number) in enumerate(hashed):
             places[number] = size - 1 - i
-        leaves = sorted(
-            (account, amount, place) for (account, amount), place in zip(rows, places, strict=True)
-        )
-        return cls(tuple(nodes), tuple(leaves))
+        leaves = [(account, amount, place) for (account, amount), place in zip(rows, places, strict=True)]
+        return cls(b"".join(nodes), PackedLeaves.of(leaves))
+
+    @property
+    def size(self) -> int:
+        """How many nodes there are, leaves included."""
+        return len(self.hashes) // HASH_BYTES
+
+    def node(self, index: int) -> bytes:
+        """Return the hash of one node. Raises IndexError."""
+        index = range(self.size)[index]
+        return bytes(self.hashes[HASH_BYTES * index : HASH_BYTES * (index + 1)])
 
     @property
     def root(self) -> str:
         """The root as 0x and 64 hex digits."""
-        return "0x" + self.nodes[0].hex()
+        return "0x" + self.node(0).hex()
 
     @property
     def total(self) -> int:
@@ -128,11 +141,11 @@ class MerkleTree:
 
     def proof(self, account: str) -> list[str]:
         """Return the sibling hashes from an account's leaf to the root. Raises WindrowError `not_found`."""
-        index = self._leaf(account)[2]
+        hashes, index = self.hashes, self._leaf(account)[2]
         steps = []
         while index > 0:
-            sibling = index + 1 if index % 2 else index - 1
-            steps.append("0x" + self.nodes[sibling].hex())
+            start = HASH_BYTES * (index + 1 if index % 2 else index - 1)
+            steps.append("0x" + hashes[start : start + HASH_BYTES].hex())
             index = (index - 1) // 2
         return steps
 
@@ -141,7 +154,7 @@ class MerkleTree:
         return {
             "format": "standard-v1",
             "leafEncoding": ["address", "uint256"],
-            "tree": ["0x" + node.hex() for node in self.nodes],
+            "tree": ["0x" + self.node(index).hex() for index in range(self.size)],
             "values": [
                 {"value": [account, str(amount)], "treeIndex": index}
                 for account, amount, index in self.leaves
@@ -155,16 +168,29 @@ class MerkleTree:
             if dump["format"] != "standard-v1" or list(dump["leafEncoding"]) != ["address", "uint256"]:
                 raise WindrowError("bad_proof", "not a standard-v1 tree of (address, uint256)")
             tree = cls.from_amounts({row["value"][0]: int(row["value"][1]) for row in dump["values"]})
-            same = [bytes.fromhex(node.removeprefix("0x")) for node in dump["tree"]] == list(tree.nodes)
+            same = b"".join([_hash_of(node) for node in dump["tree"]]) == tree.hashes
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise WindrowError("bad_proof", "the tree's dump is malformed") from error
         if not same or len(dump["values"]) != len(tree.leaves):
             raise WindrowError("bad_proof", "the tree's hashes do not follow from its values")
         return tree
 
-    def _leaf(self, account: str) -> tuple[str, int, int]:
+    def _leaf(self, account: str) -> Leaf:
+        # A string found as it stands is spelled well: spelling it costs more than looking.
+        if isinstance(account, str) and account.isascii() and account[:2] == "0x":
+            found = self.leaves.find(account)
+            if found is not None:
+                return found
         spelled = checksum_address(account)
-        place = bisect_left(self.leaves, (spelled,))
-        if place < len(self.leaves) and self.leaves[place][0] == spelled:
-            return self.leaves[place]
-        raise WindrowError("not_found", f"{spelled} has no leaf in this tree")
+        found = self.leaves.find(spelled)
+        if found is None:
+            raise WindrowError("not_found", f"{spelled} has no leaf in this tree")
+        return found
+
+
+def _hash_of(text: str) -> bytes:
+    """Return a hash of a dump. Raises ValueError."""
+    node = bytes.fromhex(text.removeprefix("0x"))
+    if len(node) != HASH_BYTES:
+        raise ValueError("not 32 bytes")
+    return node

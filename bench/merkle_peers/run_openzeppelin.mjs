@@ -1,4 +1,4 @@
-// OpenZeppelin's own library: `node run_openzeppelin.mjs CLAIMS.json` prints one line of JSON.
+// OpenZeppelin's own library: `node run_openzeppelin.mjs CLAIMS.ndjson` prints one line of JSON.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 const library = createRequire(join(process.cwd(), "here.js"));
 const { StandardMerkleTree } = library("@openzeppelin/merkle-tree");
 
-const claims = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const claims = readFileSync(process.argv[2], "utf8").trimEnd().split("\n").map((line) => JSON.parse(line));
 
 const processorSeconds = () => {
   const used = process.cpuUsage();

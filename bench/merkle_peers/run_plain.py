@@ -1,6 +1,6 @@
 """The tree as one would write it down: a list of hashes by pycryptodome, and a dictionary from account to leaf.
 
-Usage: `python run_plain.py CLAIMS.json` prints one line of JSON. It imports nothing of Windrow.
+Usage: `python run_plain.py CLAIMS.ndjson` prints one line of JSON. It imports nothing of Windrow.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def leaf(account: str, amount: str) -> bytes:
     return hashed(hashed(bytes.fromhex(account[2:]).rjust(32, b"\0") + int(amount).to_bytes(32, "big")))
 
 
-claims = json.loads(Path(sys.argv[1]).read_text())
+with Path(sys.argv[1]).open() as lines:
+    claims = [json.loads(line) for line in lines]
 begun_s = time.process_time()
 leaves = sorted((leaf(account, amount), account) for account, amount in claims)
 nodes = [b""] * (len(leaves) - 1) + [digest for digest, _ in reversed(leaves)]

@@ -1,4 +1,4 @@
-"""The tree of an epoch, as `rewards` builds it: `python -m bench.merkle_peers.run_windrow CLAIMS.json`."""
+"""The tree of an epoch, as `rewards` builds it: `python -m bench.merkle_peers.run_windrow CLAIMS.ndjson`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from rewards.epoch_tree import compiled_tree, epoch_tree
 
 def main() -> None:
     """Build the tree and every proof."""
-    amounts = {account: int(amount) for account, amount in json.loads(Path(sys.argv[1]).read_text())}
+    with Path(sys.argv[1]).open() as lines:
+        amounts = {account: int(amount) for account, amount in map(json.loads, lines)}
     asked_s = time.process_time()
     compiled_tree(dict(list(amounts.items())[:1]))  # loads the kernels, or compiles them the first time
     begun_s = time.process_time()

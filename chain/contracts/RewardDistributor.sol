@@ -23,6 +23,12 @@ contract RewardDistributor is TwoStepOwned {
         uint64 validAt; // chain time from which it can be accepted; fixed when proposed
     }
 
+    /// @dev What every claim reads and writes besides its own account, in one word of storage: three cost 4,200 gas more.
+    struct Gate {
+        uint64 pausedUntil;
+        uint192 unclaimed; // what is allocated less what was paid
+    }
+
     uint64 public constant TIMELOCK_MAX = 30 days;
     uint64 public constant PAUSE_MAX = 7 days;
     uint64 public constant PAUSE_GAP = 7 days; // claims stay open at least this long between two pauses
@@ -32,12 +38,11 @@ contract RewardDistributor is TwoStepOwned {
     uint256 public immutable createdInBlock = block.number;
 
     uint64 public timelock;
-    uint64 public pausedUntil;
     uint64 public proposalCount;
 
     bytes32 public root;
     uint256 public totalAllocated;
-    uint256 public totalClaimed;
+    Gate private _gate;
     mapping(address account => uint256) public claimed;
 
     Proposal private _pending;
@@ -56,6 +61,7 @@ contract RewardDistributor is TwoStepOwned {
     error BadToken();
     error EmptyRoot();
     error TotalDecreased(uint256 given, uint256 current);
+    error TotalTooLarge(uint256 given, uint256 largest);
     error ProposalOpen(uint64 id, uint64 validAt);
     error NoProposal();
     error NotThisProposal(bytes32 pendingRoot);
@@ -79,11 +85,22 @@ contract RewardDistributor is TwoStepOwned {
         return _pending;
     }
 
+    /// @notice Until when claims are paused; in the past when they are open.
+    function pausedUntil() external view returns (uint64) {
+        return _gate.pausedUntil;
+    }
+
+    /// @notice What was paid in all, in the token's smallest unit.
+    function totalClaimed() public view returns (uint256) {
+        return totalAllocated - _gate.unclaimed;
+    }
+
     /// @notice Propose the root of a tree whose leaves sum to `totalAllocated_`.
     /// @dev A proposal whose window is over and which was not accepted is dropped, visibly, by the next one.
     function proposeRoot(bytes32 root_, uint256 totalAllocated_, bytes32 inputsHash) external onlyOwner returns (uint64 id) {
         if (root_ == bytes32(0)) revert EmptyRoot();
         if (totalAllocated_ < totalAllocated) revert TotalDecreased(totalAllocated_, totalAllocated);
+        if (totalAllocated_ > type(uint192).max) revert TotalTooLarge(totalAllocated_, type(uint192).max);
         if (_pending.id != 0) {
             if (block.timestamp < _pending.validAt) revert ProposalOpen(_pending.id, _pending.validAt);
             emit RootDropped(_pending.id, _pending.root);
@@ -101,10 +118,11 @@ contract RewardDistributor is TwoStepOwned {
         if (proposal.id == 0) revert NoProposal();
         if (proposal.root != root_) revert NotThisProposal(proposal.root);
         if (block.timestamp < proposal.validAt) revert TooEarly(proposal.validAt);
-        uint256 owed = proposal.totalAllocated - totalClaimed;
+        uint256 owed = proposal.totalAllocated - totalClaimed();
         uint256 balance = token.balanceOf(address(this));
         if (balance < owed) revert Underfunded(owed, balance);
         root = proposal.root;
+        _gate.unclaimed = uint192(owed); // at most the total, which was bounded when it was proposed
         totalAllocated = proposal.totalAllocated;
         delete _pending;
         emit RootAccepted(proposal.id, proposal.root, proposal.totalAllocated, proposal.inputsHash);
@@ -113,16 +131,16 @@ contract RewardDistributor is TwoStepOwned {
     /// @notice Pay `account` what its leaf allots beyond what it has had. Anyone may call.
     /// @return amount What was paid now, in the token's smallest unit.
     function claim(address account, uint256 cumulativeAmount, bytes32[] calldata proof) external returns (uint256 amount) {
-        if (block.timestamp < pausedUntil) revert ClaimsPaused(pausedUntil);
+        Gate memory gate = _gate;
+        if (block.timestamp < gate.pausedUntil) revert ClaimsPaused(gate.pausedUntil);
         bytes32 leaf = keccak256(bytes.concat(keccak256(abi.encode(account, cumulativeAmount))));
         if (proof.length > PROOF_LENGTH_MAX || !MerkleProof.verifyCalldata(proof, root, leaf)) revert InvalidProof();
         uint256 before = claimed[account];
         if (cumulativeAmount <= before) revert NothingToClaim(account, before);
         amount = cumulativeAmount - before;
-        uint256 claimedAfter = totalClaimed + amount;
-        if (claimedAfter > totalAllocated) revert AllocationExceeded(claimedAfter, totalAllocated);
+        if (amount > gate.unclaimed) revert AllocationExceeded(totalClaimed() + amount, totalAllocated);
         claimed[account] = cumulativeAmount;
-        totalClaimed = claimedAfter;
+        _gate = Gate(gate.pausedUntil, gate.unclaimed - uint192(amount));
         emit Claimed(account, amount, cumulativeAmount);
         token.safeTransfer(account, amount);
     }
@@ -130,17 +148,19 @@ contract RewardDistributor is TwoStepOwned {
     /// @notice Stop claims for seven days at most; they reopen by themselves.
     /// @dev Roots can still be replaced meanwhile: that is what a pause is for.
     function pause() external onlyOwner {
-        if (pausedUntil != 0) {
-            uint64 possibleAt = pausedUntil + PAUSE_GAP;
+        uint64 until = _gate.pausedUntil;
+        if (until != 0) {
+            uint64 possibleAt = until + PAUSE_GAP;
             if (block.timestamp < possibleAt) revert PauseTooSoon(possibleAt);
         }
-        pausedUntil = uint64(block.timestamp) + PAUSE_MAX;
-        emit ClaimsPausedUntil(pausedUntil);
+        until = uint64(block.timestamp) + PAUSE_MAX;
+        _gate.pausedUntil = until;
+        emit ClaimsPausedUntil(until);
     }
 
     /// @notice Reopen claims before the pause runs out.
     function resume() external onlyOwner {
-        if (block.timestamp < pausedUntil) pausedUntil = uint64(block.timestamp);
+        if (block.timestamp < _gate.pausedUntil) _gate.pausedUntil = uint64(block.timestamp);
         emit ClaimsResumed();
     }
 

@@ -3,12 +3,14 @@
 //   node compile.js SOURCE_FOLDER NODE_MODULES OUTPUT_FOLDER
 //   node compile.js --lines NODE_MODULES
 //
-// Artifacts hold what a caller needs (ABI and creation bytecode) and no
+// Artifacts hold what a caller needs (ABI and creation bytecode), by what the contract is known on a chain (the digest of
+// its code, in which immutables are zeros, and where they lie), and which word of storage holds what. They hold no
 // metadata hash, so a comment changed in a source changes no artifact. It reaches no network.
 // With --lines, each line of standard input is {"contract": NAME, "sources": {FILE: TEXT}} and is answered with a line,
 // the contract's artifact or {"refused": MESSAGE}: for thousands of variants of one contract, in one process.
 "use strict";
 
+const crypto = require("crypto");
 const fs = require("fs");
 const path = require("path");
 const readline = require("readline");
@@ -23,6 +25,7 @@ const solc = require(path.resolve(nodeModules, "solc"));
 
 const SETTINGS = {
   optimizer: { enabled: true, runs: 1000 },
+  viaIR: true,
   evmVersion: "cancun",
   metadata: { bytecodeHash: "none", appendCBOR: false },
 };
@@ -40,12 +43,20 @@ function findImport(name) {
 // Compiles texts by file name; `wanted` is the one contract to give bytecode for, or "*".
 function compiled(texts, wanted) {
   const sources = Object.fromEntries(Object.entries(texts).map(([file, content]) => [file, { content }]));
-  const outputSelection = { "*": { [wanted]: ["abi", "evm.bytecode.object"] } };
+  const outputSelection = { "*": { [wanted]: ["abi", "evm.bytecode.object", "evm.deployedBytecode", "storageLayout"] } };
   const input = { language: "Solidity", sources, settings: { ...SETTINGS, outputSelection } };
   return JSON.parse(solc.compile(JSON.stringify(input), { import: findImport }));
 }
 
+// The words of storage that one variable fills alone, by its name.
+function wordsOf(layout) {
+  const whole = layout.storage.filter((each) => each.offset === 0 && layout.types[each.type].numberOfBytes === "32");
+  return Object.fromEntries(whole.map((each) => [each.label, Number(each.slot)]));
+}
+
 function artifactOf(name, contract) {
+  const deployed = contract.evm.deployedBytecode;
+  const places = Object.values(deployed.immutableReferences || {}).flat();
   return {
     contract: name,
     compiler: solc.version(),
@@ -53,6 +64,9 @@ function artifactOf(name, contract) {
     optimizer_runs: SETTINGS.optimizer.runs,
     abi: contract.abi,
     bytecode: "0x" + contract.evm.bytecode.object,
+    deployed_sha256: crypto.createHash("sha256").update(Buffer.from(deployed.object, "hex")).digest("hex"),
+    immutables: places.map(({ start, length }) => [start, length]).sort((one, other) => one[0] - other[0]),
+    storage: wordsOf(contract.storageLayout),
   };
 }
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bench.solidity.layered_tree import LayeredTree
 from bench.solidity.mutations import mutants_of
-from bench.solidity.uniswap_tree import UniswapTree
-from windrow_protocol.merkle import checksum_address, keccak256
+from windrow_protocol.merkle import keccak256
 
 SOURCE = """// a < b is no comparison here
 import {X} from "./x.sol";
@@ -59,11 +59,10 @@ def test_each_mutant_differs_in_one_place_only() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 8])
-def test_each_proof_of_uniswaps_tree_leads_to_its_root(count: int) -> None:
-    claims = [(checksum_address(f"0x{number + 1:040x}"), 10 + number) for number in range(count)]
-    tree = UniswapTree(claims)
-    for index, (account, amount) in enumerate(claims):
-        node = keccak256(index.to_bytes(32, "big") + bytes.fromhex(account[2:]) + amount.to_bytes(32, "big"))
+def test_each_proof_of_a_layered_tree_leads_to_its_root(count: int) -> None:
+    leaves = [keccak256(bytes([number])) for number in range(count)]
+    tree = LayeredTree(leaves)
+    for index, node in enumerate(leaves):
         for sibling in tree.proof(index):
             node = keccak256(min(node, sibling) + max(node, sibling))
         assert node == tree.root

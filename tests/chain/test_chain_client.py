@@ -65,7 +65,7 @@ def test_the_whole_road_on_two_different_evms(any_node: str) -> None:
     assert (accepted.root, accepted.total_wei, accepted.inputs_hash) == (tree.root, tree.total, INPUTS)
     claims = client.distributor.claims(client.deployment.block, client.head())
     assert {claim.account: claim.amount_wei for claim in claims} == {a: n for a, n, _ in tree.leaves}
-    assert max(gas[1:]) < 95_000 < gas[0] < 115_000  # Uniswap's first claim: about 95,000
+    assert max(gas) < 89_000  # the first claim of all is no dearer: what it counts down is there already
 
 
 def test_second_epoch_pays_only_the_difference(fresh: ChainClient) -> None:

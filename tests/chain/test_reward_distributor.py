@@ -183,6 +183,13 @@ def test_totals_never_fall(house: House, tree: MerkleTree) -> None:
     assert caught.value.said == f"TotalDecreased({tree.total - 1}, {tree.total})"
 
 
+def test_a_total_that_no_word_holds_beside_the_pause_is_refused(house: House) -> None:
+    with pytest.raises(RevertedError) as caught:
+        house.propose("0x" + "33" * 32, 2**192)
+    assert caught.value.said == f"TotalTooLarge({2**192}, {2**192 - 1})"
+    house.propose("0x" + "33" * 32, 2**192 - 1)
+
+
 def test_empty_root_and_missing_proposal_are_refused(house: House) -> None:
     with pytest.raises(RevertedError, match="EmptyRoot"):
         house.propose("0x" + "00" * 32, 1)
@@ -239,9 +246,17 @@ def test_pause_can_end_early_and_then_keeps_its_gap(house: House, tree: MerkleTr
 
 def test_roots_can_be_replaced_during_a_pause(house: House, tree: MerkleTree) -> None:
     house.lab.send(OWNER, house.distributor, "pause")
+    until_s = house.lab.now_s + 7 * DAY_S
     mended = MerkleTree.from_amounts({ACCOUNTS[0]: tree.total})
     house.install(mended.root, mended.total)
     assert house.lab.read(house.distributor, "root") == raw32(mended.root)
+    with pytest.raises(RevertedError) as caught:  # what is left to claim lies in the same word as the pause
+        claim(house, mended, ACCOUNTS[0])
+    assert caught.value.said == f"ClaimsPaused({until_s})"
+    house.lab.now_s = until_s
+    assert claim(house, mended, ACCOUNTS[0]) == tree.total
+    assert house.lab.read(house.distributor, "pausedUntil") == until_s
+    assert house.lab.read(house.distributor, "totalClaimed") == tree.total
 
 
 @pytest.mark.parametrize(
@@ -298,12 +313,12 @@ def test_nothing_can_be_claimed_before_a_root(house: House) -> None:
 
 def test_inner_node_is_no_leaf(house: House, tree: MerkleTree) -> None:
     """Two children read as (address, amount), with the proof of their parent: a single hash would let it through."""
-    size = len(tree.nodes)
+    size = tree.size
     for index in range(size // 2):
-        left, right = sorted((tree.nodes[2 * index + 1], tree.nodes[2 * index + 2]))
+        left, right = sorted((tree.node(2 * index + 1), tree.node(2 * index + 2)))
         proof, at = [], index
         while at > 0:
-            proof.append("0x" + tree.nodes[at + 1 if at % 2 else at - 1].hex())
+            proof.append("0x" + tree.node(at + 1 if at % 2 else at - 1).hex())
             at = (at - 1) // 2
         with pytest.raises(RevertedError, match="InvalidProof"):
             house.claim("0x" + left[12:].hex(), int.from_bytes(right, "big"), proof)

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from tests.fuzz import parsers_of_chain as chain
 from tests.fuzz import parsers_of_messages as messages
 from tests.fuzz import parsers_of_pages as pages
 from windrow_protocol.errors import REASONS, WindrowError
@@ -72,6 +73,7 @@ PARSERS: dict[str, Parser] = {
         _parser("child_line", messages.child_line, "windrow_protocol contributor_node", 4_096),
         _parser("epoch_proof", messages.epoch_proof, "windrow_protocol contributor_node", 4_096),
         _parser("devnet_rpc", messages.devnet_rpc, "chain", 2_048),
+        _parser("saved_root", chain.saved_root, "chain trie rlp", 32_768),
         _parser("html", pages.html, "windrow_protocol contributor_node w3lib", 2_048),
         _parser("url", pages.url, "windrow_protocol publicsuffixlist", 1_024),
         _parser("robots", pages.robots, "windrow_protocol", 1_024),

@@ -7,6 +7,7 @@ Does not: hold anybody else's pages. Usage: `seeds("url")`.
 
 from __future__ import annotations
 
+from tests.fuzz import seeds_of_chain as chain
 from tests.fuzz import seeds_of_messages as messages
 from tests.fuzz import seeds_of_pages as pages
 
@@ -21,6 +22,7 @@ SEEDS = {
     "child_line": messages.child_lines,
     "epoch_proof": messages.proofs,
     "devnet_rpc": messages.rpc,
+    "saved_root": chain.saved_roots,
     "html": pages.html,
     "url": pages.urls,
     "robots": pages.robots,

@@ -19,7 +19,7 @@ from rewards.ledger import balance_of
 from rewards.supply import supply_differences
 from storage.tables import ledger
 from windrow.ledger_report import recompute_epoch, verify_books
-from windrow.verification import verify_row
+from windrow.verification import RootSource, verify_row
 from windrow_protocol.economics import sha256_of
 from windrow_protocol.errors import WindrowError
 
@@ -144,7 +144,7 @@ def first_row(folder: Path) -> dict[str, Any]:
 
 
 def said_of(folder: Path, row_id: str, rpc: str = "") -> dict[str, tuple[str, str]]:
-    told = verify_row(folder, row_id, None, rpc)
+    told = verify_row(folder, row_id, None, RootSource(rpc=rpc))
     return {check["name"]: (check["state"], check["detail"]) for check in told["checks"]}
 
 
@@ -160,12 +160,15 @@ def test_a_row_is_told_from_its_fetch_to_the_chain(market: Market, bought: Bough
     assert f"to pending:{row['node_id']}" in said["ledger entry"][1]
     assert f"to posted:{row['payout_address']}" in said["ledger entry"][1]
     assert row["payout_address"] in said["epoch root"][1]
-    assert said_of(bought.folder, row["id"])["root on chain"] == ("not_checked", "no RPC was given")
+    assert said_of(bought.folder, row["id"])["root on chain"] == (
+        "not_checked",
+        "no RPC and no saved header was given",
+    )
 
 
 def test_a_row_that_is_not_there_is_not_told(bought: Bought) -> None:
     with pytest.raises(WindrowError) as refusal:
-        verify_row(bought.folder, "nobody", None, "")
+        verify_row(bought.folder, "nobody", None, RootSource())
     assert refusal.value.code == "not_found"
 
 

@@ -49,17 +49,18 @@ def flip(path: Path, place: int) -> None:
 def test_everything_is_checked_up_to_the_chain(market: Market, folder: Path) -> None:
     asked: list[Mapping[str, Any]] = []
 
-    def root_accepted(header: Mapping[str, Any]) -> bool:
+    def root_on_chain(header: Mapping[str, Any]) -> str:
         asked.append(header)
         chain = market.chain
         accepted = chain.distributor.accepted_roots(chain.deployment.block, chain.head())
-        return header["root"] in [each.root for each in accepted]
+        assert header["root"] in [each.root for each in accepted]
+        return "it was accepted"
 
     result = verify_export(
         folder,
         coordinator_id=market.house.coordinator_id,
         network=market.house.network,
-        root_accepted=root_accepted,
+        root_on_chain=root_on_chain,
     )
     assert result.complete, [check for check in result.checks if check.state != "passed"]
     assert (result.dataset, result.version, result.rows) == ("web_text", "0.1.0", market.export.rows)
@@ -183,8 +184,12 @@ def test_a_forged_epoch_signed_by_somebody_else_is_found(folder: Path) -> None:
 
 
 def test_a_root_the_chain_never_accepted_is_a_failure(folder: Path) -> None:
-    result = verify_export(folder, root_accepted=lambda header: False)
+    def never(header: Mapping[str, Any]) -> str:
+        raise WindrowError("bad_proof", f"root {header['root']} was never accepted")
+
+    result = verify_export(folder, root_on_chain=never)
     assert states(result)["root on chain"] == "failed"
+    assert detail(result, "root on chain").endswith("was never accepted")
 
 
 def test_rows_newer_than_the_epoch_are_not_checked_and_unpaid_ones_fail(market: Market, folder: Path) -> None:

@@ -153,6 +153,16 @@ COMMANDS: list[tuple[str, Callable[[Place], Said], str]] = [
     ("nothing to settle", lambda at: at.here("epoch", "close"), "nothing_to_settle"),
     ("an export that is not there", lambda at: at.away("verify", at.folder / "none"), "not_found"),
     ("a folder that is no export", lambda at: at.away("verify", at.folder), "not_found"),
+    (
+        "an export without epochs",
+        lambda at: at.away("chain", "header", at.folder, "--rpc", "http://127.0.0.1:1"),
+        "not_found",
+    ),
+    (
+        "a node and a saved header at once",
+        lambda at: at.away("verify", at.folder, "--rpc", "http://127.0.0.1:1", "--header", at.folder),
+        "bad_usage",
+    ),
     ("a claim without anything known", lambda at: at.away("claim"), "bad_config"),
     ("a claim from a node that never ran", lambda at: at.here("claim", "--node-home", at.folder), "bad_config"),
     ("a claim without an account", lambda at: _quick_claim(at), "bad_config"),

@@ -28,7 +28,7 @@ from windrow_protocol.economics import Economics
 
 SITE = "http://127.0.0.1:9"  # nothing listens there, and nothing here fetches
 COMMANDS = [
-    *("up", "publish", "sql", "doctor", "buy", "verify", "claim", "demo"),
+    *("up", "publish", "sql", "doctor", "buy", "verify", "claim", "demo", "chain header"),
     *("frontier add", "epoch close", "node run", "config show", "bridge install", "bridge uninstall"),
     *("node verdicts", "node appeal", "node leave", "node delegate", "audit replay"),
     *("node setup", "node doctor", "node backup", "node restore", "node earnings", "node dashboard"),

@@ -39,11 +39,11 @@ def test_dump_loads_again_and_a_changed_dump_does_not(table: dict[str, int]) -> 
 
 def test_an_inner_node_is_not_a_leaf() -> None:
     tree = MerkleTree.from_amounts({"0x" + f"{i:040x}": i for i in range(1, 5)})
-    left, right = sorted((tree.nodes[3], tree.nodes[4]))
+    left, right = sorted((tree.node(3), tree.node(4)))
     pair = left + right  # 64 bytes: the shape of abi.encode(address, uint256)
-    assert keccak256(pair) == tree.nodes[1]
+    assert keccak256(pair) == tree.node(1)
     amount = int.from_bytes(pair[32:], "big")
-    assert not verify_proof("0x" + pair[12:32].hex(), amount, ["0x" + tree.nodes[2].hex()], tree.root)
+    assert not verify_proof("0x" + pair[12:32].hex(), amount, ["0x" + tree.node(2).hex()], tree.root)
 
 
 def test_one_account_has_one_leaf() -> None:

@@ -22,7 +22,7 @@ from storage.real_env import real_env
 from windrow.agent.allowance import Allowance
 from windrow.agent.sample_sql import ask_sample
 from windrow.coordinator_http import get_json
-from windrow.verification import verify_folder
+from windrow.verification import RootSource, verify_folder
 from windrow_protocol.errors import WindrowError
 
 _BRIEF: Final = (
@@ -144,7 +144,7 @@ class MarketTools:
 
     def verify(self, folder: str) -> dict[str, Any]:
         """Check a purchase offline, each row to its payout, in plain sentences."""
-        return verify_folder(self._place(folder), None, "", self._settings.coordinator_id)
+        return verify_folder(self._place(folder), None, RootSource(), self._settings.coordinator_id)
 
     def _place(self, name: str) -> Path:
         """Return a folder directly below the agent's own. Raises WindrowError `not_found`."""

@@ -1,4 +1,4 @@
-"""Commands of a buyer and of whoever is paid: `buy`, `verify`, `claim`.
+"""Commands of a buyer and of whoever is paid: `buy`, `verify`, `chain header`, `claim`.
 
 Rules: the price is shown before anything is paid; a check that was not made is said as such.
 
@@ -58,6 +58,13 @@ def verify(
     export: Annotated[Path, typer.Argument(help="folder of an export")],
     epochs: Annotated[Path | None, typer.Option(help="folder of published epochs")] = None,
     rpc: Annotated[str, typer.Option(help="also compare the root with the chain at this JSON-RPC")] = "",
+    header: Annotated[
+        Path | None,
+        typer.Option(help="also follow the root into this saved header (`windrow chain header`), offline"),
+    ] = None,
+    block_hash: Annotated[
+        str, typer.Option(help="the hash that the saved header must have, as you know it from elsewhere")
+    ] = "",
     coordinator_id: Annotated[str, typer.Option(help="the coordinator's key, if you know it")] = "",
     row: Annotated[
         str, typer.Option(help="tell the way of the row with this id, from its fetch to the chain")
@@ -65,10 +72,11 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check an export without asking the seller: signature, shards, and each row to its payout."""
-    from windrow.verification import verify_folder, verify_row
+    from windrow.verification import RootSource, verify_folder, verify_row
 
-    one = verify_row(export, row, epochs, rpc) if row else None
-    result = one or verify_folder(export, epochs, rpc, coordinator_id)
+    source = RootSource(rpc, header, block_hash)
+    one = verify_row(export, row, epochs, source) if row else None
+    result = one or verify_folder(export, epochs, source, coordinator_id)
     if as_json:
         print(json.dumps(result))
     else:
@@ -78,6 +86,30 @@ def verify(
     if not result["ok"]:
         failed = [check["name"] for check in result["checks"] if check["state"] == "failed"]
         raise WindrowError("not_verified", f"{export}: {', '.join(failed)}")
+
+
+def chain_header(
+    export: Annotated[Path, typer.Argument(help="folder of an export")],
+    rpc: Annotated[str, typer.Option(help="JSON-RPC of a node that answers eth_getProof")],
+    epochs: Annotated[Path | None, typer.Option(help="folder of published epochs")] = None,
+    block: Annotated[
+        int | None,
+        typer.Option(help="of this block (default: the newest, or where the root was accepted)", min=0),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="file to write (default: proofs/root_proof.json in the export)")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Save a block's header with the proof of the newest epoch's root, for `windrow verify --header` offline."""
+    from windrow.verification import save_header
+
+    found = save_header(export, epochs, rpc, block, out)
+    if as_json:
+        print(json.dumps(found))
+        return
+    print(f"epoch {found['epoch_id']}: root {found['root']} is proved by block {found['block']}")
+    print(f"{found['block_hash']} is its hash, on chain {found['chain_id']}; saved in {found['path']}")
 
 
 def claim(
@@ -108,3 +140,6 @@ def register(app: typer.Typer) -> None:
     app.command()(buy)
     app.command()(verify)
     app.command()(claim)
+    chain = typer.Typer(help="What a chain says of an export.", no_args_is_help=True)
+    chain.command("header")(chain_header)
+    app.add_typer(chain, name="chain")

@@ -1,10 +1,10 @@
-"""The tree that Uniswap's MerkleDistributor checks claims against: packed leaves (index, account, amount), hashed once.
+"""A Merkle tree in layers over any leaf hashes, as distributors of other projects check it.
 
 Rules: sibling hashes are sorted; a node without a sibling goes up as it is. Only for measuring beside our own.
 
-Does not: check anything.
+Does not: check anything, or encode leaves.
 
-Usage: `tree = UniswapTree([("0xAbc…", 5)]); tree.root; tree.proof(0)`.
+Usage: `tree = LayeredTree([keccak256(leaf) for leaf in leaves]); tree.root; tree.proof(0)`.
 
 Source: Uniswap's merkle-distributor 1.0.1, `MerkleDistributor.sol` and its description of the tree.
 """
@@ -17,11 +17,11 @@ from itertools import zip_longest
 from windrow_protocol.merkle import keccak256
 
 
-class UniswapTree:
+class LayeredTree:
     """All layers, leaves first."""
 
-    def __init__(self, claims: Sequence[tuple[str, int]]) -> None:
-        self._layers = [[_leaf(index, *claim) for index, claim in enumerate(claims)]]
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self._layers = [list(leaves)]
         while len(self._layers[-1]) > 1:
             below = self._layers[-1]
             self._layers.append([_parent(a, b) for a, b in zip_longest(below[::2], below[1::2])])
@@ -39,10 +39,6 @@ class UniswapTree:
                 found.append(layer[index ^ 1])
             index //= 2
         return found
-
-
-def _leaf(index: int, account: str, amount: int) -> bytes:
-    return keccak256(index.to_bytes(32, "big") + bytes.fromhex(account[2:]) + amount.to_bytes(32, "big"))
 
 
 def _parent(a: bytes, b: bytes | None) -> bytes:
