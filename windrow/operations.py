@@ -64,6 +64,11 @@ OPERATIONS = (
     *("host_token", "host_takedown", "host_release", "host_receipt", "host_list"),
     *("import_documents", "settle", "erase", "personal_rotate", "personal_fund", "backup"),
 )
+# What brings something in, so that a home may be begun for it; all others work on what is there.
+BEGINNING = (
+    *("frontier_add", "import_documents", "publish", "personal_fund", "host_token", "host_takedown"),
+    *("settle", "sales", "chain"),
+)
 _OF_ROOMS = ("lake", "host")
 
 

@@ -47,7 +47,10 @@ class Step(NamedTuple):
 
 
 def trace(settings: HouseSettings, item_id: str) -> list[Step]:
-    """Return the steps of a lease's or a contribution's life. Raises WindrowError `not_found`, `database_failed`."""
+    """Return the steps of a lease's or a contribution's life.
+
+    Raises WindrowError `not_found`, `no_house` or `database_failed`.
+    """
     with reading_state(settings) as connection:
         return _Life(connection, Path(settings.home), item_id).steps()
 

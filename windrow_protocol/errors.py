@@ -130,6 +130,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("node_not_running", "No node is running in this home", "start it with `windrow node run` or `windrow node install`, or give its --home", 409),
     Reason("no_service_manager", "This system has no service manager that is known here", "start `windrow node run` by the means of this system", 400, 2),
     Reason("service_not_started", "The service's files are written, but its manager did not start it", "run the command named yourself, or `windrow node uninstall`", 409),
+    Reason("nothing_given", "Nothing was given from this home", "name the home it was given from with --home; nothing was made", 404),
     Reason("wallet_refused", "No wallet was made", "choose another path or passphrase, as the reason says", 400, 2),
     Reason("backup_refused", "The key was neither backed up nor restored", "choose another file or passphrase, as the reason says", 400, 2),
     Reason("no_consent", "Without consent to this nothing is fetched, so no node was set up", "agree with --consent pages, or do not run a node", 403, 2),
@@ -142,6 +143,7 @@ REASONS: dict[str, Reason] = _table(
     # --- the house -----------------------------------------------------------------------------------------------------
     Reason("demo_failed", "The demo could not go on", "read the log named; `windrow doctor` checks this machine", 500),
     Reason("part_missing", "A part that this command needs is not installed", "pip install 'windrow[node,browser,server]', or the one extra you need", 500, 2),
+    Reason("no_house", "No house has run in this home", "name the right one with --home or WINDROW_HOME, or begin one with `windrow up`; nothing was made", 404),
     Reason("home_locked", "Another process is using this home", "stop the other `windrow up`, or use another WINDROW_HOME", 409),
     Reason("home_newer", "This home was used by a newer Windrow", "use that version again; nothing was changed", 409, 2),
     Reason("home_too_old", "This home is of a version that this Windrow cannot migrate", "open it with the version between, or begin a new home; nothing was changed", 409, 2),
@@ -162,6 +164,7 @@ REASONS: dict[str, Reason] = _table(
         500,
         2,
     ),
+    Reason("database_away", "The coordinator's database does not answer", "try again after `Retry-After`: what was acknowledged is kept; its operator starts the database again", 503),
     Reason("bad_usage", "The command is not written as it should be", "see the command's `--help`", 400, 2),
     Reason("not_held", "A cheat earned more than its work is worth", "see the strategies that are not held; do not run a network with these rules", 409),
     Reason("not_confirmed", "It was not confirmed, so nothing was done", "run it again and say yes, or give --yes", 409),
