@@ -144,7 +144,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("demo_failed", "The demo could not go on", "read the log named; `windrow doctor` checks this machine", 500),
     Reason("part_missing", "A part that this command needs is not installed", "pip install 'windrow[node,browser,server]', or the one extra you need", 500, 2),
     Reason("no_house", "No house has run in this home", "name the right one with --home or WINDROW_HOME, or begin one with `windrow up`; nothing was made", 404),
-    Reason("home_locked", "Another process is using this home", "stop the other `windrow up`, or use another WINDROW_HOME", 409),
+    Reason("home_locked", "Another process is using this home", "stop the other `windrow up`, or use another WINDROW_HOME", 503),
     Reason("home_newer", "This home was used by a newer Windrow", "use that version again; nothing was changed", 409, 2),
     Reason("home_too_old", "This home is of a version that this Windrow cannot migrate", "open it with the version between, or begin a new home; nothing was changed", 409, 2),
     Reason("home_unwritable", "The home folder cannot be written", "give this user write access, or set WINDROW_HOME", 500, 2),

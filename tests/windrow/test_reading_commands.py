@@ -41,4 +41,6 @@ def test_nothing_is_made_where_nothing_is(
 
 def test_only_what_brings_something_in_begins_a_home() -> None:
     assert set(BEGINNING) < set(OPERATIONS)
-    assert not any(name.startswith(("lake_", "ledger_")) or name in ("backup", "summary") for name in BEGINNING)
+    assert not any(
+        name.startswith(("lake_", "ledger_")) or name in ("backup", "summary") for name in BEGINNING
+    )
