@@ -138,6 +138,7 @@ class Operations:
             "tokens": export.tokens,
             "price_wei": str(export.price),
             "asset": export.asset,
+            "prices": export.prices,
             "splits": export.splits,
             "shards": export.shards,
             "path": str(export.path or ""),

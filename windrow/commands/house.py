@@ -112,6 +112,12 @@ def _show_dry_run(result: dict[str, Any]) -> None:
     splits = ", ".join(f"{name} {rows}" for name, rows in result["splits"].items())
     print(f"splits: {splits} rows, in {result['shards']} files")
     print(f"price: {result['price_wei']} wei of {result['asset']}")
+    for symbol, units in result["prices"].items():
+        print(f"price: {units} of the smallest unit of {symbol}, where the house takes that")
+    if not result["prices"]:
+        print(
+            f"sold for {result['asset']} alone: the recipe states no price in another asset ([price.also.SYMBOL])"
+        )
     if result["dropped"]:
         print(f"filters drop {result['dropped_rows']} rows:")
         print(f"  {'filter':<32} {'rows':>9} {'alone':>9}")
