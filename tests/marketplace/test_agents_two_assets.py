@@ -17,7 +17,7 @@ from market_world import ServerThread
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from running_house import windrow
-from two_assets_world import USDC, Shop, open_shop
+from two_assets_world import USDC, Shop
 
 from marketplace.client import MarketClient
 from storage.env import Request, Response, Route, json_response
@@ -33,16 +33,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with open_shop(tmp_path_factory.mktemp("agents")) as opened:
-        yield opened
+def url(two_assets_url: str) -> str:
+    return two_assets_url
 
 
 @pytest.fixture(scope="module")
-def url(shop: Shop, servers: ServerThread) -> Iterator[str]:
-    server = servers.run(shop.house.env.network.serve(shop.doors(), host="127.0.0.1", port=0))
-    yield server.url
-    servers.run(server.close())
+def shop(two_assets: Shop) -> Shop:
+    return two_assets
 
 
 def refusal(work: Callable[[], Any]) -> tuple[str, str]:
