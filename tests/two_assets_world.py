@@ -30,6 +30,7 @@ from marketplace.other_assets import list_beside
 from marketplace.payment import list_on_chain
 from marketplace.routes import routes
 from marketplace.x402 import Accepted, ExactPayload, Payment, SignedTransfer, X402Till
+from rewards.known_assets import remember
 from rewards.routes import routes as reward_routes
 
 BURN_BPS = 1_000  # of a price in WIND
@@ -73,6 +74,7 @@ class Shop:
         terms = DeployTerms(network="two assets", treasury=TREASURY, timelock_s=TIMELOCK_S)
         self.wind.deploy(OPERATOR, terms)
         self.usdc = self.wind.deploy_beside(OPERATOR, terms, read_asset(self.wind.w3, BASE, USDC.address))
+        remember(self.house.state, self.usdc.asset.symbol, self.usdc.asset.decimals)
         list_on_chain(self.house, self.wind, OPERATOR, ROYALTY_BPS, BURN_BPS)
         self.listed = list_beside(self.house, self.wind, OPERATOR, ROYALTY_BPS)
         self.offer = Catalogue(self.house).offer_of(export.export_id)

@@ -40,7 +40,7 @@ from rewards.ledger import balance_of
 from rewards.person_months import run_person_months
 from rewards.personal_pay import POOL, fund, run_personal_pay
 from rewards.royalties import run_royalties
-from rewards.settlement import reconcile_claims, relay_due
+from rewards.settlement import reconcile_claims, relay_due_of_each
 from storage.backup import KEYS, LOST_WITHOUT, write_backup
 from storage.pay_terms import terms_now
 from windrow.chain_link import ChainLink, open_chain
@@ -152,8 +152,8 @@ class Operations:
         """Close the epoch: first that of the audits, then the ledger's on chain, with everything sold and verified.
 
         Validators that were heard of lately are waited for until they revealed, never for longer than
-        `rules.reveal_wait_ms`. Claims that are large enough are sent then (`relay_due_wei_min`). After a kill anywhere
-        the next call goes on.
+        `rules.reveal_wait_ms`. Claims that are large enough are sent then (`Economics.relay_due_min`). After a kill
+        anywhere the next call goes on.
         """
         await self._close_audit_epoch()
         await self.sales()
@@ -161,10 +161,8 @@ class Operations:
         async with self._busy:
             client = await self._chain.client()
             epoch, *_ = await self._close_each(client)
-            least_wei = self._in_force().relay_due_wei_min
-            if least_wei:
-                relayer = self._chain.claims_relayer()
-                await asyncio.to_thread(relay_due, self._home.house, client, relayer, least_wei)
+            relayer, of = self._chain.claims_relayer(), self._in_force()
+            await asyncio.to_thread(relay_due_of_each, self._home.house, client, relayer, of)
         return {
             "epoch_id": epoch.epoch_id,
             "asset": epoch.asset,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from x402.mechanisms.evm.exact import ExactEvmScheme
 
 from chain.assets import read_asset
 from chain.keys import key_from_hex, load_or_make_key
+from chain.relayer import Relayer
 from chain.typed_data import Authorization
 from contributor_node.earnings_proof import check_proof
 from marketplace.delivery import Delivery
@@ -32,13 +34,14 @@ from marketplace.taken_payments import TakenPayments
 from rewards.epoch import Signers, close_epoch
 from rewards.ledger import balance_of, balances, cumulative
 from rewards.royalties import run_royalties
-from rewards.settlement import allotment_of, reconcile_claims
+from rewards.settlement import allotment_of, reconcile_claims, relay_due_of_each
 from storage.house import House
 from storage.tables import exports
 from windrow.ledger_report import recompute_epoch, verify_books
 from windrow.operations import offline_operations
 from windrow.purchase import purchase
 from windrow.settings import HouseSettings
+from windrow_protocol.economics import Economics
 from windrow_protocol.errors import WindrowError
 
 
@@ -215,6 +218,37 @@ def test_the_command_buys_for_the_stablecoin_also_under_terms_and_finds_what_was
     page = httpx.get(f"{server.url}/market/web_text", timeout=60).text
     assert f"{shop.price / 10**6:g} USDC" in page
     servers.run(server.close())
+
+
+def test_claims_of_the_stablecoin_are_sent_unasked_once_also_when_a_reorganisation_took_them(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The relayer pays the gas of either asset's distributor; the accounts have no coin and ask for nothing."""
+    house, key, relayer = shop.house, key_from_hex(f"{135:064x}"), Relayer(shop.wind, STRANGER)
+    shop.stable.mint(key.address, shop.price)
+    shop.pay(key, "for the owners", USDC.address, shop.usdc.market.address, shop.price)
+    record_purchases(house, shop.usdc)
+    assert run_royalties(house) > 0
+    asyncio.run(close_epoch(house, shop.usdc, Signers(owner=OPERATOR, minter=OPERATOR)))
+    due = {account: allotment_of(house, account, "USDC").cumulative_wei for account in PAYOUTS}
+    before = {account: shop.stable.balance_of(account) for account in PAYOUTS}
+    for silent in (Economics(), Economics(relay_due_wei_min=1), Economics(relay_due_units_min=10**30)):
+        relay_due_of_each(house, shop.wind, relayer, silent)  # a least amount in wei sends WIND alone
+        assert {account: shop.stable.balance_of(account) for account in PAYOUTS} == before
+    for one in shop.wind.of_each_asset():
+        monkeypatch.setattr(one, "depth_blocks", 2)  # what is newer may be taken back
+    at_once = Economics(relay_due_units_min=1)
+    assert {claim.account for claim in relay_due_of_each(house, shop.wind, relayer, at_once)} == set(PAYOUTS)
+    rpc(shop.anvil.url, "anvil_reorg", len(PAYOUTS), [])
+    assert {account: shop.stable.balance_of(account) for account in PAYOUTS} == before
+    for _ in range(2):
+        relay_due_of_each(house, shop.wind, relayer, at_once)
+        assert {account: shop.stable.balance_of(account) for account in PAYOUTS} == due
+    rpc(shop.anvil.url, "anvil_mine", "0x3")
+    reconcile_claims(house, shop.usdc)
+    assert [claimed(house, "USDC", account) for account in PAYOUTS] == list(due.values())
+    assert all(shop.wind.coin_of(account) == 0 for account in PAYOUTS)
+    assert verify_books(house, shop.wind)["ok"]
 
 
 def test_what_an_epoch_of_one_asset_owes_is_not_owed_in_another(shop: Shop) -> None:
