@@ -90,6 +90,7 @@ def render_money(
     body = fill(
         template("money"),
         in_asset="" if looked.asset == OWN_ASSET else f" in {looked.asset}",
+        each="Page by page" if looked.asset == OWN_ASSET else "Sale by sale",
         lead=_lead(looked),
         notice=notice(_trouble(looked)),
         tiles=_tiles(looked),
