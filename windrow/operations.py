@@ -160,16 +160,20 @@ class Operations:
         await self.history()
         async with self._busy:
             client = await self._chain.client()
-            epoch, *_ = await self._close_each(client)
+            closed = await self._close_each(client)
             relayer, of = self._chain.claims_relayer(), self._in_force()
             await asyncio.to_thread(relay_due_of_each, self._home.house, client, relayer, of)
-        return {
-            "epoch_id": epoch.epoch_id,
-            "asset": epoch.asset,
-            "root": epoch.root,
-            "total_wei": str(epoch.total),
-            "state": epoch.state,
-        }
+        told = [
+            {
+                "epoch_id": epoch.epoch_id,
+                "asset": epoch.asset,
+                "root": epoch.root,
+                "total_wei": str(epoch.total),
+                "state": epoch.state,
+            }
+            for epoch in closed
+        ]
+        return {**told[0], "epochs": told}
 
     async def _close_each(self, client: ChainClient) -> list[Epoch]:
         """Close an epoch of every asset that has anything new; the network's own is first where it has."""

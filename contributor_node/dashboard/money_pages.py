@@ -35,6 +35,7 @@ _OTHER = (
     '<a href="{path}money?asset={asset}">Every amount in {asset}, and why</a></li>'
 )
 _COMING = '<section class="card" aria-labelledby="coming"><h2 id="coming">What is still to come</h2>{words}</section>'
+_NO_ANSWER = (429, 503)  # of a reason: nobody answered, or is not able to now
 _ROYALTIES_LIE = ("posted_wei", "claimed_wei")
 _FACT = "<dt>{name}</dt><dd>{value}</dd>"
 _WORK = (
@@ -238,7 +239,7 @@ def _proof(looked: Looked) -> Markup:
                 ),
             ]
         )
-    if refusal.code in ("not_running", "busy", "too_many_requests"):
+    if refusal.reason.http_status in _NO_ANSWER:
         return _verdict("", f"Not checked: {refusal.reason.sentence}.")
     words = f"{refusal.reason.sentence}. {refusal.reason.remedy[0].upper()}{refusal.reason.remedy[1:]}."
     return joined([_verdict("bad", "The proof does not hold."), fill("<p>{words}</p>", words=words)])

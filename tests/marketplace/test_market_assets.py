@@ -11,11 +11,13 @@ from typing import Any
 
 import httpx
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from chain_nodes import COIN, rpc
 from market_world import OPERATOR, STRANGER, TREASURY, ServerThread
 from published_world import PAYOUTS, RECIPES
+from state_database import database_of
 from two_assets_world import BASE, USDC, Shop, open_shop
 from x402 import x402Client
 from x402.http.clients.httpx import x402HttpxClient
@@ -32,6 +34,7 @@ from marketplace.other_assets import close_beside
 from marketplace.payment import record_purchases
 from marketplace.taken_payments import TakenPayments
 from rewards.epoch import Signers, close_epoch
+from rewards.epoch_rows import epoch_of_id
 from rewards.ledger import balance_of, balances, cumulative
 from rewards.royalties import run_royalties
 from rewards.settlement import allotment_of, reconcile_claims, relay_due_of_each
@@ -41,6 +44,7 @@ from windrow.ledger_report import recompute_epoch, verify_books
 from windrow.operations import offline_operations
 from windrow.purchase import purchase
 from windrow.settings import HouseSettings
+from windrow.tracing import trace
 from windrow_protocol.economics import Economics
 from windrow_protocol.errors import WindrowError
 
@@ -211,10 +215,11 @@ def test_the_command_buys_for_the_stablecoin_also_under_terms_and_finds_what_was
     assert refusal(lambda: buy("USDC", "hard.toml"))[0] == "terms_not_met"
     assert shop.stable.balance_of(key.address) == 3 * shop.price
     bought = buy("USDC", "terms.toml")
-    assert (bought["asset"], bought["price_wei"]) == ("USDC", str(shop.price))
+    assert (bought["asset"], bought["price_wei"], bought["decimals"]) == ("USDC", str(shop.price), 6)
+    assert bought["paid"] == f"{shop.price / 10**6:g} USDC ({USDC.address})"
     assert shop.stable.balance_of(key.address) == 2 * shop.price
     again = buy("")  # whoever has it for one asset pays in none
-    assert (again["tx"], again["asset"]) == (bought["tx"], "USDC")
+    assert (again["tx"], again["asset"], again["paid"]) == (bought["tx"], "USDC", bought["paid"])
     page = httpx.get(f"{server.url}/market/web_text", timeout=60).text
     assert f"{shop.price / 10**6:g} USDC" in page
     servers.run(server.close())
@@ -249,6 +254,21 @@ def test_claims_of_the_stablecoin_are_sent_unasked_once_also_when_a_reorganisati
     assert [claimed(house, "USDC", account) for account in PAYOUTS] == list(due.values())
     assert all(shop.wind.coin_of(account) == 0 for account in PAYOUTS)
     assert verify_books(house, shop.wind)["ok"]
+
+
+def test_a_row_s_life_names_each_amount_in_its_own_asset(shop: Shop) -> None:
+    """Of ten thousand units of USDC nobody says that they were 0.00000000000001 of anything."""
+    home = shop.house.home
+    row = next(iter(pq.read_table(shop.export.path / "data").column("id").to_pylist()))  # type: ignore[operator]
+    steps = trace(HouseSettings(home=str(home), database_url=database_of(home)), row)
+    sold = [step.what for step in steps if step.name == "sold"]
+    assert any(
+        f" for {shop.price / 10**6:g} USDC, {shop.price * 8 // 10 / 10**6:g} USDC to" in each for each in sold
+    )
+    assert any(f" for {shop.export.price // 10**18} WIND, " in each for each in sold)
+    (covered,) = [step.what for step in steps if step.name == "epoch"]
+    with shop.house.state.read() as connection:
+        assert epoch_of_id(connection, int(covered.partition(",")[0])).asset == "WIND", "work is paid in that"
 
 
 def test_what_an_epoch_of_one_asset_owes_is_not_owed_in_another(shop: Shop) -> None:

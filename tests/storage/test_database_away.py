@@ -23,6 +23,7 @@ from contributor_node import coordinator_client
 from contributor_node.coordinator_client import CoordinatorClient
 from contributor_node.outbox import Outbox, Settled
 from contributor_node.work_cycle import LATER_CODES
+from extension_bridge.delivery import is_final
 from storage.database_away import refusal_of
 from storage.state import State
 from windrow_protocol.content import text_sha256
@@ -167,6 +168,13 @@ def _looked_at(away: Away) -> list[str]:
         for route in away.house.doors.routes()
         if route.method == "GET"
     ]
+
+
+@pytest.mark.parametrize("code", ["database_away", "home_locked"])
+def test_neither_an_outage_nor_another_house_in_the_database_ends_a_record_or_a_donation(code: str) -> None:
+    assert code in LATER_CODES
+    assert not is_final(WindrowError(code))
+    assert REASONS[code].http_status == 503, "the server's trouble, with Retry-After"
 
 
 def test_a_wrong_statement_is_our_fault_and_no_outage(tmp_path: Path) -> None:
