@@ -61,6 +61,20 @@ _SYMBOL: Final = re.compile(r"[A-Za-z0-9.]{1,16}")
 WIND: Final = Asset("WIND", TOKEN_NAME, TOKEN_VERSION, TOKEN_DECIMALS)
 
 
+def require_own(w3: Web3, address: str) -> None:
+    """Make sure that a token calls itself as the network's own does, so that no other is spent under its name.
+
+    Raises WindrowError `wrong_asset`.
+    """
+    spelled = Web3.to_checksum_address(address)
+    try:
+        symbol = str(w3.eth.contract(address=spelled, abi=_TOKEN_ABI).functions.symbol().call())
+    except (Web3Exception, ValueError) as error:
+        raise WindrowError("wrong_asset", f"{address} has no symbol: {error}"[:200]) from error
+    if symbol != WIND.symbol:
+        raise WindrowError("wrong_asset", f"{address} is {symbol!r}, not {WIND.symbol}"[:120])
+
+
 def read_asset(w3: Web3, chain_id: int, address: str) -> Asset:
     """Return the token at an address, as it describes itself and as it checks signatures.
 

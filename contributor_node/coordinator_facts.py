@@ -15,6 +15,7 @@ Usage::
 from __future__ import annotations
 
 import http.client
+import re
 import time
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -25,11 +26,14 @@ import msgspec
 from contributor_node.coordinator_connection import Answer, Coordinate, exchange
 from contributor_node.line_log import LineLog
 from contributor_node.settings import NodeSettings
+from windrow_protocol.amounts import OWN_ASSET
 from windrow_protocol.errors import REASONS, WindrowError
 
 T = TypeVar("T")
 ENTRIES_A_PAGE = 100
 PAGES_MAX = 10_000
+ASSETS_MAX = 16
+_SYMBOL = re.compile(r"[A-Za-z0-9.]{1,16}")
 
 
 class NetworkSays(msgspec.Struct, frozen=True):
@@ -62,6 +66,15 @@ class AccountPage(msgspec.Struct, frozen=True):
     totals: dict[str, str]
     entries: list[dict[str, Any]]
     next_before_seq: int | None = None
+    asset: str = OWN_ASSET
+    assets: list[str] = []
+    decimals: dict[str, int] = {}
+
+    @property
+    def others(self) -> list[str]:
+        """The further assets that the address has rows in; no more than a network can mean."""
+        named = (each for each in self.assets if each != OWN_ASSET and _SYMBOL.fullmatch(each))
+        return sorted(set(named))[:ASSETS_MAX]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +97,14 @@ class FactsDesk:
                 return None
             raise
 
-    def account(self, payout: str, before_seq: int | None = None) -> AccountPage:
-        """Ask for one page of a payout address's rows."""
-        before = "" if before_seq is None else f"&before_seq={before_seq}"
-        return self._get(f"/v1/accounts/{payout}/entries?limit={ENTRIES_A_PAGE}{before}", AccountPage)
+    def account(self, payout: str, before_seq: int | None = None, asset: str = OWN_ASSET) -> AccountPage:
+        """Ask for one page of a payout address's rows of an asset. Raises WindrowError `bad_coordinator_answer`."""
+        more = "" if before_seq is None else f"&before_seq={before_seq}"
+        more += "" if asset == OWN_ASSET else f"&asset={asset}"
+        page = self._get(f"/v1/accounts/{payout}/entries?limit={ENTRIES_A_PAGE}{more}", AccountPage)
+        if page.asset != asset:
+            raise WindrowError("bad_coordinator_answer", f"asked for {asset}, told of {page.asset}"[:200])
+        return page
 
     def _get(self, path: str, kind: type[T]) -> T:
         url = urlsplit(self.settings.coordinator)

@@ -43,7 +43,10 @@ CONTROL_LOOK_S = 1.0
 MEET_EVERY_S = 3_600.0  # so that all nodes soon name the same page, and hear of a newer release
 FINISH_S_MAX = 5.0  # what is not handed over by then stays in the outbox
 LATER_CODES = frozenset(
-    {"busy", "too_many_requests", "clock_skew", "signature_expired", "not_running", "replayed"}
+    {
+        *("busy", "too_many_requests", "clock_skew", "signature_expired", "not_running", "replayed"),
+        *("database_away", "home_locked"),
+    }
 )
 PATIENT_CODES = LATER_CODES | {"bad_coordinator_answer"}
 

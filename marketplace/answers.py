@@ -1,6 +1,7 @@
 """What a market answers, as its buyer reads it: a quote, a judgement, and the receipt that the buyer keeps.
 
-Rules: amounts are decimal strings of wei, as on the wire.
+Rules: amounts are decimal strings of wei, as on the wire; of another asset, of its smallest unit. No price is ever
+worked out from that in another asset: where the seller stated none, the version is not sold for it.
 
 Does not: ask or pay (`marketplace.client` does). Usage: `quote: Quote = client.quote("web_text")`.
 """
@@ -13,6 +14,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from windrow_protocol.amounts import OWN_DECIMALS
 from windrow_protocol.errors import WindrowError
 
 Wei = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,77})$(?!\\n)")]
@@ -26,7 +28,7 @@ class AssetFacts(msgspec.Struct, frozen=True):
     market: str
     chain_id: int
     block: int
-    decimals: int
+    decimals: Annotated[int, Meta(ge=0, le=255)]
 
 
 class ChainFacts(msgspec.Struct, frozen=True):
@@ -69,9 +71,43 @@ class Quote(msgspec.Struct, frozen=True):
         """The price in the smallest unit of an asset. Raises WindrowError `not_found`."""
         if asset == self.asset:
             return self.price_wei
-        if asset not in self.prices or self.chain is None or asset not in self.chain.assets:
-            raise WindrowError("not_found", f"{self.dataset} {self.version} is not sold for {asset}"[:200])
+        why = self.not_sold_for(asset)
+        if why:
+            raise WindrowError("not_found", why)
         return int(self.prices[asset])
+
+    def not_sold_for(self, asset: str) -> str:
+        """Why this version is not sold for an asset, in words; empty where it is."""
+        what = f"{self.dataset} {self.version} is not sold for {asset[:16]}"
+        if asset != self.asset and asset not in self.prices:
+            return f"{what}: its seller states no price in that"
+        if asset != self.asset and (self.chain is None or asset not in self.chain.assets):
+            return f"{what}: the market does not take that at the moment"
+        return ""
+
+    def decimals_of(self, asset: str) -> int:
+        """How many decimals the market says that an asset has; for words alone. Raises WindrowError `not_found`."""
+        if asset == self.asset:
+            return OWN_DECIMALS
+        if self.chain is None or asset not in self.chain.assets:
+            raise WindrowError("not_found", f"the market does not take {asset}"[:120])
+        return self.chain.assets[asset].decimals
+
+    def token_of(self, asset: str) -> str:
+        """The address of an asset's token, as symbols are anybody's; empty while the market does not know it."""
+        facts = (
+            None
+            if self.chain is None
+            else self.chain
+            if asset == self.asset
+            else self.chain.assets.get(asset)
+        )
+        return facts.token if facts else ""
+
+    @property
+    def assets(self) -> list[str]:
+        """The symbols of what this version is sold for, the network's own first."""
+        return [self.asset, *(each for each in sorted(self.prices) if not self.not_sold_for(each))]
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -94,7 +130,11 @@ class Judged(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Receipt:
-    """What the buyer holds afterwards; also written to `purchase.json`. Amounts are decimal strings of wei."""
+    """What the buyer holds afterwards; also written to `purchase.json`.
+
+    Amounts are decimal strings of wei; of another `asset`, of its smallest unit, of which 10 to the power of `decimals`
+    are one token. `token` is its address.
+    """
 
     dataset: str
     version: str
@@ -107,7 +147,11 @@ class Receipt:
     price: str
     royalties: str
     fees: str
-    burned: str = field(default="0", kw_only=True)  # not in what earlier versions wrote
+    burned: str = field(
+        default="0", kw_only=True
+    )  # this and the next two are not in what earlier versions wrote
+    token: str = field(default="", kw_only=True)
+    decimals: int = field(default=OWN_DECIMALS, kw_only=True)
     chain_id: int
     market: str
     tx_hash: str

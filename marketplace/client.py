@@ -31,6 +31,7 @@ from marketplace.resuming import HttpClient
 from marketplace.terms import Terms, terms_sha256
 from storage.env import Env
 from storage.real_env import real_env
+from windrow_protocol.amounts import OWN_ASSET, priced_text
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import (
     MANIFEST_JWS_NAME,
@@ -58,7 +59,7 @@ EPOCH_TERMS: Final = "economics.json"
 EPOCH_FILES: Final = ("tree.json", "ledger.ndjson", "epoch.json", "epoch.jws")
 _SMALL_BYTES_MAX: Final = 16_000_000
 _EPOCH_BYTES_MAX: Final = 4_000_000_000
-_PAID_IN: Final = "WIND"  # what fetching pages earns: rows are followed to the epochs of this asset
+_PAID_IN: Final = OWN_ASSET  # what fetching pages earns: rows are followed to the epochs of this asset
 Progress = Callable[[str, int, int], None]
 Allow = Callable[[int], AbstractContextManager[None]]
 
@@ -155,6 +156,8 @@ class MarketClient:
             manifest_sha256=quote.manifest_sha256,
             buyer=purchase.buyer,
             asset=chain.asset.symbol,
+            token=chain.deployment.token,
+            decimals=chain.asset.decimals,
             price=str(purchase.price_wei),
             royalties=str(purchase.royalties_wei),
             fees=str(purchase.fees_wei),
@@ -295,6 +298,7 @@ class MarketClient:
 
 def _connected(rpc_url: str, quote: Quote, asset: str) -> ChainClient:
     """Return a client over the contracts that take an asset, beside it those of all others that the quote names."""
+    from chain.assets import require_own
     from chain.client import ChainClient
     from chain.deploy import Deployment
 
@@ -304,6 +308,7 @@ def _connected(rpc_url: str, quote: Quote, asset: str) -> ChainClient:
     own = quote.chain
     deployment = Deployment(own.token, own.distributor, own.market, own.chain_id, own.block)
     chain = ChainClient.connect(rpc_url, own.chain_id, deployment)
+    require_own(chain.w3, own.token)
     for symbol, facts in own.assets.items():
         if symbol in quote.prices:
             contracts = Deployment(facts.token, facts.distributor, facts.market, facts.chain_id, facts.block)
@@ -328,7 +333,8 @@ def _check_listing(chain: ChainClient, quote: Quote, price_wei_max: int) -> int:
     if listing.manifest_sha256 != quote.manifest_sha256:
         raise WindrowError("export_corrupt", "the chain lists another manifest than was quoted")
     if listing.price_wei > price_wei_max:
-        raise WindrowError("price_changed", f"{listing.price_wei} wei, at most {price_wei_max} allowed")
+        costs = priced_text(listing.price_wei, chain.asset.symbol, chain.asset.decimals)
+        raise WindrowError("price_changed", f"{costs}, at most {price_wei_max} allowed")
     return listing.price_wei
 
 

@@ -114,6 +114,7 @@ def _environment() -> jinja2.Environment:
         "wei": wei_text,
         "wei_about": wei_about_text,
         "units": units_text,
+        "others": other_offers,
         "size": bytes_text,
         "time": time_text,
         "age": age_text,
@@ -136,9 +137,22 @@ def _markdown() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link", "autolink"])
 
 
-def render_market(offers: Sequence[Offer], words: str = "") -> str:
+def other_offers(offer: Offer, chain: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return what a version costs in each further asset that the house takes and its seller stated a price in.
+
+    Each is `{symbol, price, decimals, token, market}`; an empty list while the chain is not known.
+    """
+    assets, prices = (chain or {}).get("assets", {}), offer.manifest.prices
+    facts = ("decimals", "token", "market")
+    return [
+        {"symbol": symbol, "price": prices[symbol]} | {name: assets[symbol][name] for name in facts}
+        for symbol in sorted(prices.keys() & assets.keys())
+    ]
+
+
+def render_market(offers: Sequence[Offer], words: str = "", chain: Mapping[str, Any] | None = None) -> str:
     """Return the catalogue page: what was found, and the words that it was searched for."""
-    return _environment().get_template("market.html").render(offers=offers, words=words)
+    return _environment().get_template("market.html").render(offers=offers, words=words, chain=chain)
 
 
 def render_dataset(

@@ -61,7 +61,8 @@ class MarketDoors:
         """GET /market?q=words."""
         words = request.query.get("q", "").strip()
         offers = await asyncio.to_thread(self._catalogue.datasets, words)
-        return page_response(render_market(offers, words))
+        chain = await self._deployment_at_once()
+        return page_response(await asyncio.to_thread(render_market, offers, words, chain))
 
     async def dataset_page(self, request: Request) -> Response:
         """GET /market/{dataset} and /market/{dataset}/{version}."""

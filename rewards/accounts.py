@@ -18,6 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from rewards.known_assets import decimals_of
 from rewards.ledger import ASSET, Entry, claimed_account, held_account, posted_account
 from rewards.outlook import outlook_of
 from rewards.rates import sentence_of
@@ -38,10 +39,12 @@ def account_statement(
     limit: int = 100,
     asset: str = ASSET,
 ) -> dict[str, Any]:
-    """Return `{account, asset, assets, totals, waiting, vesting, reasons, entries, next_before_seq}` of one asset.
+    """Return what an account has of one asset.
 
-    Newest entries first; `assets` are all in which the account has entries. What waits for audits and vests is WIND.
-    Amounts are decimal strings of the asset's smallest unit. Raises WindrowError `bad_payout_address`.
+    That is `{account, asset, assets, decimals, totals, waiting, vesting, reasons, entries, next_before_seq}`, newest
+    entries first. `assets` are all in which the account has entries, `decimals` those of each that is known. What waits
+    for audits and vests is WIND. Amounts are decimal strings of the asset's smallest unit. Raises WindrowError
+    `bad_payout_address`.
     """
     account = checksum_address(payout)
     node_ids = _nodes_of(connection, account)
@@ -51,10 +54,12 @@ def account_statement(
     shown = [entry for entry in rows if before_seq is None or entry.entry_seq < before_seq]
     shown = shown[: max(1, min(limit, ACCOUNT_ENTRIES_MAX))]
     more = bool(shown) and bool(rows) and shown[-1].entry_seq > rows[-1].entry_seq
+    assets = _assets_of(connection, own)
     return {
         "account": account,
         "asset": asset,
-        "assets": _assets_of(connection, own),
+        "assets": assets,
+        "decimals": decimals_of(connection, assets),
         "totals": _totals(rows, own),
         **outlook_of(connection, house.rules, node_ids, house.now_ms()),
         "reasons": _reasons(rows, own),

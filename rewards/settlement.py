@@ -37,6 +37,7 @@ from rewards.ledger_checks import Problem
 from storage.house import House
 from storage.state import get_cursor, set_cursor
 from storage.tables import payouts
+from windrow_protocol.economics import Economics
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.merkle import checksum_address
 
@@ -111,8 +112,23 @@ def relay_claim(
     )
 
 
+def relay_due_of_each(
+    house: House, chain: ChainClient, relayer: Relayer, economics: Economics
+) -> list[PaidClaim]:
+    """Send, unasked, the claims of every asset that are large enough for it. Raises as `relay_due`.
+
+    Each asset has a least amount of its own, since nothing says what one is worth in another.
+    """
+    paid = []
+    for one in chain.of_each_asset():
+        least = economics.relay_due_min(one.asset.symbol)
+        if least:
+            paid += relay_due(house, one, relayer.of(one.asset.symbol), least)
+    return paid
+
+
 def relay_due(house: House, chain: ChainClient, relayer: Relayer, due_wei_min: int) -> list[PaidClaim]:
-    """Send, unasked, the claim of every account that the newest epoch owes at least `due_wei_min`.
+    """Send, unasked, the claim of every account that the newest epoch of an asset owes at least `due_wei_min`.
 
     The relayer pays the gas: an account needs no coin, and nobody has to hold its key. A claim that is refused is
     logged and left for the next time. Raises WindrowError `bad_proof`, `chain_unreachable` or `chain_pending`.

@@ -1,7 +1,8 @@
 """The network adapter: serves tables of `Route`s with aiohttp, on TCP or on a local socket.
 
-Rules: bodies are bounded per route before they are read; a `WindrowError` becomes its HTTP status and JSON body; any
-other failure becomes a 500 that names a reference found in the log, and never a traceback.
+Rules: bodies are bounded per route before they are read; a `WindrowError` becomes its HTTP status and JSON body; a
+database that is away is a 503, which says when to come again; any other failure becomes a 500 that names a reference
+found in the log, and never a traceback.
 
 Does not: route by itself (aiohttp does), authenticate, or know what the rooms answer.
 
@@ -19,6 +20,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
+from storage.database_away import refusal_of
 from storage.env import Request, Response, Route, json_response
 from windrow_protocol.errors import WindrowError
 
@@ -80,14 +82,26 @@ def _adapt(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse
         try:
             answer = await route.handle(await _read(request, route.body_bytes_max))
         except WindrowError as error:
-            answer = json_response(error.as_dict(), error.reason.http_status)
-        except Exception:
-            reference = secrets.token_hex(4)
-            log.exception("request_failed", path=request.path, reference=reference)
-            answer = json_response({"error": "internal", "reference": reference}, 500)
+            answer = _refused(error)
+        except Exception as error:
+            away = refusal_of(error)
+            if away is not None:
+                log.warning("database_away", path=request.path, cause=away.detail)
+            answer = _refused(away) if away is not None else _failed(request.path)
         return _send(answer)
 
     return handle
+
+
+def _refused(error: WindrowError) -> Response:
+    return json_response(error.as_dict(), error.reason.http_status)
+
+
+def _failed(path: str) -> Response:
+    """Log the failure that is being handled, and answer nothing of it but where to find it."""
+    reference = secrets.token_hex(4)
+    log.exception("request_failed", path=path, reference=reference)
+    return json_response({"error": "internal", "reference": reference}, 500)
 
 
 async def _read(request: web.Request, body_bytes_max: int) -> Request:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import msgspec
@@ -25,9 +26,10 @@ from contributor_node.dashboard.link_file import LINK_FILE, DashboardPlace, new_
 from rewards.accountant import run_accountant
 from rewards.epoch_files import TREE, epoch_folder, sha256_hex, tree_bytes
 from rewards.epoch_rows import Epoch, insert_epoch
-from rewards.ledger import ASSET, last_entry
+from rewards.ledger import ASSET, last_entry, post, posted_account
 from rewards.person_statement import person_statement
 from rewards.routes import routes as reward_routes
+from rewards.royalties import sale_transfers
 from storage.house import House
 from storage.tables import contributions, duplicates, verdicts
 from windrow_protocol.errors import WindrowError
@@ -148,17 +150,35 @@ def _judge(connection: sa.Connection, row: Any, verdict: str, reason: str) -> No
         connection.execute(sa.insert(duplicates).values(**of_row, **novelty, **first))
 
 
-def settle(house: House, amounts: Mapping[str, int], signed_root: str = "") -> Epoch:
+def sell(house: House, price: int, shares: Mapping[str, int], asset: str, *, number: int = 1) -> int:
+    """Enter a sale in an asset and its royalties by the tokens of each owner; return what the first owner gets."""
+    facts = {
+        "sale_id": f"s{number:031x}",
+        "asset": asset,
+        "price": price,
+        "burned": 0,
+        "sold_at_ms": wall_ms(),
+    }
+    sale = SimpleNamespace(**facts, royalties=price * 7 // 10, fees=price - price * 7 // 10)
+    transfers = list(sale_transfers(sale, shares))
+    with house.state.write() as connection:
+        post(connection, transfers)
+    return next(each.amount for each in transfers if each.credit == posted_account(next(iter(shares))))
+
+
+def settle(
+    house: House, amounts: Mapping[str, int], signed_root: str = "", asset: str = ASSET, epoch_id: int = 1
+) -> Epoch:
     """Write an accepted epoch that owes these amounts, as the close of an epoch leaves it; or sign another root."""
     tree = MerkleTree.from_amounts(amounts)
     with house.state.read() as connection:
         entry_seq, head = last_entry(connection)
     digest = sha256_hex(tree_bytes(tree))
-    header = {"epoch_id": 1, "asset": "WIND", "root": signed_root or tree.root}
+    header = {"epoch_id": epoch_id, "asset": asset, "root": signed_root or tree.root}
     row = Epoch(
-        epoch_id=1,
+        epoch_id=epoch_id,
         state="accepted",
-        asset=ASSET,
+        asset=asset,
         entry_seq=entry_seq,
         ledger_head=head,
         root=tree.root,
@@ -166,8 +186,8 @@ def settle(house: House, amounts: Mapping[str, int], signed_root: str = "") -> E
         tree_sha256=digest,
         valid_at_s=1,
         closed_at_ms=house.now_ms(),
-        header_jws=house.sign("epoch", "1", header),
+        header_jws=house.sign("epoch", str(epoch_id), header),
     )
-    house.env.disk.write_durably(epoch_folder(house.home, 1) / TREE, tree_bytes(tree))
+    house.env.disk.write_durably(epoch_folder(house.home, epoch_id) / TREE, tree_bytes(tree))
     insert_epoch(house, row)
     return row

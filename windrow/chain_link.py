@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from rewards.known_assets import remember
 from storage.state import State, get_meta, set_meta
 from windrow.ports import require_free
 from windrow.settings import HouseSettings
@@ -106,7 +107,9 @@ class ChainLink:
             "distributor": deployment.distributor,
             "market": deployment.market,
             "block": deployment.block,
-            "assets": {one.asset.symbol: asdict(one.deployment) for one in others},
+            "assets": {
+                one.asset.symbol: asdict(one.deployment) | {"decimals": one.asset.decimals} for one in others
+            },
         }
 
     def _connect(self) -> ChainClient:
@@ -127,6 +130,7 @@ class ChainLink:
             asset = read_asset(client.w3, client.chain_id, self._settings.stablecoin)
             self._require_the_same(creations_of(self.operator.address, terms, asset), f" of {asset.symbol}")
             client.deploy_beside(self.operator, terms, asset)
+            remember(self._state, asset.symbol, asset.decimals)
         if not self._settings.rpc_url:
             for address in self._settings.devnet_fund:
                 if client.token.balance_of(address) == 0:

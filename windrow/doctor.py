@@ -158,7 +158,7 @@ def _of_state(
         with reading_state(settings) as connection:
             return list(look(connection))
     except WindrowError as error:
-        if error.code == "not_found":
+        if error.code == "no_house":
             return [Finding(name, "not checked", "this home has no state yet")]
         return [Finding(name, "failed", str(error))]
 

@@ -147,9 +147,9 @@ def database_url(settings: HouseSettings) -> str:
 def reading_state(settings: HouseSettings) -> Iterator[sa.Connection]:
     """Read one moment of a home's state, beside a running house or without one.
 
-    Raises WindrowError `not_found` where no house has run, and `database_failed`.
+    Raises WindrowError `no_house` where none has run, and `database_failed`.
     """
-    nowhere = WindrowError("not_found", f"no house has run in {settings.home} yet")
+    nowhere = WindrowError("no_house", settings.home)
     if not settings.database_url and not (Path(settings.home) / "state.db").exists():
         raise nowhere
     with usable_database():

@@ -40,7 +40,7 @@ from rewards.ledger import balance_of
 from rewards.person_months import run_person_months
 from rewards.personal_pay import POOL, fund, run_personal_pay
 from rewards.royalties import run_royalties
-from rewards.settlement import reconcile_claims, relay_due
+from rewards.settlement import reconcile_claims, relay_due_of_each
 from storage.backup import KEYS, LOST_WITHOUT, write_backup
 from storage.pay_terms import terms_now
 from windrow.chain_link import ChainLink, open_chain
@@ -63,6 +63,11 @@ OPERATIONS = (
     *("lake_annotate", "lake_check", "lake_compact", "lake_stats"),
     *("host_token", "host_takedown", "host_release", "host_receipt", "host_list"),
     *("import_documents", "settle", "erase", "personal_rotate", "personal_fund", "backup"),
+)
+# What brings something in, so that a home may be begun for it; all others work on what is there.
+BEGINNING = (
+    *("frontier_add", "import_documents", "publish", "personal_fund", "host_token", "host_takedown"),
+    *("settle", "sales", "chain"),
 )
 _OF_ROOMS = ("lake", "host")
 
@@ -133,6 +138,7 @@ class Operations:
             "tokens": export.tokens,
             "price_wei": str(export.price),
             "asset": export.asset,
+            "prices": export.prices,
             "splits": export.splits,
             "shards": export.shards,
             "path": str(export.path or ""),
@@ -146,26 +152,28 @@ class Operations:
         """Close the epoch: first that of the audits, then the ledger's on chain, with everything sold and verified.
 
         Validators that were heard of lately are waited for until they revealed, never for longer than
-        `rules.reveal_wait_ms`. Claims that are large enough are sent then (`relay_due_wei_min`). After a kill anywhere
-        the next call goes on.
+        `rules.reveal_wait_ms`. Claims that are large enough are sent then (`Economics.relay_due_min`). After a kill
+        anywhere the next call goes on.
         """
         await self._close_audit_epoch()
         await self.sales()
         await self.history()
         async with self._busy:
             client = await self._chain.client()
-            epoch, *_ = await self._close_each(client)
-            least_wei = self._in_force().relay_due_wei_min
-            if least_wei:
-                relayer = self._chain.claims_relayer()
-                await asyncio.to_thread(relay_due, self._home.house, client, relayer, least_wei)
-        return {
-            "epoch_id": epoch.epoch_id,
-            "asset": epoch.asset,
-            "root": epoch.root,
-            "total_wei": str(epoch.total),
-            "state": epoch.state,
-        }
+            closed = await self._close_each(client)
+            relayer, of = self._chain.claims_relayer(), self._in_force()
+            await asyncio.to_thread(relay_due_of_each, self._home.house, client, relayer, of)
+        told = [
+            {
+                "epoch_id": epoch.epoch_id,
+                "asset": epoch.asset,
+                "root": epoch.root,
+                "total_wei": str(epoch.total),
+                "state": epoch.state,
+            }
+            for epoch in closed
+        ]
+        return {**told[0], "epochs": told}
 
     async def _close_each(self, client: ChainClient) -> list[Epoch]:
         """Close an epoch of every asset that has anything new; the network's own is first where it has."""

@@ -21,7 +21,8 @@ import aiohttp
 import msgspec
 
 from storage.env import Request, Response, Route, json_response
-from windrow.operations import OPERATIONS, Operations, offline_operations
+from windrow.home import reading_state
+from windrow.operations import BEGINNING, OPERATIONS, Operations, offline_operations
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import REASONS, WindrowError
 from windrow_protocol.limits import OPERATOR_BYTES_MAX
@@ -63,12 +64,18 @@ async def ask_running(settings: HouseSettings, name: str, arguments: dict[str, A
 
 
 async def operate(settings: HouseSettings, name: str, arguments: dict[str, Any]) -> Any:
-    """Run one operation in the running house, or in this process when none runs. Raises its WindrowError."""
+    """Run one operation in the running house, or in this process when none runs.
+
+    Raises its WindrowError, or `no_house` where none has run and there is nothing that it could work on.
+    """
     try:
         return await ask_running(settings, name, arguments)
     except WindrowError as error:
         if error.code != "not_running":
             raise
+    if name not in BEGINNING or arguments.get("dry_run"):
+        with reading_state(settings):
+            pass  # a wrong home is said, and not made
     async with offline_operations(settings) as operations:
         return await operations.run(name, arguments)
 

@@ -8,15 +8,15 @@ Does not: hold the market's client (`marketplace.client`). Usage: `purchase("web
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from chain.keys import load_key
-from marketplace.answers import Quote
+from marketplace.answers import Quote, Receipt
 from marketplace.client import MarketClient
 from marketplace.terms import Terms, parse_terms
 from windrow.coordinator_http import get_json
+from windrow_protocol.amounts import OWN_ASSET, token_text
 from windrow_protocol.errors import WindrowError
 
 
@@ -57,7 +57,9 @@ def purchase(
         "version": receipt.version,
         "price_wei": receipt.price,
         "asset": receipt.asset,
-        "paid": _amount(quote, asset, int(receipt.price)),
+        "decimals": receipt.decimals,
+        "token": receipt.token,
+        "paid": _paid(receipt),
         "tx": receipt.tx_hash,
         "sale_id": receipt.sale_id,
         "files": receipt.files,
@@ -69,10 +71,17 @@ def purchase(
 
 def _amount(quote: Quote, asset: str, price: int) -> str:
     """Return a price in words; of another asset with the token's address, as symbols are anybody's."""
-    if asset == quote.asset or quote.chain is None:
-        return f"{price} wei of {asset}"
-    facts = quote.chain.assets[asset]
-    return f"{Decimal(price).scaleb(-facts.decimals).normalize():f} {asset} ({facts.token})"
+    if asset == quote.asset:
+        return f"{price} wei of {asset} ({token_text(price, quote.decimals_of(asset))} {asset})"
+    return f"{token_text(price, quote.decimals_of(asset))} {asset} ({quote.token_of(asset)})"
+
+
+def _paid(receipt: Receipt) -> str:
+    """Return what the sale cost in words: in the asset it was paid in, which an earlier purchase may have chosen."""
+    price, said = int(receipt.price), f"{token_text(int(receipt.price), receipt.decimals)} {receipt.asset}"
+    return (
+        f"{price} wei of {OWN_ASSET} ({said})" if receipt.asset == OWN_ASSET else f"{said} ({receipt.token})"
+    )
 
 
 def _read_terms(path: Path) -> Terms:

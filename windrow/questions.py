@@ -24,7 +24,7 @@ def ask(settings: HouseSettings, statement: str, form: str, at: int | None = Non
     """Return the shown answer and the line that states its freshness.
 
     `at` is the snapshot of the lake that `documents` shows; the other views always show the state as it is. Raises
-    WindrowError of the sandbox, or `no_snapshot`, `not_found` and `database_failed`.
+    WindrowError of the sandbox, or `no_snapshot`, `no_house` and `database_failed`.
     """
     began = time.monotonic()
     moment = datetime.now(UTC).isoformat(

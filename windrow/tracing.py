@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from marketplace.rendering import wei_text
+from marketplace.rendering import units_text as whole_tokens
+from rewards.known_assets import decimals_of
 from rewards.rates import sentence_of
 from storage.tables import (
     consents,
@@ -34,6 +35,7 @@ from storage.tables import (
 from storage.trust_tables import appeals, audits, consequences, truth_requests
 from windrow.home import reading_state
 from windrow.settings import HouseSettings
+from windrow_protocol.amounts import OWN_ASSET, units_text
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import PROVENANCE_NAME
 
@@ -47,7 +49,10 @@ class Step(NamedTuple):
 
 
 def trace(settings: HouseSettings, item_id: str) -> list[Step]:
-    """Return the steps of a lease's or a contribution's life. Raises WindrowError `not_found`, `database_failed`."""
+    """Return the steps of a lease's or a contribution's life.
+
+    Raises WindrowError `not_found`, `no_house` or `database_failed`.
+    """
     with reading_state(settings) as connection:
         return _Life(connection, Path(settings.home), item_id).steps()
 
@@ -130,16 +135,18 @@ class _Life:
             yield Step(row.created_at_ms, "published", f"a row of {row.dataset} {row.version}")
             of_it = (sales.c.dataset == row.dataset) & (sales.c.version == row.version)
             for sale in self._all(sales, of_it, sales.c.sold_at_ms):
-                split = f"{wei_text(sale.price)} {sale.asset}, {wei_text(sale.royalties)} to its rows' owners"
+                price, shared = (self._amount(each, sale.asset) for each in (sale.price, sale.royalties))
+                split = f"{price}, {shared} to its rows' owners"
                 yield Step(sale.sold_at_ms, "sold", f"sale {sale.sale_id} to {sale.buyer} for {split}")
 
     def _paid(self) -> Iterator[Step]:
         last = 0
         for row in self._all(ledger, ledger.c.cause == self._id, ledger.c.entry_seq):
             last = row.entry_seq
-            moved = f"{wei_text(row.amount)} {row.asset} from {row.debit} to {row.credit}"
+            moved = f"{self._amount(row.amount, row.asset)} from {row.debit} to {row.credit}"
             yield Step(row.created_at_ms, "ledger", f"entry {row.entry_seq}: {moved}: {_said(row.reason)}")
-        covering = sa.select(epochs).where(epochs.c.entry_seq >= last).order_by(epochs.c.epoch_id).limit(1)
+        covers = (epochs.c.entry_seq >= last) & (epochs.c.asset == OWN_ASSET)  # work is paid in that
+        covering = sa.select(epochs).where(covers).order_by(epochs.c.epoch_id).limit(1)
         epoch = self._connection.execute(covering).one_or_none() if last else None
         if epoch is None:
             return
@@ -148,9 +155,15 @@ class _Life:
         node = self._one(nodes, nodes.c.node_id == node_id)
         account = node.payout_address if node else ""
         of_it = (payouts.c.account == account) & (payouts.c.epoch_id >= epoch.epoch_id)
+        of_it &= payouts.c.asset == OWN_ASSET
         for row in self._all(payouts, of_it, payouts.c.paid_at_ms):
-            paid = f"{wei_text(row.paid)} {row.asset} of all its work to {row.account}"
+            paid = f"{self._amount(row.paid, row.asset)} of all its work to {row.account}"
             yield Step(row.paid_at_ms, "claimed", f"{paid}, transaction {row.tx_hash}")
+
+    def _amount(self, units: int, asset: str) -> str:
+        """Return an amount in whole tokens, or in the asset's smallest unit where its decimals are not known."""
+        decimals = decimals_of(self._connection, [asset]).get(asset)
+        return units_text(units, asset) if decimals is None else f"{whole_tokens(units, decimals)} {asset}"
 
     def _one(self, table: sa.Table, condition: sa.ColumnElement[bool]) -> Any:
         return self._connection.execute(sa.select(table).where(condition)).first()

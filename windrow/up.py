@@ -31,6 +31,7 @@ from contributor_node.parent_watch import stop_with_parent
 from marketplace import routes as market_routes
 from rewards import routes as reward_routes
 from rewards.person_statement import person_statement
+from storage.database_away import refusal_of
 from storage.env import Request, Response, Route, Server
 from windrow.chain_link import ChainLink, open_chain
 from windrow.collecting import collect_all, set_aside_what_stays
@@ -170,8 +171,9 @@ async def _repeat(
             done = await work()
         except Exception as error:
             metrics.stage_failed(name)
-            if isinstance(error, WindrowError):
-                log.warning("stage_refused", stage=name, error=str(error))
+            known = error if isinstance(error, WindrowError) else refusal_of(error)
+            if known is not None:
+                log.warning("stage_refused", stage=name, error=str(known))
             else:
                 log.exception("stage_failed", stage=name)
             await asyncio.sleep(FAILURE_WAIT_S)

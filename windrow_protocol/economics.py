@@ -24,6 +24,7 @@ from typing import Any, Final
 
 import msgspec
 
+from windrow_protocol.amounts import OWN_ASSET
 from windrow_protocol.trust_rules import DAY_MS, PPM
 
 WIND: Final = 10**18  # wei of one token
@@ -48,6 +49,7 @@ class Economics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     month_pending_ms: int = 30 * DAY_MS
     month_round_ms: int = 7 * DAY_MS
     relay_due_wei_min: int = 0
+    relay_due_units_min: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what no network can mean. Raises ValueError, naming the parameter."""
@@ -74,6 +76,10 @@ class Economics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def halved(self, rate_wei: int, epoch_id: int) -> int:
         """Return a rate of minted pay as it is in an audit epoch, rounded down to the wei."""
         return rate_wei >> min(self.halvings(epoch_id), _AMOUNT_MAX.bit_length())
+
+    def relay_due_min(self, asset: str) -> int:
+        """Return from which due on claims of an asset are sent unasked, in its smallest unit; 0: never."""
+        return self.relay_due_wei_min if asset == OWN_ASSET else self.relay_due_units_min
 
     def published(self) -> dict[str, Any]:
         """Return the parameters as everybody reads them, amounts as decimal strings."""

@@ -62,7 +62,10 @@ NO_SNAPSHOT: Final = 0  # what is given is not in the lake
 
 @dataclass(frozen=True)
 class Export:
-    """A version as `publish` found or made it; amounts in wei. Of a dry run nothing is kept, and `path` is None."""
+    """A version as `publish` found or made it; amounts in wei. Of a dry run nothing is kept, and `path` is None.
+
+    `prices` are those in further assets that the recipe states, by symbol, in the smallest unit of each.
+    """
 
     dataset: str
     version: str
@@ -80,6 +83,7 @@ class Export:
     dropped: Dropped = field(default_factory=Dropped)  # of a dry run: what the recipe's filters drop
     splits: dict[str, int] = field(default_factory=dict)  # of a dry run: rows by split
     shards: int = 0  # of a dry run: files of the data
+    prices: dict[str, str] = field(default_factory=dict)
 
 
 def export_folder(house: House, dataset: str, version: str) -> Path:
@@ -194,7 +198,13 @@ def _dry(house: House, recipe: Recipe, built: BuiltFolder, failures: list[CheckF
         dropped=built.facts.dropped,
         splits={"train": built.facts.rows},
         shards=len(built.shards),
+        prices=_others(recipe, built.facts.tokens),
     )
+
+
+def _others(recipe: Recipe, tokens: int) -> dict[str, str]:
+    """Return the prices in further assets; data about people has none."""
+    return {} if recipe.settings.people else recipe.settings.price.others(tokens)
 
 
 def _keep(
@@ -275,7 +285,7 @@ def _write_front(
         price=str(price.wei(facts.tokens)),
         asset=price.asset,
         files=[*built.files, *(list_file(built.folder, name) for name in sorted(texts))],
-        prices={} if recipe.settings.people else price.others(facts.tokens),
+        prices=_others(recipe, facts.tokens),
         about_people=recipe.settings.people is not None,
     )
 
@@ -357,4 +367,5 @@ def _export(
         asset=manifest.asset,
         languages=manifest.languages,
         state=state,
+        prices=manifest.prices,
     )

@@ -74,7 +74,8 @@ class OtherPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an export costs: by its tokens, and at least the minimum; whole wei as decimal strings.
 
-    `also` is what it costs in other assets, by their symbols; a house that takes one of them offers it for that, too.
+    `also` is what it costs in other assets, by their symbols, as the operator states it: nothing is converted. A house
+    that takes one of them offers it for that, too; an asset without a price here is none that it is sold for.
     """
 
     asset: str
@@ -239,6 +240,10 @@ def _settings(text: str) -> Settings:
         raise WindrowError("bad_recipe", f"recipe.toml: {error}") from error
     if settings.people and (settings.people.of == "monthly_counts") != bool(settings.people.epsilon_micro):
         raise WindrowError("bad_recipe", "recipe.toml: counts cost an `epsilon_micro`, visits none")
+    if settings.price.also and (settings.people or settings.price.asset in settings.price.also):
+        said = "exports about people are sold for the network's own token alone"
+        own = f"{settings.price.asset} has its price in [price] already"
+        raise WindrowError("bad_recipe", f"recipe.toml: [price.also]: {said if settings.people else own}")
     unknown = {column.type for column in settings.columns.values()} - set(COLUMN_TYPES)
     missing = [name for name in REQUIRED_COLUMNS[_is_of(settings)] if name not in settings.columns]
     if unknown or missing:

@@ -9,7 +9,7 @@ Does not: ask the coordinator. Usage: `facts = live_facts(parts, tail, money)`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,6 @@ from contributor_node.dashboard.wording import (
     outcomes_text,
     row_words,
     state_words,
-    wind_about_text,
 )
 from contributor_node.settings import NodeSettings
 from contributor_node.work_cycle import WorkCycle
@@ -55,8 +54,10 @@ class NodeParts:
     carrier: Carrier
 
 
-def live_facts(parts: NodeParts, tail: LogTail, money: Looked, now_ms: int, slots: int) -> dict[str, Any]:
-    """Return `{text, width, hosts, rows, tone, control}`, everything in words."""
+def live_facts(
+    parts: NodeParts, tail: LogTail, money: Sequence[Looked], now_ms: int, slots: int
+) -> dict[str, Any]:
+    """Return `{text, width, hosts, rows, tone, control}`, everything in words; `money` is looked at by asset."""
     status = parts.cycle.status()
     state = state_words(status, now_ms)
     usage, caps = parts.budget.usage, parts.budget.rules.caps
@@ -98,10 +99,13 @@ def _unsent(count: int) -> str:
     )
 
 
-def _earned(money: Looked) -> str:
-    if money.statement is None:
-        return NO_DATA
-    return f"{wind_about_text(int(money.statement.totals.earned_wei))} WIND"
+def _earned(money: Sequence[Looked]) -> str:
+    told = [
+        f"{each.unit.about(int(each.statement.totals.earned_wei))} {each.unit.name}"
+        for each in money
+        if each.statement is not None
+    ]
+    return " and ".join(told) or NO_DATA
 
 
 def _share(used: int, cap: int) -> int:

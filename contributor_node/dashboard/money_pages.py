@@ -1,20 +1,22 @@
 """The page about money: what was earned, what is still to come, what this node checked, and the reasons.
 
-Rules: everything but the proof is the coordinator's word, and the page says so. A figure that is not there reads "no
+Rules: everything but the proof is the coordinator's word, and the page says so. A page is of one asset, with a link to
+each other that the address has rows in. A figure that is not there reads "no
 data" with the reason, never 0. Dates of vesting are estimates and are called so.
 
-Does not: ask (see `money_board`). Usage: `page = render_money(view, looked, urls, wide=False)`.
+Does not: ask (see `money_board`). Usage: `page = render_money(view, looked, others, urls, is_older=False)`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from contributor_node.dashboard.markup import Markup, fill, joined, visible
 from contributor_node.dashboard.money_board import Entry, Looked, Statement, Vesting
 from contributor_node.dashboard.pages import View, frame, notice, template
-from contributor_node.dashboard.wording import NO_DATA, counted, moment_text, wind_about_text, wind_text
+from contributor_node.dashboard.wording import NO_DATA, Unit, counted, moment_text, wind_text
+from windrow_protocol.amounts import OWN_ASSET
 
 _TILES = (
     ("Yours to claim", "posted_wei", "Posted: no longer at risk"),
@@ -24,6 +26,17 @@ _TILES = (
     ("Paid out", "claimed_wei", "Claimed on chain to your address"),
 )
 _TILE = '<div class="tile"><h2>{name}</h2><p class="figure">{amount}</p><p class="quiet">{words}</p></div>'
+_OTHERS = (
+    '<section class="card" aria-labelledby="others"><h2 id="others">In other assets</h2>'
+    "<p>Royalties come in what a sale was paid in; nothing is converted.</p><ul>{lines}</ul></section>"
+)
+_OTHER = (
+    "<li>Yours to claim: {yours}; paid out: {paid}. "
+    '<a href="{path}money?asset={asset}">Every amount in {asset}, and why</a></li>'
+)
+_COMING = '<section class="card" aria-labelledby="coming"><h2 id="coming">What is still to come</h2>{words}</section>'
+_NO_ANSWER = (429, 503)  # of a reason: nobody answered, or is not able to now
+_ROYALTIES_LIE = ("posted_wei", "claimed_wei")
 _FACT = "<dt>{name}</dt><dd>{value}</dd>"
 _WORK = (
     '<li><div class="work-head"><span>{what}</span><strong>{amount}</strong></div><ul>{lines}</ul>'
@@ -33,7 +46,7 @@ _LINE = "<li><span>{sentence}</span><span>{amount}</span></li>"
 _REASON = '<tr><td>{sentence}</td><td class="n">{rows:,}</td><td class="n">{amount}</td></tr>'
 _REASONS = (
     '<table><thead><tr><th scope="col">Reason</th><th scope="col" class="n">Times</th>'
-    '<th scope="col" class="n">WIND</th></tr></thead><tbody>{rows}</tbody>'
+    '<th scope="col" class="n">{unit}</th></tr></thead><tbody>{rows}</tbody>'
     '<tfoot><tr><th scope="row">Earned in all</th><td></td><td class="n">{sum}</td></tr></tfoot></table>'
     '<p class="verdict {tone}">{verdict}</p>'
 )
@@ -70,18 +83,23 @@ def works_of(entries: list[Entry]) -> list[Work]:
     return [Work(cause, rows) for cause, rows in grouped.items()]
 
 
-def render_money(view: View, looked: Looked, urls: Mapping[str, str], *, is_older: bool) -> bytes:
-    """The page; `urls` names the pages of contributions whose receipts lie here."""
+def render_money(
+    view: View, looked: Looked, others: Sequence[Looked], urls: Mapping[str, str], *, is_older: bool
+) -> bytes:
+    """The page of one asset; `urls` names the pages of contributions whose receipts lie here."""
     statement = looked.statement
     body = fill(
         template("money"),
+        in_asset="" if looked.asset == OWN_ASSET else f" in {looked.asset}",
+        each="Page by page" if looked.asset == OWN_ASSET else "Sale by sale",
         lead=_lead(looked),
         notice=notice(_trouble(looked)),
-        tiles=_tiles(statement),
-        coming=_coming(statement),
+        tiles=_tiles(looked),
+        others=_others(view, others),
+        coming=fill(_COMING, words=_coming(statement)) if looked.asset == OWN_ASSET else Markup(""),
         proof=_proof(looked),
-        reasons=_reasons(statement),
-        contributions=_contributions(view, statement, urls, is_older=is_older),
+        reasons=_reasons(looked),
+        contributions=_contributions(view, looked, urls, is_older=is_older),
     )
     return frame(view, "Money", body, here="money")
 
@@ -105,21 +123,49 @@ def _trouble(looked: Looked) -> str:
     return ""
 
 
-def _tiles(statement: Statement | None) -> Markup:
+def _tiles(looked: Looked) -> Markup:
+    """Royalties in another asset are nobody's bond, so there a place that holds nothing of it is left out."""
+    shown = [
+        (name, field, words)
+        for name, field, words in _TILES
+        if looked.asset == OWN_ASSET or field in _ROYALTIES_LIE or _amount(looked, field)
+    ]
     return joined(
-        fill(_TILE, name=name, words=words, amount=_figure(statement, field)) for name, field, words in _TILES
+        fill(_TILE, name=name, words=words, amount=_figure(looked, field)) for name, field, words in shown
     )
 
 
-def _figure(statement: Statement | None, field: str) -> Markup:
-    if statement is None:
+def _amount(looked: Looked, field: str) -> int:
+    return int(getattr(looked.statement.totals, field)) if looked.statement else 0
+
+
+def _figure(looked: Looked, field: str) -> Markup:
+    if looked.statement is None:
         return Markup(NO_DATA)
-    wei = int(getattr(statement.totals, field))
+    units, unit = _amount(looked, field), looked.unit
     return fill(
-        '<span title="{exact} WIND">{about}</span> <small>WIND</small>',
-        exact=wind_text(wei),
-        about=wind_about_text(wei),
+        '<span title="{exact}">{about}</span> <small>{unit}</small>',
+        exact=unit.exact(units),
+        about=unit.about(units),
+        unit=unit.name,
     )
+
+
+def _others(view: View, others: Sequence[Looked]) -> Markup:
+    """What the same address has in other assets, with the page of each."""
+    if not others:
+        return Markup("")
+    lines = joined(
+        fill(
+            _OTHER,
+            path=view.path,
+            asset=each.asset,
+            yours=_figure(each, "posted_wei"),
+            paid=_figure(each, "claimed_wei"),
+        )
+        for each in others
+    )
+    return fill(_OTHERS, lines=lines)
 
 
 def _coming(statement: Statement | None) -> Markup:
@@ -161,11 +207,11 @@ def _proof(looked: Looked) -> Markup:
     if owed is not None:
         facts = (
             ("Epoch", str(owed.epoch_id)),
-            ("Owed in all, paid out included", f"{wind_text(owed.amount_wei)} WIND"),
+            ("Owed in all, paid out included", looked.unit.exact(owed.amount_wei)),
             ("Root", owed.root),
             (
                 "Not checked here",
-                "whether the chain has accepted this root; the command “windrow claim” asks it",
+                f"whether the chain has accepted this root; the command “{_claim(looked.asset)}” asks it",
             ),
         )
         return joined(
@@ -193,23 +239,28 @@ def _proof(looked: Looked) -> Markup:
                 ),
             ]
         )
-    if refusal.code in ("not_running", "busy", "too_many_requests"):
+    if refusal.reason.http_status in _NO_ANSWER:
         return _verdict("", f"Not checked: {refusal.reason.sentence}.")
     words = f"{refusal.reason.sentence}. {refusal.reason.remedy[0].upper()}{refusal.reason.remedy[1:]}."
     return joined([_verdict("bad", "The proof does not hold."), fill("<p>{words}</p>", words=words)])
+
+
+def _claim(asset: str) -> str:
+    return "windrow claim" if asset == OWN_ASSET else f"windrow claim --asset {asset}"
 
 
 def _verdict(tone: str, words: str) -> Markup:
     return fill(_VERDICT, tone=tone, words=words)
 
 
-def _reasons(statement: Statement | None) -> Markup:
+def _reasons(looked: Looked) -> Markup:
+    statement, unit = looked.statement, looked.unit
     if statement is None:
         return fill("<p>{words}.</p>", words=NO_DATA.capitalize())
     if not statement.reasons:
         return Markup("<p>The ledger has no row for your address yet.</p>")
     rows = joined(
-        fill(_REASON, sentence=visible(row.sentence), rows=row.rows, amount=wind_text(int(row.amount_wei)))
+        fill(_REASON, sentence=visible(row.sentence), rows=row.rows, amount=unit.bare(int(row.amount_wei)))
         for row in statement.reasons
     )
     right = statement.adds_up()
@@ -218,36 +269,39 @@ def _reasons(statement: Statement | None) -> Markup:
         if right
         else "These figures do not add up. Tell the network’s operator, and keep this page."
     )
-    total = wind_text(int(statement.totals.earned_wei))
-    return fill(_REASONS, rows=rows, sum=total, verdict=verdict, tone="good" if right else "bad")
+    total = unit.bare(int(statement.totals.earned_wei))
+    return fill(
+        _REASONS, unit=unit.name, rows=rows, sum=total, verdict=verdict, tone="good" if right else "bad"
+    )
 
 
-def _contributions(
-    view: View, statement: Statement | None, urls: Mapping[str, str], *, is_older: bool
-) -> Markup:
+def _contributions(view: View, looked: Looked, urls: Mapping[str, str], *, is_older: bool) -> Markup:
+    statement, unit = looked.statement, looked.unit
     if statement is None:
         return fill("<p>{words}.</p>", words=NO_DATA.capitalize())
     works = works_of(statement.entries)
     if not works:
         return Markup("<p>No page of yours has been decided about yet.</p>")
-    shown = [fill('<ul class="works">{works}</ul>', works=joined(_work(work, urls) for work in works))]
+    shown = [fill('<ul class="works">{works}</ul>', works=joined(_work(work, urls, unit) for work in works))]
     if is_older:
-        shown.append(fill('<p><a href="{path}money">Newest</a></p>', path=view.path))
+        shown.append(
+            fill('<p><a href="{path}money?asset={asset}">Newest</a></p>', path=view.path, asset=looked.asset)
+        )
     if statement.next_before_seq is not None:
-        older = '<p><a href="{path}money?before={seq}">Older pages</a></p>'
-        shown.append(fill(older, path=view.path, seq=statement.next_before_seq))
+        older = '<p><a href="{path}money?asset={asset}&amp;before={seq}">Older pages</a></p>'
+        shown.append(fill(older, path=view.path, asset=looked.asset, seq=statement.next_before_seq))
     return joined(shown)
 
 
-def _work(work: Work, urls: Mapping[str, str]) -> Markup:
+def _work(work: Work, urls: Mapping[str, str], unit: Unit) -> Markup:
     counting = [entry for entry in work.entries if entry.kind not in _ONLY_MOVED]
     change = sum(int(entry.earned_wei) for entry in counting)
     held = {_HELD[entry.held] for entry in work.entries if entry.held in _HELD and int(entry.amount_wei)}
     return fill(
         _WORK,
         what=_what(work, urls),
-        amount=f"{wind_text(change)} WIND" if counting else "",
-        lines=joined(_line(entry) for entry in work.entries),
+        amount=unit.exact(change) if counting else "",
+        lines=joined(_line(entry, unit) for entry in work.entries),
         when=moment_text(work.entries[0].created_at_ms),
         held=f", {' and '.join(sorted(held))}" if held else "",
     )
@@ -261,6 +315,6 @@ def _what(work: Work, urls: Mapping[str, str]) -> str:
     return f"{_CAUSES.get(work.cause[:1], 'Entry')} {visible(work.cause)[:40]}"
 
 
-def _line(entry: Entry) -> Markup:
+def _line(entry: Entry, unit: Unit) -> Markup:
     amount = int(entry.amount_wei) if entry.kind in _ONLY_MOVED else int(entry.earned_wei)
-    return fill(_LINE, sentence=visible(entry.sentence), amount=wind_text(amount))
+    return fill(_LINE, sentence=visible(entry.sentence), amount=unit.bare(amount))

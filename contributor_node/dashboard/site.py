@@ -30,7 +30,7 @@ from contributor_node.dashboard.limits_form import limits_form, typed_limits
 from contributor_node.dashboard.link_file import DashboardPlace
 from contributor_node.dashboard.log_tail import DAY_MS, DaySums, DayTraffic, LogTail
 from contributor_node.dashboard.markup import Markup
-from contributor_node.dashboard.money_board import MoneyBoard
+from contributor_node.dashboard.money_board import MoneyBoards
 from contributor_node.dashboard.money_pages import render_money
 from contributor_node.dashboard.pages import (
     View,
@@ -81,7 +81,7 @@ class Site:
         log_path = self._home / "line_log.ndjson"
         self._log_path, self._tail, self._sums = log_path, LogTail(log_path), DaySums(log_path)
         self._summing = asyncio.Lock()
-        self._money = MoneyBoard(parts.client, self._settings.payout, now_ms)
+        self._money = MoneyBoards(parts.client, self._settings.payout, now_ms)
         desk = GiveDesk(self._home, parts.key, lambda: parts.client.pin, parts.carrier.wake, now_ms)
         self._pages: dict[str, Page] = {
             "": self._now,
@@ -194,15 +194,17 @@ class Site:
         return render_data(view, await self._facts(0), day_plot(days, cap), days, told, form)
 
     async def _money_page(self, view: View, query: Query) -> Answer:
-        looked = await self._money.look(wait_s=DASHBOARD_ACCOUNT_WAIT_S)
+        looks = await self._money.look(wait_s=DASHBOARD_ACCOUNT_WAIT_S)
+        looked = next((each for each in looks if each.asset == query.get("asset")), looks[0])
+        others = [each for each in looks if each is not looked]
         before = query.get("before", "")
         is_older = before.isascii() and before.isdigit() and len(before) < 16
         if is_older:
-            looked = await self._money.older(int(before))
+            looked = await self._money.of(looked.asset).older(int(before))
         causes = {entry.cause for entry in looked.statement.entries} if looked.statement else set()
         outbox = self._home / "outbox.db"
         urls = await asyncio.to_thread(urls_of, outbox, self._parts.client.node_id, causes)
-        return Answer(render_money(view, looked, urls, is_older=is_older))
+        return Answer(render_money(view, looked, others, urls, is_older=is_older))
 
     async def _export(self, _view: View, _query: Query) -> Answer:
         named = ("Content-Disposition", 'attachment; filename="windrow_line_log.ndjson"')

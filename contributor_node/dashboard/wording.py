@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from contributor_node.dashboard.log_tail import LogEvent
 from contributor_node.dashboard.markup import visible
+from windrow_protocol.amounts import OWN_ASSET, OWN_DECIMALS
 from windrow_protocol.errors import REASONS
 
 NO_DATA = "no data"
-WIND_DECIMALS = 18
 UNSEEN_END_MS = 120_000  # a request that nobody saw the end of by then will not get one
 _EPOCH = date(1970, 1, 1)
 _PURPOSES = {
@@ -77,19 +77,38 @@ def bytes_text(count: int) -> str:
 
 def wind_text(wei: int) -> str:
     """Return an exact amount of WIND, without trailing zeros: `1,234.5`."""
-    whole, rest = divmod(abs(wei), 10**WIND_DECIMALS)
-    decimals = f"{rest:018d}".rstrip("0")
-    return f"{'−' if wei < 0 else ''}{whole:,}{'.' + decimals if decimals else ''}"
+    return Unit().bare(wei)
 
 
-def wind_about_text(wei: int) -> str:
-    """Return an amount of WIND with at most four decimals, cut off and never rounded up: `≈ 1.2345` where it is cut."""
-    unit = 10 ** (WIND_DECIMALS - 4)
-    kept = abs(wei) // unit * unit
-    text = wind_text(kept if wei >= 0 else -kept)
-    if kept == abs(wei):
-        return text
-    return f"≈ {text}" if kept else "less than 0.0001"
+class Unit(NamedTuple):
+    """What amounts are counted in: an asset and its decimals, None where the coordinator does not say how many."""
+
+    symbol: str = OWN_ASSET
+    decimals: int | None = OWN_DECIMALS
+
+    def bare(self, units: int) -> str:
+        """Return an exact amount without the asset's name and without trailing zeros: `1,234.5`."""
+        whole, rest = divmod(abs(units), 10 ** (self.decimals or 0))
+        decimals = f"{rest:0{self.decimals or 1}d}".rstrip("0")
+        return f"{'−' if units < 0 else ''}{whole:,}{'.' + decimals if decimals else ''}"
+
+    def exact(self, units: int) -> str:
+        """Return an exact amount with the asset's name."""
+        return f"{self.bare(units)} {self.name}"
+
+    def about(self, units: int) -> str:
+        """Return an amount with at most four decimals, cut off and never rounded up: `≈ 1.2345` where it is cut."""
+        unit = 10 ** max(0, (self.decimals or 0) - 4)
+        kept = abs(units) // unit * unit
+        text = self.bare(kept if units >= 0 else -kept)
+        if kept == abs(units):
+            return text
+        return f"≈ {text}" if kept else "less than 0.0001"
+
+    @property
+    def name(self) -> str:
+        """What stands behind an amount; where decimals are not known, that these are not whole tokens."""
+        return self.symbol if self.decimals is not None else f"of the smallest unit of {self.symbol}"
 
 
 def _local(at_ms: int) -> datetime:

@@ -1,6 +1,6 @@
 // Buys this page's export with a wallet in the browser (EIP-1193), by the market's own x402 door. Without a wallet it
-// does nothing, and the page shows the other ways. Rules: the wallet is asked to sign exactly the price, asset and
-// contract that the page shows, or nothing; what was bought on this machine is asked for again by an order, which moves
+// does nothing, and the page shows the other ways. Each asset has a button with its own price, token and contract.
+// Rules: the wallet is asked to sign exactly what the button that was pressed says, or nothing; what was bought on this machine is asked for again by an order, which moves
 // no money. Sets text and links; never markup. Source: x402 version 2 `exact`, EIP-712, EIP-1193, EIP-3009.
 "use strict";
 (() => {
@@ -18,6 +18,12 @@
   const find = (id) => document.getElementById(id);
   const say = (text) => { find("said").textContent = text; };
   const same = (one, other) => String(one).toLowerCase() === String(other).toLowerCase();
+  const tokens = (units, decimals) => {
+    const digits = String(units).padStart(Number(decimals) + 1, "0");
+    const cut = digits.length - Number(decimals);
+    const parts = digits.slice(cut).replace(/0+$/, "");
+    return digits.slice(0, cut) + (parts && `.${parts}`);
+  };
   const now = () => Math.floor(Date.now() / 1000);
   const nonce = () => "0x" + [...crypto.getRandomValues(new Uint8Array(32))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   const fields = (list) => list.map((each) => { const [name, type] = each.split(":"); return { name, type }; });
@@ -43,25 +49,25 @@
     return new Error([said.sentence, said.detail, said.error, said.remedy].filter(Boolean).join(" ") || `The market answered ${answer.status}.`);
   };
 
-  const requirement = async () => {
+  const requirement = async (wanted) => {
     const answer = await fetch(door + "buy", { cache: "no-store" });
     if (answer.status !== 402) throw await refusal(answer);
-    const asked = (await answer.json()).accepts[0];
-    const fits = asked.scheme === "exact" && asked.network === `eip155:${sold.chain}` && asked.amount === sold.price
-      && same(asked.asset, sold.token) && same(asked.payTo, sold.market);
+    const asked = (await answer.json()).accepts.find((each) => same(each.asset, wanted.token));
+    const fits = asked && asked.scheme === "exact" && asked.network === `eip155:${sold.chain}`
+      && asked.amount === wanted.price && same(asked.payTo, wanted.market);
     if (!fits) throw new Error("The market asks for something else than this page shows. Nothing was signed; load the page again.");
     return asked;
   };
 
-  const pay = async () => {
+  const pay = (wanted) => async () => {
     const buyer = await account();
-    const asked = await requirement();
+    const asked = await requirement(wanted);
     const authorization = {
       from: buyer, to: asked.payTo, value: asked.amount,
       validAfter: "0", validBefore: String(now() + asked.maxTimeoutSeconds), nonce: nonce(),
     };
     const domain = { name: asked.extra.name, version: asked.extra.version, chainId: Number(sold.chain), verifyingContract: asked.asset };
-    say("Your wallet asks you to sign the payment. It costs no gas.");
+    say(`Your wallet asks you to sign the payment of ${tokens(wanted.price, wanted.decimals)} ${wanted.symbol}. It costs no gas.`);
     const signature = await sign(buyer, typed("TransferWithAuthorization", TRANSFER, domain, authorization));
     say("Paying…");
     const payment = { x402Version: 2, payload: { authorization, signature }, accepted: asked };
@@ -93,10 +99,18 @@
   const link = (url, text, name) => Object.assign(document.createElement("a"), { href: url, textContent: text, download: name });
   const item = (...parts) => { const line = document.createElement("li"); line.append(...parts); return line; };
 
+  // What the sale cost is what the coordinator's receipt says: whoever has it for one asset pays nothing in another.
+  const paid = (receipt) => {
+    const { asset, price } = JSON.parse(atob(receipt.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))).content;
+    const button = [...place.querySelectorAll(".pay")].find((each) => each.dataset.symbol === asset);
+    return button ? `${tokens(price, button.dataset.decimals)} ${asset}` : `${price} of the smallest unit of ${asset}`;
+  };
+
   const show = async (ticket, transaction) => {
     const manifest = await (await fetch(ticket.download + "manifest.json", { cache: "no-store" })).json();
     const paths = ["manifest.json", "manifest.jws", ...manifest.files.map((file) => file.path)];
     const shown = paths.slice(0, LINKS_MAX);
+    find("paid").textContent = paid(ticket.receipt);
     find("sale").textContent = ticket.sale_id;
     find("transaction").textContent = transaction;
     find("until").textContent = new Date(ticket.expires_at_ms).toLocaleString();
@@ -110,7 +124,7 @@
     find("resume").textContent = shown.map((path) => `curl -C - --create-dirs -o ${folder}${path} ${new URL(ticket.download + path, location)}`).join("\n");
     find("bought").hidden = false;
     find("again").hidden = false;
-    find("pay").hidden = true;
+    for (const button of place.querySelectorAll(".pay")) button.hidden = true;
     say("It is yours.");
   };
 
@@ -127,6 +141,6 @@
 
   find("wallet").hidden = false;
   find("again").hidden = !remembered();
-  find("pay").addEventListener("click", doing(pay));
+  for (const button of place.querySelectorAll(".pay")) button.addEventListener("click", doing(pay(button.dataset)));
   find("again").addEventListener("click", doing(linksAgain));
 })();

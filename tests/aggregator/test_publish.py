@@ -17,6 +17,7 @@ from published_world import MAIL, PAYOUTS, RECIPES, PublishedWorld, manual, open
 from real_house import NETWORK
 
 from aggregator.publish import Export, publish
+from aggregator.publish.recipe import load_recipe
 from aggregator.publish.shards import ShardWriter
 from storage.tables import exports, submissions, verdicts
 from windrow_protocol.content import text_sha256
@@ -25,6 +26,7 @@ from windrow_protocol.exports import decode_manifest, export_id_for
 from windrow_protocol.limits import ROW_TOKENS_MAX
 from windrow_protocol.signing import verify
 
+PRICED = 'units_per_million_tokens = "100000"\nminimum_units = "10000"\n\n'
 FINEWEB = ["id", "text", "url", "date", "language", "language_score", "token_count", "dump"]
 PROVENANCE = [
     *("content_sha256", "fetched_at", "http_status", "robots_state", "optout_signals", "license_detected"),
@@ -226,6 +228,10 @@ def test_no_recipe_can_leave_out_what_every_dataset_must_hold(world: PublishedWo
         ({"recipe": ("[price]", "[prise]")}, "recipe.toml"),
         ({"recipe": ('type = "float64"', 'type = "float"')}, "float"),
         ({"recipe": ("20000000000000000000", "20e18")}, "wei_per_million_tokens"),
+        (
+            {"recipe": ("[thresholds]", "[price.also.WIND]\n" + PRICED + "[thresholds]")},
+            "WIND has its price",
+        ),
         ({"card": ("{{ summary }}", "{{ sumary }}")}, "card.md"),
     ],
 )
@@ -326,6 +332,26 @@ def test_removed_ids_is_an_empty_signed_list(world: PublishedWorld) -> None:
     )
     assert removed["ids"] == []
     assert statement.content == {"count": 0, "ids_sha256": hashlib.sha256(b"").hexdigest()}
+
+
+def test_a_dataset_is_sold_for_what_its_recipe_states_a_price_in_and_nothing_is_converted(
+    world: PublishedWorld, tmp_path: Path
+) -> None:
+    """No shipped recipe states a price in somebody else's token: that is the operator's to say."""
+    for recipe in RECIPES.glob("*/recipe.toml"):
+        assert load_recipe(RECIPES, recipe.parent.name).settings.price.also == {}
+    assert publish(world.house, RECIPES, "web_text", dry_run=True).prices == {}
+    stated = ("[thresholds]", "[price.also.USDC]\n" + PRICED + "[thresholds]")
+    priced = copied_recipes(tmp_path / "recipes", recipe=stated)
+    dry = publish(world.house, priced, "web_text", dry_run=True)
+    assert dry.prices == {"USDC": str(max(10_000, dry.tokens * 100_000 // 1_000_000))}
+    (tmp_path / "dearer").mkdir()
+    dearer = copied_recipes(
+        tmp_path / "dearer" / "recipes", recipe=("20000000000000000000", "90000000000000000000")
+    )
+    assert publish(world.house, dearer, "web_text", dry_run=True).prices == {}, (
+        "a price in WIND says nothing of others"
+    )
 
 
 def test_adding_a_dataset_is_adding_a_folder(world: PublishedWorld, tmp_path: Path) -> None:

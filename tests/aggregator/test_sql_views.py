@@ -288,5 +288,5 @@ def test_a_question_says_how_fresh_its_answer_is(world: SqlWorld) -> None:
     )
     assert json.loads(shown) == [{"n": 3}]
     assert re.fullmatch(r"1 row as of \d{4}-\d\d-\d\dT[\d:]+\+00:00, log entry 3, in \d+\.\d\d s", note)
-    with pytest.raises(WindrowError, match="no house has run"):
+    with pytest.raises(WindrowError, match="No house has run"):
         ask(HouseSettings(home=home + "/none"), "SELECT 1", "json")

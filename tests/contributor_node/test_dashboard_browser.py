@@ -13,19 +13,20 @@ from typing import Any, Literal
 import pytest
 import pytest_asyncio
 from crawl_sites import wall_ms
-from dashboard_world import judge, paying_coordinator
-from node_world import Coordinator, NodeProcess, node, site, until
+from dashboard_world import judge, paying_coordinator, sell
+from node_world import PAYOUT, Coordinator, NodeProcess, node, site, until
 
 from contributor_node.chromium import find_chromium
 from contributor_node.dashboard.link_file import new_link
 from contributor_node.line_log import LineLog
+from rewards.known_assets import remember
 from windrow_protocol.errors import WindrowError
 
 pytest.importorskip("playwright", reason="playwright is not installed (extra `browser`)")
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-NAMES = ("", "log", "data", "money", "give", "questions")
+NAMES = ("", "log", "data", "money", "money?asset=USDC", "give", "questions")
 PAGES = 5
 CONTRAST_MIN = 4.5  # WCAG 2.2, 1.4.3, for text of any size
 NON_TEXT_CONTRAST_MIN = 3.0  # WCAG 2.2, 1.4.11
@@ -101,6 +102,8 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
         async with node(folder / "node", house.url, "--poll-s", "3600", sites=(pages,)) as running:
             await until(lambda: len(running.receipts()) == PAGES, "the last receipt")
             judge(house.house, rejected=1)
+            remember(house.house.state, "USDC", 6)
+            sell(house.house, 1_234_567, {PAYOUT: 1}, "USDC")
             sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
             browser = await playwright.chromium.launch(executable_path=path, headless=True, args=sandbox)
             yield World(house, running, pages.base, browser)

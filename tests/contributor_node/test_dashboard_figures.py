@@ -14,7 +14,7 @@ from contributor_node import line_log as line_log_module
 from contributor_node.dashboard.day_plot import day_plot
 from contributor_node.dashboard.log_tail import DAY_MS, DaySums, DayTraffic, LogEvent, LogTail
 from contributor_node.dashboard.markup import Markup, fill, joined, visible
-from contributor_node.dashboard.wording import bytes_text, row_words, wind_about_text, wind_text
+from contributor_node.dashboard.wording import Unit, bytes_text, row_words, wind_text
 from contributor_node.line_log import LineLog, read_rows
 from windrow_protocol.limits import DASHBOARD_LOG_ROWS_MAX, DASHBOARD_TAIL_BYTES_MAX
 
@@ -95,24 +95,33 @@ def test_a_row_without_an_end_is_no_traffic_and_says_so(tmp_path: Path) -> None:
     assert row_words(row, wall_ms() + 10**6).answer == "end not seen"
 
 
-@given(st.integers(-(10**40), 10**40))
-def test_an_amount_is_exact_and_its_short_form_is_never_more(wei: int) -> None:
-    text = wind_text(wei).replace(",", "").replace("−", "-")
-    whole, _, decimals = text.partition(".")
-    assert int(whole + decimals.ljust(18, "0")) == wei
-    if abs(wei) >= 10**14:
-        about = wind_about_text(wei).removeprefix("≈ ").replace(",", "").replace("−", "-")
-        whole, _, decimals = about.partition(".")
-        assert 0 <= abs(wei) - abs(int(whole + decimals.ljust(18, "0"))) < 10**14
+@given(st.integers(-(10**40), 10**40), st.sampled_from([18, 6, 2, 0]))
+def test_an_amount_is_exact_and_its_short_form_is_never_more(amount: int, digits: int) -> None:
+    """In 18 decimals as in the 6 of USDC, or in none."""
+    unit, cut = Unit("USDC", digits), 10 ** max(0, digits - 4)
+
+    def units(text: str) -> int:
+        whole, _, decimals = text.replace(",", "").replace("−", "-").partition(".")
+        return int(whole + decimals.ljust(digits, "0"))
+
+    assert units(unit.bare(amount)) == amount
+    assert digits != 18 or wind_text(amount) == unit.bare(amount)
+    if abs(amount) >= cut:
+        assert 0 <= abs(amount) - abs(units(unit.about(amount).removeprefix("≈ "))) < cut
 
 
 def test_amounts_and_sizes_read_well() -> None:
     assert [bytes_text(n) for n in (0, 999, 1_000, 1_549, 999_949, 999_951, 10**9, 10**15)] == [
         *("0 B", "999 B", "1 kB", "1.5 kB", "999.9 kB", "1 MB", "1 GB", "1000 TB")
     ]
-    assert [wind_about_text(n) for n in (0, 1, 10**18, 1234567 * 10**12)] == [
+    assert [Unit().about(n) for n in (0, 1, 10**18, 1234567 * 10**12)] == [
         *("0", "less than 0.0001", "1", "≈ 1.2345")
     ]
+    assert [Unit("USDC", 6).about(n) for n in (0, 1, 250_000, 1_234_567)] == [
+        *("0", "less than 0.0001", "0.25", "≈ 1.2345")
+    ]
+    assert Unit("USDC", 6).exact(1_234_567) == "1.234567 USDC"
+    assert Unit("USDC", None).exact(1_234_567) == "1,234,567 of the smallest unit of USDC"
 
 
 @given(st.text(max_size=60))

@@ -13,11 +13,12 @@ import msgspec
 import pytest
 import pytest_asyncio
 from crawl_sites import Site, wall_ms
-from dashboard_world import Visitor, judge, paying_coordinator, settle
-from node_world import PAYOUT, Coordinator, NodeProcess, coordinator, node, site, until
+from dashboard_world import Visitor, judge, paying_coordinator, sell, settle
+from node_world import PAYOUT, WAIT_S, Coordinator, NodeProcess, coordinator, node, site, until
 
 from contributor_node.dashboard.link_file import LINK_FILE
 from contributor_node.line_log import LineLog
+from rewards.known_assets import remember
 from windrow_protocol.merkle import MerkleTree
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -89,6 +90,44 @@ async def test_money_is_explained_page_by_page_and_checked(tmp_path: Path) -> No
             assert f"Earned in all {(PAGES - 1) * (0.05 + 0.01234):g}" in words
             assert "20 of 20 still to pass" in words
             assert re.search(r"All of it (about \d|no date yet)", words)
+
+
+async def test_royalties_in_another_asset_are_shown_in_that_and_by_its_own_decimals(tmp_path: Path) -> None:
+    """Two sales for USDC, of which the address has rows; its proof is checked against the epoch of that asset."""
+    async with paying_coordinator(tmp_path / "house") as house:
+        other = "0x" + "11" * 20
+        remember(house.house.state, "USDC", 6)  # as a house does when it reaches its chain
+        paid = [sell(house.house, 1_234_567, {PAYOUT: 3, other: 1}, "USDC", number=n) for n in (1, 2)]
+        settle(house.house, {PAYOUT: 5 * 10**18})
+        settle(house.house, {PAYOUT: sum(paid), other: 7}, asset="USDC", epoch_id=2)
+        async with node(tmp_path / "node", house.url) as running:
+            await until(lambda: running.status.get("role"), "the node's registration")
+            world = World(house, None, running)  # type: ignore[arg-type]
+            await asyncio.to_thread(world.visitor.enter)
+            own = await told(world, "money", "paid out: 0 USDC")
+            assert "Yours to claim: ≈ 1.2962 USDC" in own
+            assert "Royalties come in what a sale was paid in; nothing is converted." in own
+            assert "5 WIND" in own, "what the proof in WIND owes"
+            words = await told(world, "money?asset=USDC", "The proof holds.")
+            assert "What you have earned in USDC, and why" in words
+            assert "Owed in all, paid out included 1.296294 USDC" in words
+            assert "windrow claim --asset USDC" in words
+            assert f"Earned in all {sum(paid) / 10**6:g}" in words
+            assert words.count("0.648147") == 4, "each sale by itself, as a whole and in its line"
+            assert "Added up on this machine" in words
+            assert "In other assets" in words
+            assert "What is still to come" not in words, "that is WIND"
+            assert "0 WIND and ≈ 1.2962 USDC" in (await world.words(""))
+            for strange in ("EURC", "US<DC", "x" * 99, ""):
+                assert "What you have earned, and why" in await world.words(f"money?asset={strange}")
+
+
+async def told(world: World, name: str, wanted: str) -> str:
+    """Load a page until the coordinator's answer is on it: a page waits a moment for it and no longer."""
+    async with asyncio.timeout(WAIT_S):
+        while wanted not in (words := await world.words(name)):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    return words
 
 
 async def test_a_proof_that_does_not_hold_is_said_loudly(tmp_path: Path) -> None:

@@ -288,9 +288,9 @@ async def test_a_node_that_waits_in_the_queue_is_told_so(tmp_path: Path) -> None
 
 
 class Pages:
-    """A ledger of three rows in two pages."""
+    """A ledger of three rows in two pages, and of one row in each of two other assets."""
 
-    def account(self, _payout: str, before_seq: int | None = None) -> Any:
+    def account(self, _payout: str, before_seq: int | None = None, asset: str = "WIND") -> Any:
         from contributor_node.coordinator_facts import AccountPage
 
         row = {"kind": "earned", "held": "pending", "reason": "fetch_fee", "cause": "c1", "entry_id": "e"}
@@ -299,13 +299,24 @@ class Pages:
              "rule_version": 1, "created_at_ms": seq, "entry_seq": seq}
             for seq in (3, 2, 1)
         ]  # fmt: skip
-        return AccountPage({}, rows[:2], 2) if before_seq is None else AccountPage({}, rows[2:])
+        if asset != "WIND":
+            row = rows[0] | {"earned_wei": "1234567", "sentence": "s"}
+            return AccountPage({}, [row], asset=asset, decimals={"USDC": 6, "EURC": -1})
+        told = {"assets": ["EURC", "USDC", "WIND", "=evil()"]}
+        return (
+            AccountPage({}, rows[:2], 2, **told) if before_seq is None else AccountPage({}, rows[2:], **told)
+        )  # type: ignore[arg-type]
 
 
 def test_earnings_are_every_row_once_and_no_formula() -> None:
     out = io.StringIO()
-    assert write_earnings(Pages(), PAYOUT, out) == 3  # type: ignore[arg-type]
-    rows = list(csv.DictReader(io.StringIO(out.getvalue())))
+    assert write_earnings(Pages(), PAYOUT, out) == 5  # type: ignore[arg-type]
+    *rows, euro, dollar = csv.DictReader(io.StringIO(out.getvalue()))
+    assert {row["asset"] for row in rows} == {"WIND"}
+    assert (dollar["asset"], dollar["earned_tokens"], dollar["earned_wei"]) == ("USDC", "1.234567", "1234567")
+    assert (euro["asset"], euro["earned_tokens"], euro["earned_wei"]) == ("EURC", "", "1234567"), (
+        "not guessed"
+    )
     assert [row["entry_seq"] for row in rows] == ["3", "2", "1"]
     assert [row["earned_wei"] for row in rows] == [str(-(10**17) * seq) for seq in (3, 2, 1)]
     assert [row["earned_tokens"] for row in rows] == [
@@ -318,8 +329,8 @@ def test_earnings_are_every_row_once_and_no_formula() -> None:
 
 def test_pages_that_do_not_end_are_refused() -> None:
     class Endless(Pages):
-        def account(self, payout: str, before_seq: int | None = None) -> Any:
-            return super().account(payout)
+        def account(self, payout: str, before_seq: int | None = None, asset: str = "WIND") -> Any:
+            return super().account(payout, asset=asset)
 
     with pytest.raises(WindrowError, match="do not end"):
         list(earnings_rows(Endless(), PAYOUT))  # type: ignore[arg-type]
@@ -328,6 +339,7 @@ def test_pages_that_do_not_end_are_refused() -> None:
 def test_amounts_are_exact() -> None:
     assert tokens(10**24 + 1) == "1000000.000000000000000001"
     assert tokens(-1) == "-0.000000000000000001"
+    assert (tokens(250_000, 6), tokens(5, 0), tokens(5, None)) == ("0.250000", "5", "")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from market_world import (
@@ -30,6 +31,9 @@ from marketplace.payment import list_on_chain
 from marketplace.routes import routes
 from rewards.routes import routes as reward_routes
 from storage.env import Server
+
+if TYPE_CHECKING:
+    from two_assets_world import Shop
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +86,24 @@ def market(rpc_url: str, servers: ServerThread, tmp_path_factory: pytest.TempPat
     yield Market(world.house, chain, rpc_url, server.url, export)
     servers.run(server.close())
     world.close()
+
+
+@pytest.fixture(scope="session")
+def two_assets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A house whose chain takes WIND and USDC, with one export sold for both."""
+    from two_assets_world import open_shop
+
+    with open_shop(tmp_path_factory.mktemp("two_assets")) as shop:
+        yield shop
+
+
+@pytest.fixture(scope="session")
+def two_assets_url(two_assets: Shop, servers: ServerThread) -> Iterator[str]:
+    """Its doors on a real socket."""
+    network = two_assets.house.env.network
+    server: Server = servers.run(network.serve(two_assets.doors(), host="127.0.0.1", port=0))
+    yield server.url
+    servers.run(server.close())
 
 
 @pytest.fixture(scope="session")

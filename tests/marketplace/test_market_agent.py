@@ -77,12 +77,13 @@ async def test_an_agent_looks_for_free_and_is_stopped_above_its_limit(market: Ma
         answer = await use(client, "sample_sql", dataset="web_text", statement=counted)
         assert (answer["columns"], answer["rows"]) == (["n", "timed", "long"], [[10, True, True]])
         quote = await use(client, "quote", dataset="web_text")
-        assert (quote["price_wei"], quote["within_limit"]) == (str(price), False)
+        (offer,) = quote["offers"]
+        assert (offer["asset"], offer["price_units"], offer["within_limit"]) == ("WIND", str(price), False)
         for most in (str(price), str(10**30)):
-            refusal = await use(client, "buy", dataset="web_text", price_wei_max=most)
+            refusal = await use(client, "buy", dataset="web_text", price_max=most)
             assert "spend_limit" in refusal
             assert f"{price - 1} wei are left" in refusal
-        assert "price_changed" in await use(client, "buy", dataset="web_text", price_wei_max="1")
+        assert "price_changed" in await use(client, "buy", dataset="web_text", price_max="1")
         for place in ("../..", "/etc", "..", ""):
             assert "not_found" in await use(client, "verify", folder=place)
         assert "unknown_dataset" in await use(client, "describe", dataset="no_such_one")
@@ -120,10 +121,10 @@ def test_an_agent_buys_once_and_its_owner_can_stop_it(market: Market, tmp_path: 
     key, out, price = funded_key(market, tmp_path / "key"), tmp_path / "out", market.export.price
     tools = MarketTools(AgentSettings(market.url, out, price, tmp_path / "key", market.rpc_url))
     assert code_of(lambda: tools.buy("web_text", str(price), terms="rows_min = 1_000_000")) == "terms_not_met"
-    assert tools.quote("web_text")["left_wei"] == str(price)  # it came back
+    assert tools.quote("web_text")["offers"][0]["left_units"] == str(price)  # it came back
     bought = tools.buy("web_text", str(price))
     again = tools.buy("web_text", str(price))
-    assert (bought["left_wei"], again["left_wei"], again["tx"]) == ("0", "0", bought["tx"])
+    assert (bought["left_units"], again["left_units"], again["tx"]) == ("0", "0", bought["tx"])
     assert tools.verify(bought["folder"])["ok"]
     (out / "STOP").touch()
     assert code_of(lambda: tools.buy("web_text", str(price))) == "agent_stopped"
@@ -133,7 +134,7 @@ def test_an_agent_buys_once_and_its_owner_can_stop_it(market: Market, tmp_path: 
 
 def test_an_agent_without_a_key_can_only_look(market: Market, tmp_path: Path) -> None:
     tools = MarketTools(AgentSettings(market.url, tmp_path, 10**30))
-    assert tools.quote("web_text")["within_limit"]
+    assert tools.quote("web_text")["offers"][0]["within_limit"]
     assert code_of(lambda: tools.buy("web_text", str(10**30))) == "spend_limit"
 
 
@@ -141,17 +142,17 @@ def test_an_agent_without_a_key_can_only_look(market: Market, tmp_path: Path) ->
 
 
 def allowance(folder: Path, limit_wei: int) -> Allowance:
-    return Allowance(folder, limit_wei, real_env().disk)
+    return Allowance(folder, {"WIND": limit_wei}, real_env().disk)
 
 
 def test_the_limit_holds_over_every_run(tmp_path: Path) -> None:
     with allowance(tmp_path, 10).purchase("one", 6):
         pass
-    assert allowance(tmp_path, 10).left_wei() == 4
+    assert allowance(tmp_path, 10).left() == 4
     with pytest.raises(WindrowError) as refusal, allowance(tmp_path, 10).purchase("two", 5):
         pytest.fail("above the limit")
     assert refusal.value.code == "spend_limit"
-    assert json.loads((tmp_path / "spent.json").read_bytes()) == {"one": "6"}
+    assert json.loads((tmp_path / "spent.json").read_bytes()) == {"WIND/one": "6"}
 
 
 @pytest.mark.parametrize("price_wei", [6, 10**18, -1, -(10**18)])
@@ -162,7 +163,7 @@ def test_an_export_of_the_same_name_is_paid_from_what_is_left(tmp_path: Path, pr
     with pytest.raises(WindrowError) as refusal, allowance(tmp_path, 10).purchase("one", price_wei):
         pytest.fail("above the limit")
     assert refusal.value.code == "spend_limit"
-    assert allowance(tmp_path, 10).left_wei() == 4
+    assert allowance(tmp_path, 10).left() == 4
 
 
 def test_purchases_at_once_share_one_limit(tmp_path: Path) -> None:
@@ -180,7 +181,7 @@ def test_purchases_at_once_share_one_limit(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         said = list(pool.map(buy, [f"export {number}" for number in range(8)]))
     assert (said.count("bought"), said.count("spend_limit"), len(paid)) == (3, 5, 3)
-    assert allowance(tmp_path, 20).left_wei() == 2
+    assert allowance(tmp_path, 20).left() == 2
 
 
 def test_the_switch_ends_also_who_waited_for_the_lock(tmp_path: Path) -> None:
@@ -189,7 +190,7 @@ def test_the_switch_ends_also_who_waited_for_the_lock(tmp_path: Path) -> None:
             waits = pool.submit(lambda: code_of(allowance(tmp_path, 20).purchase("two", 6).__enter__))
             (tmp_path / "STOP").touch()
         assert waits.result(60) == "agent_stopped"
-    assert allowance(tmp_path, 20).left_wei() == 14
+    assert allowance(tmp_path, 20).left() == 14
 
 
 @pytest.mark.parametrize("price", ["-1", "1_000", " 1", "1e9", "", "9" * 5_000, "\u0661"])
@@ -205,13 +206,13 @@ def test_a_price_that_is_no_amount_is_no_quote(price: str) -> None:
 def test_what_may_have_been_paid_stays_counted(tmp_path: Path, code: str, left: int) -> None:
     with pytest.raises(WindrowError), allowance(tmp_path, 10).purchase("one", 6):
         raise WindrowError(code)
-    assert allowance(tmp_path, 10).left_wei() == left
+    assert allowance(tmp_path, 10).left() == left
 
 
 def test_what_is_written_before_paying_survives_a_kill(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), allowance(tmp_path, 10).purchase("one", 6):
         raise KeyboardInterrupt
-    assert allowance(tmp_path, 10).left_wei() == 4
+    assert allowance(tmp_path, 10).left() == 4
 
 
 def test_a_list_that_cannot_be_read_lets_nothing_be_bought(tmp_path: Path) -> None:

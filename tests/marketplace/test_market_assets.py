@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Iterator
@@ -10,119 +11,48 @@ from typing import Any
 
 import httpx
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
-from chain_lab import hostile_artifact
-from chain_nodes import COIN, Anvil, rpc
-from market_world import BUYER, OPERATOR, ROYALTY_BPS, STRANGER, TIMELOCK_S, TREASURY, ServerThread
-from published_world import PAYOUTS, RECIPES, PublishedWorld, open_world
+from chain_nodes import COIN, rpc
+from market_world import OPERATOR, STRANGER, TREASURY, ServerThread
+from published_world import PAYOUTS, RECIPES
+from state_database import database_of
+from two_assets_world import BASE, USDC, Shop, open_shop
 from x402 import x402Client
 from x402.http.clients.httpx import x402HttpxClient
-from x402.mechanisms.evm.default_assets import DEFAULT_ASSETS
 from x402.mechanisms.evm.exact import ExactEvmScheme
 
-from aggregator.publish import Export, publish
-from chain.assets import Asset, read_asset
-from chain.client import ChainClient
-from chain.deploy import DeployTerms
+from chain.assets import read_asset
 from chain.keys import key_from_hex, load_or_make_key
 from chain.relayer import Relayer
 from chain.typed_data import Authorization
 from contributor_node.earnings_proof import check_proof
-from marketplace.catalogue import Catalogue
 from marketplace.delivery import Delivery
 from marketplace.orders import Order, OrderDomain, sign_order
-from marketplace.other_assets import close_beside, list_beside
-from marketplace.payment import list_on_chain, record_purchases
-from marketplace.routes import routes
+from marketplace.other_assets import close_beside
+from marketplace.payment import record_purchases
 from marketplace.taken_payments import TakenPayments
-from marketplace.x402 import Accepted, ExactPayload, Payment, SignedTransfer, X402Till
 from rewards.epoch import Signers, close_epoch
+from rewards.epoch_rows import epoch_of_id
 from rewards.ledger import balance_of, balances, cumulative
-from rewards.routes import routes as reward_routes
 from rewards.royalties import run_royalties
-from rewards.settlement import allotment_of, reconcile_claims
+from rewards.settlement import allotment_of, reconcile_claims, relay_due_of_each
 from storage.house import House
 from storage.tables import exports
 from windrow.ledger_report import recompute_epoch, verify_books
 from windrow.operations import offline_operations
 from windrow.purchase import purchase
 from windrow.settings import HouseSettings
+from windrow.tracing import trace
+from windrow_protocol.economics import Economics
 from windrow_protocol.errors import WindrowError
-
-BURN_BPS = 1_000  # of a price in WIND
-BASE = 8_453  # the network id under which the official client knows this token
-(KNOWN,) = DEFAULT_ASSETS[f"eip155:{BASE}"]
-USDC = Asset(KNOWN["symbol"], KNOWN["name"], KNOWN["version"], KNOWN["decimals"], KNOWN["asset"])
-
-
-class Stable:
-    """A token of another's at the address and under the name and version of the well-known one."""
-
-    def __init__(self, anvil: Anvil, chain: ChainClient) -> None:
-        found = hostile_artifact("Stablecoin")
-        made = chain.w3.eth.contract(abi=found["abi"], bytecode=found["bytecode"])
-        sent = made.constructor(USDC.name, USDC.version).transact({"from": OPERATOR_UNLOCKED})
-        where = chain.w3.eth.wait_for_transaction_receipt(sent)["contractAddress"]
-        assert where is not None
-        code = chain.w3.eth.get_code(where)
-        rpc(anvil.url, "anvil_setCode", USDC.address, "0x" + bytes(code).hex())
-        self.functions: Any = chain.w3.eth.contract(
-            chain.w3.to_checksum_address(USDC.address), abi=found["abi"]
-        ).functions
-
-    def mint(self, to: str, units: int) -> None:
-        self.functions.mint(to, units).transact({"from": OPERATOR_UNLOCKED})
-
-    def balance_of(self, account: str) -> int:
-        return int(self.functions.balanceOf(account).call())
-
-
-OPERATOR_UNLOCKED = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"  # anvil signs for it itself
-
-
-class Shop:
-    """One house whose chain takes both assets."""
-
-    def __init__(self, anvil: Anvil, world: PublishedWorld, export: Export) -> None:
-        self.anvil, self.house, self.export = anvil, world.house, export
-        self.wind = ChainClient.connect(anvil.url, BASE)
-        self.stable = Stable(anvil, self.wind)
-        terms = DeployTerms(network="two assets", treasury=TREASURY, timelock_s=TIMELOCK_S)
-        self.wind.deploy(OPERATOR, terms)
-        self.usdc = self.wind.deploy_beside(OPERATOR, terms, read_asset(self.wind.w3, BASE, USDC.address))
-        list_on_chain(self.house, self.wind, OPERATOR, ROYALTY_BPS, BURN_BPS)
-        self.listed = list_beside(self.house, self.wind, OPERATOR, ROYALTY_BPS)
-        self.offer = Catalogue(self.house).offer_of(export.export_id)
-        self.price = self.offer.price_in("USDC") or 0
-
-    async def chain(self) -> ChainClient:
-        return self.wind
-
-    def doors(self) -> list[Any]:
-        claims = reward_routes(self.house, lambda: self.wind, lambda: Relayer(self.wind, STRANGER))
-        return [*routes(self.house, self.chain, OPERATOR), *claims]
-
-    def pay(self, key: Any, name: str, token: str | None, market: str, value: int) -> Any:
-        client = self.usdc if token == USDC.address else self.wind
-        until_s = self.house.now_ms() // 1000 + 200
-        nonce = hashlib.sha256(name.encode()).digest()
-        transfer = Authorization(key.address, market, value, 0, until_s, nonce)
-        signature = "0x" + client.token.sign_transfer(key, transfer).hex()
-        signed = SignedTransfer(key.address, market, str(value), "0", str(until_s), "0x" + nonce.hex())
-        payment = Payment(2, ExactPayload(signed, signature), Accepted("exact", f"eip155:{BASE}", token))
-        return X402Till(self.house).pay(self.offer, payment, self.wind, OPERATOR)
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    world = open_world(tmp_path_factory.mktemp("assets") / "home")
-    export = publish(world.house, RECIPES, "web_text")
-    with Anvil(BASE) as anvil:
-        for key in (OPERATOR, BUYER, STRANGER):
-            rpc(anvil.url, "anvil_setBalance", key.address, hex(COIN))
-        yield Shop(anvil, world, export)
-    world.close()
+    with open_shop(tmp_path_factory.mktemp("assets")) as opened:
+        yield opened
 
 
 def refusal(work: Any) -> tuple[str, str]:
@@ -285,13 +215,60 @@ def test_the_command_buys_for_the_stablecoin_also_under_terms_and_finds_what_was
     assert refusal(lambda: buy("USDC", "hard.toml"))[0] == "terms_not_met"
     assert shop.stable.balance_of(key.address) == 3 * shop.price
     bought = buy("USDC", "terms.toml")
-    assert (bought["asset"], bought["price_wei"]) == ("USDC", str(shop.price))
+    assert (bought["asset"], bought["price_wei"], bought["decimals"]) == ("USDC", str(shop.price), 6)
+    assert bought["paid"] == f"{shop.price / 10**6:g} USDC ({USDC.address})"
     assert shop.stable.balance_of(key.address) == 2 * shop.price
     again = buy("")  # whoever has it for one asset pays in none
-    assert (again["tx"], again["asset"]) == (bought["tx"], "USDC")
+    assert (again["tx"], again["asset"], again["paid"]) == (bought["tx"], "USDC", bought["paid"])
     page = httpx.get(f"{server.url}/market/web_text", timeout=60).text
     assert f"{shop.price / 10**6:g} USDC" in page
     servers.run(server.close())
+
+
+def test_claims_of_the_stablecoin_are_sent_unasked_once_also_when_a_reorganisation_took_them(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The relayer pays the gas of either asset's distributor; the accounts have no coin and ask for nothing."""
+    house, key, relayer = shop.house, key_from_hex(f"{135:064x}"), Relayer(shop.wind, STRANGER)
+    shop.stable.mint(key.address, shop.price)
+    shop.pay(key, "for the owners", USDC.address, shop.usdc.market.address, shop.price)
+    record_purchases(house, shop.usdc)
+    assert run_royalties(house) > 0
+    asyncio.run(close_epoch(house, shop.usdc, Signers(owner=OPERATOR, minter=OPERATOR)))
+    due = {account: allotment_of(house, account, "USDC").cumulative_wei for account in PAYOUTS}
+    before = {account: shop.stable.balance_of(account) for account in PAYOUTS}
+    for silent in (Economics(), Economics(relay_due_wei_min=1), Economics(relay_due_units_min=10**30)):
+        relay_due_of_each(house, shop.wind, relayer, silent)  # a least amount in wei sends WIND alone
+        assert {account: shop.stable.balance_of(account) for account in PAYOUTS} == before
+    for one in shop.wind.of_each_asset():
+        monkeypatch.setattr(one, "depth_blocks", 2)  # what is newer may be taken back
+    at_once = Economics(relay_due_units_min=1)
+    assert {claim.account for claim in relay_due_of_each(house, shop.wind, relayer, at_once)} == set(PAYOUTS)
+    rpc(shop.anvil.url, "anvil_reorg", len(PAYOUTS), [])
+    assert {account: shop.stable.balance_of(account) for account in PAYOUTS} == before
+    for _ in range(2):
+        relay_due_of_each(house, shop.wind, relayer, at_once)
+        assert {account: shop.stable.balance_of(account) for account in PAYOUTS} == due
+    rpc(shop.anvil.url, "anvil_mine", "0x3")
+    reconcile_claims(house, shop.usdc)
+    assert [claimed(house, "USDC", account) for account in PAYOUTS] == list(due.values())
+    assert all(shop.wind.coin_of(account) == 0 for account in PAYOUTS)
+    assert verify_books(house, shop.wind)["ok"]
+
+
+def test_a_row_s_life_names_each_amount_in_its_own_asset(shop: Shop) -> None:
+    """Of ten thousand units of USDC nobody says that they were 0.00000000000001 of anything."""
+    home = shop.house.home
+    row = next(iter(pq.read_table(shop.export.path / "data").column("id").to_pylist()))  # type: ignore[operator]
+    steps = trace(HouseSettings(home=str(home), database_url=database_of(home)), row)
+    sold = [step.what for step in steps if step.name == "sold"]
+    assert any(
+        f" for {shop.price / 10**6:g} USDC, {shop.price * 8 // 10 / 10**6:g} USDC to" in each for each in sold
+    )
+    assert any(f" for {shop.export.price // 10**18} WIND, " in each for each in sold)
+    (covered,) = [step.what for step in steps if step.name == "epoch"]
+    with shop.house.state.read() as connection:
+        assert epoch_of_id(connection, int(covered.partition(",")[0])).asset == "WIND", "work is paid in that"
 
 
 def test_what_an_epoch_of_one_asset_owes_is_not_owed_in_another(shop: Shop) -> None:

@@ -275,7 +275,7 @@ def test_what_a_market_says_of_an_order_is_held_against_the_chain(
     market: Market, servers: ServerThread, buyer: Any, tmp_path: Path, lie: Response
 ) -> None:
     """Else the buyer would pay a second time without terms, or an agent would be given its limit back."""
-    allowance = Allowance(tmp_path / "agent", market.export.price, real_env().disk)
+    allowance = Allowance(tmp_path / "agent", {"WIND": market.export.price}, real_env().disk)
     with lying_market(market, servers, lie) as client:
         quote = client.quote("web_text")
         for _ in range(2):  # the second time nothing more is paid: the order waits
@@ -290,7 +290,7 @@ def test_what_a_market_says_of_an_order_is_held_against_the_chain(
                     allow=lambda price_wei: allowance.purchase(quote.export_id, price_wei),
                 )
             assert refusal.value.code == "not_judged"
-    assert allowance.left_wei() == 0
+    assert allowance.left() == 0
     assert market.chain.token.balance_of(buyer.address) == 50 * 10**18 - quote.price_wei
     held = market.chain.orders.waiting(buyer.address, quote.export_id, terms_sha256(PRICE_UNMET))
     assert held is not None

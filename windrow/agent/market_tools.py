@@ -3,14 +3,15 @@
 Rules: everything but `buy` only looks. A purchase shows its price to the allowance first, pays exactly that, and lands
 in a folder below the agent's own; no path of an agent's leads outside it. Answers are plain values.
 
-Does not: speak MCP (`windrow.agent.mcp_server` does).
+Amounts are in the smallest unit of the asset that stands beside them. Does not: speak MCP (`windrow.agent.mcp_server`).
 
 Usage: `tools = MarketTools(AgentSettings(coordinator, folder, limit_wei, key_file)); tools.search("german")`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from windrow.agent.allowance import Allowance
 from windrow.agent.sample_sql import ask_sample
 from windrow.coordinator_http import get_json
 from windrow.verification import RootSource, verify_folder
+from windrow_protocol.amounts import OWN_ASSET, priced_text, token_text
 from windrow_protocol.errors import WindrowError
 
 _BRIEF: Final = (
@@ -32,6 +34,7 @@ _BRIEF: Final = (
     "summary",
     "price",
     "asset",
+    "prices",
     "rows",
     "tokens",
     "languages",
@@ -41,7 +44,10 @@ _BRIEF: Final = (
 
 @dataclass(frozen=True)
 class AgentSettings:
-    """Where the market is, where purchases land, and what may be spent; without a key nothing can be bought."""
+    """Where the market is, where purchases land, and what may be spent; without a key nothing can be bought.
+
+    `limit_wei` is of WIND, `limit_units` of each other asset by its symbol, in its smallest unit.
+    """
 
     coordinator: str
     folder: Path
@@ -49,6 +55,21 @@ class AgentSettings:
     key_file: Path | None = None
     rpc_url: str = ""
     coordinator_id: str = ""
+    limit_units: Mapping[str, int] = field(default_factory=dict)
+
+
+def settings_of(
+    coordinator: str,
+    folder: Path,
+    limits: Mapping[str, int],
+    key_file: Path | None,
+    rpc_url: str,
+    coordinator_id: str,
+) -> AgentSettings:
+    """Return the settings of a command that was given the limit of each asset (`parse_limits`)."""
+    others = {symbol: units for symbol, units in limits.items() if symbol != OWN_ASSET}
+    own = limits.get(OWN_ASSET, 0)
+    return AgentSettings(coordinator, folder, own, key_file, rpc_url, coordinator_id, others)
 
 
 class MarketTools:
@@ -57,7 +78,8 @@ class MarketTools:
     def __init__(self, settings: AgentSettings) -> None:
         self._settings = settings
         self._client = MarketClient(settings.coordinator, coordinator_id=settings.coordinator_id or None)
-        self._allowance = Allowance(settings.folder, settings.limit_wei, real_env().disk)
+        limits = {**settings.limit_units, OWN_ASSET: settings.limit_wei}
+        self._allowance = Allowance(settings.folder, limits, real_env().disk)
 
     def search(self, words: str = "") -> list[dict[str, Any]]:
         """Return the newest versions of which all of these words are said in the catalogue."""
@@ -78,43 +100,56 @@ class MarketTools:
         return {"columns": answer.columns, "rows": answer.rows, "truncated": answer.truncated}
 
     def quote(self, dataset: str, version: str = "latest") -> dict[str, Any]:
-        """Return the price, and what is left of the limit. Nothing is paid."""
+        """Return the price in each asset that the version is sold for, and what is left of its limit; pays nothing."""
         quote = self._client.quote(dataset, version)
-        left = self._allowance.left_wei()
         return {
             "dataset": quote.dataset,
             "version": quote.version,
             "rows": quote.rows,
             "tokens": quote.tokens,
-            "price_wei": quote.price,
-            "asset": quote.asset,
-            "left_wei": str(left),
-            "within_limit": quote.price_wei <= left,
+            "offers": [self._offered(quote, asset) for asset in quote.assets],
+        }
+
+    def _offered(self, quote: Quote, asset: str) -> dict[str, Any]:
+        price, left, decimals = quote.price_in(asset), self._allowance.left(asset), quote.decimals_of(asset)
+        return {
+            "asset": asset,
+            "token": quote.token_of(asset),
+            "decimals": decimals,
+            "price_units": str(price),
+            "price": f"{token_text(price, decimals)} {asset}",
+            "left_units": str(left),
+            "within_limit": price <= left,
         }
 
     def buy(
-        self, dataset: str, price_wei_max: str, version: str = "latest", terms: str = ""
+        self, dataset: str, price_max: str, version: str = "latest", terms: str = "", asset: str = OWN_ASSET
     ) -> dict[str, Any]:
-        """Buy a version for at most `price_wei_max`, within the limit, and download it.
+        """Buy a version for at most `price_max` of an asset, within the limit of that asset, and download it.
 
-        Raises WindrowError `spend_limit`, `agent_stopped`, `price_changed`, or as `MarketClient.buy` does.
+        Raises WindrowError `spend_limit`, `agent_stopped`, `price_changed`, `not_found` (not sold for it), or as
+        `MarketClient.buy` does.
         """
         self._require_key()
         self.require_open()
         wanted = parse_terms(terms) if terms else None
-        return self.purchase(self._client.quote(dataset, version), _wei(price_wei_max), wanted)
+        return self.purchase(self._client.quote(dataset, version), _units(price_max), wanted, asset)
 
     def require_open(self) -> None:
         """Raise WindrowError `agent_stopped` when the owner has ended all buying."""
         self._allowance.require_open()
 
-    def purchase(self, quote: Quote, price_wei_max: int, terms: Terms | None) -> dict[str, Any]:
+    def purchase(
+        self, quote: Quote, price_max: int, terms: Terms | None, asset: str = OWN_ASSET
+    ) -> dict[str, Any]:
         """Buy what was quoted, within the limit, and download it. Raises WindrowError as `buy` does."""
         settings = self._settings
         key_file = self._require_key()
         self.require_open()
-        if quote.price_wei > price_wei_max:
-            raise WindrowError("price_changed", f"{quote.price_wei} wei, at most {price_wei_max} allowed")
+        price = quote.price_in(asset)
+        if price > price_max:
+            costs = priced_text(price, asset, quote.decimals_of(asset))
+            raise WindrowError("price_changed", f"{costs}, at most {price_max} allowed")
         out = self._place(f"{quote.dataset}-{quote.version}")
         out.mkdir(parents=True, exist_ok=True)
         receipt = self._client.buy(
@@ -122,19 +157,22 @@ class MarketTools:
             load_key(key_file),
             quote,
             out,
-            price_wei_max=quote.price_wei,
+            price_wei_max=price,
             terms=terms,
-            allow=lambda price_wei: self._allowance.purchase(quote.export_id, price_wei),
+            allow=lambda units: self._allowance.purchase(quote.export_id, units, asset),
+            asset=asset,
         )
         self._client.fetch_proofs(out)
         return {
             "dataset": receipt.dataset,
             "version": receipt.version,
-            "paid_wei": receipt.price,
+            "asset": receipt.asset,
+            "paid_units": receipt.price,
+            "paid": f"{token_text(int(receipt.price), receipt.decimals)} {receipt.asset}",
             "tx": receipt.tx_hash,
             "folder": out.name,
             "files": receipt.files,
-            "left_wei": str(self._allowance.left_wei()),
+            "left_units": str(self._allowance.left(receipt.asset)),
         }
 
     def _require_key(self) -> Path:
@@ -156,7 +194,7 @@ class MarketTools:
         return str(get_json(self._settings.coordinator, "/v1/network")["chain"].get("rpc_url", ""))
 
 
-def _wei(text: str) -> int:
+def _units(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 78:
-        raise WindrowError("bad_usage", f"{text!r} is no amount of wei"[:120])
+        raise WindrowError("bad_usage", f"{text!r} is no whole number of an asset's smallest unit"[:120])
     return int(text)

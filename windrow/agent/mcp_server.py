@@ -21,6 +21,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 
 from windrow.agent.market_tools import MarketTools
+from windrow_protocol.amounts import OWN_ASSET
 from windrow_protocol.errors import WindrowError
 
 T = TypeVar("T")
@@ -30,7 +31,8 @@ _BUYS: Final = ToolAnnotations(
 )
 _ABOUT: Final = (
     "A market of datasets whose every row leads back to a signed receipt. Look with search, describe, sample and "
-    "sample_sql, which are free; ask quote before buy. Amounts are wei as decimal strings."
+    "sample_sql, which are free; ask quote before buy. A version is sold for each asset that quote names. Amounts are "
+    "decimal strings in the smallest unit of their asset: each has decimals of its own, and a limit of its own."
 )
 
 
@@ -60,18 +62,19 @@ def build_server(tools: MarketTools) -> MCPServer[Any]:
 
     @server.tool(annotations=_LOOKS)
     async def quote(dataset: str, version: str = "latest") -> dict[str, Any]:
-        """What a version costs, and what is left of the limit. Nothing is paid."""
+        """What a version costs in each asset, and what is left of each asset's limit. Nothing is paid."""
         return await _said(lambda: tools.quote(dataset, version))
 
     @server.tool(annotations=_BUYS)
     async def buy(
-        dataset: str, price_wei_max: str, version: str = "latest", terms: str = ""
+        dataset: str, price_max: str, version: str = "latest", terms: str = "", asset: str = OWN_ASSET
     ) -> dict[str, Any]:
-        """Pay for a version, at most `price_wei_max` and within the limit, and download it; again costs nothing.
+        """Pay for a version, at most `price_max` and within the limit, and download it; again costs nothing.
 
-        `terms` is TOML such as `rows_min = 1000`: when it does not hold, all of the price comes back.
+        `price_max` is in the smallest unit of `asset`, as `price_units` of a quote. `terms` is TOML such as
+        `rows_min = 1000`: when it does not hold, all of the price comes back.
         """
-        return await _said(lambda: tools.buy(dataset, price_wei_max, version, terms))
+        return await _said(lambda: tools.buy(dataset, price_max, version, terms, asset))
 
     @server.tool(annotations=_LOOKS)
     async def verify(folder: str) -> dict[str, Any]:

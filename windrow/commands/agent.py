@@ -11,12 +11,15 @@ from typing import Annotated
 import typer
 
 from windrow.commands.buyer import DEFAULT_COORDINATOR, Coordinator
-from windrow_protocol.errors import WindrowError
 
 
 def mcp(
     out: Annotated[Path, typer.Option(help="folder for purchases; a file STOP in it ends all buying")],
-    limit_wei: Annotated[str, typer.Option(help="what may be spent in all, over every run")] = "0",
+    limit_wei: Annotated[str, typer.Option(help="what may be spent of WIND in all, over every run")] = "0",
+    limit_units: Annotated[
+        list[str] | None,
+        typer.Option(help="the same of another asset, in its smallest unit: USDC=2500000 is 2.5 USDC"),
+    ] = None,
     key_file: Annotated[
         Path | None, typer.Option(help="file with the agent's EVM key; none: it can only look")
     ] = None,
@@ -27,12 +30,12 @@ def mcp(
     coordinator_id: Annotated[str, typer.Option(help="the coordinator's key, if you know it")] = "",
 ) -> None:
     """Serve the market to an agent over MCP: search, describe, sample, SQL on the sample, quote, buy, verify."""
-    from windrow.agent.market_tools import AgentSettings, MarketTools
+    from windrow.agent.allowance import parse_limits
+    from windrow.agent.market_tools import MarketTools, settings_of
     from windrow.agent.mcp_server import build_server
 
-    if not limit_wei.isascii() or not limit_wei.isdigit():
-        raise WindrowError("bad_config", f"--limit-wei {limit_wei}: it is a whole number of wei")
-    settings = AgentSettings(coordinator, out, int(limit_wei), key_file, rpc_url, coordinator_id)
+    limits = parse_limits(limit_wei, limit_units or [])
+    settings = settings_of(coordinator, out, limits, key_file, rpc_url, coordinator_id)
     build_server(MarketTools(settings)).run("stdio")
 
 

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from windrow.commands.house import AsJson
+from windrow_protocol.amounts import units_text
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import changes_name
 
@@ -129,10 +130,9 @@ def claim(
     if as_json:
         print(json.dumps(result))
         return
-    unit = "wei" if asset == "WIND" else f"units of {asset}"
-    leads = f"leads to the root of epoch {result['epoch_id']}"
-    print(f"{result['account']}: the proof of {result['amount_wei']} {unit} {leads}")
-    print(f"paid now: {result['paid_wei']} {unit} ({result['status']})")
+    owed, paid = (units_text(int(result[name]), asset) for name in ("amount_wei", "paid_wei"))
+    print(f"{result['account']}: the proof of {owed} leads to the root of epoch {result['epoch_id']}")
+    print(f"paid now: {paid} ({result['status']})")
 
 
 def register(app: typer.Typer) -> None:

@@ -39,7 +39,10 @@ def _outbox(home: Path | None) -> Iterator[Outbox]:
     from extension_bridge.outbox import Outbox
     from extension_bridge.settings import OUTBOX_FILE, bridge_home
 
-    with Outbox.open(bridge_home(str(home) if home else None, os.environ) / OUTBOX_FILE) as outbox:
+    path = bridge_home(str(home) if home else None, os.environ) / OUTBOX_FILE
+    if not path.exists():  # opening would make it
+        raise WindrowError("nothing_given", f"there is no {path}")
+    with Outbox.open(path) as outbox:
         yield outbox
 
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from windrow.settings import HouseSettings, load_settings
+from windrow_protocol.amounts import units_text
 from windrow_protocol.errors import WindrowError
 
 Home = Annotated[str | None, typer.Option(help="the house's folder (WINDROW_HOME)")]
@@ -105,13 +106,14 @@ def publish(
         _show_dry_run(result)
     else:
         print(f"in {result['path']}")
+        _show_prices(result)
 
 
 def _show_dry_run(result: dict[str, Any]) -> None:
     """Say what would be sold for how much, what the filters drop, each by itself, and which checks fail."""
     splits = ", ".join(f"{name} {rows}" for name, rows in result["splits"].items())
     print(f"splits: {splits} rows, in {result['shards']} files")
-    print(f"price: {result['price_wei']} wei of {result['asset']}")
+    _show_prices(result)
     if result["dropped"]:
         print(f"filters drop {result['dropped_rows']} rows:")
         print(f"  {'filter':<32} {'rows':>9} {'alone':>9}")
@@ -126,13 +128,26 @@ def _show_dry_run(result: dict[str, Any]) -> None:
     )
 
 
+def _show_prices(result: dict[str, Any]) -> None:
+    """Say what it costs in each asset that the recipe states a price in, and that there are no others."""
+    print(f"price: {result['price_wei']} wei of {result['asset']}")
+    for symbol, units in result["prices"].items():
+        print(f"price: {units} of the smallest unit of {symbol}, where the house takes that")
+    if not result["prices"]:
+        print(
+            f"sold for {result['asset']} alone: the recipe states no price in another asset ([price.also.SYMBOL])"
+        )
+
+
 def epoch_close(home: Home = None, as_json: AsJson = False) -> None:
     """Close the epoch: fold the ledger, put its root on chain, wait for the timelock, accept."""
     result = operation(settings_for(home=home), "epoch_close", {})
     if as_json:
         print(json.dumps(result))
         return
-    print(f"epoch {result['epoch_id']} is accepted: root {result['root']}, {result['total_wei']} wei in all")
+    for each in result["epochs"]:
+        total = units_text(int(each["total_wei"]), each["asset"])
+        print(f"epoch {each['epoch_id']} is accepted: root {each['root']}, {total} in all")
 
 
 def register(app: typer.Typer) -> None:

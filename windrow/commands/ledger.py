@@ -23,7 +23,9 @@ def verify(home: Home = None, as_json: AsJson = False) -> None:
     else:
         for asset, sums in report["assets"].items():
             parts = ", ".join(f"{sums[name]} {name}" for name in sums if name not in ("given", "held"))
-            print(f"{asset}: {sums['given']} were given, {sums['held']} are held: {parts}")
+            print(
+                f"{asset}, in its smallest unit: {sums['given']} were given, {sums['held']} are held: {parts}"
+            )
         for check in report["checks"]:
             print(f"{check['state']:<12} {check['name']}: {check['detail']}")
         print(f"{report['entries']} entries: " + ("the books are right" if report["ok"] else "NOT right"))

@@ -164,7 +164,7 @@ def node_earnings(
     as_json: AsJson = False,
 ) -> None:
     """Show what this node's payout address earned, row by row, with the reason of each."""
-    from contributor_node.earnings_table import tokens, write_earnings
+    from contributor_node.earnings_table import decimals_in, tokens, write_earnings
     from contributor_node.payout import read_payout
     from contributor_node.settings import load_settings, require_payout
 
@@ -176,13 +176,19 @@ def node_earnings(
         if as_csv:
             write_earnings(desk, address, sys.stdout)
             return
-        totals = desk.account(address).totals
+        own = desk.account(address)
+        pages = [own, *(desk.account(address, asset=asset) for asset in own.others)]
     if as_json:
-        print(json.dumps({"account": address, **totals}))
+        of_each = {page.asset: page.totals | {"decimals": decimals_in(page, page.asset)} for page in pages}
+        print(json.dumps({"account": address, **own.totals, "assets": of_each}))
         return
     print(f"{address}, as the coordinator's ledger has it (`windrow claim` checks the proof):")
-    for name in ("pending", "bond", "held", "posted", "claimed", "earned"):
-        print(f"{name:<8} {tokens(int(totals.get(f'{name}_wei', 0)))}")
+    for page in pages:
+        decimals = decimals_in(page, page.asset)
+        print(page.asset if decimals is not None else f"{page.asset}, in its smallest unit")
+        for name in ("pending", "bond", "held", "posted", "claimed", "earned"):
+            amount = int(page.totals.get(f"{name}_wei", 0))
+            print(f"  {name:<8} {tokens(amount, decimals) or amount}")
 
 
 def add_to(node: typer.Typer) -> None:

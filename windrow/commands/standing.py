@@ -39,7 +39,7 @@ def place(
     env = real_env()
     with OrderFile(out, env.disk).alone() as file:
         number = file.place(wanted, env.clock.now_ms())
-    print(f"order {number} stands: {wanted.dataset}, at most {wanted.price_wei_max} wei a version")
+    print(f"order {number} stands: {wanted.dataset}, at most {wanted.most} a version")
 
 
 def cancel(number: Annotated[int, typer.Argument(help="number of the order")], out: Out) -> None:
@@ -73,15 +73,20 @@ def list_orders(out: Out, as_json: AsJson = False) -> None:
         print(json.dumps(rows))
     for row in [] if as_json else rows:
         holds = row["holds"] or "nothing"
-        print(
-            f"{row['number']}: {row['dataset']}, at most {row['price_wei_max']} wei a version; holds {holds}"
-        )
+        most = orders.standing[row["number"]].most
+        print(f"{row['number']}: {row['dataset']}, at most {most} a version; holds {holds}")
 
 
 def run(
     out: Out,
     key_file: Annotated[Path, typer.Option(help="file with the buyer's EVM key")],
-    limit_wei: Annotated[str, typer.Option(help="what may be spent in all, over every run and order")],
+    limit_wei: Annotated[
+        str, typer.Option(help="what may be spent of WIND in all, over every run and order")
+    ] = "0",
+    limit_units: Annotated[
+        list[str] | None,
+        typer.Option(help="the same of another asset, in its smallest unit: USDC=2500000 is 2.5 USDC"),
+    ] = None,
     coordinator: Coordinator = DEFAULT_COORDINATOR,
     rpc_url: Annotated[
         str, typer.Option(help="JSON-RPC of the chain (default: what the network names)")
@@ -90,12 +95,12 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Look at the market once and buy what an order wants, within the limit; made to be called by cron."""
-    from windrow.agent.market_tools import AgentSettings
+    from windrow.agent.allowance import parse_limits
+    from windrow.agent.market_tools import settings_of
     from windrow.standing.evaluating import FAILED, evaluate
 
-    if not limit_wei.isascii() or not limit_wei.isdigit():
-        raise WindrowError("bad_config", f"--limit-wei {limit_wei}: it is a whole number of wei")
-    settings = AgentSettings(coordinator, out, int(limit_wei), key_file, rpc_url, coordinator_id)
+    limits = parse_limits(limit_wei, limit_units or [])
+    settings = settings_of(coordinator, out, limits, key_file, rpc_url, coordinator_id)
     failed = []
     for outcome in evaluate(settings):
         print(

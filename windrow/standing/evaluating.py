@@ -24,6 +24,7 @@ from storage.real_env import real_env
 from windrow.agent.market_tools import AgentSettings, MarketTools
 from windrow.standing.order_file import Bought, OrderFile, Orders, Refused
 from windrow.standing.orders import BUY, Decision, Held, StandingOrder, decide
+from windrow_protocol.amounts import units_text
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import Manifest
 
@@ -83,7 +84,8 @@ class _Run:
 
     def _decision(self, number: int, order: StandingOrder, quote: Quote, manifest: Manifest) -> Decision:
         held = self.orders.held.get(number) or self._had(order)
-        return decide(order, manifest, quote.price_wei, held, self.orders.refused.get(number, set()))
+        price = None if quote.not_sold_for(order.asset) else quote.price_in(order.asset)
+        return decide(order, manifest, price, held, self.orders.refused.get(number, set()))
 
     def _had(self, order: StandingOrder) -> Held | None:
         """Return the version that the buyer says to have, as its own manifest counts it."""
@@ -95,7 +97,7 @@ class _Run:
     def _buy(self, number: int, order: StandingOrder, quote: Quote, manifest: Manifest) -> Outcome:
         terms = order.terms if order.terms != Terms() else None
         try:
-            receipt = self._tools.purchase(quote, int(order.price_wei_max), terms)
+            receipt = self._tools.purchase(quote, order.price_max, terms, order.asset)
         except WindrowError as error:
             if error.code == "terms_not_met":
                 said = error.detail[:500]
@@ -107,10 +109,12 @@ class _Run:
             export_id=quote.export_id,
             rows=manifest.rows,
             languages=manifest.languages,
-            paid_wei=str(receipt["paid_wei"]),
+            paid_wei=str(receipt["paid_units"]),
+            asset=str(receipt["asset"]),
             tx=str(receipt["tx"]),
             at_ms=self._env.clock.now_ms(),
         )
         self._file.append(bought)
-        told = f"{quote.version} for {bought.paid_wei} wei in {bought.tx}, in {receipt['folder']}"
+        paid = units_text(int(bought.paid_wei), bought.asset)
+        told = f"{quote.version} for {paid} in {bought.tx}, in {receipt['folder']}"
         return Outcome(number, order.dataset, BOUGHT, told)

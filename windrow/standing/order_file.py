@@ -26,6 +26,7 @@ import msgspec
 
 from storage.env import Disk
 from windrow.standing.orders import Held, StandingOrder
+from windrow_protocol.amounts import OWN_ASSET
 from windrow_protocol.errors import WindrowError
 
 FILE_NAME: Final = "standing.ndjson"
@@ -48,7 +49,10 @@ class Cancelled(msgspec.Struct, frozen=True, tag="cancelled", forbid_unknown_fie
 
 
 class Bought(msgspec.Struct, frozen=True, tag="bought", forbid_unknown_fields=True):
-    """A version came to be held under an order; `paid_wei` is what the sale cost, whoever asked for it first."""
+    """A version came to be held under an order.
+
+    `paid_wei` is what the sale cost, whoever asked for it first: in wei, or in the smallest unit of another `asset`.
+    """
 
     number: int
     version: str
@@ -58,6 +62,7 @@ class Bought(msgspec.Struct, frozen=True, tag="bought", forbid_unknown_fields=Tr
     paid_wei: str
     tx: str
     at_ms: int
+    asset: str = OWN_ASSET
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused", forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ Does not: ask the market, pay, or know the limit over all orders (`windrow.agent
 Usage::
 
     order = parse_order(text)
-    decision = decide(order, manifest, price_wei, held=None, refused=set())
+    decision = decide(order, manifest, price, held=None, refused=set())
 """
 
 from __future__ import annotations
@@ -24,26 +24,43 @@ from msgspec import Meta
 
 from marketplace.answers import Wei
 from marketplace.terms import Count, Name, Terms
+from windrow_protocol.amounts import OWN_ASSET, units_text
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import Manifest, check_dataset_name, version_key
 from windrow_protocol.limits import TERMS_BYTES_MAX, TERMS_ENTRIES_MAX
 
 BUY: Final = "buy"
+Symbol = Annotated[str, Meta(pattern="^[A-Za-z0-9.]{1,16}$(?!\\n)")]
 
 
 class StandingOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is wanted. `price_wei_max` is for one version; `have` is a version that the buyer holds already.
+    """What is wanted. `have` is a version that the buyer holds already.
+
+    The most that one version may cost is `price_wei_max`, or for an order that pays in another `asset` its
+    `price_units_max`, in that asset's smallest unit. An order pays in one asset: nothing is converted.
 
     `rows_new_min`: rows that are new, of any language. `languages_new_min`: the same by language. `terms`: what must
     hold in escrow, or the price comes back.
     """
 
     dataset: str
-    price_wei_max: Wei
+    price_wei_max: Wei | None = None
     rows_new_min: Count = 1
     languages_new_min: Annotated[dict[Name, Count], Meta(max_length=TERMS_ENTRIES_MAX)] = {}
     have: str = ""
     terms: Terms = Terms()
+    asset: Symbol = OWN_ASSET
+    price_units_max: Wei | None = None
+
+    @property
+    def price_max(self) -> int:
+        """The most that one version may cost, in the smallest unit of `asset`."""
+        return int((self.price_wei_max if self.asset == OWN_ASSET else self.price_units_max) or 0)
+
+    @property
+    def most(self) -> str:
+        """The same in words."""
+        return units_text(self.price_max, self.asset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +74,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`result` is `buy`, `nothing_newer`, `terms_failed`, `too_little_new` or `too_dear`; `detail` says why."""
+    """`result` is `buy`, or why not: `nothing_newer`, `terms_failed`, `too_little_new`, `not_offered`, `too_dear`."""
 
     result: str
     detail: str
@@ -71,6 +88,9 @@ def parse_order(text: str) -> StandingOrder:
         order = msgspec.convert(tomllib.loads(text), StandingOrder)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise WindrowError("bad_terms", str(error)[:200]) from error
+    wanted, other = ("price_wei_max", "price_units_max")[:: 1 if order.asset == OWN_ASSET else -1]
+    if getattr(order, wanted) is None or getattr(order, other) is not None:
+        raise WindrowError("bad_terms", f"an order in {order.asset} has `{wanted}`, and no `{other}`")
     check_dataset_name(order.dataset)
     if order.have:
         version_key(order.have)
@@ -78,9 +98,13 @@ def parse_order(text: str) -> StandingOrder:
 
 
 def decide(
-    order: StandingOrder, newest: Manifest, price_wei: int, held: Held | None, refused: Set[str]
+    order: StandingOrder, newest: Manifest, price: int | None, held: Held | None, refused: Set[str]
 ) -> Decision:
-    """Say what to do about the newest version. `refused` are export ids whose terms did not hold for this order."""
+    """Say what to do about the newest version.
+
+    `price` is in the smallest unit of the order's asset, None where the version is not sold for that. `refused` are
+    export ids whose terms did not hold for this order.
+    """
     if held is not None and version_key(newest.version) <= version_key(held.version):
         return Decision("nothing_newer", f"{held.version} is held, {newest.version} is the newest")
     if newest.export_id in refused:
@@ -92,8 +116,9 @@ def decide(
         missing += [f"{found} new rows in {language} of {least}"] if found < least else []
     if missing:
         return Decision("too_little_new", "; ".join(missing))
-    if price_wei > int(order.price_wei_max):
-        return Decision(
-            "too_dear", f"{newest.version} costs {price_wei} wei of at most {order.price_wei_max}"
-        )
-    return Decision(BUY, f"{newest.version}: {grown} new rows for {price_wei} wei")
+    if price is None:
+        return Decision("not_offered", f"{newest.version} is not sold for {order.asset}")
+    costs = units_text(price, order.asset)
+    if price > order.price_max:
+        return Decision("too_dear", f"{newest.version} costs {costs} of at most {order.most}")
+    return Decision(BUY, f"{newest.version}: {grown} new rows for {costs}")

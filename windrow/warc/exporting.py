@@ -60,7 +60,7 @@ def export_warc(
 ) -> dict[str, Any]:
     """Write the documents of one snapshot and return how many there were, and how many an opt-out kept out.
 
-    Raises WindrowError `bad_config`, `no_snapshot`, `not_found`, or OSError.
+    Raises WindrowError `bad_config`, `no_snapshot`, `no_house`, or OSError.
     """
     if source not in SOURCES:
         raise WindrowError("bad_config", f"--source {source}: it is {' or '.join(SOURCES)}")

@@ -1,0 +1,49 @@
+"""Tells a database that is away for now (try again) from a statement that is wrong (our fault).
+
+    PostgreSQL    the connection is gone or none can be had; the server stops, starts, is full or in recovery;
+                  a lock, a deadlock or a serialization was lost
+    SQLite        somebody else held the lock for longer than is waited; the disk cannot be read, written or is full
+
+Does not: try again. Usage: `refusal = refusal_of(error)` → WindrowError `database_away`, or None.
+
+Source: PostgreSQL, "Appendix A. Error Codes"; SQLite, "Result and Error Codes"; SQLAlchemy, "Disconnect Handling".
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+import sqlalchemy as sa
+
+from windrow_protocol.errors import WindrowError
+
+# Connection, insufficient resources, rollback, shut down or starting, system error; lost lock; read-only stand-by.
+_SQLSTATES: Final = ("08", "53", "40", "57P", "58", "55P03", "25006")
+_SQLITE_CODES: Final = {
+    sqlite3.SQLITE_BUSY: "another process has held its lock for too long",
+    sqlite3.SQLITE_LOCKED: "it is locked",
+    sqlite3.SQLITE_IOERR: "its disk cannot be read or written",
+    sqlite3.SQLITE_FULL: "its disk is full",
+    sqlite3.SQLITE_CANTOPEN: "its file cannot be opened",
+}
+
+
+def refusal_of(error: BaseException) -> WindrowError | None:
+    """Return `database_away` with its cause when the database cannot be had for now; None for any other failure.
+
+    The cause is one of our own sentences: what drivers say names hosts, users and statements.
+    """
+    if isinstance(error, sa.exc.TimeoutError):
+        return WindrowError("database_away", "no connection to it was free in time")
+    if not isinstance(error, sa.exc.DBAPIError):
+        return None
+    if isinstance(error.orig, sqlite3.Error):
+        cause = _SQLITE_CODES.get(getattr(error.orig, "sqlite_errorcode", 0) & 0xFF, "")
+        return WindrowError("database_away", cause) if cause else None
+    state = getattr(error.orig, "sqlstate", None) or ""
+    if error.connection_invalidated or (not state and isinstance(error, sa.exc.OperationalError)):
+        return WindrowError("database_away", "the connection to it is lost")
+    if state.startswith(_SQLSTATES):
+        return WindrowError("database_away", f"it answers {state}")
+    return None
