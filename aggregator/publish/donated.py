@@ -30,7 +30,7 @@ from storage.personal_tables import personal_bodies
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import DONATED_ROWS_MAX
 from windrow_protocol.messages import decode_json
-from windrow_protocol.personal_messages import PersonalContribution, month_of
+from windrow_protocol.personal_messages import PersonalContribution, month_of, visits_in
 
 Read = Callable[[str], bytes]
 SCHEMA = pa.schema(
@@ -118,6 +118,4 @@ def _records(read: Read, found: Any) -> Iterator[Any]:
         if error.code in ("not_found", "key_gone"):
             return
         raise
-    for record in donation.records:
-        if record.url and record.captured_at_ms and month_of(record.captured_at_ms) == found.month:
-            yield record
+    yield from (each for each in visits_in(donation) if month_of(each.captured_at_ms) == found.month)
