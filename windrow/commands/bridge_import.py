@@ -81,6 +81,7 @@ def _read(
 
 
 def _put_aside(chosen: LatestItems, node_home: Path | None, as_json: bool) -> None:
+    from contributor_node.dashboard.wording import counted
     from extension_bridge.drafts import Drafts
     from extension_bridge.importers.putting_aside import STAYS
     from extension_bridge.outbox import Outbox
@@ -93,9 +94,9 @@ def _put_aside(chosen: LatestItems, node_home: Path | None, as_json: bool) -> No
         print(json.dumps({"put_aside": added, "left_out": left_out, "stayed": chosen.stayed}))
         return
     print(
-        f"{added:,} new items are put aside on this computer. Nothing has left: look them through under *Give* in"
+        f"Put aside on this computer: {counted(added, 'new item')}. Nothing has left: look through them under *Give*"
     )
-    print("the dashboard (`windrow node dashboard`), where you edit, mask, delete and send.")
+    print("in the dashboard (`windrow node dashboard`), where you edit, mask, delete and send.")
     for sentence, count in left_out.most_common():
         print(f"  {count:,} left out: {sentence}.")
     for reason, count in chosen.stayed.most_common():
