@@ -67,7 +67,7 @@ _TEXT = (
 
 def render_row(view: View, draft: Draft, *, is_chosen: bool) -> Markup:
     """One row of the review."""
-    name = draft.title or draft.url or draft.text
+    name = " ".join((draft.title or draft.url or draft.text).split())
     heading = draft.title or draft.url or named(draft.source)
     text = (
         fill('<pre class="leaves" tabindex="0">{text}</pre>', text=_marked(draft.text))
@@ -126,7 +126,7 @@ def _when(draft: Draft) -> str:
     """Say what a row is, how much and when, as exactly as it leaves."""
     from extension_bridge.sources import RULES
 
-    parts = [named(draft.source)]
+    parts = [named(draft.source)] if draft.title or draft.url else []
     if draft.amount:
         parts.append(f"about {draft.amount.removeprefix('-')}")
     if draft.captured_at_ms:
