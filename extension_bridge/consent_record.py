@@ -27,6 +27,7 @@ Said = Annotated[str, Meta(min_length=1, max_length=400)]
 NOT_STATED: Final = "not stated by the operator"
 _SERVICES: Final[dict[PriceRule, str]] = {
     "share_of_sales": "data sets for sale",
+    "pooled": "data sets for sale",
     "none": "kept for data sets to come, in none without being asked anew",
 }
 _PII_OF_PAGES: Final[dict[Field, str]] = {

@@ -32,31 +32,35 @@ _NOTICE: Final[dict[Language, str]] = {
     ),
 }
 # What taking back means where something is sold; what is in no dataset is in no copy of one either.
-_GONE: Final[dict[Language, dict[PriceRule, str]]] = {
-    "en": {
-        "share_of_sales": (
-            " and it is dropped from the next version of each dataset. Copies already sold cannot be called back"
-        ),
-        "none": "",
-    },
-    "de": {
-        "share_of_sales": (
-            ", und es fehlt in der nächsten Fassung jedes Datensatzes. Schon verkaufte Kopien lassen sich nicht "
-            "zurückholen"
-        ),
-        "none": "",
-    },
+_GONE: Final[dict[Language, str]] = {
+    "en": " and it is dropped from the next version of each dataset. Copies already sold cannot be called back",
+    "de": (
+        ", und es fehlt in der nächsten Fassung jedes Datensatzes. Schon verkaufte Kopien lassen sich nicht zurückholen"
+    ),
 }
 _PURPOSES: Final[dict[Language, dict[str, str]]] = {
     "en": {"model_training": "training and testing AI models"},
     "de": {"model_training": "das Trainieren und Prüfen von KI-Modellen"},
 }
-_UNPAID: Final[dict[Language, str]] = {
-    "en": "It earns nothing: it is in no dataset that is sold, and comes into none unless you are asked anew.",
-    "de": (
-        "Es bringt Ihnen kein Geld: Es steht in keinem Datensatz, der verkauft wird, und kommt in keinen, ohne dass "
-        "Sie neu gefragt werden."
-    ),
+_PAID: Final[dict[Language, dict[PriceRule, str]]] = {
+    "en": {
+        "pooled": (
+            "It is sold only where at least five people gave the same in the same month. It earns nothing by itself: "
+            "what such a dataset is sold for is shared among everybody's months of visits, never per byte."
+        ),
+        "none": "It earns nothing: it is in no dataset that is sold, and comes into none unless you are asked anew.",
+    },
+    "de": {
+        "pooled": (
+            "Es wird nur verkauft, wo mindestens fünf Menschen im selben Monat dasselbe gaben. Für sich bringt es "
+            "Ihnen kein Geld: Was ein solcher Datensatz einbringt, teilen sich die Monate mit Besuchen aller, nie je "
+            "Byte."
+        ),
+        "none": (
+            "Es bringt Ihnen kein Geld: Es steht in keinem Datensatz, der verkauft wird, und kommt in keinen, ohne "
+            "dass Sie neu gefragt werden."
+        ),
+    },
 }
 _PAY: Final[dict[Language, dict[Source, str]]] = {
     "en": {
@@ -196,13 +200,13 @@ def notice_of(
         purpose=_PURPOSES[language][purpose],
         days=retention_days,
         pay=pay_sentence(source, language),
-        gone=_GONE[language][RULES[source].price],
+        gone="" if RULES[source].price == "none" else _GONE[language],
     )
 
 
 def pay_sentence(source: Source, language: Language = "en") -> str:
     """Return what is promised for an item of a source, as its notice says it."""
-    return _PAY[language].get(source, _UNPAID[language])
+    return _PAY[language].get(source) or _PAID[language][RULES[source].price]
 
 
 def _said(source: Source, field: Field, language: Language) -> str:

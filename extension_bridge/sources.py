@@ -32,7 +32,11 @@ Source = Literal[
 ]
 BrowserSource = Literal["browser_page", "browser_history"]  # what the extension may put aside
 Field = Literal["url", "title", "text", "captured_at_ms", "role", "amount"]
-PriceRule = Literal["share_of_sales", "none"]
+PriceRule = Literal[
+    "share_of_sales",  # of the months that are sold
+    "pooled",  # what it is sold for is shared among all months of history, whoever gave it
+    "none",  # it is in no dataset that is sold
+]
 BROWSER_FIELDS: Final[tuple[Field, ...]] = ("url", "title", "text", "captured_at_ms")
 
 
@@ -62,9 +66,9 @@ RULES: Final[dict[Source, SourceRule]] = {
         ("text", "captured_at_ms", "role"), ("text",), author="self", is_bare_of_quotes=True
     ),
     "ai_answer": SourceRule(("text", "captured_at_ms", "role"), ("text",), author="assistant"),
-    "search": SourceRule(("text", "captured_at_ms"), ("text",)),
-    "watch": SourceRule(("title", "text", "captured_at_ms"), ("title",)),
-    "listen": SourceRule(("title", "text", "captured_at_ms"), ("title",)),
+    "search": SourceRule(("text", "captured_at_ms"), ("text",), price="pooled"),
+    "watch": SourceRule(("title", "text", "captured_at_ms"), ("title",), price="pooled"),
+    "listen": SourceRule(("title", "text", "captured_at_ms"), ("title",), price="pooled"),
     "post": SourceRule(
         ("title", "text", "captured_at_ms", "role"),
         ("text", "title"),
