@@ -55,7 +55,11 @@ CREATE TABLE IF NOT EXISTS drafts (
 CREATE INDEX IF NOT EXISTS drafts_in_order ON drafts (state, place);
 """
 # Columns that files of earlier versions lack: table, name, kind.
-_LATER_COLUMNS: Final = (("donations", "withdrawal_receipt", "TEXT NOT NULL DEFAULT ''"),)
+_LATER_COLUMNS: Final = (
+    ("donations", "withdrawal_receipt", "TEXT NOT NULL DEFAULT ''"),
+    ("donations", "source", "TEXT NOT NULL DEFAULT ''"),
+    ("drafts", "amount", "TEXT NOT NULL DEFAULT ''"),
+)
 _LOCK_WAIT_S: Final = 10.0
 
 

@@ -1,8 +1,9 @@
 """The consent receipt: what a person allowed, in words they saw, as a record that either side can prove.
 
-Rules: one receipt names one source, exact items, the fields that leave, one purpose, the retention and the price rule,
-and the digest of the notice that was shown. Its id is the digest of its canonical JSON; the node key signs it as JWS
-(purpose `consent`). Nothing is implied: a field that is not in `scope` must not be in a record.
+Rules: one receipt names one source, exact items, the fields that leave (of those of its source), one purpose, the
+retention, the price rule, and version and digest of the notice that was shown. Its id is the digest of its canonical
+JSON; the node key signs it as JWS (purpose `consent`). Nothing is implied: a field that is not in `scope` must not be
+in a record.
 
 Does not: ask the person (the extension does), keep receipts (see `outbox`), or sign.
 
@@ -36,6 +37,8 @@ from extension_bridge.consent_record import (
     agrees,
     record_parts,
 )
+from extension_bridge.notices import NOTICE_VERSION, Language, notice_of
+from extension_bridge.sources import BROWSER_FIELDS, RULES, Field, PriceRule, Source
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CLOCK_SKEW_MS_MAX, CONSENT_ITEMS_MAX, CONSENT_RETENTION_DAYS_MAX
 from windrow_protocol.messages import Hex64, TimeMs
@@ -87,22 +90,23 @@ LIMITS_OF_WITHDRAWAL: Final = (
     "fingerprint, from which nothing can be read, stays for twelve months so that nobody else can sell the same."
 )
 
-Source = Literal["browser_page", "browser_history"]
-Field = Literal["url", "title", "text", "captured_at_ms"]
 Purpose = Literal["model_training"]
 Days = Annotated[int, Meta(ge=1, le=CONSENT_RETENTION_DAYS_MAX)]
-ALL_FIELDS: Final[tuple[Field, ...]] = ("url", "title", "text", "captured_at_ms")
+Scope = Annotated[list[Field], Meta(min_length=1, max_length=4)]
 
 
 class ConsentTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a person is asked to agree to."""
 
     source: Source = "browser_page"
-    scope: Annotated[list[Field], Meta(min_length=1, max_length=4)] = msgspec.field(
-        default_factory=lambda: list(ALL_FIELDS)
-    )
+    scope: Scope = msgspec.field(default_factory=lambda: list(BROWSER_FIELDS))
     purpose: Purpose = "model_training"
     retention_days: Days = 365
+
+
+def terms_of(source: Source, retention_days: int = 365) -> ConsentTerms:
+    """Return the terms under which everything of a source leaves that may."""
+    return ConsentTerms(source=source, scope=list(RULES[source].fields), retention_days=retention_days)
 
 
 class ConsentEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,17 +133,18 @@ class Consent(
     lawful_basis: Literal["consent"]
     source: Source
     item_ids: Annotated[list[Hex64], Meta(min_length=1, max_length=CONSENT_ITEMS_MAX)]
-    scope: Annotated[list[Field], Meta(min_length=1, max_length=4)]
+    scope: Scope
     purpose: Purpose
     retention_days: Days
-    price_rule: Literal["share_of_sales"]
-    notice_language: Literal["en", "de"]
+    price_rule: PriceRule
+    notice_language: Language
     notice_sha256: Hex64
     withdrawal_method: Literal["bridge"]
     withdrawal_limits: str
     given_at_ms: TimeMs
     expires_at_ms: TimeMs
     events: Annotated[list[ConsentEvent], Meta(min_length=1, max_length=1)]
+    notice_version: Annotated[int, Meta(ge=2, le=NOTICE_VERSION)] | UnsetType = UNSET
     record_id: RecordId | UnsetType = UNSET
     pii_processing: Processing | UnsetType = UNSET
     party_identification: Annotated[list[Party], Meta(min_length=2, max_length=2)] | UnsetType = UNSET
@@ -154,12 +159,13 @@ def build_consent(
     terms: ConsentTerms,
     item_ids: Sequence[str],
     given_at_ms: int,
-    language: Literal["en", "de"] = "en",
+    language: Language = "en",
     controller_contact: str = "",
 ) -> dict[str, Any]:
     """Return the receipt as JSON-LD; `controller_contact` as `record_parts` has it.
 
-    Raises WindrowError `bad_consent` when the terms or items are out of bounds."""
+    Raises WindrowError `bad_consent` when the terms or items are out of bounds, or ask for a field that does not leave.
+    """
     receipt = {
         "@context": CONTEXT,
         "@type": "ConsentRecord",
@@ -173,16 +179,17 @@ def build_consent(
         "scope": sorted(set(terms.scope)),
         "purpose": terms.purpose,
         "retention_days": terms.retention_days,
-        "price_rule": "share_of_sales",
+        "price_rule": RULES[terms.source].price,
         "notice_language": language,
-        "notice_sha256": hashlib.sha256(consent_notice(terms, language).encode()).hexdigest(),
+        "notice_sha256": notice_sha256(terms, language),
+        "notice_version": NOTICE_VERSION,
         "withdrawal_method": "bridge",
         "withdrawal_limits": LIMITS_OF_WITHDRAWAL,
         "given_at_ms": given_at_ms,
         "expires_at_ms": given_at_ms + terms.retention_days * DAY_MS,
         "events": [{"state": "given", "at_ms": given_at_ms}],
     }
-    _converted(receipt)
+    _require_allowed(_converted(receipt))
     return receipt | record_parts(receipt, controller_contact)
 
 
@@ -209,6 +216,7 @@ def open_consent(token: str, *, receipt_id: str, node_id: str, network: str, now
         raise WindrowError("bad_consent", "it was given by another node, or on another network")
     if not _is_whole(content, consent.context):
         raise WindrowError("bad_consent", "it is of no known form, or says two things")
+    _require_allowed(consent)
     lasts_until_ms = consent.given_at_ms + consent.retention_days * DAY_MS
     timely = abs(consent.given_at_ms - statement.issued_at_ms) <= CLOCK_SKEW_MS_MAX
     if not timely or consent.expires_at_ms != lasts_until_ms or lasts_until_ms < now_ms:
@@ -224,6 +232,29 @@ def _is_whole(content: Mapping[str, Any], context: Mapping[str, str]) -> bool:
     return context == CONTEXT and there == PARTS and agrees(content)
 
 
+def _require_allowed(consent: Consent) -> None:
+    """Refuse fields that leave under no consent of a source, and words that are not those of the version named.
+
+    What has no version is from before there were other sources than the browser.
+    """
+    rule = RULES[consent.source]
+    fields = BROWSER_FIELDS if consent.notice_version is UNSET else rule.fields
+    beyond = sorted(set(consent.scope) - set(fields))
+    if beyond:
+        raise WindrowError("bad_consent", f"`{beyond[0]}` does not leave with source {consent.source}")
+    if rule.author is not None and "role" not in consent.scope:
+        raise WindrowError("bad_consent", "it does not say who wrote the words")
+    if consent.price_rule != rule.price:
+        raise WindrowError("bad_consent", f"source {consent.source} is paid otherwise")
+    if consent.notice_version is UNSET:
+        if rule.by_month:
+            raise WindrowError("bad_consent", "it does not say which words were agreed to")
+    elif consent.notice_version == NOTICE_VERSION:
+        terms = ConsentTerms(consent.source, consent.scope, consent.purpose, consent.retention_days)
+        if consent.notice_sha256 != notice_sha256(terms, consent.notice_language):
+            raise WindrowError("bad_consent", "other words were agreed to than those of its version")
+
+
 def consent_ends_at_ms(token: str) -> int:
     """Return when a signed receipt of this very device ends; the signature is not looked at."""
     return msgspec.json.decode(urlsafe_b64decode(token.split(".")[1].encode()), type=Statement).expires_at_ms
@@ -236,60 +267,11 @@ def _converted(receipt: Mapping[str, Any]) -> Consent:
         raise WindrowError("bad_consent", str(error)) from error
 
 
-_NOTICE: Final = {
-    "en": (
-        "You give {item} to Windrow: {fields}. It is used for one purpose: {purpose}. "
-        "It is kept for {days} days at most, then deleted. {pay} "
-        "You can withdraw at any time: future use stops at once and it is dropped from the next version of each "
-        "dataset. Copies already sold cannot be called back."
-    ),
-    "de": (
-        "Sie geben {item} an Windrow: {fields}. Das wird nur für einen Zweck verwendet: {purpose}. "
-        "Es wird höchstens {days} Tage aufbewahrt und dann gelöscht. {pay} "
-        "Sie können jederzeit widerrufen: Die künftige Verwendung endet sofort, und es fehlt in der nächsten "
-        "Fassung jedes Datensatzes. Schon verkaufte Kopien lassen sich nicht zurückholen."
-    ),
-}
-_PAY: Final = {
-    "en": {
-        "browser_page": "A page by itself earns nothing.",
-        "browser_history": "As part of a month it earns a share of what the month is sold for, never per byte.",
-    },
-    "de": {
-        "browser_page": "Eine einzelne Seite bringt Ihnen kein Geld.",
-        "browser_history": "Als Teil eines Monats bringt er einen Anteil am Verkauf, nie je Byte.",
-    },
-}
-_WORDS: Final = {
-    "en": {
-        "browser_page": "this page",
-        "browser_history": "this visit of your history",
-        "url": "its address",
-        "title": "its title",
-        "text": "its text as you see it",
-        "captured_at_ms": "the time you opened it",
-        "model_training": "training and testing AI models",
-    },
-    "de": {
-        "browser_page": "diese Seite",
-        "browser_history": "diesen Besuch aus Ihrem Verlauf",
-        "url": "ihre Adresse",
-        "title": "ihren Titel",
-        "text": "ihren Text, wie Sie ihn sehen",
-        "captured_at_ms": "den Zeitpunkt des Öffnens",
-        "model_training": "das Trainieren und Prüfen von KI-Modellen",
-    },
-}
+def consent_notice(terms: ConsentTerms, language: Language = "en") -> str:
+    """Return the words a person agrees to; the receipt carries their digest and their version."""
+    return notice_of(terms.source, terms.scope, terms.purpose, terms.retention_days, language)
 
 
-def consent_notice(terms: ConsentTerms, language: Literal["en", "de"] = "en") -> str:
-    """Return the words a person agrees to; the receipt carries their digest."""
-    words = _WORDS[language]
-    fields = ", ".join(words[field] for field in ALL_FIELDS if field in terms.scope)
-    return _NOTICE[language].format(
-        item=words[terms.source],
-        fields=fields,
-        purpose=words[terms.purpose],
-        days=terms.retention_days,
-        pay=_PAY[language][terms.source],
-    )
+def notice_sha256(terms: ConsentTerms, language: Language) -> str:
+    """Return the digest of the words a person agrees to."""
+    return hashlib.sha256(consent_notice(terms, language).encode()).hexdigest()

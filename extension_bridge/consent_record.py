@@ -20,15 +20,29 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from extension_bridge.sources import RULES, Field, PriceRule, Source
 from windrow_protocol.messages import Hex64, TimeMs
 
 Said = Annotated[str, Meta(min_length=1, max_length=400)]
 NOT_STATED: Final = "not stated by the operator"
-_PII_TYPES: Final[dict[str, str]] = {
+_SERVICES: Final[dict[PriceRule, str]] = {
+    "share_of_sales": "data sets for sale",
+    "pooled": "data sets for sale",
+    "none": "kept for data sets to come, in none without being asked anew",
+}
+_PII_OF_PAGES: Final[dict[Field, str]] = {
     "url": "host and path of a visited address",
     "title": "title of a visited page",
     "text": "text of a visited page, redacted on the device",
     "captured_at_ms": "time of a visit",
+}
+_PII_OF_EXPORTS: Final[dict[Field, str]] = {
+    "url": "host and path of an address, of what kind `source` says",
+    "title": "title or name, redacted on the device, of what kind `source` says",
+    "text": "words, redacted on the device, of what kind `source` says",
+    "captured_at_ms": "calendar month",
+    "role": "who wrote the words: the person, or a machine",
+    "amount": "sum of money, rounded to its first digit",
 }
 
 
@@ -36,7 +50,7 @@ class PiiElement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One kind of personal data (6.3.5)."""
 
     pii_type: Said
-    pii_attribute_id: Literal["url", "title", "text", "captured_at_ms"]
+    pii_attribute_id: Field
     pii_optional: bool
     sensitive_pii_category: Said
     special_pii_category: Said
@@ -139,14 +153,15 @@ def agrees(receipt: Mapping[str, Any]) -> bool:
 
 
 def _processing(receipt: Mapping[str, Any], period: str) -> Processing:
+    rule = RULES[receipt["source"]]
     return Processing(
         privacy_notice=f"urn:sha256:{receipt['notice_sha256']}",
         language=receipt["notice_language"],
         purposes=[
-            Purpose("training and testing AI models", "dpv:ResearchAndDevelopment", "data sets for sale")
+            Purpose("training and testing AI models", "dpv:ResearchAndDevelopment", _SERVICES[rule.price])
         ],
         lawful_basis="consent",
-        pii_information=_elements(receipt["scope"]),
+        pii_information=_elements(receipt["source"], receipt["scope"]),
         pii_controllers=[receipt["pii_controller_id"]],
         collection_method="picked, read over and sent by the person",
         processing_method="redacted, encrypted, put into data sets",
@@ -168,12 +183,13 @@ def _processing(receipt: Mapping[str, Any], period: str) -> Processing:
     )
 
 
-def _elements(scope: Sequence[str]) -> list[PiiElement]:
+def _elements(source: Source, scope: Sequence[Field]) -> list[PiiElement]:
     might = "not looked for"
+    types = _PII_OF_EXPORTS if RULES[source].by_month else _PII_OF_PAGES
     return [
         msgspec.convert(
             {
-                "pii_type": _PII_TYPES[field],
+                "pii_type": types[field],
                 "pii_attribute_id": field,
                 "pii_optional": True,
                 "sensitive_pii_category": might,

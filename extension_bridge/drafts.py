@@ -13,7 +13,8 @@ Usage::
 
     drafts = Drafts(outbox.file)
     drafts.put([page], "browser_page")
-    drafts.send(drafts.open_items(50, 0), signer, now_ms=now, leaves_at_ms=now + 60_000)
+    drafts.put_pieces([("search", Piece(text="hay prices"))])
+    drafts.send(drafts.open_items(50, 0), signer, 365, now_ms=now, leaves_at_ms=now + 60_000)
     drafts.leave(now_ms)
 """
 
@@ -24,16 +25,19 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
+from msgspec import UNSET
 
 from extension_bridge.bridge_file import BridgeFile
-from extension_bridge.consent import ConsentTerms, Source
-from extension_bridge.donation import Page, page_record
+from extension_bridge.consent import ConsentTerms, terms_of
+from extension_bridge.donation import Page, Piece, page_record, record_of
 from extension_bridge.outbox import keep_within, require_not_withdrawn
 from extension_bridge.redaction import HIDDEN_HOST, PATH_SAFE, decoded_path, readable_host
+from extension_bridge.sources import RULES, BrowserSource, Source
 from extension_bridge.wanted_words import word_pattern
 from windrow_protocol.content import normalise_text
 from windrow_protocol.errors import WindrowError
@@ -42,12 +46,17 @@ from windrow_protocol.personal_messages import PersonalContribution, PersonalRec
 
 MASKED: Final = "masked"  # the kind of what a person took out by hand
 MASK: Final = "[MASKED]"
-_COLUMNS: Final = "draft_id, source, url, title, text, captured_at_ms, redactions, state, leaves_at_ms"
+_COLUMNS: Final = (
+    "draft_id, source, url, title, text, captured_at_ms, redactions, state, leaves_at_ms, amount"
+)
 Signer = Callable[[PersonalRecord, ConsentTerms], PersonalContribution]
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """One item as it would leave. `redactions` counts by kind what was taken out; times are Unix ms."""
+    """One item as it would leave. `redactions` counts by kind what was taken out; times are Unix ms.
+
+    `amount` is a rounded sum of money, empty where there is none.
+    """
 
     draft_id: str
     source: Source
@@ -58,6 +67,7 @@ class Draft(msgspec.Struct, frozen=True):
     redactions: dict[str, int]
     state: str
     leaves_at_ms: int
+    amount: str = ""
 
 
 class Drafts:
@@ -66,17 +76,27 @@ class Drafts:
     def __init__(self, file: BridgeFile) -> None:
         self._file = file
 
-    def put(self, pages: Iterable[Page], source: Source) -> tuple[int, list[WindrowError]]:
-        """Redact and keep items; return how many are new, and why others were left out.
+    def put(self, pages: Iterable[Page], source: BrowserSource) -> tuple[int, list[WindrowError]]:
+        """Redact and keep pages or visits, as `put_pieces` does."""
+        terms = terms_of(source)
+        return self._put((source, partial(page_record, page, terms)) for page in pages)
+
+    def put_pieces(self, pieces: Iterable[tuple[Source, Piece]]) -> tuple[int, list[WindrowError]]:
+        """Redact and keep items of any source; return how many are new, and why others were left out.
 
         Raises WindrowError `busy` when there would be more than `DRAFTS_MAX`, `home_unwritable`.
         """
+        return self._put((source, partial(record_of, piece, terms_of(source))) for source, piece in pieces)
+
+    def _put(
+        self, made: Iterable[tuple[Source, Callable[[], PersonalRecord]]]
+    ) -> tuple[int, list[WindrowError]]:
         refused: list[WindrowError] = []
         added = 0
         with self._file.change() as connection:
-            for page in pages:
+            for source, make in made:
                 try:
-                    record = _bounded(page_record(page, ConsentTerms(source=source)))
+                    record = _bounded(make())
                 except WindrowError as error:
                     refused.append(error)
                     continue
@@ -153,19 +173,18 @@ class Drafts:
         self,
         drafts: Sequence[Draft],
         sign: Signer,
-        terms: ConsentTerms,
+        retention_days: int,
         *,
         now_ms: int,
         leaves_at_ms: int,
     ) -> None:
-        """Sign for items exactly as given here and let them wait for their time.
+        """Sign for items exactly as given here, each under the terms of its source, and let them wait for their time.
 
         Raises WindrowError `not_open` when one was changed or sent meanwhile, `withdrawn` when one was taken back
         before, which nobody takes again; then none is sent.
         """
         signed = [
-            (draft, sign(record_of(draft), msgspec.structs.replace(terms, source=draft.source)))
-            for draft in drafts
+            (draft, sign(record_of_draft(draft), terms_of(draft.source, retention_days))) for draft in drafts
         ]
         with self._file.change() as connection:
             for draft, donation in signed:
@@ -217,17 +236,22 @@ class Drafts:
         return draft
 
 
-def record_of(draft: Draft) -> PersonalRecord:
+def record_of_draft(draft: Draft) -> PersonalRecord:
     """Return what leaves for an item: its words, which are redacted already, and the counts of what was taken out."""
-    page = Page(draft.url, draft.title, draft.text, draft.captured_at_ms)
-    record = page_record(page, ConsentTerms(source=draft.source))
+    record = _record(draft, draft.url, draft.title, draft.text)
     return msgspec.structs.replace(record, redactions=dict(draft.redactions))
+
+
+def _record(draft: Draft, url: str, title: str, text: str) -> PersonalRecord:
+    author = RULES[draft.source].author
+    piece = Piece(url, title, text, draft.captured_at_ms, author, draft.amount)
+    return record_of(piece, terms_of(draft.source))
 
 
 def content_digest(drafts: Iterable[Draft]) -> str:
     """Return a digest of what a list of items says, by which a form tells that nothing changed since it was shown."""
     return hashlib.sha256(
-        msgspec.json.encode([(d.draft_id, d.url, d.title, d.text) for d in drafts])
+        msgspec.json.encode([(d.draft_id, d.url, d.title, d.text, d.amount) for d in drafts])
     ).hexdigest()
 
 
@@ -239,10 +263,11 @@ def _bounded(record: PersonalRecord) -> PersonalRecord:
 
 def _insert(connection: sqlite3.Connection, source: str, record: PersonalRecord) -> int:
     values = (record.item_id, source, record.url, record.title, record.text, record.captured_at_ms)
+    amount = "" if record.amount is UNSET else record.amount
     return connection.execute(
-        "INSERT OR IGNORE INTO drafts (draft_id, source, url, title, text, captured_at_ms, redactions, state, place)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, 'open', (SELECT coalesce(max(place), 0) + 1 FROM drafts))",
-        (*values, _json(record.redactions)),
+        "INSERT OR IGNORE INTO drafts (draft_id, source, url, title, text, captured_at_ms, redactions, amount,"
+        " state, place) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'open', (SELECT coalesce(max(place), 0) + 1 FROM drafts))",
+        (*values, _json(record.redactions), amount),
     ).rowcount
 
 
@@ -254,9 +279,7 @@ def _replace(connection: sqlite3.Connection, draft: Draft) -> None:
 
 
 def _changed(draft: Draft, url: str, title: str, text: str, masked: int = 0) -> Draft:
-    record = _bounded(
-        page_record(Page(url, title, text, draft.captured_at_ms), ConsentTerms(source=draft.source))
-    )
+    record = _bounded(_record(draft, url, title, text))
     counts = Counter(draft.redactions) + Counter(record.redactions) + Counter({MASKED: masked})
     return msgspec.structs.replace(
         draft, url=record.url, title=record.title, text=record.text, redactions=dict(sorted(counts.items()))

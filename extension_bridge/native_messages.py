@@ -17,8 +17,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from extension_bridge.consent import ConsentTerms, Source
+from extension_bridge.consent import ConsentTerms
 from extension_bridge.donation import Page
+from extension_bridge.sources import BrowserSource
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CONSENT_ITEMS_MAX
 from windrow_protocol.messages import Identifier, decode_json
@@ -75,7 +76,7 @@ class Withdraw(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 class PutAside(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="put_aside"):
     """Keep these on this computer, to be looked through in the dashboard before anything leaves."""
 
-    source: Source
+    source: BrowserSource
     pages: Annotated[list[Page], Meta(min_length=1, max_length=CONSENT_ITEMS_MAX)]
     id: MessageId = ""
 

@@ -42,13 +42,13 @@ STEPS: Final[dict[str, dict[str, str]]] = {
 
 _SHOWN: Final = (
     "contribution_id, consent_receipt_id, url, title, given_at_ms, state, receipt, reason, sentence,"
-    " withdrawal_receipt"
+    " withdrawal_receipt, source"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One donation as a person may see it.
+    """One donation as a person may see it; `source` is empty in what an earlier version kept.
 
     `receipt` and `withdrawal_receipt` are the coordinator's signatures, empty until they came.
     """
@@ -63,6 +63,7 @@ class Kept:
     reason: str
     sentence: str
     withdrawal_receipt: str
+    source: str = ""
 
 
 def keep_within(connection: sqlite3.Connection, donation: PersonalContribution, given_at_ms: int) -> str:
@@ -71,7 +72,8 @@ def keep_within(connection: sqlite3.Connection, donation: PersonalContribution, 
     Raises WindrowError `busy` when too many wait.
     """
     record = donation.records[0]
-    text = record.text_sha256 if record.text else ""  # two visits of one page without a text are two
+    # Two visits of one page without a text are two, and so are the same words where no page holds them.
+    text = record.text_sha256 if record.text and record.url else ""
     same = connection.execute(
         "SELECT contribution_id FROM donations WHERE contribution_id = ?"
         " OR (text_sha256 != '' AND url = ? AND text_sha256 = ? AND state IN ('pending', 'sent', 'delivered'))",
@@ -84,7 +86,7 @@ def keep_within(connection: sqlite3.Connection, donation: PersonalContribution, 
         raise WindrowError("busy", f"{waiting[0]} donations wait for the coordinator")
     connection.execute(
         "INSERT INTO donations (contribution_id, consent_receipt_id, consent_jws, url, title, text_sha256,"
-        " given_at_ms, state, body) VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?)",
+        " given_at_ms, source, state, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?)",
         (
             donation.contribution_id,
             donation.consent_receipt_id,
@@ -93,6 +95,7 @@ def keep_within(connection: sqlite3.Connection, donation: PersonalContribution, 
             record.title,
             text,
             given_at_ms,
+            donation.source,
             msgspec.json.encode(donation),
         ),
     )

@@ -33,7 +33,12 @@ from rewards.month_breadth import breadth_ppm, pack_spans, spans_of
 from windrow_protocol.content import text_sha256
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import HISTORY_ITEMS_MIN
-from windrow_protocol.personal_messages import PersonalContribution, month_of, personal_contribution_id_for
+from windrow_protocol.personal_messages import (
+    PersonalContribution,
+    month_of,
+    personal_contribution_id_for,
+    visits_in,
+)
 from windrow_protocol.signing import verify
 from windrow_protocol.trust_rules import PPM
 
@@ -132,8 +137,8 @@ def _moments(job: MonthJob, donations: Sequence[PersonalContribution]) -> list[M
         Moment(record.captured_at_ms, record.url)
         for donation in {each.contribution_id: each for each in donations}.values()
         if donation.contribution_id in job.donations and _is_whole(donation)
-        for record in donation.records
-        if record.url and record.captured_at_ms and month_of(record.captured_at_ms) == job.month
+        for record in visits_in(donation)
+        if month_of(record.captured_at_ms) == job.month
     ]
 
 

@@ -202,6 +202,8 @@ REASONS: dict[str, Reason] = _table(
     Reason("export_corrupt", "The export does not match its manifest", "download the named file again", 409),
     Reason("bad_consent", "The consent receipt does not cover what was sent", "give consent again for exactly these items; nothing was kept", 403),
     Reason("not_redacted", "The text still holds personal data that redaction removes", "use a current bridge, or remove the kinds named from the text", 422),
+    Reason("not_own_words", "These are another person's words, or nobody said whose they are", "give only what you wrote yourself, without what you quote or whom you name by account", 403),
+    Reason("too_exact", "A time or a sum is more exact than may leave", "use a current bridge: of an export only the month and a rounded sum leave", 422),
     Reason("wrong_origin", "This program is not allowed to speak to the bridge", "use the Windrow extension, and run `windrow bridge install` again", 403, 2),
     Reason("not_paired", "This browser is not paired with the bridge", "run `windrow bridge pair` and type the code into the extension within two minutes", 401),
     Reason("not_agreed", "There is no consent yet", "tick the consent box after reading what would leave", 403),

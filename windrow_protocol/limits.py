@@ -198,6 +198,8 @@ PAIRING_TRIES_MAX: Final = 5  # wrong codes before the right one is void too
 PAIRED_MAX: Final = 16
 LOOPBACK_WAIT_S: Final = 30  # for a connected browser to say who it is
 LOOPBACK_CONNECTIONS_MAX: Final = 16
+OWN_WORDS_CHARS_MIN: Final = 200  # of an export's words that nobody else writes alike
+AMOUNT_CHARS_MAX: Final = 32  # of a sum of money as it leaves
 DRAFTS_MAX: Final = 5_000  # items put aside on a person's disk to be looked through
 DRAFT_TEXT_CHARS_MAX: Final = 200_000  # of one of them
 MASK_WORD_CHARS_MAX: Final = 200
@@ -340,6 +342,9 @@ PRIVACY_DELTA: Final = (
     1e-8  # that an aggregate says of a group that is there at all, although one person is all of it
 )
 PRIVACY_EPSILON_MICRO_MAX: Final = 4_000_000  # of one person in all answers together; 4.0, never given back
+SAME_INTERESTS_MIN: Final = (
+    10  # items of a month that two people have alike before one is somebody else's copy
+)
 DONATED_ROWS_MAX: Final = 2_000_000  # visits that one export of them is built from, in memory
 HISTORY_QUIET_MS: Final = 86_400_000  # a month is judged when nothing was added to it for so long
 HISTORY_MONTHS_AT_ONCE: Final = 16  # judged in one round of work, so that nothing else waits long

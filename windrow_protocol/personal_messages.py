@@ -11,20 +11,26 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from msgspec import Meta, field
+from msgspec import UNSET, Meta, UnsetType, field
 
-from windrow_protocol.limits import BATCH_RECORDS_MAX, JWS_CHARS_MAX, URL_CHARS_MAX
+from windrow_protocol.limits import AMOUNT_CHARS_MAX, BATCH_RECORDS_MAX, JWS_CHARS_MAX, URL_CHARS_MAX
 from windrow_protocol.messages import Hex64, Identifier, Message, Short, Text, TimeMs, Title
 
+# Whose items are visits, that a month of history is made of; of everything else only the month is known.
+HISTORY_SOURCES: Final = frozenset({"browser_page", "browser_history"})
+Role = Literal["self", "assistant", "other"]  # who wrote the words of an item: `other` is refused
 _LAST_MS: Final = 4_102_444_799_000  # the end of 2099: what is said to be later is as good as then
 
 
 class PersonalRecord(Message, frozen=True):
-    """One redacted item a person chose to give."""
+    """One redacted item a person chose to give.
+
+    `role` says who wrote its words where somebody did, `amount` what was paid, rounded: `-20 EUR`.
+    """
 
     item_id: Hex64
     url: Annotated[str, Meta(max_length=URL_CHARS_MAX)]
@@ -33,6 +39,8 @@ class PersonalRecord(Message, frozen=True):
     text_sha256: Hex64
     captured_at_ms: TimeMs
     redactions: dict[str, int] = field(default_factory=dict)
+    role: Role | UnsetType = UNSET
+    amount: Annotated[str, Meta(max_length=AMOUNT_CHARS_MAX)] | UnsetType = UNSET
 
 
 class PersonalContribution(Message, frozen=True):
@@ -67,11 +75,21 @@ def month_of(at_ms: int) -> str:
     return datetime.fromtimestamp(max(0, min(at_ms, _LAST_MS)) / 1_000, UTC).strftime("%Y-%m")
 
 
-def items_by_month(records: Iterable[PersonalRecord]) -> dict[str, int]:
-    """Return how many items with an address each month has; without a time or an address an item has no month."""
-    return dict(
-        Counter(month_of(each.captured_at_ms) for each in records if each.url and each.captured_at_ms)
-    )
+def month_begins_at_ms(at_ms: int) -> int:
+    """Return when the calendar month of a time begins, in UTC; 0 stays 0, for what has no time."""
+    moment = datetime.fromtimestamp(max(0, min(at_ms, _LAST_MS)) / 1_000, UTC)
+    return int(moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()) * 1_000
+
+
+def visits_in(donation: PersonalContribution) -> Iterator[PersonalRecord]:
+    """Yield what of a donation a month of history is made of: visits with a time and an address."""
+    if donation.source in HISTORY_SOURCES:
+        yield from (each for each in donation.records if each.url and each.captured_at_ms)
+
+
+def items_by_month(donation: PersonalContribution) -> dict[str, int]:
+    """Return how many visits of each month a donation holds."""
+    return dict(Counter(month_of(each.captured_at_ms) for each in visits_in(donation)))
 
 
 def personal_contribution_id_for(node_id: str, item_ids: Iterable[str]) -> str:

@@ -30,7 +30,7 @@ from storage.personal_tables import personal_bodies
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import DONATED_ROWS_MAX
 from windrow_protocol.messages import decode_json
-from windrow_protocol.personal_messages import PersonalContribution, month_of
+from windrow_protocol.personal_messages import PersonalContribution, PersonalRecord, month_of, visits_in
 
 Read = Callable[[str], bytes]
 SCHEMA = pa.schema(
@@ -48,7 +48,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a row is from: the donation that a withdrawal names, the month that is paid, and whose it is."""
+    """What a row is from: the donation that a withdrawal names, the month that is paid, if one is, and whose it is."""
 
     contribution_id: str
     job_id: str
@@ -110,14 +110,18 @@ def _genuine(house: House) -> list[Any]:
         return list(connection.execute(statement))
 
 
-def _records(read: Read, found: Any) -> Iterator[Any]:
-    """Yield a donation's visits of the month; none when it was taken back a moment ago."""
+def opened(read: Read, contribution_id: str) -> PersonalContribution | None:
+    """Return a donation, None when it was taken back a moment ago. Raises WindrowError `key_store_failed`."""
     try:
-        donation = decode_json(read(found.contribution_id), PersonalContribution)
+        return decode_json(read(contribution_id), PersonalContribution)
     except WindrowError as error:
         if error.code in ("not_found", "key_gone"):
-            return
+            return None
         raise
-    for record in donation.records:
-        if record.url and record.captured_at_ms and month_of(record.captured_at_ms) == found.month:
-            yield record
+
+
+def _records(read: Read, found: Any) -> Iterator[PersonalRecord]:
+    """Yield a donation's visits of the month."""
+    donation = opened(read, found.contribution_id)
+    visits = visits_in(donation) if donation else ()
+    yield from (each for each in visits if month_of(each.captured_at_ms) == found.month)

@@ -28,6 +28,7 @@ import sqlalchemy as sa
 
 from aggregator.publish.build_folder import BuiltFolder, Progress, build_data
 from aggregator.publish.donated import Donated, Read, Source, read_donated
+from aggregator.publish.interests import read_interests
 from aggregator.publish.private_counts import monthly_counts
 from aggregator.publish.recipe import PeopleTerms, Recipe
 from aggregator.publish.rows import BATCH_ROWS, CheckFailure, Redact, RowBatch, open_engine, run_checks
@@ -75,6 +76,9 @@ def read_people(house: House, read: Read | None, salt: bytes, terms: PeopleTerms
     """
     if read is None:
         raise WindrowError("nothing_to_publish", "donations cannot be opened here")
+    if terms.of == "interests":
+        interests = read_interests(house, read, salt)
+        return PeopleData({"donated": interests.table}, interests.sources, everybody=False)
     donated = read_donated(house, read, salt)
     if terms.of == "visits":
         return PeopleData({"donated": donated.table}, donated.sources, everybody=False)

@@ -48,11 +48,13 @@ _OF_PAGES: Final = (
 REQUIRED_COLUMNS: Final = {
     "pages": (*_ALWAYS, *_OF_PAGES),
     "visits": (*_ALWAYS, "url", "month", "contributor_pseudonym"),
+    "interests": (*_ALWAYS, "kind", "by", "month", "contributor_pseudonym"),
     "monthly_counts": (*_ALWAYS, "host", "month", "people"),
 }
 _MUST_HOLD: Final = {
     "pages": "must_hold.sql",
     "visits": "must_hold_visits.sql",
+    "interests": "must_hold_interests.sql",
     "monthly_counts": "must_hold_counts.sql",
 }
 _CHECK = re.compile(r"^--\s*check:\s*(\S.*?)\s*$", re.MULTILINE)
@@ -109,13 +111,14 @@ class Licence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PeopleTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """That a dataset is made of opted-in history: of visits, or of differentially private counts of them by month.
+    """That a dataset is made of what people gave: visits, or differentially private counts of them by month, or
+    what they searched for, watched and listened to.
 
     `people_min` is how many people a group has at least; `epsilon_micro` what an answer about a month costs each of
     them of their budget, in millionths.
     """
 
-    of: Literal["visits", "monthly_counts"]
+    of: Literal["visits", "monthly_counts", "interests"]
     people_min: Annotated[int, Meta(ge=PRIVACY_PEOPLE_MIN)]
     epsilon_micro: Annotated[int, Meta(ge=0, le=PRIVACY_EPSILON_MICRO_MAX)] = 0
 
@@ -239,7 +242,7 @@ def _settings(text: str) -> Settings:
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise WindrowError("bad_recipe", f"recipe.toml: {error}") from error
     if settings.people and (settings.people.of == "monthly_counts") != bool(settings.people.epsilon_micro):
-        raise WindrowError("bad_recipe", "recipe.toml: counts cost an `epsilon_micro`, visits none")
+        raise WindrowError("bad_recipe", "recipe.toml: counts cost an `epsilon_micro`, rows none")
     if settings.price.also and (settings.people or settings.price.asset in settings.price.also):
         said = "exports about people are sold for the network's own token alone"
         own = f"{settings.price.asset} has its price in [price] already"

@@ -124,7 +124,6 @@ class GiveDesk:
         raise WindrowError("wrong_schema")
 
     def _send(self, outbox: Outbox, fields: Fields) -> str:
-        from extension_bridge.consent import ConsentTerms
         from extension_bridge.drafts import Drafts, content_digest
 
         drafts = Drafts(outbox.file)
@@ -135,9 +134,8 @@ class GiveDesk:
             raise WindrowError("not_open", "a row was changed since it was looked at")
         days, wait_s = _choice(fields, "days", DAYS), _choice(fields, "wait", WAITS)
         now_ms = self._now_ms()
-        terms, sign = ConsentTerms(retention_days=days), self._signer(outbox, now_ms)
         leaves_at_ms = now_ms + wait_s * 1_000
-        drafts.send(items, sign, terms, now_ms=now_ms, leaves_at_ms=leaves_at_ms)
+        drafts.send(items, self._signer(outbox, now_ms), days, now_ms=now_ms, leaves_at_ms=leaves_at_ms)
         return f"{counted(len(items), 'row')} will leave in {WAITS[wait_s]}. Undo takes it back."
 
     def _signer(
@@ -192,11 +190,11 @@ def _chosen(drafts: Drafts, fields: Fields) -> list[Draft]:
 
 
 def _confirm(view: View, items: list[Draft], days: int) -> bytes:
-    from extension_bridge.consent import LIMITS_OF_WITHDRAWAL, ConsentTerms, consent_notice
+    from extension_bridge.consent import LIMITS_OF_WITHDRAWAL, consent_notice, terms_of
     from extension_bridge.drafts import content_digest
 
     sources = sorted({item.source for item in items})
-    notices = [consent_notice(ConsentTerms(source=source, retention_days=days)) for source in sources]
+    notices = [consent_notice(terms_of(source, days)) for source in sources]
     return render_confirm(view, items, Agreement(notices, LIMITS_OF_WITHDRAWAL, days, content_digest(items)))
 
 

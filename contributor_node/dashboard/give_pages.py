@@ -1,27 +1,23 @@
 """The pages on which a person looks through what they may give: rows, the agreement, what will leave, what was given.
 
-Rules: facts in, markup out; every text is shown whole and escaped, and what was taken out of it is marked. What an item
-would earn is said as the rule, with no sum that nobody can promise.
+Rules: facts in, markup out; every text is escaped.
 
-Does not: read or change drafts (see `give_desk`). Usage: `page = render_give(view, shown, told)`.
+Does not: read or change drafts (see `give_desk`), or show one row (`give_rows`).
+
+Usage: `page = render_give(view, shown, told)`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from contributor_node.dashboard.give_rows import named, render_row
 from contributor_node.dashboard.markup import Markup, fill, joined, visible
 from contributor_node.dashboard.pages import View, frame, template
 from contributor_node.dashboard.wording import counted, moment_text, wind_text
-from windrow_protocol.limits import (
-    DASHBOARD_DRAFTS_SHOWN,
-    DRAFT_TEXT_CHARS_MAX,
-    MASK_WORD_CHARS_MAX,
-    TITLE_CHARS_MAX,
-)
+from windrow_protocol.limits import DASHBOARD_DRAFTS_SHOWN, MASK_WORD_CHARS_MAX
 
 if TYPE_CHECKING:
     from contributor_node.carrier import Month
@@ -30,22 +26,6 @@ if TYPE_CHECKING:
 
 DAYS = {30: "30 days", 90: "90 days", 365: "1 year", 1095: "3 years"}
 WAITS = {60: "1 minute", 600: "10 minutes", 3_600: "1 hour", 86_400: "1 day"}
-_SOURCES = {"browser_page": "a page", "browser_history": "a visit of your history"}
-# kind → one, many, why it does not leave
-_KINDS = {
-    "email": ("e-mail address", "e-mail addresses", "somebody can be reached there"),
-    "phone": ("telephone number", "telephone numbers", "somebody can be reached there"),
-    "card": ("card number", "card numbers", "it can be paid with"),
-    "iban": ("bank account", "bank accounts", "money can be taken from it"),
-    "ip": ("internet address", "internet addresses", "it leads to a household"),
-    "mac": ("device address", "device addresses", "it names one device"),
-    "wallet": ("wallet address", "wallet addresses", "all its payments are public"),
-    "secret": ("key or password", "keys or passwords", "it opens something"),
-    "national_id": ("identity number", "identity numbers", "it names one person for life"),
-    "address": ("postal address", "postal addresses", "somebody lives there"),
-    "name": ("name of a person", "names of persons", "it says who somebody is"),
-    "masked": ("word you took out", "words you took out", "you said so"),
-}
 _STATES = {
     "pending": "waits to be sent",
     "sent": "waits for the coordinator’s receipt",
@@ -54,7 +34,6 @@ _STATES = {
     "withdrawing": "being taken back",
     "withdrawn": "taken back",
 }
-_MARKS = re.compile(r"(\[[A-Z_]{2,24}\])")
 _OPTION = '<option value="{value}"{selected}>{words}</option>'
 _GIVEN = (
     '<li><div class="work-head"><span>{title}</span><strong>{state}</strong></div>'
@@ -65,7 +44,6 @@ _TAKE_BACK = (
     '<input type="hidden" name="contribution" value="{contribution_id}">'
     '<button name="do" value="withdraw" aria-label="Take “{title}” back">Take back</button></form>'
 )
-EARNS = "Nothing by itself, and nothing by the byte: a month of visits earns as one, from sales and budgets."
 _MONTH_STATES = {
     "waiting": "not looked at yet",
     "judging": "is being looked at",
@@ -145,7 +123,9 @@ def _options(choices: Mapping[int, str], chosen: int) -> Markup:
 
 def _nothing() -> Markup:
     return Markup(
-        '<p class="quiet">Nothing is put aside. In the browser, the Windrow extension puts pages and visits here.</p>'
+        '<p class="quiet">Nothing is put aside. In the browser, the Windrow extension puts pages and visits here; '
+        "<code>windrow bridge import FILE --put-aside 200</code> puts items of an export "
+        "here that a service gave you.</p>"
     )
 
 
@@ -179,7 +159,7 @@ def _items(view: View, shown: Shown) -> Markup:
         other_words="Choose none" if shown.is_all else "Choose all rows shown",
         pager=_pager(view, shown),
         days=_options(DAYS, 365),
-        rows=joined(_item(view, draft, is_chosen=shown.is_all) for draft in shown.items),
+        rows=joined(render_row(view, draft, is_chosen=shown.is_all) for draft in shown.items),
     )
 
 
@@ -194,61 +174,6 @@ def _pager(view: View, shown: Shown) -> Markup:
         if 0 <= skip < shown.count
     ]
     return joined(links)
-
-
-def _item(view: View, draft: Draft, *, is_chosen: bool) -> Markup:
-    name = draft.title or draft.url
-    text = (
-        fill('<pre class="leaves" tabindex="0">{text}</pre>', text=_marked(draft.text))
-        if draft.text
-        else Markup()
-    )
-    return fill(
-        template("give_item"),
-        path=view.path,
-        form=view.form,
-        draft_id=draft.draft_id,
-        checked=Markup(" checked" if is_chosen else ""),
-        name=visible(name),
-        short=visible(name[:60]),
-        title=_marked(name),
-        url=visible(draft.url),
-        when=_when(draft),
-        text=text,
-        title_value=draft.title,
-        text_value=draft.text,
-        title_chars=TITLE_CHARS_MAX,
-        text_chars=DRAFT_TEXT_CHARS_MAX,
-        findings=_findings(draft.redactions),
-        earns=EARNS,
-    )
-
-
-def _when(draft: Draft) -> str:
-    words = _SOURCES.get(draft.source, draft.source.replace("_", " "))
-    at = f", {moment_text(draft.captured_at_ms)}" if draft.captured_at_ms else ""
-    return f"{words[0].upper()}{words[1:]}{at}"
-
-
-def _marked(text: str) -> Markup:
-    """Return a text with what stands for something taken out set off from the rest."""
-    parts = _MARKS.split("\n".join(visible(line) for line in text.split("\n")))
-    return joined(
-        fill("<mark>{part}</mark>" if place % 2 else "{part}", part=part) for place, part in enumerate(parts)
-    )
-
-
-def _findings(redactions: Mapping[str, int]) -> Markup:
-    if not redactions:
-        return Markup(
-            '<span class="quiet">Nothing that looks personal was found. Not every name is recognised.</span>'
-        )
-    rows = []
-    for kind, count in redactions.items():
-        plain = kind.replace("_", " ")
-        one, many, why = _KINDS.get(kind, (plain, plain, "it points at a person"))
-        rows.append(fill("<li>{what}: {why}</li>", what=counted(count, one, many), why=why))
-    return fill('<ul class="findings">{rows}</ul>', rows=joined(rows))
 
 
 def _months(months: Sequence[Month]) -> Markup:
@@ -281,7 +206,7 @@ def _given(view: View, given: Sequence[Kept]) -> Markup:
 
 
 def _given_row(view: View, kept: Kept) -> Markup:
-    title = visible(kept.title or kept.url)
+    title = visible(kept.title or kept.url) or named(kept.source)
     form = Markup()
     if kept.state in ("pending", "sent", "delivered"):
         form = fill(

@@ -126,6 +126,11 @@ def moment_text(at_ms: int) -> str:
     return f"{local.day} {local:%b %Y, %H:%M}"
 
 
+def month_text(at_ms: int) -> str:
+    """Return a month in UTC: `November 2026`."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%B %Y}"
+
+
 def day_text(day: int) -> str:
     """Return a day counted from 1970-01-01: `22 Nov`."""
     then = _EPOCH + timedelta(days=day)

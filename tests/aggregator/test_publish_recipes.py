@@ -74,7 +74,9 @@ WEB = ["docs_and_code", "news_recent", "web_text"]
 
 
 def test_recipes_of_pages_are_sold_with_the_same_first_columns() -> None:
-    assert recipe_names(RECIPES) == sorted([*WEB, "opt_in_browsing", "opt_in_browsing_monthly"])
+    assert recipe_names(RECIPES) == sorted(
+        [*WEB, "opt_in_browsing", "opt_in_browsing_monthly", "opt_in_interests"]
+    )
     columns = list(load_recipe(RECIPES, "web_text").settings.columns)
     for name in WEB:
         assert list(load_recipe(RECIPES, name).settings.columns)[: len(columns)] == columns

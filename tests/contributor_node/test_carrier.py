@@ -44,7 +44,7 @@ def send(home: Path, client: CoordinatorClient, draft: Draft, leaves_at_ms: int)
 
     with Outbox.open(home / "bridge.db") as outbox:
         drafts = Drafts(outbox.file)
-        drafts.send([draft], sign, ConsentTerms(), now_ms=wall_ms(), leaves_at_ms=leaves_at_ms)
+        drafts.send([draft], sign, 365, now_ms=wall_ms(), leaves_at_ms=leaves_at_ms)
 
 
 def states(home: Path) -> list[str]:
@@ -118,10 +118,10 @@ def test_what_is_sent_cannot_be_changed_and_what_was_changed_cannot_be_sent(tmp_
         drafts = Drafts(outbox.file)
         drafts.edit(draft.draft_id, draft.title, "As it is now.")
         with pytest.raises(WindrowError) as refusal:
-            drafts.send([draft], sign, ConsentTerms(), now_ms=1, leaves_at_ms=1)
+            drafts.send([draft], sign, 365, now_ms=1, leaves_at_ms=1)
         assert refusal.value.code == "not_open"
         (now,) = drafts.open_items(10)
-        drafts.send([now], sign, ConsentTerms(), now_ms=wall_ms(), leaves_at_ms=wall_ms() + 60_000)
+        drafts.send([now], sign, 365, now_ms=wall_ms(), leaves_at_ms=wall_ms() + 60_000)
         with pytest.raises(WindrowError):
             drafts.edit(now.draft_id, "", "Too late.")
         assert drafts.delete([now.draft_id]) == 0

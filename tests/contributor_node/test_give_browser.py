@@ -17,8 +17,10 @@ from node_world import Coordinator, NodeProcess, coordinator, node, until
 from contributor_node.chromium import find_chromium
 from contributor_node.dashboard.link_file import new_link
 from extension_bridge.donation import Page as GivenPage
+from extension_bridge.donation import Piece as GivenPiece
 from extension_bridge.drafts import Drafts
 from extension_bridge.outbox import Outbox
+from extension_bridge.sources import Source
 from storage.tables import consents
 from windrow_protocol.errors import WindrowError
 
@@ -224,4 +226,82 @@ async def test_a_long_text_is_taken_from_a_session_only(world: World) -> None:
     )
     assert answer.status == 413
     await stranger.close()
+    await page.context.close()
+
+
+def put_export_aside(home: Path) -> None:
+    pieces: list[tuple[Source, GivenPiece]] = [
+        (
+            "ai_prompt",
+            GivenPiece(
+                text="How dry must hay be?\n> Bo wrote: call +49 30 1234567\nI am ana@example.org.",
+                captured_at_ms=1_790_000_000_000,
+                author="self",
+            ),
+        ),
+        (
+            "transaction",
+            GivenPiece(
+                title="PLOVER FEED 4711-0815 LEIPZIG",
+                text="private",
+                amount="-43.17 EUR",
+                captured_at_ms=1_790_000_000_000,
+            ),
+        ),
+        ("listen", GivenPiece(title="Haymaker’s song", text="The Larks", captured_at_ms=1_790_000_000_000)),
+    ]
+    with Outbox.open(home / "bridge.db") as outbox:
+        assert Drafts(outbox.file).put_pieces(pieces) == (3, [])
+
+
+async def test_items_of_an_export_are_read_edited_agreed_to_and_taken_back(
+    world: World, tmp_path: Path
+) -> None:
+    put_export_aside(world.node.home)
+    page = await world.open()
+    rows = page.locator(".review tbody tr", has_text="September 2026")
+    await expect(rows).to_have_count(3)
+    prompt, payment, song = rows.nth(0), rows.nth(1), rows.nth(2)
+    await expect(prompt.locator("pre")).to_have_text("How dry must hay be?\n[QUOTE]\nI am [EMAIL].")
+    await expect(prompt).to_contain_text("1 quoted passage: somebody else wrote it")
+    await expect(prompt).to_contain_text("It earns nothing")
+    await expect(payment).to_contain_text("PLOVER FEED [NUMBER] LEIPZIG")
+    await expect(payment).to_contain_text("A payment of yours, about 40 EUR, September 2026")
+    await expect(payment).not_to_contain_text("private")
+    await expect(song).to_contain_text("The Larks")
+    await look(page, tmp_path, "exports")
+
+    await payment.get_by_text("Edit or delete").click()
+    await expect(payment.get_by_label("Text")).to_have_count(0)
+    await payment.get_by_label("Title").fill("FEED 99887766")
+    await payment.get_by_role("button", name="Save").click()
+    await expect(rows.nth(1)).to_contain_text("FEED [NUMBER]")
+    await prompt.get_by_text("Edit or delete").click()
+    await expect(prompt.get_by_label("Title")).to_have_count(0)
+    await prompt.get_by_label("Text", exact=True).fill("How dry must hay be, bo@example.org?")
+    await prompt.get_by_role("button", name="Save").click()
+    await expect(rows.nth(0).locator("pre")).to_have_text("How dry must hay be, [EMAIL]?")
+
+    for place in range(2):
+        await rows.nth(place).get_by_role("checkbox").check()
+    await page.get_by_role("button", name="Give the chosen rows").click()
+    await expect(page.get_by_text("You give this message of yours to an AI assistant")).to_be_visible()
+    await expect(page.get_by_text("the sum, rounded to its first digit")).to_be_visible()
+    await look(page, tmp_path, "exports-agree")
+    await page.get_by_label("I have read what would leave").check()
+    await page.get_by_role("button", name="Send", exact=True).click()
+    before = world.received()
+    await page.get_by_role("button", name="Send now").click()
+    await until(lambda: world.received() == before + 2, "both donations")
+    await until(lambda: world.states().count("pending") + world.states().count("sent") == 0, "the receipts")
+    await page.goto(page.url)
+    given = page.locator(".works > li", has_text="What you wrote to an AI assistant")
+    await expect(given).to_contain_text("delivered, receipt signed")
+    await given.get_by_role("button", name="Take “What you wrote to an AI assistant” back").click()
+    await until(lambda: "withdrawn" in world.states(), "the withdrawal")
+    await page.context.close()
+
+    page = await world.open("dark")
+    await expect(page.locator(".review tbody tr", has_text="The Larks")).to_have_count(1)
+    await look(page, tmp_path, "exports-dark")
     await page.context.close()

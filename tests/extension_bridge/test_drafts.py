@@ -41,7 +41,7 @@ def sign(record: PersonalRecord, terms: ConsentTerms) -> PersonalContribution:
 
 
 def send(outbox: Outbox, draft: Draft) -> None:
-    Drafts(outbox.file).send([draft], sign, ConsentTerms(), now_ms=NOW_MS, leaves_at_ms=NOW_MS)
+    Drafts(outbox.file).send([draft], sign, 365, now_ms=NOW_MS, leaves_at_ms=NOW_MS)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_undoing_leaves_no_byte_of_the_consent_behind(tmp_path: Path) -> None:
     with Outbox.open(tmp_path / "bridge.db") as outbox:
         drafts = Drafts(outbox.file)
         draft = put(outbox, "As it was seen.")
-        drafts.send([draft], sign_and_remember, ConsentTerms(), now_ms=NOW_MS, leaves_at_ms=NOW_MS)
+        drafts.send([draft], sign_and_remember, 365, now_ms=NOW_MS, leaves_at_ms=NOW_MS)
         consent = signed[0].consent_jws.encode()
         pieces = [
             consent[at : at + 80] for at in range(0, len(consent), 80)
@@ -152,7 +152,7 @@ def test_undoing_holds_after_a_restart(tmp_path: Path) -> None:
     with Outbox.open(tmp_path / "bridge.db") as outbox:
         draft = put(outbox, "As it was seen.")
         later_ms = NOW_MS + 60_000
-        Drafts(outbox.file).send([draft], sign, ConsentTerms(), now_ms=NOW_MS, leaves_at_ms=later_ms)
+        Drafts(outbox.file).send([draft], sign, 365, now_ms=NOW_MS, leaves_at_ms=later_ms)
     with Outbox.open(tmp_path / "bridge.db") as outbox:
         drafts = Drafts(outbox.file)
         assert drafts.leave(later_ms - 1, 10) == 0

@@ -84,10 +84,10 @@ def test_visits_are_put_aside_redacted_the_latest_first_and_once(tmp_path: Path)
     path, home = tmp_path / "History.json", tmp_path / "node"
     path.write_text(json.dumps({"Browser History": visits}))
     told = run(str(path), "--put-aside", "10", "--node-home", str(home))
-    assert "10 new visits are put aside" in told
+    assert "Put aside on this computer: 10 new items." in told
     assert "Nothing has left" in told
     again = run(str(path), "--put-aside", "12", "--node-home", str(home), "--json").splitlines()[-1]
-    assert json.loads(again) == {"put_aside": 2, "left_out": {}, "no_visits": 0}
+    assert json.loads(again) == {"put_aside": 2, "left_out": {}, "stayed": {}}
     with Outbox.open(home / OUTBOX_FILE) as outbox:
         kept = Drafts(outbox.file).open_items(100)
         given = outbox.all(100)
@@ -97,7 +97,23 @@ def test_visits_are_put_aside_redacted_the_latest_first_and_once(tmp_path: Path)
     assert given == []
 
 
-def test_what_is_no_visit_is_only_shown(export: Path, tmp_path: Path) -> None:
+def test_what_may_not_leave_stays_and_is_said_why(tmp_path: Path) -> None:
+    path, home = tmp_path / "_chat.txt", tmp_path / "node"
+    path.write_text(
+        "[15.03.24, 08:00:00] Ana: Good morning, ana@example.org here\n[15.03.24, 08:01:00] Bo\u202e: Hi\n"
+    )
+    told = run(str(path), "--put-aside", "10", "--node-home", str(home))
+    assert "0 new items" in told
+    assert "2 stay here: nothing says which of their authors is you: name it with --me." in told
+    assert "Their authors: “Ana”, “'Bo\\u202e'”." in told
+    told = run(str(path), "--put-aside", "10", "--me", "ana", "--node-home", str(home))
+    assert "1 new item." in told
+    assert "1 stay here: other people wrote them." in told
+    with Outbox.open(home / OUTBOX_FILE) as outbox:
+        (row,) = Drafts(outbox.file).open_items(10)
+    assert (row.source, row.text) == ("message", "Good morning, [EMAIL] here")
+
+
+def test_searches_are_put_aside_as_searches(export: Path, tmp_path: Path) -> None:
     told = run(str(export), "--put-aside", "10", "--node-home", str(tmp_path / "node"))
-    assert "0 new visits" in told
-    assert "9 other items were only shown" in told
+    assert "1 new item." in told, "nine that are one without what identifies somebody"

@@ -116,7 +116,7 @@ async def test_taking_everything_back_holds_back_what_was_about_to_leave(
     with Outbox.open(home / "bridge.db") as outbox:
         drafts = Drafts(outbox.file)
         drafts.put([msgspec.convert(PAGE, Page)], "browser_page")
-        drafts.send(drafts.open_items(1), sign, ConsentTerms(), now_ms=now_ms, leaves_at_ms=now_ms)
+        drafts.send(drafts.open_items(1), sign, 365, now_ms=now_ms, leaves_at_ms=now_ms)
         gone = await asyncio.to_thread(
             windrow, home, "withdraw", "--all", "--yes", "--coordinator", place.url
         )

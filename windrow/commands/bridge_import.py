@@ -1,11 +1,13 @@
 """The command about exports: `bridge import`.
 
-Rules: it shows what is in an export and what is skipped, and why; what it prints of an item is redacted; nothing
-leaves, and nothing is kept but what `--put-aside` asks for: what somebody gives is picked in the review.
+Rules: it shows what is in an export and what is skipped, and why; what it prints of an item is redacted, and authors
+are named only to whoever has to say which of them they are; nothing leaves, and nothing is kept but what `--put-aside`
+asks for: what somebody gives is picked in the review.
 
 Does not: hold logic (`extension_bridge.importers`).
 
-Usage: `windrow bridge import takeout.zip --put-aside 200`, `windrow bridge import --list`.
+Usage: `windrow bridge import takeout.zip --put-aside 200`, `windrow bridge import chat.txt --put-aside 50 --me Ana`,
+`windrow bridge import --list`.
 """
 
 from __future__ import annotations
@@ -23,10 +25,11 @@ from windrow_protocol.limits import DRAFTS_MAX
 
 if TYPE_CHECKING:
     from extension_bridge.importers.items import ImportedItem, ImportReport
-    from extension_bridge.importers.putting_aside import LatestVisits
+    from extension_bridge.importers.putting_aside import LatestItems
     from extension_bridge.importers.registry import Importer
 
 SHOWN_CHARS = 72
+AUTHORS_SHOWN = 8
 
 
 def bridge_import(
@@ -36,12 +39,16 @@ def bridge_import(
     rows: Annotated[int, typer.Option(min=0, max=100, help="show so many items of each source")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object a line")] = False,
     put_aside: Annotated[
-        int, typer.Option(min=0, max=DRAFTS_MAX, help="keep so many of the latest visits for the review")
+        int, typer.Option(min=0, max=DRAFTS_MAX, help="keep so many of the latest items for the review")
     ] = 0,
+    me: Annotated[str, typer.Option(help="you as the author of messages, as the export writes it")] = "",
+    with_answers: Annotated[
+        bool, typer.Option("--with-answers", help="put an assistant's answers aside too")
+    ] = False,
     node_home: Annotated[Path | None, typer.Option(help="the node's folder (WINDROW_NODE_HOME)")] = None,
 ) -> None:
     """Show what an export holds, redacted, and what would be skipped. Nothing leaves."""
-    from extension_bridge.importers.putting_aside import LatestVisits
+    from extension_bridge.importers.putting_aside import LatestItems
     from extension_bridge.importers.registry import IMPORTERS, importer_named, importers_of
 
     if list_all:
@@ -50,48 +57,54 @@ def bridge_import(
         return
     if export is None:
         raise WindrowError("bad_usage", "no export was named")
-    chosen = [importer_named(source)] if source else importers_of(export)
-    if not chosen:
+    importers = [importer_named(source)] if source else importers_of(export)
+    if not importers:
         raise WindrowError("unknown_export", f"{export.name} has nothing that an importer knows")
-    visits = LatestVisits(put_aside)
-    for importer in chosen:
-        first, report = _read(importer, export, rows, visits)
+    chosen = LatestItems(put_aside, me=me, with_answers=with_answers)
+    for importer in importers:
+        first, report = _read(importer, export, rows, chosen)
         _show(importer, first, report, as_json)
     if put_aside:
-        _put_aside(visits, node_home, as_json)
+        _put_aside(chosen, node_home, as_json)
 
 
 def _read(
-    importer: Importer, export: Path, rows: int, visits: LatestVisits
+    importer: Importer, export: Path, rows: int, chosen: LatestItems
 ) -> tuple[list[dict[str, Any]], ImportReport]:
     first: list[dict[str, Any]] = []
     with importer.reads(export) as reading:
         for item in reading:
-            visits.see(item)
+            chosen.see(item)
             if len(first) < rows:
                 first.append(_redacted(item))
         return first, reading.report
 
 
-def _put_aside(visits: LatestVisits, node_home: Path | None, as_json: bool) -> None:
+def _put_aside(chosen: LatestItems, node_home: Path | None, as_json: bool) -> None:
+    from contributor_node.dashboard.wording import counted
     from extension_bridge.drafts import Drafts
+    from extension_bridge.importers.putting_aside import STAYS
     from extension_bridge.outbox import Outbox
     from extension_bridge.settings import OUTBOX_FILE, bridge_home
 
     home = bridge_home(str(node_home) if node_home else None, os.environ)
     with Outbox.open(home / OUTBOX_FILE) as outbox:
-        added, left_out = visits.put_aside(Drafts(outbox.file))
+        added, left_out = chosen.put_aside(Drafts(outbox.file))
     if as_json:
-        print(json.dumps({"put_aside": added, "left_out": left_out, "no_visits": visits.other}))
+        print(json.dumps({"put_aside": added, "left_out": left_out, "stayed": chosen.stayed}))
         return
     print(
-        f"{added:,} new visits are put aside on this computer. Nothing has left: look them through under *Give* in"
+        f"Put aside on this computer: {counted(added, 'new item')}. Nothing has left: look through them under *Give*"
     )
-    print("the dashboard (`windrow node dashboard`), where you edit, mask, delete and send.")
+    print("in the dashboard (`windrow node dashboard`), where you edit, mask, delete and send.")
     for sentence, count in left_out.most_common():
         print(f"  {count:,} left out: {sentence}.")
-    if visits.other:
-        print(f"  {visits.other:,} other items were only shown: visits are what can be given today.")
+    for reason, count in chosen.stayed.most_common():
+        print(f"  {count:,} stay here: {STAYS[reason]}.")
+    if chosen.stayed["unknown_author"]:
+        authors = (name for name, _ in chosen.authors.most_common(AUTHORS_SHOWN))
+        named = ", ".join(f"“{name if name.isprintable() else ascii(name)}”" for name in authors)
+        print(f"  Their authors: {named}.")
 
 
 def _redacted(item: ImportedItem) -> dict[str, Any]:

@@ -1,0 +1,26 @@
+-- What every dataset of people's interests must hold, whatever its recipe says: each statement must return no rows, else
+-- nothing is published. `export` is what would be sold, `donated` what it is from.
+
+-- check: ids are unique
+SELECT id, count(*) AS times FROM export GROUP BY id HAVING count(*) > 1;
+
+-- check: every group has enough people
+SELECT month, kind, text, "by", count(DISTINCT contributor_pseudonym) AS people
+FROM export
+GROUP BY month, kind, text, "by"
+HAVING count(DISTINCT contributor_pseudonym) < getvariable('people_min')
+ORDER BY people, text;
+
+-- check: only items that were given and may be sold, as they were given
+SELECT export.id
+FROM export LEFT JOIN donated USING (id)
+WHERE donated.id IS NULL OR donated.month <> export.month OR donated.kind <> export.kind
+   OR donated.contributor_pseudonym <> export.contributor_pseudonym;
+
+-- check: no time but the month
+SELECT id, month FROM export WHERE NOT regexp_full_match(month, '\d{4}-\d{2}');
+
+-- check: every row has text and a pseudonym
+SELECT id FROM export
+WHERE text IS NULL OR length(text) = 0 OR contributor_pseudonym IS NULL OR token_count <= 0
+   OR length(content_sha256) <> 64;
