@@ -48,7 +48,30 @@ _ENVIRONMENT: Final = {
     "PYTHONIOENCODING": "utf-8",
 }
 _WORD: Final = re.compile(r"[a-z_]+")
-_COMPLAINT_BYTES_MAX: Final = 2_000
+COMPLAINT_BYTES_MAX: Final = 2_000  # of what a child says on standard error
+
+
+class Leash:
+    """What ends a question from another thread: at once, or when it begins."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self.is_cut = False
+
+    def hold(self, child: subprocess.Popen[bytes]) -> None:
+        """Take a child that was just started."""
+        with self._lock:
+            self._child = child
+            if self.is_cut:
+                child.kill()
+
+    def cut(self) -> None:
+        """Kill the child, or the one that comes."""
+        with self._lock:
+            self.is_cut = True
+            if self._child is not None:
+                self._child.kill()
 
 
 def run_query(
@@ -61,6 +84,16 @@ def run_query(
     memory_bytes_max: int = SQL_MEMORY_BYTES_MAX,
 ) -> Answer:
     """Return the rows of one SELECT. Raises WindrowError `sql_refused`, `sql_failed` or `sql_limits`."""
+    job = job_of(state_url, lake_files, statement)
+    return run_job(
+        msgspec.structs.replace(
+            job, time_s_max=time_s_max, rows_max=rows_max, memory_bytes_max=memory_bytes_max
+        )
+    )
+
+
+def job_of(state_url: str, lake_files: Sequence[Path], statement: str) -> Job:
+    """Return the job of one SELECT under the usual limits. Raises WindrowError `sql_refused`."""
     if len(statement) > SQL_CHARS_MAX:
         raise WindrowError("sql_refused", f"{len(statement)} characters, {SQL_CHARS_MAX} allowed")
     # A view is read when its name stands anywhere in the text: finer reading is left to the contained process.
@@ -69,7 +102,7 @@ def run_query(
     read = words.union(*(view.over for view in derived))
     url = sa.make_url(state_url)
     with_documents = DOCUMENTS in words
-    job = Job(
+    return Job(
         *_store(url),
         [_source(url.get_dialect()(), name) for name in VIEWS if name in read],
         [*VIEWS, *DERIVED, DOCUMENTS],
@@ -77,13 +110,24 @@ def run_query(
         [(column.name, column.kind) for column in DOCUMENT_COLUMNS] if with_documents else [],
         _document_schema() if with_documents else b"",
         statement,
-        time_s_max,
-        rows_max,
-        memory_bytes_max,
+        SQL_TIME_S_MAX,
+        SQL_ROWS_MAX,
+        SQL_MEMORY_BYTES_MAX,
         SQL_ANSWER_BYTES_MAX,
         [(view.name, view.query) for view in derived],
     )
-    return _read(*_run_child(msgspec.json.encode(job), time_s_max), time_s_max)
+
+
+def run_job(job: Job, leash: Leash | None = None) -> Answer:
+    """Return the rows that a job asks for.
+
+    Raises WindrowError `sql_refused`, `sql_failed`, `sql_limits`, or `sql_stopped` when its leash was cut.
+    """
+    leash = leash or Leash()
+    ran = _run_child(msgspec.json.encode(job), job.time_s_max, leash)
+    if leash.is_cut:
+        raise WindrowError("sql_stopped")
+    return _read(*ran, job.time_s_max)
 
 
 def _store(url: sa.URL) -> tuple[Literal["sqlite", "postgresql"], str]:
@@ -123,7 +167,7 @@ def query_rows(
         answer_bytes_max=SQL_ANSWER_BYTES_MAX,
         documents=name,
     )
-    return _read(*_run_child(msgspec.json.encode(job), time_s_max), time_s_max)
+    return run_job(job)
 
 
 @cache
@@ -138,9 +182,8 @@ def _source(dialect: sa.Dialect, name: str) -> Source:
     return Source(name, str(query), [(column.name, column.kind) for column in view.columns])
 
 
-def _run_child(job: bytes, time_s_max: int) -> tuple[int, bytes, bytes, bool]:
-    """Return the child's code, the first bytes of its answer and of its complaint, and whether it was too slow."""
-    late = threading.Event()
+def start_child(leash: Leash) -> subprocess.Popen[bytes]:
+    """Start a process that waits for a job on its standard input."""
     child = subprocess.Popen(
         [sys.executable, "-m", "aggregator.sql.child"],
         stdin=subprocess.PIPE,
@@ -149,6 +192,14 @@ def _run_child(job: bytes, time_s_max: int) -> tuple[int, bytes, bytes, bool]:
         env={**_ENVIRONMENT, "PYTHONPATH": str(Path(__file__).resolve().parent.parent.parent)},
         start_new_session=True,
     )
+    leash.hold(child)
+    return child
+
+
+def _run_child(job: bytes, time_s_max: int, leash: Leash) -> tuple[int, bytes, bytes, bool]:
+    """Return the child's code, the first bytes of its answer and of its complaint, and whether it was too slow."""
+    late = threading.Event()
+    child = start_child(leash)
 
     def kill() -> None:
         late.set()
@@ -164,7 +215,7 @@ def _run_child(job: bytes, time_s_max: int) -> tuple[int, bytes, bytes, bool]:
             with suppress(BrokenPipeError), child.stdin:
                 child.stdin.write(job)
             answer = child.stdout.read(SQL_ANSWER_BYTES_MAX + 1)
-            complaint = child.stderr.read(_COMPLAINT_BYTES_MAX)
+            complaint = child.stderr.read(COMPLAINT_BYTES_MAX)
             child.kill()  # it has said all that is heard
         return child.returncode, answer, complaint, late.is_set()
     finally:
@@ -179,11 +230,16 @@ def _read(code: int, answer: bytes, complaint: bytes, late: bool, time_s_max: in
     if late:
         raise WindrowError("sql_limits", f"it ran longer than {time_s_max} s")
     if code < 0 or not answer:
-        # By a signal: a limit on CPU or memory. By itself: a fault, of which the last line tells most.
-        last = printable(complaint.decode(errors="replace").strip().rpartition("\n")[2])[:200]
-        detail = f"its process ended with {code}" + (f": {last}" if last else "")
-        raise WindrowError("sql_limits" if code < 0 else "sql_failed", detail)
+        raise fault_of(code, complaint)
     reply = msgspec.json.decode(answer, type=Answer | Refusal)
     if isinstance(reply, Refusal):
         raise WindrowError(reply.code, reply.detail)
     return reply
+
+
+def fault_of(code: int, complaint: bytes) -> WindrowError:
+    """Return what is to be said of a child that ended without an answer."""
+    # By a signal: a limit on CPU or memory. By itself: a fault, of which the last line tells most.
+    last = printable(complaint.decode(errors="replace").strip().rpartition("\n")[2])[:200]
+    detail = f"its process ended with {code}" + (f": {last}" if last else "")
+    return WindrowError("sql_limits" if code < 0 else "sql_failed", detail)
