@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import psutil
 from eth_account.messages import encode_defunct
 
 from chain.keys import key_from_hex
@@ -133,6 +134,20 @@ class Browser:
         if asked.status != 303:
             return asked
         return await self.ask("GET", asked.headers["Location"].partition("#")[0])
+
+
+async def until_running(count: int) -> None:
+    """Wait until so many questions have a process."""
+    async with asyncio.timeout(60):
+        while sum(map(_is_question, psutil.Process().children(recursive=True))) != count:  # noqa: ASYNC110  processes set no event
+            await asyncio.sleep(0.02)
+
+
+def _is_question(process: psutil.Process) -> bool:
+    try:
+        return "aggregator.sql.child" in process.cmdline()
+    except psutil.Error:
+        return False  # it has just ended
 
 
 def signed(key: Any, text: str) -> str:

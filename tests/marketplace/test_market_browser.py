@@ -17,6 +17,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from market_world import OPERATOR, Market
+from page_checks import NAMELESS, PROVIDER, readable
 
 from chain.keys import key_from_hex
 from contributor_node.chromium import find_chromium
@@ -29,44 +30,6 @@ from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATIENCE_MS = 120_000  # a sale waits for blocks, and the machine may be busy
-PROVIDER = """window.ethereum = { request: async (asked) => {
-  const answer = JSON.parse(await window.askWallet(JSON.stringify(asked)));
-  if (answer.error) throw Object.assign(new Error(answer.error), { code: answer.code });
-  return answer.result;
-} };"""
-NAMELESS = """() => [...document.querySelectorAll("a, button, input, svg[role=img], summary")]
-  .filter((each) => each.checkVisibility())
-  .filter((each) => !(each.innerText || each.labels?.[0]?.innerText
-    || (each.getAttribute("aria-labelledby") || "").split(" ").every((id) => document.getElementById(id)?.textContent)))
-  .map((each) => each.outerHTML.slice(0, 120))"""
-
-# The text that is hardest to read: its contrast with the first painted background behind it (WCAG 2.2, 1.4.3).
-FAINTEST = r"""() => {
-  const parts = (colour) => colour.match(/[\d.]+/g).map(Number);
-  const light = (colour) => parts(colour).slice(0, 3).map((each) => each / 255)
-    .map((each) => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, each, at) => sum + each * [0.2126, 0.7152, 0.0722][at], 0);
-  const behind = (element) => {
-    for (; element; element = element.parentElement) {
-      const colour = getComputedStyle(element).backgroundColor;
-      if ((parts(colour)[3] ?? 1) > 0) return colour;
-    }
-    return "rgb(255, 255, 255)";
-  };
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  let worst = [99, ""];
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement;
-    const text = walker.currentNode.textContent.trim();
-    if (!text || !element.checkVisibility() || element.closest("title, desc")) continue;
-    const style = getComputedStyle(element);
-    const ink = element.closest("svg") ? style.fill : style.color;
-    const [one, other] = [light(ink), light(behind(element))].sort((a, b) => b - a);
-    const contrast = (one + 0.05) / (other + 0.05);
-    if (contrast < worst[0]) worst = [contrast, text.slice(0, 60)];
-  }
-  return worst;
-}"""
 
 
 @dataclass
@@ -159,11 +122,6 @@ async def test_the_pages_fit_name_everything_and_ask_nobody_else(
     assert await page.evaluate(NAMELESS) == []
     assert await page.locator("svg.plot text").first.evaluate("e => e.getBoundingClientRect().height") >= 11
     assert wrong == []
-
-
-async def readable(page: Page) -> None:
-    contrast, text = await page.evaluate(FAINTEST)
-    assert contrast >= 4.5, f"{text!r} has a contrast of {contrast:.2f}"
 
 
 async def test_without_a_wallet_the_page_shows_the_other_ways(market: Market, browser: Browser) -> None:

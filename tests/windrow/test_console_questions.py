@@ -12,12 +12,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import pytest_asyncio
-from console_world import ANALYST, SUPPORT, Console, Said, running_console
+from console_world import ANALYST, SUPPORT, Console, Said, running_console, until_running
 
 from aggregator.sql.job import Answer
 from windrow.console.plots import axes_of, plot_of
@@ -33,17 +32,6 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Conso
         yield console
 
 
-def questions_running() -> list[psutil.Process]:
-    children = psutil.Process().children(recursive=True)
-    return [each for each in children if "aggregator.sql.child" in each.cmdline()]
-
-
-async def until_running(count: int) -> None:
-    async with asyncio.timeout(60):
-        while len(questions_running()) != count:
-            await asyncio.sleep(0.02)
-
-
 async def test_an_answer_is_shown_with_its_freshness_and_a_page_at_a_time(world: Console) -> None:
     browser = await world.entered(ANALYST)
     said = await browser.answer("SELECT range AS n, '<b>' || range AS text FROM range(120)", plot="bars")
@@ -51,13 +39,13 @@ async def test_an_answer_is_shown_with_its_freshness_and_a_page_at_a_time(world:
     assert "&lt;b&gt;49</td>" in said.text
     assert "<b>" not in said.text.partition("answer-title")[2]
     assert "&lt;b&gt;50</td>" not in said.text
-    assert '<svg class="plot" role="img"' in said.text
+    assert '<svg class="plot bars" role="img"' in said.text
     later = re.search(r'rel="next" href="([^"#]+)', said.text)
     assert later
     more = await browser.ask("GET", later[1].replace("&amp;", "&"))
     assert "&lt;b&gt;50</td>" in more.text
     assert "page 2 of 3" in more.text
-    assert '<svg class="plot"' in more.text
+    assert '<svg class="plot bars"' in more.text
 
 
 async def test_what_cannot_be_answered_says_why_and_keeps_the_statement(world: Console) -> None:

@@ -23,12 +23,13 @@ from aggregator.sql.printable import printable
 
 BARS_MAX: Final = 40
 POINTS_MAX: Final = 2_000
-_WIDTH, _ROW, _LABEL, _COUNT = 640, 24, 150, 110
-_HEIGHT, _LEFT, _RIGHT, _TOP, _FOOT = 260, 92, 12, 12, 30
-_CHARS_MAX: Final = 22
+# About the whole of a phone, so that type keeps its size there.
+_WIDTH, _ROW, _LABEL, _COUNT = 420, 24, 142, 84
+_HEIGHT, _LEFT, _RIGHT, _TOP, _FOOT = 220, 80, 10, 12, 26
+_CHARS_MAX: Final = 19
 _DOTS_MAX: Final = 60
 _SVG: Final = Markup(
-    '<svg class="plot" role="img" aria-labelledby="plot-title plot-desc" viewBox="0 0 {width} {height}">'
+    '<svg class="plot {kind}" role="img" aria-labelledby="plot-title plot-desc" viewBox="0 0 {width} {height}">'
     '<title id="plot-title">{title}</title><desc id="plot-desc">{desc}</desc>{drawn}</svg>'
 )
 _BAR: Final = Markup(
@@ -81,7 +82,9 @@ def plot_of(answer: Answer, kind: str, x: str = "", y: str = "") -> Markup | Non
     )
     height = _ROW * len(points) if kind == "bars" else _HEIGHT
     drawn = _bars(points) if kind == "bars" else _line(points)
-    return _SVG.format(width=_WIDTH, height=height, title=title, desc=_described(points), drawn=drawn)
+    return _SVG.format(
+        kind=kind, width=_WIDTH, height=height, title=title, desc=_described(points), drawn=drawn
+    )
 
 
 def number(value: Any) -> float | None:
