@@ -43,8 +43,9 @@ from sql_world import row_for  # noqa: E402
 from aggregator.judgement import CURSOR  # noqa: E402
 from aggregator.sql.block_layout import block_layout, block_schema  # noqa: E402
 from aggregator.sql.child import plain  # noqa: E402
+from aggregator.sql.children import Spare  # noqa: E402
 from aggregator.sql.loading import arrow_table  # noqa: E402
-from aggregator.sql.sandbox import Spare, run_query  # noqa: E402
+from aggregator.sql.sandbox import run_query  # noqa: E402
 from aggregator.sql.view_blocks import BLOCK_KEYS, FOLDER, covered  # noqa: E402
 from aggregator.sql.views import GROWING, VIEWS  # noqa: E402
 from storage import tables  # noqa: E402

@@ -14,7 +14,7 @@ Usage::
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -108,13 +108,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One answer; `file` is sent with support for byte ranges instead of `body`."""
+    """One answer; `file` is sent with support for byte ranges instead of `body`, `chunks` as they come.
+
+    An error while the chunks come breaks the connection off, so that nobody takes a part for the whole.
+    """
 
     status: int = 200
     body: bytes = b""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
+    chunks: AsyncGenerator[bytes] | None = None
 
 
 def json_response(value: object, status: int = 200) -> Response:
@@ -153,6 +157,7 @@ class Route:
     body_bytes_max: int = REQUEST_BYTES_MAX
     message: Any = None  # type of the request's body (a struct or a union of them), for the API's description
     media: str = "application/json"
+    ends_with_asker: bool = False  # the handler is cancelled when whoever asked has gone
 
 
 class Server(Protocol):

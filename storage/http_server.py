@@ -11,10 +11,12 @@ Usage: `server = await HttpNetwork().serve(routes, host="127.0.0.1", port=0)`.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from pathlib import Path
 
 import structlog
@@ -25,6 +27,7 @@ from storage.env import Request, Response, Route, json_response
 from windrow_protocol.errors import WindrowError
 
 log = structlog.get_logger(__name__)
+LEFT_POLL_S = 0.2
 
 
 class HttpServer:
@@ -80,7 +83,7 @@ async def _runner(routes: Sequence[Route]) -> web.AppRunner:
 def _adapt(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
-            answer = await route.handle(await _read(request, route.body_bytes_max))
+            answer = await _answered(route, request, await _read(request, route.body_bytes_max))
         except WindrowError as error:
             answer = _refused(error)
         except Exception as error:
@@ -88,7 +91,7 @@ def _adapt(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse
             if away is not None:
                 log.warning("database_away", path=request.path, cause=away.detail)
             answer = _refused(away) if away is not None else _failed(request.path)
-        return _send(answer)
+        return await _send_chunks(request, answer) if answer.chunks is not None else _send(answer)
 
     return handle
 
@@ -102,6 +105,20 @@ def _failed(path: str) -> Response:
     reference = secrets.token_hex(4)
     log.exception("request_failed", path=path, reference=reference)
     return json_response({"error": "internal", "reference": reference}, 500)
+
+
+async def _answered(route: Route, request: web.Request, asked: Request) -> Response:
+    if not route.ends_with_asker:
+        return await route.handle(asked)
+    work = asyncio.ensure_future(route.handle(asked))
+    try:
+        while not (await asyncio.wait({work}, timeout=LEFT_POLL_S))[0]:
+            if request.transport is None or request.transport.is_closing():
+                raise WindrowError("sql_stopped")
+        return work.result()
+    finally:
+        if work.cancel():
+            await asyncio.wait({work})
 
 
 async def _read(request: web.Request, body_bytes_max: int) -> Request:
@@ -135,3 +152,21 @@ def _send(answer: Response) -> web.StreamResponse:
         return web.FileResponse(answer.file, headers=headers)
     headers["Content-Type"] = answer.content_type
     return web.Response(status=answer.status, body=answer.body, headers=headers)
+
+
+async def _send_chunks(request: web.Request, answer: Response) -> web.StreamResponse:
+    assert answer.chunks is not None
+    response = web.StreamResponse(
+        status=answer.status, headers={**answer.headers, "Content-Type": answer.content_type}
+    )
+    async with aclosing(answer.chunks) as chunks:
+        try:
+            await response.prepare(request)
+            async for chunk in chunks:
+                await response.write(chunk)
+        except Exception as error:  # the status is sent: only a connection that breaks can still say no
+            if not isinstance(error, ConnectionError):
+                log.warning("answer_broken_off", path=request.path, error=str(error))
+            if request.transport is not None:
+                request.transport.abort()
+    return response

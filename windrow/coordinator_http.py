@@ -22,16 +22,18 @@ def get_json(coordinator: str, path: str) -> Any:
     return _ask(coordinator, path, None)
 
 
-def post_json(coordinator: str, path: str, value: Any) -> Any:
-    """POST a value as JSON. Raises WindrowError `not_running` or what the house answered."""
-    return _ask(coordinator, path, msgspec.json.encode(value))
+def post_json(coordinator: str, path: str, value: Any, origin: str = "") -> Any:
+    """POST a value as JSON, as a page of `origin` would. Raises as `get_json` does."""
+    return _ask(coordinator, path, msgspec.json.encode(value), origin)
 
 
-def _ask(coordinator: str, path: str, body: bytes | None) -> Any:
+def _ask(coordinator: str, path: str, body: bytes | None, origin: str = "") -> Any:
     if not coordinator.startswith(("http://", "https://")):
         raise WindrowError("bad_config", f"`{coordinator}` is not an http address")
     request = urllib.request.Request(coordinator.rstrip("/") + path, data=body)
     request.add_header("Content-Type", "application/json")
+    if origin:
+        request.add_header("Origin", origin)
     try:
         with urllib.request.urlopen(request, timeout=COORDINATOR_TIMEOUT_S * 4) as answer:
             return msgspec.json.decode(answer.read(COORDINATOR_ANSWER_BYTES_MAX))

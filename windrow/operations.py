@@ -1,6 +1,7 @@
 """What an operator can have done: the few operations that write, the same online and offline.
 
-Rules: `OPERATIONS` names them all; those of the lake are in `lake_operations`, those about hosts in `host_operations`.
+Rules: `OPERATIONS` names them all; those of the lake are in `lake_operations`, those about hosts in `host_operations`,
+those about the console in `console.site`.
 Each catches up with the logs before it decides. Blocking work runs in a thread.
 
 Does not: listen (see `operator_socket`) or format answers.
@@ -44,6 +45,7 @@ from rewards.settlement import reconcile_claims, relay_due_of_each
 from storage.backup import KEYS, LOST_WITHOUT, write_backup
 from storage.pay_terms import terms_now
 from windrow.chain_link import ChainLink, open_chain
+from windrow.console.site import ConsoleOperations
 from windrow.health import HouseHealth, health_of
 from windrow.home import OpenHome, open_home
 from windrow.host_operations import HostOperations
@@ -62,6 +64,7 @@ OPERATIONS = (
     *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain", "ledger_verify"),
     *("lake_annotate", "lake_check", "lake_compact", "lake_stats"),
     *("host_token", "host_takedown", "host_release", "host_receipt", "host_list"),
+    *("console_grant", "console_revoke", "console_list", "console_end", "console_token"),
     *("import_documents", "settle", "erase", "personal_rotate", "personal_fund", "backup"),
 )
 # What brings something in, so that a home may be begun for it; all others work on what is there.
@@ -69,7 +72,7 @@ BEGINNING = (
     *("frontier_add", "import_documents", "publish", "personal_fund", "host_token", "host_takedown"),
     *("settle", "sales", "chain"),
 )
-_OF_ROOMS = ("lake", "host")
+_OF_ROOMS = ("lake", "host", "console")
 
 
 class Operations:
@@ -87,6 +90,7 @@ class Operations:
         self._importer: Importer | None = None
         self._importing = asyncio.Lock()
         self.host = HostOperations(home.house, self.pipeline.eraser, self._quiet)
+        self.console = ConsoleOperations(home.house, chain.operator.address)
 
     async def run(self, name: str, arguments: dict[str, Any]) -> Any:
         """Run one operation. Raises WindrowError `not_found`, `wrong_schema` or its own refusal."""

@@ -82,6 +82,9 @@ class HouseSettings(msgspec.Struct, frozen=True):
     publishers_url: PublishersUrl = (
         ""  # page that nodes point publishers to; empty: /publishers at `host` and `port`
     )
+    console_origins: list[
+        str
+    ] = []  # where browsers open the console, as https://ops.example.org; empty: loopback
     personal_key_store: Literal["file", "keyring", "pkcs11"] = (
         "file"  # where the key over personal data is kept
     )

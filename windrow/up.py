@@ -35,6 +35,7 @@ from storage.database_away import refusal_of
 from storage.env import Request, Response, Route, Server
 from windrow.chain_link import ChainLink, open_chain
 from windrow.collecting import collect_all, set_aside_what_stays
+from windrow.console.site import console_routes
 from windrow.front_page import front_page_routes
 from windrow.home import OpenHome, open_home
 from windrow.metrics import HouseMetrics
@@ -147,6 +148,7 @@ def house_routes(
         *market_routes.routes(home.house, chain.client, chain.operator),
         *front_page_routes(settings, operations, home.house.env.clock),
         *publisher_routes(settings, home.house),
+        *console_routes(settings, home.house, chain.operator.address),
     ]
     return [*routes, openapi_route(routes), Route("*", "/{path:.*}", _no_such_door, "Anything else")]
 

@@ -293,6 +293,30 @@ DASHBOARD_RECEIPTS_MAX: Final = (
     20_000  # of the newest, searched for the pages that an account's rows are about
 )
 
+# --- the operator's console
+SIGN_IN_CHARS_MAX: Final = 4_000  # of the text that a wallet signs
+SIGN_IN_LIFE_MS: Final = 300_000  # from its making to its use
+CONSOLE_LINK_LIFE_MS: Final = 120_000  # of a one-use link that a command prints
+CONSOLE_USED_MAX: Final = 10_000  # used nonces and links that are remembered
+CONSOLE_SESSION_LIFE_MS: Final = 12 * 3_600_000
+CONSOLE_SESSION_IDLE_MS: Final = 3_600_000
+CONSOLE_SESSION_RENEW_MS: Final = 900_000  # a session in use gets a new cookie after so long
+CONSOLE_SESSION_GRACE_MS: Final = (
+    60_000  # for which the cookie before it still counts, for requests under way
+)
+CONSOLE_SESSIONS_MAX: Final = 16  # of one account; the oldest ends first
+CONSOLE_TOKEN_LIFE_DAYS_MAX: Final = 365
+CONSOLE_TOKENS_MAX: Final = 50  # of one account
+CONSOLE_QUESTIONS_MAX: Final = 500  # saved ones
+CONSOLE_NAME_CHARS_MAX: Final = 80
+CONSOLE_AT_ONCE: Final = 2  # questions that run at a time, of all sessions and tokens
+CONSOLE_WAITING_MAX: Final = 8  # further ones that wait
+CONSOLE_ROWS_MAX: Final = 5_000  # of an answer that is shown
+CONSOLE_SHOWN_BYTES_MAX: Final = 8_000_000  # of such an answer
+CONSOLE_ANSWERS_MAX: Final = 8  # that are kept for paging
+SQL_STREAM_TIME_S_MAX: Final = 60  # of an answer that is sent while it is made
+SQL_STREAM_BYTES_MAX: Final = 512_000_000
+
 # --- exports that a person imports
 IMPORT_MEMBERS_MAX: Final = 200_000  # files looked at in one archive or folder
 IMPORT_DIRECTORY_BYTES_MAX: Final = 64_000_000  # the list of contents of a ZIP archive

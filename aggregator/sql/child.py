@@ -1,5 +1,7 @@
 """The process in which one statement runs: `python -m aggregator.sql.child`, job on stdin, answer on stdout.
 
+As rows the answer is one JSON object; as Arrow or Parquet it is a line of JSON, then the bytes.
+
 Rules: it reads the views whose names stand in the statement, from one snapshot, read-only; gives up its rights; and
 only then parses the statement and runs exactly one SELECT in a DuckDB that can reach no file, no network, no setting.
 
@@ -15,8 +17,8 @@ import math
 import os
 import sys
 import uuid  # noqa: F401
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import duckdb
@@ -45,9 +47,17 @@ _SETTINGS = (
 
 
 def run(job: Job) -> Answer:
-    """Answer one job. Raises WindrowError `sql_refused`, `sql_failed` or `sql_limits`."""
-    if job.sources:
+    """Answer one job as rows. Raises WindrowError `sql_refused`, `sql_failed` or `sql_limits`."""
+    engine, log_seq = prepared(job)
+    return execute(engine, job, log_seq)
+
+
+def prepared(job: Job) -> tuple[Any, int]:
+    """Return the engine that holds the job's views, contained, with its statement checked, and the newest log entry."""
+    if job.sources or job.form != "rows":
         import_arrow()
+    if job.form == "parquet":
+        import pyarrow.parquet  # noqa: F401  when no file can be opened any more it is too late
     tables, log_seq = load_sources(job)
     # One thread until the process is contained: the ones that follow inherit what it may not do.
     engine = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": f"{job.memory_bytes_max}B"})
@@ -61,7 +71,7 @@ def run(job: Job) -> Answer:
         raise WindrowError(
             "sql_refused", f"there is no view `{one_sentence(unknown[0])}`; there are {', '.join(job.known)}"
         )
-    return execute(engine, job, log_seq)
+    return engine, log_seq
 
 
 def lock(engine: Any, tables: dict[str, Any], derived: Sequence[tuple[str, str]] = ()) -> None:
@@ -76,23 +86,35 @@ def lock(engine: Any, tables: dict[str, Any], derived: Sequence[tuple[str, str]]
 
 def execute(engine: Any, job: Job, log_seq: int) -> Answer:
     """Run the statement and take its first rows."""
-    memory = WindrowError("sql_limits", f"it needs more than {job.memory_bytes_max // 10**6} MB of memory")
-    try:
-        result = engine.execute(job.statement)
-        columns = _distinct([column[0] for column in result.description])
+    with told_why(job):
+        result = ask(engine, job)
+        columns = distinct([column[0] for column in result.description])
         kinds = [str(column[1]) for column in result.description]
         rows = result.fetchmany(job.rows_max + 1)
+    shown = [[plain(value) for value in row] for row in rows[: job.rows_max]]
+    return Answer(columns, kinds, shown, log_seq=log_seq, truncated=len(rows) > job.rows_max)
+
+
+def ask(engine: Any, job: Job) -> Any:
+    """Begin the statement, or ask how it would be answered."""
+    return engine.execute(f"EXPLAIN {job.statement}" if job.explain else job.statement)
+
+
+@contextmanager
+def told_why(job: Job) -> Iterator[None]:
+    """Turn what an engine says against a statement into WindrowError `sql_limits` or `sql_failed`."""
+    memory = WindrowError("sql_limits", f"it needs more than {job.memory_bytes_max // 10**6} MB of memory")
+    try:
+        yield
     except (duckdb.OutOfMemoryException, MemoryError) as error:
         raise memory from error
     except Exception as error:  # DuckDB passes on errors of Arrow, and of Python's own types
         if "out of memory" in str(error).lower() or "bad_alloc" in str(error) or "malloc" in str(error):
             raise memory from error
         raise WindrowError("sql_failed", one_sentence(str(error))) from error
-    shown = [[plain(value) for value in row] for row in rows[: job.rows_max]]
-    return Answer(columns, kinds, shown, log_seq=log_seq, truncated=len(rows) > job.rows_max)
 
 
-def _distinct(names: list[str]) -> list[str]:
+def distinct(names: list[str]) -> list[str]:
     """Number the columns that share a name, so that an object of JSON loses none."""
     seen: set[str] = set()
     for place, name in enumerate(names):
@@ -140,10 +162,16 @@ def main() -> None:
     if "--ready" in sys.argv:
         import_arrow()
         import aggregator.sql.held_files  # noqa: F401
-    reply = reply_to(msgspec.json.decode(sys.stdin.buffer.read(), type=Job))
-    sys.stdout.buffer.write(reply)
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    code = 0
+    if job.form == "rows":
+        sys.stdout.buffer.write(reply_to(job))
+    else:
+        from aggregator.sql.columns import write_columns  # which begins with pyarrow, as rows need not
+
+        code = write_columns(job, sys.stdout.buffer)
     sys.stdout.buffer.flush()
-    os._exit(0)  # nothing is left to tidy, and DuckDB's threads may be in the middle of something large
+    os._exit(code)  # nothing is left to tidy, and DuckDB's threads may be in the middle of something large
 
 
 if __name__ == "__main__":

@@ -43,6 +43,9 @@ class Job(msgspec.Struct, frozen=True):
     memory_bytes_max: int
     answer_bytes_max: int
     derived: list[tuple[str, str]] = []  # name and query of the views over other views that it may read
+    form: Literal["rows", "arrow", "parquet"] = "rows"  # how the answer is wanted
+    explain: bool = False  # how it would be answered, instead of the answer
+    facts: dict[str, str] = {}  # what a file of the answer says of itself
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
@@ -53,6 +56,13 @@ class Answer(msgspec.Struct, frozen=True, tag="answer"):
     rows: list[list[Any]]
     log_seq: int
     truncated: bool
+
+
+class Head(msgspec.Struct, frozen=True, tag="head"):
+    """What comes before the bytes of an answer as Arrow or Parquet, on a line of its own."""
+
+    columns: list[str]
+    log_seq: int
 
 
 class Refusal(msgspec.Struct, frozen=True, tag="refusal"):

@@ -11,8 +11,6 @@ Usage: `result = run_query(state_url, lake_files, "SELECT count(*) FROM contribu
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +22,7 @@ import msgspec
 import sqlalchemy as sa
 
 from aggregator.sql.block_layout import empty_block
+from aggregator.sql.children import Leash, Spare, start_child
 from aggregator.sql.derived_views import DERIVED
 from aggregator.sql.job import Answer, FileView, Job, Refusal, Source
 from aggregator.sql.printable import printable
@@ -42,16 +41,8 @@ from windrow_protocol.limits import (
     SQL_TIME_S_MAX,
 )
 
-_ENVIRONMENT: Final = {
-    "ARROW_DEFAULT_MEMORY_POOL": "system",  # the others reserve more than the child may have
-    "MALLOC_ARENA_MAX": "2",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "PATH": "/usr/bin:/bin",
-    "PYTHONIOENCODING": "utf-8",
-}
 _WORD: Final = re.compile(r"[a-z_]+")
-_COMPLAINT_BYTES_MAX: Final = 2_000
+COMPLAINT_BYTES_MAX: Final = 2_000  # of what a child says on standard error
 
 
 def run_query(
@@ -70,6 +61,15 @@ def run_query(
     `blocks` are the columnar copies of growing views; what they lack, without them everything, is read from the state.
     A `spare` process answers sooner.
     """
+    job = job_of(state_url, lake_files, statement, blocks)
+    limits = {"time_s_max": time_s_max, "rows_max": rows_max, "memory_bytes_max": memory_bytes_max}
+    return run_job(msgspec.structs.replace(job, **limits), spare=spare)
+
+
+def job_of(
+    state_url: str, lake_files: Sequence[Path], statement: str, blocks: Mapping[str, Covered] | None = None
+) -> Job:
+    """Return the job of one SELECT under the usual limits. Raises WindrowError `sql_refused`."""
     if len(statement) > SQL_CHARS_MAX:
         raise WindrowError("sql_refused", f"{len(statement)} characters, {SQL_CHARS_MAX} allowed")
     # A view is read when its name stands anywhere in the text: finer reading is left to the contained process.
@@ -79,7 +79,7 @@ def run_query(
     url = sa.make_url(state_url)
     named = [view for name, view in VIEWS.items() if name in read]
     found = {view.name: (blocks or {}).get(view.name, NOTHING) for view in named}
-    job = Job(
+    return Job(
         *_store(url),
         [_source(url.get_dialect()(), view, found[view.name]) for view in named],
         [*VIEWS, *DERIVED, DOCUMENTS],
@@ -92,14 +92,24 @@ def run_query(
             *([_documents(lake_files)] if DOCUMENTS in words else []),
         ],
         statement,
-        time_s_max,
-        rows_max,
-        memory_bytes_max,
+        SQL_TIME_S_MAX,
+        SQL_ROWS_MAX,
+        SQL_MEMORY_BYTES_MAX,
         SQL_ANSWER_BYTES_MAX,
         [(view.name, view.query) for view in derived],
     )
-    child = _start() if spare is None else spare.take()
-    return _read(*_run_child(child, msgspec.json.encode(job), time_s_max), time_s_max)
+
+
+def run_job(job: Job, leash: Leash | None = None, spare: Spare | None = None) -> Answer:
+    """Return the rows that a job asks for.
+
+    Raises WindrowError `sql_refused`, `sql_failed`, `sql_limits`, or `sql_stopped` when its leash was cut.
+    """
+    leash = leash or Leash()
+    ran = _run_child(msgspec.json.encode(job), job.time_s_max, leash, spare)
+    if leash.is_cut:
+        raise WindrowError("sql_stopped")
+    return _read(*ran, job.time_s_max)
 
 
 def _store(url: sa.URL) -> tuple[Literal["sqlite", "postgresql"], str]:
@@ -136,7 +146,7 @@ def query_rows(
         memory_bytes_max=SQL_MEMORY_BYTES_MAX,
         answer_bytes_max=SQL_ANSWER_BYTES_MAX,
     )
-    return _read(*_run_child(_start(), msgspec.json.encode(job), time_s_max), time_s_max)
+    return run_job(job)
 
 
 @cache
@@ -172,46 +182,12 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-class Spare:
-    """A process that is ready before there is a question, for a program that asks again and again.
-
-    Each question has a process of its own all the same; the next one starts when one is taken. Threads may share it.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._ready: subprocess.Popen[bytes] | None = _start("--ready")
-        self._is_closed = False
-
-    def take(self) -> subprocess.Popen[bytes]:
-        """Return a process that waits for its job."""
-        with self._lock:
-            taken, self._ready = self._ready, None if self._is_closed else _start("--ready")
-        return _start() if taken is None or taken.poll() is not None else taken
-
-    def close(self) -> None:
-        """End the process that waits."""
-        with self._lock:
-            waiting, self._ready, self._is_closed = self._ready, None, True
-        if waiting is not None:
-            waiting.kill()
-            waiting.communicate()
-
-
-def _start(*arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "aggregator.sql.child", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**_ENVIRONMENT, "PYTHONPATH": str(Path(__file__).resolve().parent.parent.parent)},
-        start_new_session=True,
-    )
-
-
-def _run_child(child: subprocess.Popen[bytes], job: bytes, time_s_max: int) -> tuple[int, bytes, bytes, bool]:
+def _run_child(
+    job: bytes, time_s_max: int, leash: Leash, spare: Spare | None = None
+) -> tuple[int, bytes, bytes, bool]:
     """Return the child's code, the first bytes of its answer and of its complaint, and whether it was too slow."""
     late = threading.Event()
+    child = start_child(leash, spare)
 
     def kill() -> None:
         late.set()
@@ -227,7 +203,7 @@ def _run_child(child: subprocess.Popen[bytes], job: bytes, time_s_max: int) -> t
             with suppress(BrokenPipeError), child.stdin:
                 child.stdin.write(job)
             answer = child.stdout.read(SQL_ANSWER_BYTES_MAX + 1)
-            complaint = child.stderr.read(_COMPLAINT_BYTES_MAX)
+            complaint = child.stderr.read(COMPLAINT_BYTES_MAX)
             child.kill()  # it has said all that is heard
         return child.returncode, answer, complaint, late.is_set()
     finally:
@@ -242,11 +218,16 @@ def _read(code: int, answer: bytes, complaint: bytes, late: bool, time_s_max: in
     if late:
         raise WindrowError("sql_limits", f"it ran longer than {time_s_max} s")
     if code < 0 or not answer:
-        # By a signal: a limit on CPU or memory. By itself: a fault, of which the last line tells most.
-        last = printable(complaint.decode(errors="replace").strip().rpartition("\n")[2])[:200]
-        detail = f"its process ended with {code}" + (f": {last}" if last else "")
-        raise WindrowError("sql_limits" if code < 0 else "sql_failed", detail)
+        raise fault_of(code, complaint)
     reply = msgspec.json.decode(answer, type=Answer | Refusal)
     if isinstance(reply, Refusal):
         raise WindrowError(reply.code, reply.detail)
     return reply
+
+
+def fault_of(code: int, complaint: bytes) -> WindrowError:
+    """Return what is to be said of a child that ended without an answer."""
+    # By a signal: a limit on CPU or memory. By itself: a fault, of which the last line tells most.
+    last = printable(complaint.decode(errors="replace").strip().rpartition("\n")[2])[:200]
+    detail = f"its process ended with {code}" + (f": {last}" if last else "")
+    return WindrowError("sql_limits" if code < 0 else "sql_failed", detail)

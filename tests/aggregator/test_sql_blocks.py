@@ -14,7 +14,8 @@ from state_database import state_url
 
 from aggregator.judgement import CURSOR
 from aggregator.sql import sealing, view_blocks
-from aggregator.sql.sandbox import Spare, run_query
+from aggregator.sql.children import Spare
+from aggregator.sql.sandbox import run_query
 from aggregator.sql.sealing import BlockSealer
 from aggregator.sql.view_blocks import FOLDER, covered, let_go
 from aggregator.sql.views import GROWING

@@ -17,7 +17,7 @@ from sql_attacks import BOMBS, REFUSED
 from sql_bombs import Question, ask, ask_all
 from sql_world import SqlWorld
 
-from aggregator.sql import sandbox
+from aggregator.sql.children import ENVIRONMENT
 
 SECRET = "a-secret-that-no-answer-may-hold"
 LONG_AGO_S = 1_000_000_000
@@ -186,7 +186,7 @@ def test_more_than_a_hundred_statements_meet_three_walls(trap: Trap) -> None:
         input=json.dumps(job),
         capture_output=True,
         text=True,
-        env={**sandbox._ENVIRONMENT, "PYTHONPATH": str(ROOT)},
+        env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)},
         timeout=600,
         check=False,
     )
@@ -207,7 +207,7 @@ def test_more_than_a_hundred_statements_meet_three_walls(trap: Trap) -> None:
 
 def test_a_statement_cannot_see_this_process_environment(trap: Trap, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WINDROW_TEST_SECRET", SECRET)
-    assert "WINDROW_TEST_SECRET" not in sandbox._ENVIRONMENT
+    assert "WINDROW_TEST_SECRET" not in ENVIRONMENT
     code, said, _ = ask(
         trap.world.url, trap.world.files, Question("SELECT * FROM nodes", REFUSED_S_MAX, BOMB_BYTES)
     )

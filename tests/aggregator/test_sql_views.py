@@ -25,7 +25,7 @@ from aggregator.sql.views import DOCUMENT_COLUMNS, VIEWS
 from storage import tables
 from storage.lake import LAKE_SCHEMA
 from storage.state import State
-from windrow.questions import ask
+from windrow.questions import Question, ask
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 
@@ -284,9 +284,11 @@ def test_csv_and_json_keep_every_character() -> None:
 def test_a_question_says_how_fresh_its_answer_is(world: SqlWorld) -> None:
     home = str(world.home)
     shown, note = ask(
-        HouseSettings(home=home, database_url=world.url), "SELECT count(*) AS n FROM contributions", "json"
+        HouseSettings(home=home, database_url=world.url),
+        Question("SELECT count(*) AS n FROM contributions"),
+        "json",
     )
     assert json.loads(shown) == [{"n": 3}]
     assert re.fullmatch(r"1 row as of \d{4}-\d\d-\d\dT[\d:]+\+00:00, log entry 3, in \d+\.\d\d s", note)
     with pytest.raises(WindrowError, match="No house has run"):
-        ask(HouseSettings(home=home + "/none"), "SELECT 1", "json")
+        ask(HouseSettings(home=home + "/none"), Question("SELECT 1"), "json")

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sql_world import SqlWorld
 
 from aggregator.sql import sandbox
+from aggregator.sql.children import ENVIRONMENT
 from aggregator.sql.job import Job
 from aggregator.sql.loading import load_sources
 from aggregator.sql.sandbox import run_query
@@ -47,7 +48,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SqlWorld, s
         [sys.executable, "-c", WRITER, world.url],
         stdout=subprocess.PIPE,
         text=True,
-        env={**sandbox._ENVIRONMENT, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+        env={**ENVIRONMENT, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
     )
     assert writer.stdout is not None
     assert writer.stdout.readline()  # it writes

@@ -15,7 +15,8 @@ import httpx
 import pytest
 import pytest_asyncio
 from market_world import OPERATOR, Market
-from wallet_browser import NAMELESS, PATIENCE_MS, Wallet, chromium, opened, readable
+from page_checks import NAMELESS, readable
+from wallet_browser import PATIENCE_MS, Wallet, chromium, opened
 
 from chain.keys import key_from_hex
 from marketplace.delivery import SALE_PURPOSE

@@ -47,6 +47,14 @@ COMMANDS = [
     ),
     *("consent pay", "host token", "host takedown", "host release", "host receipt", "host list"),
     *("standing place", "standing cancel", "standing run", "standing list"),
+    *(
+        "operator login",
+        "operator list",
+        "operator grant",
+        "operator revoke",
+        "operator end",
+        "operator token",
+    ),
     *("consent list", "consent show", "consent withdraw", "consent export", "consent open-copy"),
 ]
 

@@ -21,19 +21,28 @@ def sql(
     statement: Annotated[
         str, typer.Argument(help="one SELECT over the views of docs/sql.md ('-': standard input)")
     ],
-    output: Annotated[str, typer.Option("--format", help="table, json or csv")] = "table",
+    output: Annotated[str, typer.Option("--format", help="table, json, csv or parquet")] = "table",
     at: Annotated[
         int | None, typer.Option(help="snapshot of the lake that `documents` shows (default: the newest)")
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="say how it would be answered, and do not answer it")
+    ] = False,
     home: Home = None,
 ) -> None:
     """Ask the network a question in SQL, also while it is working."""
-    from windrow.questions import ask
+    from windrow.questions import FORMS, Question, ask, write_parquet
 
-    if output not in ("table", "json", "csv"):
-        raise WindrowError("bad_config", f"--format {output}: it is table, json or csv")
-    text = sys.stdin.read() if statement == "-" else statement
-    answer, note = ask(settings_for(home=home), text, output, at)
+    if output not in FORMS:
+        raise WindrowError("bad_config", f"--format {output}: it is table, json, csv or parquet")
+    settings = settings_for(home=home)
+    question = Question(sys.stdin.read() if statement == "-" else statement, at, explain)
+    if output == "parquet" and not explain:
+        if sys.stdout.isatty():
+            raise WindrowError("bad_usage", "Parquet is not for a terminal: add `> answer.parquet`")
+        print(write_parquet(settings, question, sys.stdout.buffer), file=sys.stderr)
+        return
+    answer, note = ask(settings, question, output)
     print(answer)
     print(note, file=sys.stderr)
 

@@ -1,0 +1,93 @@
+"""The processes in which statements run: started, kept ready, and ended from elsewhere.
+
+Rules: each question has a process of its own, which gets none of this process's environment. One that is kept ready has
+seen no statement; one that has seen one is never used again.
+
+Does not: speak with them (`sandbox`, `streaming`).
+
+Usage: `child = start_child(leash, spare)`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+ENVIRONMENT: Final = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",  # the others reserve more than the child may have
+    "MALLOC_ARENA_MAX": "2",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PATH": "/usr/bin:/bin",
+    "PYTHONIOENCODING": "utf-8",
+}
+
+
+class Leash:
+    """What ends a question from another thread: at once, or when it begins."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self.is_cut = False
+
+    def hold(self, child: subprocess.Popen[bytes]) -> None:
+        """Take a child that was just started."""
+        with self._lock:
+            self._child = child
+            if self.is_cut:
+                child.kill()
+
+    def cut(self) -> None:
+        """Kill the child, or the one that comes."""
+        with self._lock:
+            self.is_cut = True
+            if self._child is not None:
+                self._child.kill()
+
+
+class Spare:
+    """A process that is ready before there is a question, for a program that asks again and again.
+
+    Each question has a process of its own all the same; the next one starts when one is taken. Threads may share it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ready: subprocess.Popen[bytes] | None = _start("--ready")
+        self._is_closed = False
+
+    def take(self) -> subprocess.Popen[bytes]:
+        """Return a process that waits for its job."""
+        with self._lock:
+            taken, self._ready = self._ready, None if self._is_closed else _start("--ready")
+        return _start() if taken is None or taken.poll() is not None else taken
+
+    def close(self) -> None:
+        """End the process that waits."""
+        with self._lock:
+            waiting, self._ready, self._is_closed = self._ready, None, True
+        if waiting is not None:
+            waiting.kill()
+            waiting.communicate()
+
+
+def start_child(leash: Leash, spare: Spare | None = None) -> subprocess.Popen[bytes]:
+    """Return a process that waits for a job on its standard input."""
+    child = _start() if spare is None else spare.take()
+    leash.hold(child)
+    return child
+
+
+def _start(*arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "aggregator.sql.child", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**ENVIRONMENT, "PYTHONPATH": str(Path(__file__).resolve().parent.parent.parent)},
+        start_new_session=True,
+    )
