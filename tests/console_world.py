@@ -147,8 +147,9 @@ async def until_running(count: int) -> None:
 
 
 def _is_question(process: psutil.Process) -> bool:
+    """One that waits for the next question has not been contained yet, and is none."""
     try:
-        return "aggregator.sql.child" in process.cmdline()
+        return "aggregator.sql.child" in process.cmdline() and process.cwd() == "/"
     except psutil.Error:
         return False  # it has just ended
 

@@ -162,7 +162,10 @@ def main() -> None:
     if "--ready" in sys.argv:
         import_arrow()
         import aggregator.sql.held_files  # noqa: F401
-    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    asked = sys.stdin.buffer.read()
+    if not asked:  # who kept it ready is gone
+        return
+    job = msgspec.json.decode(asked, type=Job)
     code = 0
     if job.form == "rows":
         sys.stdout.buffer.write(reply_to(job))

@@ -16,6 +16,8 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from windrow_protocol.limits import SQL_SPARE_IDLE_S
+
 ENVIRONMENT: Final = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",  # the others reserve more than the child may have
     "MALLOC_ARENA_MAX": "2",
@@ -52,27 +54,46 @@ class Leash:
 class Spare:
     """A process that is ready before there is a question, for a program that asks again and again.
 
-    Each question has a process of its own all the same; the next one starts when one is taken. Threads may share it.
+    The first question starts one for the second, and so on; each has a process of its own all the same. When nobody has
+    asked for `idle_s` seconds the one that waits is ended. Threads may share it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, idle_s: float = SQL_SPARE_IDLE_S) -> None:
         self._lock = threading.Lock()
-        self._ready: subprocess.Popen[bytes] | None = _start("--ready")
+        self._idle_s = idle_s
+        self._waiting: subprocess.Popen[bytes] | None = None
+        self._alarm: threading.Timer | None = None
         self._is_closed = False
 
     def take(self) -> subprocess.Popen[bytes]:
-        """Return a process that waits for its job."""
+        """Return a process that waits for its job, and start the next."""
         with self._lock:
-            taken, self._ready = self._ready, None if self._is_closed else _start("--ready")
+            taken = self._let_go()
+            if not self._is_closed:
+                self._waiting = _start("--ready")
+                self._alarm = threading.Timer(self._idle_s, self.rest)
+                self._alarm.daemon = True
+                self._alarm.start()
         return _start() if taken is None or taken.poll() is not None else taken
 
-    def close(self) -> None:
-        """End the process that waits."""
+    def rest(self) -> None:
+        """End the process that waits; the next question begins anew."""
         with self._lock:
-            waiting, self._ready, self._is_closed = self._ready, None, True
+            waiting = self._let_go()
         if waiting is not None:
             waiting.kill()
             waiting.communicate()
+
+    def close(self) -> None:
+        """End the process that waits, for good."""
+        self._is_closed = True
+        self.rest()
+
+    def _let_go(self) -> subprocess.Popen[bytes] | None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        waiting, self._waiting, self._alarm = self._waiting, None, None
+        return waiting
 
 
 def start_child(leash: Leash, spare: Spare | None = None) -> subprocess.Popen[bytes]:

@@ -185,25 +185,29 @@ async def test_an_erased_title_leaves_no_block(house: House, tmp_path: Path) -> 
 
 
 def test_a_spare_process_answers_one_question_and_the_next_is_ready(tmp_path: Path) -> None:
-    world = SqlWorld(tmp_path / "small")
-    spare = Spare()
+    world, spare = SqlWorld(tmp_path / "small"), Spare()
+    question = "SELECT count(*) FROM contributions"
     try:
-        first = spare._ready
-        question = "SELECT count(*) FROM contributions"
+        assert spare._waiting is None, "nobody has asked yet"
         assert run_query(world.url, [], question, spare=spare).rows == [[3]]
+        first = spare._waiting
         assert first is not None
+        assert run_query(world.url, [], question, spare=spare).rows == [[3]]
         assert first.poll() is not None, "what a stranger's statement ran in is never used again"
-        second = spare._ready
-        assert second is not first
+        second = spare._waiting
+        assert second not in (None, first)
         assert second is not None
         second.kill()
         second.wait()
         assert run_query(world.url, [], question, spare=spare).rows == [[3]], "a dead one is replaced"
+        third = spare._waiting
+        spare.rest()
+        assert third is not None
+        assert third.poll() is not None
     finally:
         spare.close()
-    assert spare._ready is None
     assert run_query(world.url, [], question, spare=spare).rows == [[3]]
-    assert spare._ready is None, "nothing waits any more"
+    assert spare._waiting is None, "nothing waits any more"
 
 
 def _refuse(*_: object) -> None:

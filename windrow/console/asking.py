@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from aggregator.sql.children import Leash
+from aggregator.sql.children import Leash, Spare
 from aggregator.sql.job import Answer
 from aggregator.sql.sandbox import run_job
 from windrow.questions import Prepared, Question, by_columns, prepare
@@ -50,6 +50,7 @@ class Asking:
     def __init__(self, settings: HouseSettings) -> None:
         self._settings = settings
         self._running: dict[str, Leash] = {}
+        self._spare = Spare()
         self._turns = asyncio.Semaphore(CONSOLE_AT_ONCE)
         self._pool = ThreadPoolExecutor(CONSOLE_AT_ONCE, "console")
 
@@ -89,7 +90,7 @@ class Asking:
             job = msgspec.structs.replace(
                 job, rows_max=CONSOLE_ROWS_MAX, answer_bytes_max=CONSOLE_SHOWN_BYTES_MAX
             )
-        answer = run_job(job, leash)
+        answer = run_job(job, leash, self._spare)
         return Told(question, answer, prepared.as_of, prepared.snapshot, time.monotonic() - began)
 
     async def _parts(self, begun: AsyncExitStack, read: Callable[[], bytes]) -> AsyncGenerator[bytes]:
