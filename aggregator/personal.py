@@ -30,7 +30,7 @@ from storage.segments import Segments
 from storage.tables import consents
 from storage.wrapping_keys import WrappingKeys
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import OWN_WORDS_CHARS_MIN
+from windrow_protocol.limits import OWN_ITEMS_MIN, OWN_WORDS_CHARS_MIN
 from windrow_protocol.messages import decode_json
 from windrow_protocol.personal_messages import PersonalContribution, items_by_month
 
@@ -156,16 +156,18 @@ def index_months(connection: sa.Connection, donation: PersonalContribution, rece
 
 
 def fingerprint(house: House, donation: PersonalContribution) -> str:
-    """Return a keyed digest of what a donation says, the same whoever gives it where the words can be only one's own.
+    """Return a keyed digest of what a donation says, the same whoever gives it where it can be only one person's.
 
-    What many people say or do alike (a visit, a search, a song, "ok") is its giver's alone: whoever takes theirs back
+    What many people say or do alike (a visit, a search, a song, "ok") is marked for its giver: who takes theirs back
     must not keep everybody else from giving the same.
     """
     said = sorted(
         f"{each.text_sha256} {'' if each.text else each.url + each.title}" for each in donation.records
     )
-    is_own = donation.source == "browser_page" or any(
-        len(each.text) >= OWN_WORDS_CHARS_MIN for each in donation.records
+    is_own = (
+        donation.source == "browser_page"
+        or len(donation.records) >= OWN_ITEMS_MIN
+        or any(len(each.text) >= OWN_WORDS_CHARS_MIN for each in donation.records)
     )
     return house.keyed("personal_fingerprint", *said, *([] if is_own else [donation.node_id])).hex()
 

@@ -65,6 +65,11 @@ class Kept:
     withdrawal_receipt: str
     source: str = ""
 
+    @property
+    def called(self) -> str:
+        """Title or address, or what kind of thing it is where it has neither."""
+        return self.title or self.url or self.source.replace("_", " ")
+
 
 def keep_within(connection: sqlite3.Connection, donation: PersonalContribution, given_at_ms: int) -> str:
     """Insert a donation within a caller's transaction and return its id, or that of the same one held already.

@@ -198,6 +198,7 @@ PAIRING_TRIES_MAX: Final = 5  # wrong codes before the right one is void too
 PAIRED_MAX: Final = 16
 LOOPBACK_WAIT_S: Final = 30  # for a connected browser to say who it is
 LOOPBACK_CONNECTIONS_MAX: Final = 16
+OWN_ITEMS_MIN: Final = 10  # of one donation that nobody else gives alike
 OWN_WORDS_CHARS_MIN: Final = 200  # of an export's words that nobody else writes alike
 AMOUNT_CHARS_MAX: Final = 32  # of a sum of money as it leaves
 DRAFTS_MAX: Final = 5_000  # items put aside on a person's disk to be looked through

@@ -192,7 +192,8 @@ function row(donation) {
   const item = document.createElement("li");
   const name = document.createElement("span");
   name.className = "name";
-  name.textContent = donation.title || donation.url;
+  const kind = donation.source && words(camel("source", donation.source));
+  name.textContent = donation.title || donation.url || kind;
   name.title = donation.url;
   const state = document.createElement("span");
   state.className = "state";

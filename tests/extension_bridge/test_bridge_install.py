@@ -110,5 +110,5 @@ def test_every_string_exists_in_every_language() -> None:
         assert set(messages) == names, language
         assert all(entry["message"] for entry in messages.values())
     sources = "".join(p.read_text(encoding="utf-8") for p in EXTENSION.glob("*.*") if p.suffix != ".css")
-    unused = {n for n in names if n not in sources and not n.startswith(("kind", "month", "state"))}
+    unused = {n for n in names if n not in sources and not n.startswith(("kind", "month", "source", "state"))}
     assert unused == set()

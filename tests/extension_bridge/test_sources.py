@@ -120,7 +120,7 @@ def test_of_every_source_only_its_fields_leave_and_are_taken(source: Source) -> 
     assert held == set(RULES[source].fields) == set(consent.scope)
     assert record.captured_at_ms == MONTH_MS
     assert "ana" not in record.url + record.text
-    assert consent.price_rule == "none"
+    assert consent.price_rule == ("pooled" if source in ("search", "watch", "listen") else "none")
     assert consent.notice_version == NOTICE_VERSION
 
 
@@ -306,8 +306,18 @@ def test_the_words_name_every_field_and_what_is_paid(source: Source, language: L
         for scope in [RULES[source].fields[: n + 1] for n in range(len(RULES[source].fields))]
     ]
     assert all(len(shorter) < len(longer) for shorter, longer in pairwise(texts)), "each field has its words"
-    unpaid = {"en": "It earns nothing", "de": "Es bringt Ihnen kein Geld"}[language]
-    assert (unpaid in whole) == (RULES[source].price == "none")
+    said = {
+        "none": {
+            "en": "It earns nothing: it is in no dataset",
+            "de": "kein Geld: Es steht in keinem Datensatz",
+        },
+        "pooled": {
+            "en": "shared among everybody's months",
+            "de": "teilen sich die Monate mit Besuchen aller",
+        },
+    }
+    for price, words in said.items():
+        assert (words[language] in whole) == (RULES[source].price == price)
 
 
 def test_words_of_no_two_sources_are_alike() -> None:

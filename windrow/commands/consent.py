@@ -63,12 +63,12 @@ def consent_list(home: NodeHome = None, as_json: AsJson = False) -> None:
     with _outbox(home) as outbox:
         kept = outbox.all(_LISTED_MAX)
     if as_json:
-        names = ("consent_receipt_id", "contribution_id", "state", "given_at_ms", "title", "url")
+        names = ("consent_receipt_id", "contribution_id", "state", "given_at_ms", "source", "title", "url")
         print(json.dumps([{name: getattr(each, name) for name in names} for each in kept]))
         return
     for each in kept:
         day = time.strftime("%Y-%m-%d", time.gmtime(each.given_at_ms / 1_000))
-        print(f"{each.consent_receipt_id[:16]}  {day}  {each.state:<11}  {each.title or each.url}")
+        print(f"{each.consent_receipt_id[:16]}  {day}  {each.state:<11}  {each.called}")
     if not kept:
         print("Nothing was given from this home.")
 
@@ -150,7 +150,7 @@ def consent_withdraw(
             courier.take_back_waiting(_AT_ONCE)
         for contribution_id in chosen:
             kept = outbox.get(contribution_id)
-            print(f"{kept.consent_receipt_id[:16]}  {kept.state}  {kept.title or kept.url}")
+            print(f"{kept.consent_receipt_id[:16]}  {kept.state}  {kept.called}")
             if kept.sentence:
                 print(f"  {kept.sentence}")
 
