@@ -106,6 +106,11 @@ def _other_chain(at: Place, *arguments: object) -> Said:
     return at.away(*arguments, WINDROW_PORT="0", WINDROW_RPC_URL=at.house.rpc_url, WINDROW_CHAIN_ID="424242")
 
 
+def _close_with_nobody(at: Place) -> Said:
+    at.away("frontier", "add", PAGE)  # begins the home
+    return at.away("epoch", "close", WINDROW_RPC_URL=NOBODY)
+
+
 def _quick_claim(at: Place, *arguments: object) -> Said:
     return at.here("claim", "--coordinator-id", HEX, *arguments)
 
@@ -136,13 +141,13 @@ COMMANDS: list[tuple[str, Callable[[Place], Said], str]] = [
     ("an address of another machine", lambda at: at.away("up", "--host", "192.0.2.1", "--port", "0"), "port_taken"),
     ("another chain", lambda at: _other_chain(at, "up"), "wrong_chain"),
     ("an RPC that is no address", lambda at: at.away("up", "--port", "0", WINDROW_RPC_URL="ftp://chain"), "bad_config"),
-    ("an RPC that is silent", lambda at: at.away("epoch", "close", WINDROW_RPC_URL=NOBODY), "chain_unreachable"),
+    ("an RPC that is silent", lambda at: _close_with_nobody(at), "chain_unreachable"),
     ("a URL that is none", lambda at: at.here("frontier", "add", "example"), "bad_url"),
     ("a URL of another scheme", lambda at: at.here("frontier", "add", PAGE, "ftp://127.0.0.1/"), "bad_url"),
     ("no URL at all", lambda at: at.here("frontier", "add"), "bad_url"),
     ("a list that is not there", lambda at: at.here("frontier", "add", "--file", at.folder / "none"), "not_found"),
     ("a way to render that is none", lambda at: at.here("frontier", "add", PAGE, "--render", "eyes"), "bad_config"),
-    ("SQL in a home without state", lambda at: at.away("sql", "SELECT 1"), "not_found"),
+    ("SQL in a home without state", lambda at: at.away("sql", "SELECT 1"), "no_house"),
     ("SQL that is no SELECT", lambda at: at.here("sql", "DELETE FROM leases"), "sql_refused"),
     ("two statements", lambda at: at.here("sql", "SELECT 1; SELECT 2"), "sql_refused"),
     ("an unknown view", lambda at: at.here("sql", "SELECT * FROM wallets"), "sql_refused"),
