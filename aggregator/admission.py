@@ -11,8 +11,9 @@ Does not: read or write anything, or judge content. Usage: `each = admit(record,
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from windrow_protocol.content import is_normal_text
 from windrow_protocol.errors import WindrowError
@@ -25,21 +26,21 @@ from windrow_protocol.messages import (
     contribution_id_for,
 )
 
+_FETCHED: Final = Outcome.FETCHED  # an enumeration's members are slow to look up
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """A record with its lease (a row of `leases`), its exact bytes and their digest. `text_bytes` is 0 in a report."""
+
+class Admitted(msgspec.Struct, frozen=True):
+    """A record with its lease (a row of `leases`), what it says became of it, its exact bytes and their digest.
+
+    `text_bytes` is 0 in a report.
+    """
 
     record: Submission
     lease: Any
+    outcome: Outcome
     data: bytes
     sha256: str
     text_bytes: int = 0
-
-    @property
-    def outcome(self) -> Outcome:
-        """What the record says became of the lease."""
-        return Outcome.FETCHED if isinstance(self.record, Contribution) else self.record.outcome
 
 
 def admit(record: Submission, lease: Any, node_id: str, now_ms: int) -> Admitted:
@@ -54,8 +55,9 @@ def admit(record: Submission, lease: Any, node_id: str, now_ms: int) -> Admitted
         raise WindrowError("not_your_lease", record.lease_id)
     data = canonical_record(record)
     sha256 = hashlib.sha256(data).hexdigest()
+    outcome = _FETCHED if isinstance(record, Contribution) else record.outcome
     if lease.state == "answered":
-        return Admitted(record, lease, data, sha256)
+        return Admitted(record, lease, outcome, data, sha256)
     if lease.state == "expired" or lease.expires_at_ms + SUBMISSION_GRACE_MS < now_ms:
         raise WindrowError("lease_expired", f"{record.lease_id} ended at {lease.expires_at_ms}")
     if record.url != lease.url:
@@ -63,10 +65,10 @@ def admit(record: Submission, lease: Any, node_id: str, now_ms: int) -> Admitted
     if not lease.issued_at_ms - CLOCK_SKEW_MS_MAX <= record.fetched_at_ms <= now_ms + CLOCK_SKEW_MS_MAX:
         raise WindrowError("wrong_time", str(record.fetched_at_ms))
     if isinstance(record, Contribution):
-        return Admitted(record, lease, data, sha256, _checked_text(record, node_id))
-    if record.outcome is Outcome.FETCHED:
+        return Admitted(record, lease, outcome, data, sha256, _checked_text(record, node_id))
+    if outcome is _FETCHED:
         raise WindrowError("unknown_outcome", "`fetched` needs a contribution with its text")
-    return Admitted(record, lease, data, sha256)
+    return Admitted(record, lease, outcome, data, sha256)
 
 
 def _checked_text(record: Contribution, node_id: str) -> int:

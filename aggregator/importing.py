@@ -108,7 +108,7 @@ class Importer:
 
     def _store(self, origin: Origin, fresh: dict[str, Document]) -> None:
         records = {key: canonical_record(_record(key, document)) for key, document in fresh.items()}
-        places = {key: self._segments.append(data) for key, data in records.items()}
+        places = dict(zip(records, self._segments.append_all(list(records.values())), strict=True))
         self._segments.sync()
         now_ms = self._house.now_ms()
         with self._house.state.write() as connection:

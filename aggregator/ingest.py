@@ -95,6 +95,7 @@ class Ingest:
         return [self._log_alone(batch, places) for batch in opened]  # it may be the fault of one of them
 
     def _open(self, batches: Sequence[tuple[Caller, bytes]]) -> list[_Opened]:
+        now_ms = self._house.now_ms()
         with self._house.state.read() as connection:
             members = rows_of(connection, {caller.node_id for caller, _ in batches})
             decoded = [_decoded(members.get(caller.node_id), caller, body) for caller, body in batches]
@@ -104,7 +105,7 @@ class Ingest:
                 records
                 if isinstance(records, WindrowError)
                 else _Batch(
-                    caller, [self._check(connection, known, caller.node_id, each) for each in records]
+                    caller, [self._check(connection, known, caller.node_id, each, now_ms) for each in records]
                 )
                 for (caller, _), records in zip(batches, decoded, strict=True)
             ]
@@ -115,11 +116,12 @@ class Ingest:
         known: dict[str, Any],
         node_id: str,
         record: Submission | WindrowError,
+        now_ms: int,
     ) -> Admitted | dict[str, Any]:
         if isinstance(record, WindrowError):
             return {"lease_id": "", "ok": False, **record.as_dict()}
         try:
-            each = admit(record, known.get(record.lease_id), node_id, self._house.now_ms())
+            each = admit(record, known.get(record.lease_id), node_id, now_ms)
             if each.lease.state == "answered":
                 return self._answered_before(connection, record.lease_id, each.sha256)
         except WindrowError as error:
@@ -139,7 +141,7 @@ class Ingest:
     def _append(self, batches: list[_Batch]) -> _Places:
         """Write each different record once, durably, and return where."""
         fresh = {_key(each): each.data for batch in batches for each in batch.admitted}
-        places = {key: self._segments.append(data) for key, data in fresh.items()}
+        places = dict(zip(fresh, self._segments.append_all(list(fresh.values())), strict=True))
         if places:
             self._segments.sync()
         return places

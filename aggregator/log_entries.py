@@ -113,7 +113,7 @@ class LogEntries:
             head=self._head,
             received_at_ms=self._now_ms,
         )
-        return self._house.sign("receipt", each.lease.node_id, msgspec.to_builtins(receipt))
+        return self._house.sign("receipt", each.lease.node_id, receipt)
 
     def _log_row(self, each: Admitted, place: Place, receipt: str) -> dict[str, Any]:
         return {

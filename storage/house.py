@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from storage.env import Env
 from storage.state import State
 from windrow_protocol.economics import Economics
+from windrow_protocol.messages import Message
 from windrow_protocol.ranked_domains import RankedDomains
 from windrow_protocol.signing import public_id, sign
 from windrow_protocol.trust_rules import TrustRules
@@ -56,7 +57,7 @@ class House:
         message = "\n".join(("windrow", purpose, *parts)).encode()
         return hmac.digest(self.key.private_bytes_raw(), message, "sha256")
 
-    def sign(self, purpose: str, subject: str, content: Mapping[str, Any], life_ms: int = 0) -> str:
+    def sign(self, purpose: str, subject: str, content: Mapping[str, Any] | Message, life_ms: int = 0) -> str:
         """Return a statement of the coordinator as JWS; it never expires unless `life_ms` is given."""
         return sign(
             self.key,

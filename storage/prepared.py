@@ -138,9 +138,15 @@ def _row_maker(
 ) -> Callable[[Sequence[Any]], Any]:
     if not any(of_columns):
         return make
-    return lambda row: make(
-        [each(value) if each else value for each, value in zip(of_columns, row, strict=True)]
-    )
+    processed = [(place, each) for place, each in enumerate(of_columns) if each]
+
+    def made(row: Sequence[Any]) -> Any:
+        values = list(row)
+        for place, each in processed:
+            values[place] = each(values[place])
+        return make(values)
+
+    return made
 
 
 def _compiled(statement: Any, dialect: sa.Dialect, values: Values) -> _Text:

@@ -49,6 +49,9 @@ _PRAGMAS = (
     "foreign_keys=ON",
     "secure_delete=ON",
 )
+# With SQLite's own 2 MB and 4 MB a page of an index is read, and brought from the log into the file, several times in
+# some thousand documents: half of what ingest brought to the disk (docs/adr/0075). In KiB if negative, and in pages.
+_OF_THE_WRITER = ("cache_size=-32768", "wal_autocheckpoint=4000")
 
 
 class State:
@@ -200,7 +203,7 @@ def _say(connection: sa.Connection, begin: str) -> None:
 def _engines(url: str, only: OneWriter | None) -> tuple[sa.Engine, sa.Engine]:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite_engine(parsed), _sqlite_engine(parsed)
+        return _sqlite_engine(parsed, _PRAGMAS + _OF_THE_WRITER), _sqlite_engine(parsed)
     return writer_engine(parsed, only), reader_engine(parsed)
 
 

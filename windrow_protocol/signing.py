@@ -21,6 +21,7 @@ Source: RFC 7515 (JWS), RFC 8037 and RFC 9864 (Ed25519 in JOSE).
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import re
 from collections.abc import Mapping
@@ -47,6 +48,7 @@ _UNREADABLE = (JoseError, ValueError, TypeError, AttributeError, LookupError, Re
 _USUAL: Final = re.compile(r"([\w-]{140,160})\.([\w-]+)\.([\w-]{86})", re.ASCII)
 _HEADER_BEFORE: Final = b'{"alg":"Ed25519","kid":"'
 _KID_CHARS: Final = 64
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -93,11 +95,12 @@ def sign(
     life_ms: int = 0,
     nonce: str = "",
     content_sha256: str = "",
-    content: Mapping[str, Any] | None = None,
+    content: Mapping[str, Any] | msgspec.Struct | None = None,
     kid: str = "",
 ) -> str:
     """Return the compact JWS of one statement; `life_ms` of 0 means that it never expires.
 
+    A message as `content` is signed as the object of its fields in their order.
     `kid` is the key's `public_id`, for who knows it already: finding it takes a third of the time of signing.
     """
     statement = Statement(
@@ -108,7 +111,7 @@ def sign(
         expires_at_ms=now_ms + life_ms if life_ms else 0,
         nonce=nonce,
         content_sha256=content_sha256,
-        content=dict(content) if content is not None else None,
+        content=dict(content) if isinstance(content, Mapping) else content,  # type: ignore[arg-type]
     )
     signed = f"{_header(kid or public_id(key))}.{_base64url(msgspec.json.encode(statement))}"
     return f"{signed}.{_base64url(key.sign(signed.encode()))}"
@@ -120,7 +123,7 @@ def _header(kid: str) -> str:
 
 
 def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
 
 
 def _decoded(part: str) -> bytes:

@@ -11,9 +11,9 @@ Usage: `close_leases(connection, [Closing(lease, "answer", Outcome.FETCHED, fact
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
 import sqlalchemy as sa
 
 from aggregator.assignment import frontier
@@ -37,14 +37,13 @@ _AWAKE: Final = "house/awake_ms"
 _CLOSE = Prepared(sa.update(leases).where(leases.c.lease_id == sa.bindparam("of_lease")))
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(msgspec.Struct, frozen=True):
     """The end of one lease (its row); `facts` are further columns, the same ones for all that are closed together."""
 
     lease: Any
     event: str
     outcome: Outcome
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object] = {}
 
 
 def close_leases(connection: sa.Connection, closings: Sequence[Closing], now_ms: int) -> None:

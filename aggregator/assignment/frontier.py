@@ -41,6 +41,10 @@ STEPS: dict[tuple[str, str], str] = {
     ("withheld", "release"): "open",
 }
 STATES: Final = frozenset({"open", *STEPS.values()})
+_MOVES: Final = {
+    event: [(state, following) for (state, name), following in STEPS.items() if name == event]
+    for _, event in STEPS
+}
 
 _MOVE = Prepared(
     sa.update(frontier)
@@ -99,8 +103,7 @@ def advance_all(connection: sa.Connection, events: Iterable[tuple[str, str]]) ->
     moves = [
         {"of_url": url_id, "before": state, "after": following, "added": int(event == "lease")}
         for url_id, event in events
-        for (state, name), following in STEPS.items()
-        if name == event
+        for state, following in _MOVES.get(event, ())
     ]
     _MOVE.run(connection, moves)
 

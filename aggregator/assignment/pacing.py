@@ -27,8 +27,8 @@ Source: RFC 9110, 10.2.3 (Retry-After); docs/protocol.md, "Lease".
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -80,8 +80,7 @@ class PaceRules:
         return self.private_ms if is_private else self.public_ms
 
 
-@dataclass(frozen=True, slots=True)
-class HostPace:
+class HostPace(NamedTuple):
     """What the network knows about one host. `doubts` counts reports in a row of a shorter crawl-delay."""
 
     last_slot_ms: int = 0
@@ -93,14 +92,13 @@ class HostPace:
 
 _NEW: Final = HostPace()
 _PACES = Prepared(
-    sa.select(host_paces.c.host, *(host_paces.c[name] for name in HostPace.__slots__)).where(
+    sa.select(host_paces.c.host, *(host_paces.c[name] for name in HostPace._fields)).where(
         host_paces.c.host.in_(sa.bindparam("hosts", expanding=True))
     )
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """What one answer to a lease says about its host."""
 
     outcome: Outcome
@@ -130,7 +128,7 @@ def next_slot(pace: HostPace, least_ms: int, now_ms: int, horizon_ms: int) -> tu
     slot_ms = max(now_ms, pace.paused_until_ms, earliest_ms)
     if slot_ms - now_ms > horizon_ms:
         return None
-    return slot_ms, replace(pace, last_slot_ms=slot_ms)
+    return slot_ms, pace._replace(last_slot_ms=slot_ms)
 
 
 def after_report(pace: HostPace, heard: Heard, now_ms: int) -> HostPace:
@@ -139,12 +137,12 @@ def after_report(pace: HostPace, heard: Heard, now_ms: int) -> HostPace:
         return pace
     pace = _with_crawl_delay(pace, heard)
     if heard.outcome not in _FAILURES:
-        return replace(pace, failures=0) if pace.failures else pace
-    pace = replace(pace, failures=min(pace.failures + 1, _DOUBLINGS_MAX))
+        return pace._replace(failures=0) if pace.failures else pace
+    pace = pace._replace(failures=min(pace.failures + 1, _DOUBLINGS_MAX))
     if heard.http_status not in _RETRY_AFTER_STATUS or not heard.retry_after_ms:
         return pace
     until_ms = now_ms + min(heard.retry_after_ms, HOST_PAUSE_S_MAX * 1000)
-    return replace(pace, paused_until_ms=max(pace.paused_until_ms, until_ms))
+    return pace._replace(paused_until_ms=max(pace.paused_until_ms, until_ms))
 
 
 def _with_crawl_delay(pace: HostPace, heard: Heard) -> HostPace:
@@ -152,12 +150,12 @@ def _with_crawl_delay(pace: HostPace, heard: Heard) -> HostPace:
     if said_ms == pace.crawl_delay_ms and not pace.doubts:
         return pace
     if said_ms >= pace.crawl_delay_ms:
-        return replace(pace, crawl_delay_ms=said_ms, doubts=0)
+        return pace._replace(crawl_delay_ms=said_ms, doubts=0)
     if not said_ms and heard.outcome not in _READ_ROBOTS:
         return pace
     if pace.doubts + 1 < CRAWL_DELAY_DOUBTS_MAX:
-        return replace(pace, doubts=pace.doubts + 1)
-    return replace(pace, crawl_delay_ms=said_ms, doubts=0)
+        return pace._replace(doubts=pace.doubts + 1)
+    return pace._replace(crawl_delay_ms=said_ms, doubts=0)
 
 
 class Slots:
@@ -193,7 +191,7 @@ def leave_alone(
     """Give out no slot of some hosts (named by `pace_key`) before a time; nodes that hold leases there hear of it."""
     before = _paces_of(connection, set(hosts))
     rows = [
-        {"host": key, **_values_of(replace(pace, paused_until_ms=until_ms))} for key, pace in before.items()
+        {"host": key, **_values_of(pace._replace(paused_until_ms=until_ms))} for key, pace in before.items()
     ]
     put_rows(connection, host_paces, rows)
 
@@ -224,4 +222,4 @@ def _paces_of(connection: sa.Connection, keys: Collection[str]) -> dict[str, Hos
 
 
 def _values_of(pace: HostPace) -> dict[str, int]:
-    return {name: getattr(pace, name) for name in HostPace.__slots__}
+    return pace._asdict()

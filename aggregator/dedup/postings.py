@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -52,7 +53,11 @@ FLUSH_TEXTS: Final = 16_384  # in the log before they become a run
 OVERDUE: Final = 4  # times as many in the log, and upkeep waits for nobody
 RESIDENT_TEXTS: Final = 65_536  # a run of no more is held in memory: 7 MB
 FANOUT: Final = 8  # an older run is merged once the newer one has an eighth of its texts
-MERGE_PACE: Final = 16  # texts merged for each text appended; above 1 + FANOUT, or merges would fall behind
+# Texts merged for each text appended. Above 1 + FANOUT, or merges would fall behind; well above it, because while one
+# lasts both runs and the new one lie on the disk (docs/adr/0075).
+MERGE_PACE: Final = 64
+BESIDE_QUERIES_MIN: Final = 128  # in each half of a look-up, or two threads cost more than they save
+_BESIDE: Final = ThreadPoolExecutor(1, "dedup-look-up")  # its loops let go of the interpreter's lock
 _MANIFEST: Final = "manifest.json"
 _NO_TEXTS: Final = MemoryRun(np.empty((COLUMNS, 0), np.uint64))
 
@@ -97,7 +102,17 @@ class Postings:
 
     def find(self, keys: Keys) -> Matches:
         """Return rows of (query, column, number) of the texts that share a key, the first of each key only."""
-        return find_first([*(held.run for held in self._held), *self._tail.runs], keys, self._erased)
+        runs, half = [*(held.run for held in self._held), *self._tail.runs], keys.shape[0] // 2
+        if half < BESIDE_QUERIES_MIN:
+            return find_first(runs, keys, self._erased)
+        second = _BESIDE.submit(find_first, runs, keys[half:], self._erased)
+        try:
+            first = find_first(runs, keys[:half], self._erased)
+        finally:
+            wait([second])  # also where the first fails: its files may be closed next
+        later = second.result()
+        later[:, 0] += half
+        return np.concatenate([first, later])
 
     def keep(self, committed: int) -> int:
         """Cut off what goes beyond the position that the house has committed, and return what is reached then."""

@@ -11,8 +11,9 @@ from random import Random
 import numpy as np
 import pytest
 
+from aggregator.dedup import postings as postings_module
 from aggregator.dedup.minhash import COLUMNS, Keys
-from aggregator.dedup.postings import FANOUT, MERGE_PACE, Postings
+from aggregator.dedup.postings import BESIDE_QUERIES_MIN, FANOUT, MERGE_PACE, Postings
 from aggregator.dedup.postings_in_memory import MemoryPostings
 from aggregator.dedup.run_files import FileRun, run_bytes
 from aggregator.dedup.runs import MemoryRun
@@ -186,6 +187,49 @@ def test_an_erasure_leaves_nothing_in_any_file(folder: Path) -> None:
     again = Postings(PosixDisk(), folder)
     assert again.keep(12) == 12
     assert answers(again) == answers(postings)
+
+
+def in_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Postings:
+    """Return an index of many texts, some of them erased, most of them in a run that is read from its file."""
+    monkeypatch.setattr(postings_module, "RESIDENT_TEXTS", 100)
+    postings = Postings(PosixDisk(), folder, flush_texts=400)
+    for number in range(11):
+        postings.keep(number)
+        postings.upkeep()
+        numbers = np.arange(number * 50, number * 50 + 50, dtype=np.uint32)
+        postings.append(numbers, keys_of(number, 50), number + 1)
+    postings.erase(ERASED)
+    assert any(isinstance(held.run, FileRun) for held in postings._held)
+    assert postings._tail.texts
+    return postings
+
+
+def test_a_look_up_in_two_halves_finds_what_one_by_one_finds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    postings = in_a_file(folder, monkeypatch)
+    for count in (2 * BESIDE_QUERIES_MIN - 1, 2 * BESIDE_QUERIES_MIN, 2 * BESIDE_QUERIES_MIN + 1):
+        queries = keys_of(count, count)
+        singly = [
+            [place, *found]
+            for place in range(count)
+            for _, *found in postings.find(queries[place : place + 1]).tolist()
+        ]
+        assert len(singly) > count
+        assert sorted(postings.find(queries).tolist()) == sorted(singly)
+
+
+def test_damage_that_either_half_meets_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    postings = in_a_file(folder, monkeypatch)
+    (file,) = (held.run for held in postings._held if isinstance(held.run, FileRun))
+    data = bytearray(file.path.read_bytes())
+    data[8] ^= 1  # of the first block of the first column, which only small keys lie in
+    file.path.write_bytes(data)
+    small, none = np.zeros((BESIDE_QUERIES_MIN, COLUMNS), np.uint32), keys_of(1, BESIDE_QUERIES_MIN) + 2**31
+    for queries in ([small, none], [none, small]):
+        with pytest.raises(WindrowError, match="damaged_index"):
+            postings.find(np.concatenate(queries))
+    assert postings.find(np.concatenate([none, none])).shape == (0, 3)
 
 
 def test_runs_stay_few_and_merges_keep_up(folder: Path) -> None:

@@ -159,11 +159,11 @@ async def test_a_disk_that_fails_is_told_to_everybody_and_commits_nothing(
 ) -> None:
     requests = [request for _, request in await requests_of(world, 3)]
 
-    def full(_data: bytes) -> None:
+    def full(_records: list[bytes]) -> None:
         raise OSError("no space left")
 
     with monkeypatch.context() as broken:
-        broken.setattr(world.segments, "append", full)
+        broken.setattr(world.segments, "append_all", full)
         answers = await answers_to(world, requests)
     assert [type(answer) for answer in answers] == [OSError] * 3
     assert logged(world) == 0

@@ -44,8 +44,8 @@ class _Rehearsal:
 class _NoSegments:
     """Segments that keep nothing."""
 
-    def append(self, record: bytes) -> Place:
-        return Place("nowhere", 0, len(record))
+    def append_all(self, records: Sequence[bytes]) -> list[Place]:
+        return [Place("nowhere", 0, len(record)) for record in records]
 
     def sync(self) -> None: ...
 
@@ -99,7 +99,7 @@ class WatermarkApart(Ingest):
 
 class _WithoutCommit:
     def __init__(self, segments: Segments) -> None:
-        self.append, self.sync = segments.append, segments.sync
+        self.append_all, self.sync = segments.append_all, segments.sync
 
     def commit(self, connection: sa.Connection) -> None: ...
 

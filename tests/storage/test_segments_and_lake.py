@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,19 @@ def test_records_come_back_across_segments(tmp_path: Path, monkeypatch: pytest.M
     assert [reopened.read(place) for place in places] == records
     later = reopened.append(b"one more")
     assert reopened.read(later) == b"one more"
+
+
+def test_records_that_are_written_together_lie_as_if_they_came_one_by_one(tmp_path: Path) -> None:
+    records = [os.urandom(7) * size for size in (1, 9, 1_000, 70_000)]
+    house = open_house(tmp_path)
+    together, one_by_one = (open_segments(house, family) for family in ("a", "b"))
+    assert together.append_all([]) == []
+    places = together.append_all(records)
+    singly = [one_by_one.append(record) for record in records]
+    assert [place[1:] for place in places] == [place[1:] for place in singly]
+    assert (
+        [together.read(place) for place in places] == [one_by_one.read(place) for place in singly] == records
+    )
 
 
 def test_an_uncommitted_record_is_cut_off_and_its_place_reused(tmp_path: Path) -> None:

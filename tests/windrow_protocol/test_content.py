@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from windrow_protocol import content
 from windrow_protocol.content import is_normal_text, normalise_text, shingle_hashes, text_sha256, words
 
 
@@ -34,6 +37,26 @@ _EDGY = st.text(
 def test_what_is_normal_is_what_its_normal_form_leaves_alone(text: str) -> None:
     assert is_normal_text(text) == (normalise_text(text) == text)
     assert is_normal_text(normalise_text(text))
+
+
+@given(st.text(max_size=4) | _EDGY)
+@example("\u037e")
+@example("\ufb1d")
+@example("\u2126")
+def test_a_few_others_in_a_long_plain_text_are_seen_all_the_same(few: str) -> None:
+    text = "plain words " * 20 + few + " and more.\n\nStill more" * 10
+    assert is_normal_text(text) == (normalise_text(text) == text)
+
+
+def test_no_character_that_is_passed_over_could_join_another() -> None:
+    """By the Unicode tables: none decomposes into others for good, is reordered, or is the second of a pair."""
+    every = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    pairs = (unicodedata.decomposition(each).split() for each in every)
+    seconds = {chr(int(pair[1], 16)) for pair in pairs if len(pair) == 2 and not pair[0].startswith("<")}
+    for each in filter(content._NORMAL_ANYWHERE.fullmatch, every):
+        assert unicodedata.combining(each) == 0
+        assert each not in seconds
+        assert normalise_text(f"a{each}a") == f"a{each}a"
 
 
 @given(st.text())

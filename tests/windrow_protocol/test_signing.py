@@ -15,6 +15,7 @@ from joserfc.jwk import OKPKey
 
 from windrow_protocol import signing
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.messages import Outcome, Receipt
 from windrow_protocol.signing import ALGORITHM, Statement, public_id, sign, signer_of, verify
 
 KEY, OTHER = (Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2))
@@ -50,6 +51,15 @@ def test_what_we_sign_says_the_same_to_the_library(content: dict[str, Any]) -> N
     token = token_of(content)
     assert signer_of(token) == WHO
     assert read(token) == read_by_the_library(token)
+
+
+def test_a_message_is_signed_as_the_object_of_its_fields() -> None:
+    receipt = Receipt("l1", "c1", "https://a.example/ü?b=1", Outcome.FETCHED, "0" * 64, 2**53, "1" * 64, NOW)
+    said = {"network": "n", "purpose": "receipt", "subject": WHO, "now_ms": NOW}
+    token = sign(KEY, **said, content=receipt)
+    assert token == sign(KEY, **said, content=msgspec.to_builtins(receipt))
+    opened = read_by_the_library(token).content
+    assert opened == msgspec.to_builtins(receipt)
 
 
 @given(st.integers(0, 600), st.sampled_from(CHARS), st.sampled_from(["replace", "insert", "delete"]))

@@ -64,8 +64,9 @@ class AuditOpener:
         """Read what bears on answers to these leases (rows); `read` gives the text at a place of the log."""
         self._house = house
         self._connection = connection
+        self._now_ms = now = house.now_ms()
         self._epoch_id = open_epoch(connection)
-        self._validators = drawing_validators(connection, house.rules, self._epoch_id, house.now_ms())
+        self._validators = drawing_validators(connection, house.rules, self._epoch_id, now)
         self._documents, self._bytes = map(int, (get_meta(connection, _FOLD) or "0 0").split())
         work = [lease for lease in leases if lease.kind in _AUDITED]
         self._turned = TurnedPages(house, connection, work, read)
@@ -81,7 +82,7 @@ class AuditOpener:
         if lease.kind in _AUDITED:
             self._open(lease, record, record_sha256, seq)
         elif lease.kind == "canary" and isinstance(record, Contribution):
-            at = AnsweredAt(record.fetched_at_ms, self._house.now_ms())
+            at = AnsweredAt(record.fetched_at_ms, self._now_ms)
             ruling = judge_canary(self._house, lease, record.text, at)
             subject = Subject(record.contribution_id, lease.node_id, seq)
             write_verdict(self._house, self._connection, subject, ruling, self._epoch_id)
@@ -96,7 +97,7 @@ class AuditOpener:
             set_meta(self._connection, _FOLD, f"{documents} {text_bytes}")
 
     def _open(self, lease: Any, record: Submission, record_sha256: str, seq: int) -> None:
-        rules, now = self._house.rules, self._house.now_ms()
+        rules, now = self._house.rules, self._now_ms
         if isinstance(record, Contribution):
             outcome, content_sha256 = Outcome.FETCHED, record.text_sha256
             contribution_id = record.contribution_id  # which admission has checked

@@ -16,14 +16,13 @@ Source: docs/protocol.md, "Audit".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from aggregator.verification.standings.standing import Standing
 from windrow_protocol.trust_rules import PPM, TrustRules
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(msgspec.Struct, frozen=True):
     """What bears on a node's audit rate. `at_stake` in mean documents; `documents` are those that passed an audit."""
 
     at_stake: float
