@@ -11,10 +11,14 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from aggregator.sql.console import show
 from aggregator.sql.sandbox import run_query
+from aggregator.sql.served_files import LakeFiles
 from storage.lake import listed_files
-from windrow.home import database_url, reading_state
+from storage.lake.manifest import files_of
+from windrow.home import database_url, disk_of, reading_state
 from windrow.settings import HouseSettings
 
 
@@ -29,7 +33,7 @@ def ask(settings: HouseSettings, statement: str, form: str, at: int | None = Non
         timespec="seconds"
     )  # before anything is read: never fresher than said
     with reading_state(settings) as connection:
-        files = listed_files(connection, Path(settings.home) / "lake", at)
+        files = _lake_files(settings, connection, at)
     answer = run_query(database_url(settings), files, statement)
     count = f"{len(answer.rows)} row" + ("" if len(answer.rows) == 1 else "s")
     cut = ", cut at the row limit" if answer.truncated else ""
@@ -37,3 +41,10 @@ def ask(settings: HouseSettings, statement: str, form: str, at: int | None = Non
     lake = "" if at is None else f", documents of snapshot {at}"
     note = f"{count}{cut} as of {moment}, log entry {answer.log_seq}{lake}, in {seconds:.2f} s"
     return show(answer, form), note
+
+
+def _lake_files(settings: HouseSettings, connection: sa.Connection, at: int | None) -> LakeFiles:
+    folder = Path(settings.home) / "lake"
+    if not settings.files:
+        return LakeFiles(listed_files(connection, folder, at))
+    return LakeFiles([file.path for file in files_of(connection, at)], disk_of(settings).arrow(folder))

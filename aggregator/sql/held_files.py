@@ -1,4 +1,4 @@
-"""The lake's files as DuckDB reads them when nothing can be opened any more: memory maps, made before.
+"""The lake's files as DuckDB reads them when nothing can be opened any more: memory maps, or a socket, made before.
 
 Rules: read only; there are exactly the files that were given, under names of their own. DuckDB reads them with its own
 Parquet reader, which skips row groups by Bloom filters and reads a text only where a row is wanted. A first file
@@ -8,7 +8,7 @@ Does not: open anything after it was made, or write.
 
 Usage::
 
-    held = HeldFiles(job.lake_files, empty_file)
+    held = HeldFiles(job.lake_files, empty_file, asked_files(descriptor, sizes))
     engine.register_filesystem(held)
     engine.execute(f"SELECT * FROM read_parquet({held.names!r}, union_by_name = true)")
 
@@ -24,6 +24,8 @@ from typing import Any, Final
 
 from fsspec.spec import AbstractFileSystem
 
+from aggregator.sql.served_files import AskedFile
+
 _SCHEME: Final = "held://"
 _MADE: Final = datetime(2026, 1, 1, tzinfo=UTC)  # they never change
 
@@ -31,7 +33,7 @@ _MADE: Final = datetime(2026, 1, 1, tzinfo=UTC)  # they never change
 class HeldFile:
     """One open file over bytes in memory."""
 
-    def __init__(self, data: mmap.mmap | bytes) -> None:
+    def __init__(self, data: mmap.mmap | bytes | AskedFile) -> None:
         self._data = data
         self._at = 0
         self.size = len(data)
@@ -64,9 +66,9 @@ class HeldFiles(AbstractFileSystem):  # type: ignore[misc]
     protocol = "held"
     cachable = False
 
-    def __init__(self, paths: Sequence[str], empty: bytes) -> None:
+    def __init__(self, paths: Sequence[str], empty: bytes, asked: Sequence[AskedFile] = ()) -> None:
         super().__init__()
-        data: list[mmap.mmap | bytes] = [empty, *map(_mapped, paths)]
+        data: list[mmap.mmap | bytes | AskedFile] = [empty, *map(_mapped, paths), *asked]
         self._held = {f"{number:06d}.parquet": each for number, each in enumerate(data)}
         self.names = [f"{_SCHEME}{name}" for name in self._held]
 

@@ -36,6 +36,8 @@ class Job(msgspec.Struct, frozen=True):
     answer_bytes_max: int
     derived: list[tuple[str, str]] = []  # name and query of the views over other views that it may read
     documents: str = "documents"  # the name of the view over the files
+    served_sizes: list[int] = []  # of files that are read for the child, in bytes (`served_files`)
+    served_descriptor: int = -1
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):

@@ -1,4 +1,4 @@
-"""Reads the rows that a statement may need, from one read-only snapshot, and maps the lake's files into memory.
+"""Reads the rows that a statement may need, from one read-only snapshot, and takes hold of the lake's files.
 
 Rules: SQLite is opened with `mode=ro`, PostgreSQL in a read-only repeatable-read transaction. The lake's files are
 mapped and closed, so that afterwards nothing has to be opened. A value that its type cannot hold (a time beyond the
@@ -151,9 +151,11 @@ def hold_documents(job: Job, engine: Any) -> None:
     import duckdb
 
     from aggregator.sql.held_files import HeldFiles
+    from aggregator.sql.served_files import asked_files
 
     try:
-        held = HeldFiles(job.lake_files, job.document_schema)
+        asked = asked_files(job.served_descriptor, job.served_sizes) if job.served_sizes else []
+        held = HeldFiles(job.lake_files, job.document_schema, asked)
         engine.register_filesystem(held)
         columns = ", ".join(_quoted(name) for name, _ in job.document_columns)
         engine.execute(

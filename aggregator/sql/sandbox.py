@@ -26,6 +26,7 @@ import sqlalchemy as sa
 from aggregator.sql.derived_views import DERIVED
 from aggregator.sql.job import Answer, Job, Refusal, Source
 from aggregator.sql.printable import printable
+from aggregator.sql.served_files import LakeFiles, serving
 from aggregator.sql.statements import DOCUMENTS
 from aggregator.sql.views import DOCUMENT_COLUMNS, VIEWS
 from storage.lake.layout import encode
@@ -53,7 +54,7 @@ _COMPLAINT_BYTES_MAX: Final = 2_000
 
 def run_query(
     state_url: str,
-    lake_files: Sequence[Path],
+    lake_files: Sequence[Path] | LakeFiles,
     statement: str,
     *,
     time_s_max: int = SQL_TIME_S_MAX,
@@ -63,6 +64,7 @@ def run_query(
     """Return the rows of one SELECT. Raises WindrowError `sql_refused`, `sql_failed` or `sql_limits`."""
     if len(statement) > SQL_CHARS_MAX:
         raise WindrowError("sql_refused", f"{len(statement)} characters, {SQL_CHARS_MAX} allowed")
+    files = lake_files if isinstance(lake_files, LakeFiles) else LakeFiles(lake_files)
     # A view is read when its name stands anywhere in the text: finer reading is left to the contained process.
     words = set(_WORD.findall(statement.lower()))
     derived = [view for name, view in DERIVED.items() if name in words]
@@ -73,7 +75,7 @@ def run_query(
         *_store(url),
         [_source(url.get_dialect()(), name) for name in VIEWS if name in read],
         [*VIEWS, *DERIVED, DOCUMENTS],
-        [str(file.resolve()) for file in lake_files] if with_documents else [],
+        [str(Path(name).resolve()) for name in files.names] if with_documents and not files.system else [],
         [(column.name, column.kind) for column in DOCUMENT_COLUMNS] if with_documents else [],
         _document_schema() if with_documents else b"",
         statement,
@@ -83,7 +85,17 @@ def run_query(
         SQL_ANSWER_BYTES_MAX,
         [(view.name, view.query) for view in derived],
     )
-    return _read(*_run_child(msgspec.json.encode(job), time_s_max), time_s_max)
+    if files.system is None or not with_documents:
+        return _read(*_run_child(msgspec.json.encode(job), time_s_max), time_s_max)
+    try:
+        with serving(files.system, [str(name) for name in files.names]) as served:
+            asking = msgspec.structs.replace(
+                job, served_sizes=served.sizes, served_descriptor=served.descriptor
+            )
+            encoded = msgspec.json.encode(asking)
+            return _read(*_run_child(encoded, time_s_max, [served.descriptor]), time_s_max)
+    except OSError as error:
+        raise WindrowError("sql_failed", "a file of the lake cannot be read; ask again") from error
 
 
 def _store(url: sa.URL) -> tuple[Literal["sqlite", "postgresql"], str]:
@@ -138,7 +150,9 @@ def _source(dialect: sa.Dialect, name: str) -> Source:
     return Source(name, str(query), [(column.name, column.kind) for column in view.columns])
 
 
-def _run_child(job: bytes, time_s_max: int) -> tuple[int, bytes, bytes, bool]:
+def _run_child(
+    job: bytes, time_s_max: int, descriptors: Sequence[int] = ()
+) -> tuple[int, bytes, bytes, bool]:
     """Return the child's code, the first bytes of its answer and of its complaint, and whether it was too slow."""
     late = threading.Event()
     child = subprocess.Popen(
@@ -148,6 +162,7 @@ def _run_child(job: bytes, time_s_max: int) -> tuple[int, bytes, bytes, bool]:
         stderr=subprocess.PIPE,
         env={**_ENVIRONMENT, "PYTHONPATH": str(Path(__file__).resolve().parent.parent.parent)},
         start_new_session=True,
+        pass_fds=descriptors,
     )
 
     def kill() -> None:
