@@ -86,6 +86,10 @@ class Disk(Protocol):
         """Return how Arrow reads the finished files in a folder, by their names."""
         ...
 
+    def tidy(self, folder: Path) -> int:
+        """Do a portion of what makes a folder's growing files cheaper to read; 0 when nothing is worth it now."""
+        ...
+
     def wipe_range(self, path: Path, offset: int, length: int) -> None:
         """Overwrite that range with zeros, durably, or raise OSError; the file keeps its size."""
         ...

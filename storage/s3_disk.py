@@ -78,6 +78,13 @@ class S3Disk:
         if parts.size < offset + length:
             raise OSError(f"{path.name} ends before byte {offset + length}")
 
+    def tidy(self, folder: Path) -> int:
+        """Merge small parts of the files of a folder that are in use, one portion, and return how many there were."""
+        key = self._key(folder)
+        with self._lock:
+            known = [parts for name, parts in self._parts.items() if key is not None and name.startswith(key)]
+        return next((count for parts in known if (count := parts.merge())), 0)
+
     def write_durably(self, path: Path, data: bytes) -> None:
         """Write a whole file as one object."""
         key = self._key(path)

@@ -4,13 +4,15 @@
     segments/contributions-000000.zst/000000000000-000001        bytes 0 to 4,095
     segments/contributions-000000.zst/000000004096-000001        bytes 4,096 to 9,000
     segments/contributions-000000.zst/000000004096-000002.open   opening 2 kept 4,096 bytes: the part above is void
+    segments/contributions-000000.zst/000000000000-000002+8192   many small parts in one, in whose place it is
 
 Rules: a part is written whole before `sync` returns. Each opening begins with a mark and a number of its own: a part
 with a smaller number that begins at or behind the mark's place is void, even when the request of a killed process, or
 of one that was replaced, arrives after it. Void parts are deleted when they are met. The place of a part that may or
-may not have arrived is filled with zeros and never used again.
+may not have arrived is filled with zeros and never used again. Small parts become one under a name of its own, and are
+deleted after it is written: a part that lies within another is void, so a crash in between costs nothing.
 
-Does not: index, lock (one process writes), or merge parts.
+Does not: index, lock (one process writes), or merge by itself.
 
 Usage: `parts = Parts(store, key); file = GrowingFile(parts, keep_bytes=4096); file.append(data); file.sync()`.
 """
@@ -20,6 +22,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +33,8 @@ _HELD_BYTES_MAX: Final = (
     64_000_000  # of parts in memory, so that what was just written is read without a request
 )
 _HELD_PART_BYTES_MAX: Final = 8_000_000
+_SMALL_BYTES_MAX: Final = 1_000_000  # parts of at least that size stay as they are
+MERGE_PARTS: Final = 32  # small neighbours that are worth a request
 
 
 @dataclass(frozen=True, order=True)
@@ -39,6 +44,7 @@ class Part:
     offset: int
     length: int
     opening: int
+    mark: str = ""  # of one that was merged: `+` and its length then
 
     @property
     def end(self) -> int:
@@ -48,7 +54,7 @@ class Part:
     @property
     def name(self) -> str:
         """Its key within the file."""
-        return f"{self.offset:012d}-{self.opening:06d}"
+        return f"{self.offset:012d}-{self.opening:06d}{self.mark}"
 
 
 class HeldParts:
@@ -92,6 +98,9 @@ class Parts:
         self._key = key
         self._valid: list[Part] = []
         self._lock = threading.RLock()
+        self._reshaping = (
+            threading.Lock()
+        )  # one at a time changes what is written; a sync does not wait for it
         self.openings = 0
         self.refresh()
 
@@ -140,7 +149,7 @@ class Parts:
 
     def wipe(self, offset: int, length: int) -> None:
         """Replace the parts that hold a range by ones with zeros in it; void parts go as a whole."""
-        with self._lock:
+        with self._reshaping, self._lock:
             for part in self.refresh():
                 self._delete(part)
             for part in self._valid:
@@ -149,6 +158,20 @@ class Parts:
                     data = self._whole(part)
                     zeros = bytes(last - first)
                     self._replace(part, data[: first - part.offset] + zeros + data[last - part.offset :])
+
+    def merge(self) -> int:
+        """Make one of small neighbours, all but the newest part, and return how many there were; 0: too few."""
+        with self._reshaping:
+            with self._lock:
+                run = small_neighbours(self._valid[:-1])
+            if not run:
+                return 0
+            data = b"".join(map(self._whole, run))
+            merged = Part(run[0].offset, len(data), run[-1].opening, f"+{len(data)}")
+            self._store.put(f"{self._key}/{merged.name}", data)
+            for part in self.refresh():
+                self._delete(part)
+            return len(run)
 
     def _at(self, offset: int) -> Part | None:
         place = bisect_right(self._valid, offset, key=lambda part: part.offset) - 1
@@ -180,18 +203,33 @@ def sorted_out(names: dict[str, int]) -> tuple[list[Part], list[Part], int]:
     """Return which parts of a file are valid, in order, which are void, and the number of its last opening."""
     marks, parts = [], []
     for name, size in names.items():
-        offset, opening = (int(number) for number in name.removesuffix(_MARK).split("-"))
+        place, plus, length = name.removesuffix(_MARK).partition("+")
+        offset, opening = (int(number) for number in place.split("-"))
         if name.endswith(_MARK):
             marks.append((opening, offset))
         else:
-            parts.append(Part(offset, size, opening))
-    valid = [
-        part
-        for part in sorted(parts)
-        if not any(opening > part.opening and part.offset >= offset for opening, offset in marks)
-    ]
+            parts.append(Part(offset, size, opening, plus + length))
+    valid: list[Part] = []
+    for part in sorted(parts, key=lambda each: (each.offset, -each.length)):
+        late = any(opening > part.opening and part.offset >= offset for opening, offset in marks)
+        if not late and not (valid and part.end <= valid[-1].end):
+            valid.append(part)
     void = sorted(set(parts) - set(valid))
     return valid, void, max((opening for opening, _ in marks), default=0)
+
+
+def small_neighbours(parts: Sequence[Part]) -> list[Part]:
+    """Return the first small parts side by side that are worth merging, at most as many as are held in memory."""
+    run: list[Part] = []
+    for part in parts:
+        size = part.end - run[0].offset if run else part.length
+        if part.length >= _SMALL_BYTES_MAX or size > _HELD_PART_BYTES_MAX:
+            if len(run) >= MERGE_PARTS:
+                break
+            run = []
+        if part.length < _SMALL_BYTES_MAX:
+            run.append(part)
+    return run if len(run) >= MERGE_PARTS else []
 
 
 class GrowingFile:

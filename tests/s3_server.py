@@ -93,8 +93,12 @@ class S3Server:
         ]
         program = _program()
         assert program is not None, why_not()
+        with_us = (
+            ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        )  # it dies with its tests
         where = [f"-dir={self.folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
         command = [
+            *with_us,
             program,
             "-logtostderr",
             "server",
@@ -102,8 +106,14 @@ class S3Server:
             "-s3",
             f"-s3.config={self.folder / 'keys.json'}",
         ]
+        env = {
+            **os.environ,
+            "GOMEMLIMIT": "200MiB",
+        }  # it takes half a gigabyte otherwise, for what tests hardly need
         with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen([*command, *ports, *sockets, *less, *quick], stdout=log, stderr=log)
+            return subprocess.Popen(
+                [*command, *ports, *sockets, *less, *quick], stdout=log, stderr=log, env=env
+            )
 
     def _wait(self, act: object) -> None:
         import pyarrow.fs as pafs

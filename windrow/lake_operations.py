@@ -52,9 +52,11 @@ class LakeOperations:
         return {"rows": recompute.rows, "version": VERSION, **await self.stats()}
 
     async def merge(self, everything: bool = False) -> int:
-        """Do one portion of compaction; runs beside everything else."""
+        """Do one portion of compaction, of the lake and then of segments; runs beside everything else."""
         async with self.merging:
-            return await asyncio.to_thread(self._compaction.step, everything)
+            done = await asyncio.to_thread(self._compaction.step, everything)
+        segments = self._house.home / "segments"
+        return done or await asyncio.to_thread(self._house.env.disk.tidy, segments)
 
     def stop_merging(self) -> None:
         """Give up the merge under way, which may have a text in its unfinished file; `merging` is held."""

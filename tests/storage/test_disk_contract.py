@@ -13,6 +13,7 @@ from storage.env import Disk
 from storage.object_store import ObjectStore, open_store
 from storage.real_env import PosixDisk
 from storage.s3_disk import S3Disk
+from storage.s3_parts import MERGE_PARTS
 from windrow_protocol.errors import WindrowError
 
 SEGMENT = Path("segments") / "contributions-000000.zst"
@@ -157,6 +158,60 @@ def test_a_sync_without_an_answer_is_told_and_its_place_is_never_used(tmp_path: 
     for each in (disk, S3Disk(PosixDisk(), tmp_path, store)):
         assert each.read_range(tmp_path / SEGMENT, 0, 23) == b"kept" + bytes(15) + b"next"
         assert each.names(tmp_path / "segments") == {SEGMENT.name: 23}
+
+
+@needs_s3
+def test_small_parts_become_one_while_others_are_written_and_wiped(tmp_path: Path) -> None:
+    disk = S3Disk(PosixDisk(), tmp_path, new_store())
+    file, path = disk.open_append(tmp_path / SEGMENT, 0), tmp_path / SEGMENT
+    expected = bytearray()
+    for number in range(MERGE_PARTS + 3):
+        expected += b"record %d;" % number
+        file.append(b"record %d;" % number)
+        file.sync()
+    before = disk.read_range(path, 0, len(expected))
+    reader = again(disk, tmp_path)  # it lists the parts before they are merged
+    assert reader.read_range(path, 0, 9) == b"record 0;"
+    disk.wipe_range(path, 20, 5)
+    expected[20:25] = bytes(5)
+    assert disk.tidy(tmp_path / "segments") == MERGE_PARTS + 2
+    assert disk.tidy(tmp_path / "segments") == 0
+    assert len(disk.store.list(str(SEGMENT))) == 3  # the mark, the merged part, the newest
+    file.append(b"later")
+    file.sync()
+    disk.wipe_range(path, 40, 5)
+    expected[40:45] = bytes(5)
+    for each in (disk, again(disk, tmp_path), reader):
+        assert each.read_range(path, 100, len(expected) - 100) == expected[100:]
+        assert each.names(tmp_path / "segments") == {SEGMENT.name: len(expected) + 5}
+    for each in (disk, again(disk, tmp_path)):
+        assert each.read_range(path, 0, len(expected)) == expected != before
+    again(disk, tmp_path).open_append(path, 50).close()  # a cut within the merged part
+    assert again(disk, tmp_path).read_range(path, 0, 50) == expected[:50]
+
+
+@needs_s3
+def test_a_kill_between_merging_and_deleting_costs_nothing(tmp_path: Path) -> None:
+    made = new_store()
+    disk = S3Disk(PosixDisk(), tmp_path, _NeverDeleting(made.system, made.root))
+    file, path = disk.open_append(tmp_path / SEGMENT, 0), tmp_path / SEGMENT
+    for _ in range(MERGE_PARTS + 1):
+        file.append(b"a secret.")
+        file.sync()
+    with pytest.raises(OSError, match="killed"):
+        disk.tidy(tmp_path / "segments")
+    size = 9 * (MERGE_PARTS + 1)
+    following = S3Disk(PosixDisk(), tmp_path, made)
+    assert following.read_range(path, 0, size) == b"a secret." * (MERGE_PARTS + 1)
+    following.wipe_range(path, 0, size)
+    left = b"".join(made.get(f"{SEGMENT}/{name}") for name in made.list(str(SEGMENT)))
+    assert b"secret" not in left
+    assert following.read_range(path, 0, size) == bytes(size)
+
+
+class _NeverDeleting(ObjectStore):
+    def delete(self, key: str) -> None:
+        raise OSError("killed")
 
 
 @needs_s3
