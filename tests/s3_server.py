@@ -10,12 +10,14 @@ import atexit
 import itertools
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -136,20 +138,22 @@ class S3Server:
                 ObjectStore(system, _BUCKET).put("ready", b"yes")
                 return
             except OSError:
-                if time.monotonic() > deadline or self.process.poll() is not None:
+                if time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
+                if self.process.poll() is not None:  # what a killed one left behind is gone within moments
+                    self.process = self._begun()
 
 
 def _free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on; SeaweedFS takes some of its ports by number only."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Return ports that nobody listens on, below those that the kernel gives to outgoing connections."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            found += [port] if port not in found else []
+    return found
 
 
 @cache

@@ -18,7 +18,7 @@ from aggregator.sql.sandbox import run_query
 from aggregator.sql.served_files import LakeFiles
 from storage.lake import listed_files
 from storage.lake.manifest import files_of
-from windrow.home import database_url, disk_of, reading_state
+from windrow.home import database_url, disk_of, reading_state, usable_files
 from windrow.settings import HouseSettings
 
 
@@ -26,7 +26,7 @@ def ask(settings: HouseSettings, statement: str, form: str, at: int | None = Non
     """Return the shown answer and the line that states its freshness.
 
     `at` is the snapshot of the lake that `documents` shows; the other views always show the state as it is. Raises
-    WindrowError of the sandbox, or `no_snapshot`, `not_found` and `database_failed`.
+    WindrowError of the sandbox, or `no_snapshot`, `not_found`, `database_failed` and `files_failed`.
     """
     began = time.monotonic()
     moment = datetime.now(UTC).isoformat(
@@ -34,7 +34,8 @@ def ask(settings: HouseSettings, statement: str, form: str, at: int | None = Non
     )  # before anything is read: never fresher than said
     with reading_state(settings) as connection:
         files = _lake_files(settings, connection, at)
-    answer = run_query(database_url(settings), files, statement)
+    with usable_files(settings):
+        answer = run_query(database_url(settings), files, statement)
     count = f"{len(answer.rows)} row" + ("" if len(answer.rows) == 1 else "s")
     cut = ", cut at the row limit" if answer.truncated else ""
     seconds = time.monotonic() - began

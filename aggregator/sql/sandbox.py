@@ -61,7 +61,10 @@ def run_query(
     rows_max: int = SQL_ROWS_MAX,
     memory_bytes_max: int = SQL_MEMORY_BYTES_MAX,
 ) -> Answer:
-    """Return the rows of one SELECT. Raises WindrowError `sql_refused`, `sql_failed` or `sql_limits`."""
+    """Return the rows of one SELECT.
+
+    Raises WindrowError `sql_refused`, `sql_failed` or `sql_limits`, and OSError where the lake's place does not answer.
+    """
     if len(statement) > SQL_CHARS_MAX:
         raise WindrowError("sql_refused", f"{len(statement)} characters, {SQL_CHARS_MAX} allowed")
     files = lake_files if isinstance(lake_files, LakeFiles) else LakeFiles(lake_files)
@@ -94,7 +97,7 @@ def run_query(
             )
             encoded = msgspec.json.encode(asking)
             return _read(*_run_child(encoded, time_s_max, [served.descriptor]), time_s_max)
-    except OSError as error:
+    except FileNotFoundError as error:  # an erasure replaced it meanwhile
         raise WindrowError("sql_failed", "a file of the lake cannot be read; ask again") from error
 
 
