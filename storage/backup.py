@@ -26,13 +26,14 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final
+from typing import Annotated, Final
 
 import msgspec
 import sqlalchemy as sa
 from msgspec import Meta
 
-from storage.env import Env
+from storage.backup_files import FileCopy, settle_files, stored_files
+from storage.env import Disk, Env
 from storage.house import House
 from storage.person_month_tables import export_months
 from storage.state import move_into
@@ -57,7 +58,6 @@ LOST_WITHOUT: Final = {
 }
 REQUIRED_KEYS: Final = ("coordinator", "operator")
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
-_CHUNK_BYTES: Final = 1 << 20
 
 
 class BackedUpFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,28 +81,6 @@ class Backup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def bytes(self) -> int:
         """The size of all files together."""
         return sum(file.bytes for file in self.files)
-
-
-class _Copy:
-    """A file being copied that may grow meanwhile: each `catch_up` takes what came since."""
-
-    def __init__(self, source: Path, target: Path) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        self._source, self._target = source, target
-        self._digest, self._bytes = hashlib.sha256(), 0
-
-    def catch_up(self) -> None:
-        """Copy from where the last call ended to the file's end."""
-        with self._source.open("rb") as source, self._target.open("ab") as target:
-            source.seek(self._bytes)
-            for chunk in _chunks(source):
-                target.write(chunk)
-                self._digest.update(chunk)
-                self._bytes += len(chunk)
-
-    def listed(self, path: str) -> BackedUpFile:
-        """Return what was copied, as the list has it."""
-        return BackedUpFile(path, self._bytes, self._digest.hexdigest())
 
 
 def write_backup(house: House, target: Path) -> Backup:
@@ -134,23 +112,28 @@ def write_backup(house: House, target: Path) -> Backup:
 
 
 def _copied(house: House, home: Path, folder: Path) -> list[BackedUpFile]:
-    copies: dict[str, _Copy] = {}
+    disk, copies = house.env.disk, dict[str, FileCopy]()
+
+    def copy(path: str, size: int) -> None:
+        if path not in copies:
+            copies[path] = FileCopy(disk, home / path, folder / path)
+        copies[path].catch_up(size)
 
     def follow_segments() -> None:
-        for path in _relative_files(home / "segments", home):
-            copy = copies.get(path)
-            if copy is None:
-                copy = copies[path] = _Copy(home / path, folder / path)
-            copy.catch_up()
+        for path, size in stored_files(disk, home).items():
+            if path.startswith("segments/"):
+                copy(path, size)
 
     follow_segments()
     house.state.copy_to(folder / DATABASE, follow_segments)
-    left_out = ("segments/", "views/", DATABASE, *_rows_about_people(house))
-    rest = (path for path in _relative_files(home, home) if not path.startswith(left_out))
-    for path in rest:
-        copies[path] = _Copy(home / path, folder / path)
-        copies[path].catch_up()
-    listed = [copy.listed(path) for path, copy in sorted(copies.items())]
+    left_out = ("segments/", "lake/", "views/", DATABASE, *_rows_about_people(house))
+    for path, size in stored_files(disk, home).items():
+        if path.startswith("lake/"):
+            copy(path, size)
+    for path in _relative_files(home, home):
+        if not path.startswith(left_out):
+            copy(path, (home / path).stat().st_size)
+    listed = [BackedUpFile(path, copy.bytes, copy.sha256) for path, copy in sorted(copies.items())]
     size, digest = _size_and_digest(folder / DATABASE)
     return [*listed, BackedUpFile(DATABASE, size, digest)]
 
@@ -224,12 +207,18 @@ def _check_file(folder: Path, file: BackedUpFile) -> None:
 
 
 def restore_backup(
-    env: Env, folder: Path, home: Path, keys: Path | None, database_url: str = ""
+    env: Env,
+    folder: Path,
+    home: Path,
+    keys: Path | None,
+    database_url: str = "",
+    files: tuple[Disk, str] | None = None,
 ) -> tuple[Backup, list[str]]:
     """Make a backup a home again and return it with the names of the keys that are missing.
 
     `keys` is a copy of the home's folder of keys; None leaves a home that will make new ones. `database_url` is of an
-    empty database that the state goes into; empty: it stays a file of the home. Raises WindrowError `backup_in_way`,
+    empty database that the state goes into; empty: it stays a file of the home. `files` is the disk of the new home and
+    its address, where segments and lake do not lie in the home. Raises WindrowError `backup_in_way`,
     `backup_damaged`, or `backup_keys` where a required key is missing or of another home.
     """
     if home.exists() and any(home.iterdir()):
@@ -244,6 +233,7 @@ def restore_backup(
             shutil.copyfile(folder / file.path, unfinished / file.path)
         if keys is not None:
             _copy_keys(keys, unfinished / KEYS)
+        settle_files(unfinished, home, *(files or (env.disk, "")))
         if database_url:
             move_into(unfinished / DATABASE, database_url)
         if home.exists():
@@ -291,8 +281,3 @@ def _size_and_digest(path: Path) -> tuple[int, str]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return file.tell(), digest
-
-
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    while chunk := file.read(_CHUNK_BYTES):
-        yield chunk

@@ -4,7 +4,8 @@ Rules: a room asks `env.clock`, never `time`; writes through `env.disk`, never `
 plain `Response`s, so that the same code runs behind a real socket and inside a seeded simulation with faults.
 The order of a durable write is: temporary file → fsync → rename → fsync of the directory. A failed fsync is fatal.
 
-Does not: hold state, retry, or know any room. The real adapters are in `storage/real_env.py`.
+Does not: hold state, retry, or know any room. The real adapters are in `storage/real_env.py`, and for files on S3 in
+`storage/s3_disk.py`.
 
 Usage::
 
@@ -17,11 +18,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from windrow_protocol.limits import REQUEST_BYTES_MAX
+
+if TYPE_CHECKING:  # it takes 0.2 s to import, and only readers of the lake need it
+    import pyarrow.fs as pafs
 
 
 class Clock(Protocol):
@@ -61,7 +65,10 @@ class AppendFile(Protocol):
 
 
 class Disk(Protocol):
-    """The few file operations that durability rests on; each is a place where a crash may be injected."""
+    """The few file operations that durability rests on; each is a place where a crash may be injected.
+
+    Two adapters keep its promises, files of this machine and objects on an S3 server; one test asks both.
+    """
 
     def open_append(self, path: Path, keep_bytes: int) -> AppendFile:
         """Open for appending, first cutting the file to `keep_bytes` (what the last commit vouches for)."""
@@ -69,6 +76,18 @@ class Disk(Protocol):
 
     def read_range(self, path: Path, offset: int, length: int) -> bytes:
         """Return exactly that range, or raise OSError."""
+        ...
+
+    def names(self, folder: Path) -> dict[str, int]:
+        """Return the files in a folder, unfinished ones too, with their sizes in bytes; absent is empty."""
+        ...
+
+    def arrow(self, folder: Path) -> pafs.FileSystem:
+        """Return how Arrow reads the finished files in a folder, by their names."""
+        ...
+
+    def tidy(self, folder: Path) -> int:
+        """Do a portion of what makes a folder's growing files cheaper to read; 0 when nothing is worth it now."""
         ...
 
     def wipe_range(self, path: Path, offset: int, length: int) -> None:

@@ -17,11 +17,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from storage.env import AppendFile, Env
 from storage.http_server import HttpNetwork
+
+if TYPE_CHECKING:
+    import pyarrow.fs as pafs
 
 log = structlog.get_logger(__name__)
 DISK_FAILED_EXIT = 74  # EX_IOERR of sysexits(3)
@@ -170,6 +174,22 @@ class PosixDisk:
         if len(data) != length:
             raise OSError(f"{path.name} ends before byte {offset + length}")
         return data
+
+    def names(self, folder: Path) -> dict[str, int]:
+        """Return the files in a folder with their sizes."""
+        if not folder.is_dir():
+            return {}
+        return {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
+
+    def arrow(self, folder: Path) -> pafs.FileSystem:
+        """Return the folder as Arrow maps its files into memory."""
+        import pyarrow.fs as pafs  # here alone, because it is slow to import and most of the disk is not read so
+
+        return pafs.SubTreeFileSystem(str(folder), pafs.LocalFileSystem(use_mmap=True))
+
+    def tidy(self, folder: Path) -> int:
+        """Nothing: a file of this machine is in one piece."""
+        return 0
 
     def wipe_range(self, path: Path, offset: int, length: int) -> None:
         """Overwrite a range with zeros and fsync. Raises OSError when the file does not reach so far."""

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from files_place import env_for
 from state_database import state_url
 
 from storage.env import Env
 from storage.lake import LAKE_SCHEMA, Lake
 from storage.lake.compaction import Compaction
 from storage.lake.manifest import files_of, latest_snapshot
-from storage.real_env import real_env
 from storage.state import State, get_cursor, set_cursor
 
 START_MS = 1_760_000_000_000
@@ -35,7 +35,7 @@ class LakeWorld:
     """One lake; `append` does what the pipeline does: file, then file row and cursor in one transaction."""
 
     def __init__(self, home: Path, env: Env | None = None, state: State | None = None) -> None:
-        self.env = env or real_env()
+        self.env = env or env_for(home)
         self.state = state or State.open(state_url(home))
         self.lake = Lake(self.env, home / "lake")
         with self.state.read() as connection:

@@ -24,6 +24,7 @@ from aggregator.routes import Doors
 from aggregator.verification.drawing.audit_epochs import end_epoch
 from aggregator.verification.epochs.audit_closing import close_epochs
 from rewards.accountant import run_accountant
+from storage.env import Env
 from storage.lake import Lake
 from windrow_protocol.messages import Contribution, Lease, LeaseRequest, Registration
 from windrow_protocol.trust_rules import PPM, TrustRules
@@ -93,8 +94,10 @@ def pages() -> dict[str, str]:
 class PublishedWorld:
     """The house, two contributors and a validator."""
 
-    def __init__(self, home: Path, rules: TrustRules | None = None, address: str = "") -> None:
-        self.house = open_house(home, key=COORDINATOR, rules=rules or AT_ONCE, address=address)
+    def __init__(
+        self, home: Path, rules: TrustRules | None = None, address: str = "", env: Env | None = None
+    ) -> None:
+        self.house = open_house(home, key=COORDINATOR, rules=rules or AT_ONCE, address=address, env=env)
         self.segments = open_segments(self.house)
         self.validator = Node(self.house, Ed25519PrivateKey.from_private_bytes(bytes(32)))
         self.contributors = [

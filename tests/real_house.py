@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from files_place import env_for
 from state_database import state_url
 
-from storage.env import Clock, Handler, Request
+from storage.env import Clock, Env, Handler, Request
 from storage.house import House
-from storage.real_env import real_env
 from storage.segments import Segments
 from storage.state import State
 from windrow_protocol.content import normalise_text, text_sha256
@@ -148,9 +148,10 @@ def open_house(
     clock: Clock | None = None,
     canary_hosts: tuple[str, ...] = (),
     address: str = "",
+    env: Env | None = None,
 ) -> House:
     """Return a real house in a folder."""
-    env, state = real_env(), open_state(home, *schemas, address=address)
+    env, state = env or env_for(home), open_state(home, *schemas, address=address)
     return House(
         env if clock is None else replace(env, clock=clock),
         state,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from files_place import ON_S3, copy_files
 from postgres_server import new_database, shared_server
 
 from storage.state import sqlite_url
@@ -45,6 +46,8 @@ def copy_home(source: Path, target: Path, *, without: str = "") -> None:
     if ON_POSTGRESQL and _name_of(source) in _made:
         shared_server().create(_name_of(target), _name_of(source))
         _made.add(_name_of(target))
+    if ON_S3:
+        copy_files(source, target)
 
 
 def _name_of(home: Path) -> str:

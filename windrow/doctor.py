@@ -24,7 +24,7 @@ from aggregator.verification.audits.without_browser import browserless
 from contributor_node.chromium import find_chromium
 from rewards.ledger_checks import verify_ledger
 from storage.postgresql import described
-from windrow.home import database_url, reading_state, usable_database
+from windrow.home import database_url, disk_of, reading_state, usable_database, usable_files
 from windrow.ports import port_problem
 from windrow.publishers_page import publishers_url_of
 from windrow.settings import HouseSettings, load_ranked_domains
@@ -122,6 +122,20 @@ def check_database(settings: HouseSettings) -> Iterator[Finding]:
         yield Finding("database", "failed", str(error))
 
 
+def check_files(settings: HouseSettings) -> Iterator[Finding]:
+    """The place for segments and lake answers, and is this home's to write."""
+    if not settings.files:
+        yield Finding("files", "passed", "in the home")
+        return
+    try:
+        with usable_files(settings):
+            names = disk_of(settings).names(Path(settings.home) / "lake")
+    except WindrowError as error:
+        yield Finding("files", "failed", str(error))
+    else:
+        yield Finding("files", "passed", f"{settings.files} answers, {len(names)} files of the lake")
+
+
 def check_ledger(settings: HouseSettings) -> Iterator[Finding]:
     """Debits equal credits, nothing is overdrawn, and the chain of entries is whole."""
     yield from _of_state(settings, "ledger", _ledger_findings)
@@ -202,6 +216,7 @@ CHECKS: Final[tuple[Callable[[HouseSettings], Iterator[Finding]], ...]] = (
     check_ports,
     check_chain,
     check_database,
+    check_files,
     check_ledger,
     check_validators_browsers,
     check_ranked_domains,

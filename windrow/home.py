@@ -12,17 +12,17 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from storage.env import Env
+from storage.env import Disk, Env
 from storage.house import House
 from storage.lake import Lake
 from storage.pkcs11_keys import Pkcs11Keys, Pkcs11Token
-from storage.real_env import real_env
+from storage.real_env import PosixDisk, real_env
 from storage.segments import Segments
 from storage.state import State, get_meta, set_meta, sqlite_url
 from storage.tables import cursors
@@ -48,16 +48,19 @@ def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenH
     """Open a home for writing until the block ends.
 
     Raises WindrowError `home_locked` when another process has it, `home_unwritable` when it cannot be written,
-    `other_network` when it is another network's, `other_database` when the database is not its own, and
-    `database_failed`, or `bad_config` of the trust rules.
+    `other_network` when it is another network's, `other_database` when the database is not its own, `other_files` when
+    the place for files is not, `database_failed`, `files_failed`, or `bad_config` of the trust rules.
     """
     path, env = Path(settings.home), env or real_env()
+    env = replace(env, disk=disk_of(settings, env.disk))
     with _locked(path):
         with usable_database():
             state = State.open(database_url(settings), only_writer=True)
             try:
                 _require_own_database(state, env, path)
                 _require_network(state, settings.network)
+                with usable_files(settings):
+                    _require_own_files(state, env.disk, settings)
             except BaseException:
                 state.close()
                 raise
@@ -73,11 +76,10 @@ def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenH
             canary_hosts=tuple(settings.canary_hosts),
             ranked=load_ranked_domains(settings.ranked_domains),
         )
-        with state.read() as connection:
+        with usable_files(settings), state.read() as connection:
             contributions = Segments(env.disk, path / "segments", "contributions", connection)
             personal = Segments(env.disk, path / "segments", "personal", connection)
-        lake = Lake(env, path / "lake")
-        with state.read() as connection:
+            lake = Lake(env, path / "lake")
             lake.sweep(connection)
         try:
             yield OpenHome(house, contributions, personal, _personal_keys(settings, house), lake)
@@ -85,6 +87,55 @@ def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenH
             contributions.close()
             personal.close()
             state.close()
+
+
+def disk_of(settings: HouseSettings, local: Disk | None = None) -> Disk:
+    """Return the files of a home: those of this machine, with segments and lake where the settings say they are.
+
+    Raises WindrowError `bad_config` for a place that is none.
+    """
+    local = local or PosixDisk()
+    if not settings.files:
+        return local
+    from storage.object_store import open_store  # here alone: they bring pyarrow's S3, at 0.2 s of CPU
+    from storage.s3_disk import S3Disk
+
+    return S3Disk(local, Path(settings.home), open_store(settings.files))
+
+
+@contextmanager
+def usable_files(settings: HouseSettings) -> Iterator[None]:
+    """Turn what a place for files says against being used into WindrowError `files_failed`, in one line."""
+    try:
+        yield
+    except OSError as error:
+        if not settings.files:
+            raise
+        raise WindrowError("files_failed", f"{settings.files}: {str(error).splitlines()[0][:300]}") from error
+
+
+def _require_own_files(state: State, disk: Disk, settings: HouseSettings) -> None:
+    """What was begun in one place goes on there: elsewhere nothing of it would be found, and new rows would be lost.
+
+    The place and the state know each other by `state_id`, as the home and its database do.
+    """
+    with state.write() as connection:
+        begun = get_meta(connection, "files") is not None or _has_segments(connection)
+        known = get_meta(connection, "files") or ("" if begun else settings.files)
+        if known != settings.files:
+            raise WindrowError("other_files", f"{known or 'the home'}, not {settings.files or 'the home'}")
+        set_meta(connection, "files", known)
+        state_id = get_meta(connection, "state_id") or ""
+        if settings.files:
+            from storage.s3_disk import S3Disk
+
+            assert isinstance(disk, S3Disk)
+            disk.store.claim(state_id, begun=begun)
+
+
+def _has_segments(connection: sa.Connection) -> bool:
+    logged = sa.select(cursors.c.name).where(cursors.c.name.startswith("segments/"), cursors.c.position > 0)
+    return connection.execute(logged).first() is not None
 
 
 def _require_network(state: State, network: str) -> None:
@@ -105,10 +156,7 @@ def _require_own_database(state: State, env: Env, home: Path) -> None:
     written = file.read_text() if file.exists() else ""
     with state.write() as connection:
         known = get_meta(connection, "state_id") or ""
-        logged = sa.select(cursors.c.name).where(
-            cursors.c.name.startswith("segments/"), cursors.c.position > 0
-        )
-        begun = connection.execute(logged).first() is not None
+        begun = _has_segments(connection)
         if known != written and (written or begun):
             raise WindrowError("other_database", f"{home} was begun with another one")
         new = not begun and get_meta(connection, "network") is None

@@ -54,10 +54,12 @@ class LakeOperations:
         return {"rows": recompute.rows, "version": VERSION, **await self.stats()}
 
     async def merge(self, everything: bool = False) -> int:
-        """Do one portion of compaction and write one block for questions; runs beside everything else."""
+        """Do one portion of compaction, of the lake, segments and blocks for questions; runs beside everything else."""
         async with self.merging:
-            merged = await asyncio.to_thread(self._compaction.step, everything)
-            return merged + await asyncio.to_thread(self._sealer.step)
+            done = await asyncio.to_thread(self._compaction.step, everything)
+            done += await asyncio.to_thread(self._sealer.step)
+        segments = self._house.home / "segments"
+        return done or await asyncio.to_thread(self._house.env.disk.tidy, segments)
 
     def stop_merging(self) -> None:
         """Give up the merge under way, which may have a text in its unfinished file; `merging` is held."""

@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import BinaryIO, Final, Literal, NamedTuple
 
 import msgspec
+import sqlalchemy as sa
 
 from aggregator.sql.children import Leash
 from aggregator.sql.console import show
 from aggregator.sql.job import Answer, Job
 from aggregator.sql.sandbox import job_of, run_job
+from aggregator.sql.served_files import LakeFiles
 from aggregator.sql.streaming import ColumnStream
 from aggregator.sql.view_blocks import FOLDER, covered
 from aggregator.sql.views import GROWING
 from storage.lake import listed_files
-from storage.lake.manifest import latest_snapshot
-from windrow.home import database_url, reading_state
+from storage.lake.manifest import files_of, latest_snapshot
+from windrow.home import database_url, disk_of, reading_state, usable_files
 from windrow.settings import HouseSettings
 from windrow_protocol.limits import SQL_STREAM_BYTES_MAX, SQL_STREAM_TIME_S_MAX
 
@@ -42,6 +44,7 @@ class Prepared(NamedTuple):
     """A question with its data found. `as_of` is before anything was read: no answer is less fresh than it says."""
 
     job: Job
+    lake: LakeFiles
     as_of: str
     snapshot: int
 
@@ -54,20 +57,21 @@ def prepare(settings: HouseSettings, question: Question) -> Prepared:
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     with reading_state(settings) as connection:
         snapshot = latest_snapshot(connection) if question.at is None else question.at
-        files = listed_files(connection, Path(settings.home) / "lake", question.at)
+        lake = _lake_files(settings, connection, question.at)
         blocks = covered(connection, Path(settings.home) / FOLDER, GROWING)
-    job = job_of(database_url(settings), files, question.statement, blocks)
-    return Prepared(msgspec.structs.replace(job, explain=question.explain), moment, snapshot)
+    job = job_of(database_url(settings), lake, question.statement, blocks)
+    return Prepared(msgspec.structs.replace(job, explain=question.explain), lake, moment, snapshot)
 
 
 def ask(settings: HouseSettings, question: Question, form: str) -> tuple[str, str]:
     """Return the shown answer and the line that states its freshness.
 
-    Raises WindrowError of the sandbox, or `no_snapshot`, `no_house` and `database_failed`.
+    Raises WindrowError of the sandbox, or `no_snapshot`, `no_house`, `database_failed` and `files_failed`.
     """
     began = time.monotonic()
     prepared = prepare(settings, question)
-    answer = run_job(prepared.job)
+    with usable_files(settings):
+        answer = run_job(prepared.job, lake=prepared.lake)
     seconds = time.monotonic() - began
     if question.explain:
         return plan_of(answer), freshness(answer, prepared, question, seconds)
@@ -82,7 +86,7 @@ def plan_of(answer: Answer) -> str:
 def write_parquet(settings: HouseSettings, question: Question, out: BinaryIO) -> str:
     """Write the answer as a Parquet file and return the line that states its freshness. Raises as `ask` does."""
     prepared = prepare(settings, question)
-    with by_columns(prepared, "parquet", Leash()) as stream:
+    with usable_files(settings), by_columns(prepared, "parquet", Leash()) as stream:
         while part := stream.read():
             out.write(part)
         lake = f"documents of snapshot {prepared.snapshot}"
@@ -108,4 +112,11 @@ def by_columns(prepared: Prepared, form: Literal["arrow", "parquet"], leash: Lea
         job = msgspec.structs.replace(
             job, time_s_max=SQL_STREAM_TIME_S_MAX, answer_bytes_max=SQL_STREAM_BYTES_MAX
         )
-    return ColumnStream(job, leash)
+    return ColumnStream(job, leash, prepared.lake)
+
+
+def _lake_files(settings: HouseSettings, connection: sa.Connection, at: int | None) -> LakeFiles:
+    folder = Path(settings.home) / "lake"
+    if not settings.files:
+        return LakeFiles(listed_files(connection, folder, at))
+    return LakeFiles([file.path for file in files_of(connection, at)], disk_of(settings).arrow(folder))

@@ -51,6 +51,7 @@ class HouseSettings(msgspec.Struct, frozen=True):
     host: str = "127.0.0.1"
     port: Port = 8420
     database_url: str = ""  # empty: SQLite in the home
+    files: str = ""  # s3://bucket/prefix for segments and lake; empty: in the home
     rpc_url: str = ""  # empty: the embedded devnet
     chain_id: Annotated[int, Meta(ge=1)] = 31_337
     devnet_port: Port = 8545

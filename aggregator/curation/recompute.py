@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -80,10 +79,10 @@ class Recompute:
         with self._state.read() as connection:
             files = files_of(connection)
         for file in files:
-            path = self._lake.folder / file.path
-            if file.path not in self._done and (self._everything or _is_behind(path)):
+            if file.path not in self._done and (self._everything or _is_behind(self._lake, file.path)):
                 temporary = self._lake.folder / f".annotating-{self._lake.env.randomness.token(4).hex()}.tmp"
-                self._running = _Running(file, Merge([path], temporary, self._judged_again))
+                merge = Merge(self._lake.files_by_name, [file.path], temporary, self._judged_again)
+                self._running = _Running(file, merge)
                 return 1
         return 0
 
@@ -139,9 +138,9 @@ class Recompute:
             finish_snapshot(connection, snapshot)
 
 
-def _is_behind(path: Path) -> bool:
+def _is_behind(lake: Lake, name: str) -> bool:
     """Say whether a row of a file was judged by another version."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(name, filesystem=lake.files_by_name) as file:
         if _COLUMN not in file.schema_arrow.names:
             return True
         column = file.read([_COLUMN])[_COLUMN]

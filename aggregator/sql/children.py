@@ -13,6 +13,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -96,14 +97,16 @@ class Spare:
         return waiting
 
 
-def start_child(leash: Leash, spare: Spare | None = None) -> subprocess.Popen[bytes]:
-    """Return a process that waits for a job on its standard input."""
-    child = _start() if spare is None else spare.take()
+def start_child(
+    leash: Leash, spare: Spare | None = None, descriptors: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
+    """Return a process that waits for a job on its standard input; one that gets descriptors is a new one."""
+    child = _start(descriptors=descriptors) if spare is None or descriptors else spare.take()
     leash.hold(child)
     return child
 
 
-def _start(*arguments: str) -> subprocess.Popen[bytes]:
+def _start(*arguments: str, descriptors: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "aggregator.sql.child", *arguments],
         stdin=subprocess.PIPE,
@@ -111,4 +114,5 @@ def _start(*arguments: str) -> subprocess.Popen[bytes]:
         stderr=subprocess.PIPE,
         env={**ENVIRONMENT, "PYTHONPATH": str(Path(__file__).resolve().parent.parent.parent)},
         start_new_session=True,
+        pass_fds=descriptors,
     )

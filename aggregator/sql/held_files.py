@@ -1,4 +1,4 @@
-"""The lake's files as DuckDB reads them when nothing can be opened any more: memory maps, made before.
+"""The lake's files as DuckDB reads them when nothing can be opened any more: memory maps, or a socket, made before.
 
 Rules: read only; there are exactly the files that were given, under names of their own. DuckDB reads them with its
 own Parquet reader, which skips row groups by Bloom filters and reads a text only where a row is wanted. Of each view
@@ -9,7 +9,7 @@ Does not: open anything after it was made, or write.
 
 Usage::
 
-    held = HeldFiles({"documents": (paths, empty_file)})
+    held = HeldFiles({"documents": (paths, empty_file)}, {"documents": asked_files(descriptor, sizes)})
     engine.register_filesystem(held)
     engine.execute(f"SELECT * FROM read_parquet({held.names['documents']!r}, union_by_name = true)")
 
@@ -25,6 +25,8 @@ from typing import Any, Final
 
 from fsspec.spec import AbstractFileSystem
 
+from aggregator.sql.served_files import AskedFile
+
 _SCHEME: Final = "held://"
 _MADE: Final = datetime(2026, 1, 1, tzinfo=UTC)  # they never change
 
@@ -32,7 +34,7 @@ _MADE: Final = datetime(2026, 1, 1, tzinfo=UTC)  # they never change
 class HeldFile:
     """One open file over bytes in memory."""
 
-    def __init__(self, data: mmap.mmap | bytes) -> None:
+    def __init__(self, data: mmap.mmap | bytes | AskedFile) -> None:
         self._data = data
         self._at = 0
         self.size = len(data)
@@ -65,12 +67,17 @@ class HeldFiles(AbstractFileSystem):  # type: ignore[misc]
     protocol = "held"
     cachable = False
 
-    def __init__(self, views: Mapping[str, tuple[Sequence[str], bytes]]) -> None:
+    def __init__(
+        self,
+        views: Mapping[str, tuple[Sequence[str], bytes]],
+        asked: Mapping[str, Sequence[AskedFile]] | None = None,
+    ) -> None:
         super().__init__()
-        self._held: dict[str, mmap.mmap | bytes] = {}
+        self._held: dict[str, mmap.mmap | bytes | AskedFile] = {}
         self.names: dict[str, list[str]] = {}
         for view, (paths, empty) in views.items():
-            data: list[mmap.mmap | bytes] = [empty, *map(_mapped, paths)]
+            elsewhere = (asked or {}).get(view, ())
+            data: list[mmap.mmap | bytes | AskedFile] = [empty, *map(_mapped, paths), *elsewhere]
             held = {f"{view}-{number:06d}.parquet": each for number, each in enumerate(data)}
             self.names[view] = [f"{_SCHEME}{name}" for name in held]
             self._held |= held

@@ -27,6 +27,7 @@ class FileView(msgspec.Struct, frozen=True):
     empty: bytes  # a file without rows: every column and its type
     shown: str
     computed: str = ""
+    served_sizes: list[int] = []  # of files that are read for the child, in bytes (`served_files`)
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -46,6 +47,7 @@ class Job(msgspec.Struct, frozen=True):
     form: Literal["rows", "arrow", "parquet"] = "rows"  # how the answer is wanted
     explain: bool = False  # how it would be answered, instead of the answer
     facts: dict[str, str] = {}  # what a file of the answer says of itself
+    served_descriptor: int = -1  # of the socket over which the house reads files for the child
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):

@@ -1,4 +1,4 @@
-"""Reads the rows that a statement may need, from one read-only snapshot, and maps the lake's files into memory.
+"""Reads the rows that a statement may need, from one read-only snapshot, and takes hold of the lake's files.
 
 Rules: SQLite is opened with `mode=ro`, PostgreSQL in a read-only repeatable-read transaction. The lake's files are
 mapped and closed, so that afterwards nothing has to be opened. A value that its type cannot hold (a time beyond the
@@ -160,9 +160,12 @@ def hold_files(job: Job, engine: Any, tables: dict[str, Any]) -> None:
     import duckdb
 
     from aggregator.sql.held_files import HeldFiles
+    from aggregator.sql.served_files import asked_files
 
     try:
-        held = HeldFiles({view.name: (view.files, view.empty) for view in job.files})
+        served = {view.name: view.served_sizes for view in job.files if view.served_sizes}
+        asked = {name: asked_files(job.served_descriptor, sizes) for name, sizes in served.items()}
+        held = HeldFiles({view.name: (view.files, view.empty) for view in job.files}, asked)
         engine.register_filesystem(held)
         for view in job.files:
             query = f"SELECT {view.shown} FROM read_parquet({held.names[view.name]!r}, union_by_name = true)"

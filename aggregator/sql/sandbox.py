@@ -11,9 +11,10 @@ Usage: `result = run_query(state_url, lake_files, "SELECT count(*) FROM contribu
 from __future__ import annotations
 
 import re
+import subprocess
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
@@ -26,6 +27,7 @@ from aggregator.sql.children import Leash, Spare, start_child
 from aggregator.sql.derived_views import DERIVED
 from aggregator.sql.job import Answer, FileView, Job, Refusal, Source
 from aggregator.sql.printable import printable
+from aggregator.sql.served_files import NO_FILES, LakeFiles, serving
 from aggregator.sql.statements import DOCUMENTS
 from aggregator.sql.view_blocks import NOTHING, Covered
 from aggregator.sql.view_table import View
@@ -47,7 +49,7 @@ COMPLAINT_BYTES_MAX: Final = 2_000  # of what a child says on standard error
 
 def run_query(
     state_url: str,
-    lake_files: Sequence[Path],
+    lake_files: Sequence[Path] | LakeFiles,
     statement: str,
     *,
     blocks: Mapping[str, Covered] | None = None,
@@ -56,18 +58,20 @@ def run_query(
     rows_max: int = SQL_ROWS_MAX,
     memory_bytes_max: int = SQL_MEMORY_BYTES_MAX,
 ) -> Answer:
-    """Return the rows of one SELECT. Raises WindrowError `sql_refused`, `sql_failed` or `sql_limits`.
+    """Return the rows of one SELECT.
 
     `blocks` are the columnar copies of growing views; what they lack, without them everything, is read from the state.
-    A `spare` process answers sooner.
+    A `spare` process answers sooner. Raises WindrowError `sql_refused`, `sql_failed` or `sql_limits`, and OSError where
+    the lake's place does not answer.
     """
-    job = job_of(state_url, lake_files, statement, blocks)
+    lake = lake_files if isinstance(lake_files, LakeFiles) else LakeFiles(lake_files)
+    job = job_of(state_url, lake, statement, blocks)
     limits = {"time_s_max": time_s_max, "rows_max": rows_max, "memory_bytes_max": memory_bytes_max}
-    return run_job(msgspec.structs.replace(job, **limits), spare=spare)
+    return run_job(msgspec.structs.replace(job, **limits), lake=lake, spare=spare)
 
 
 def job_of(
-    state_url: str, lake_files: Sequence[Path], statement: str, blocks: Mapping[str, Covered] | None = None
+    state_url: str, lake: LakeFiles, statement: str, blocks: Mapping[str, Covered] | None = None
 ) -> Job:
     """Return the job of one SELECT under the usual limits. Raises WindrowError `sql_refused`."""
     if len(statement) > SQL_CHARS_MAX:
@@ -89,7 +93,7 @@ def job_of(
                 for view in named
                 if view.is_computed or found[view.name].files
             ),
-            *([_documents(lake_files)] if DOCUMENTS in words else []),
+            *([_documents(lake)] if DOCUMENTS in words else []),
         ],
         statement,
         SQL_TIME_S_MAX,
@@ -100,16 +104,44 @@ def job_of(
     )
 
 
-def run_job(job: Job, leash: Leash | None = None, spare: Spare | None = None) -> Answer:
-    """Return the rows that a job asks for.
+def run_job(
+    job: Job, leash: Leash | None = None, *, lake: LakeFiles = NO_FILES, spare: Spare | None = None
+) -> Answer:
+    """Return the rows that a job asks for; `lake` is what it was made of.
 
-    Raises WindrowError `sql_refused`, `sql_failed`, `sql_limits`, or `sql_stopped` when its leash was cut.
+    Raises WindrowError `sql_refused`, `sql_failed`, `sql_limits`, or `sql_stopped` when its leash was cut, and OSError
+    where the lake's place does not answer.
     """
     leash = leash or Leash()
-    ran = _run_child(msgspec.json.encode(job), job.time_s_max, leash, spare)
+    with started(job, leash, lake, spare) as (child, asked):
+        ran = _run_child(child, asked, job.time_s_max)
     if leash.is_cut:
         raise WindrowError("sql_stopped")
     return _read(*ran, job.time_s_max)
+
+
+@contextmanager
+def started(
+    job: Job, leash: Leash, lake: LakeFiles = NO_FILES, spare: Spare | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], bytes]]:
+    """Start a job's process and return it and what to tell it; files that lie elsewhere are read for it meanwhile.
+
+    Raises WindrowError `sql_failed` when a file is gone, OSError where the lake's place does not answer.
+    """
+    if lake.system is None or all(view.name != DOCUMENTS for view in job.files):
+        yield start_child(leash, spare), msgspec.json.encode(job)
+        return
+    try:
+        with serving(lake.system, [str(name) for name in lake.names]) as served:
+            files = [_served(view, served.sizes) for view in job.files]
+            asking = msgspec.structs.replace(job, files=files, served_descriptor=served.descriptor)
+            yield start_child(leash, descriptors=[served.descriptor]), msgspec.json.encode(asking)
+    except FileNotFoundError as error:  # an erasure replaced it meanwhile
+        raise WindrowError("sql_failed", "a file of the lake cannot be read; ask again") from error
+
+
+def _served(view: FileView, sizes: list[int]) -> FileView:
+    return msgspec.structs.replace(view, served_sizes=sizes) if view.name == DOCUMENTS else view
 
 
 def _store(url: sa.URL) -> tuple[Literal["sqlite", "postgresql"], str]:
@@ -160,9 +192,10 @@ def _block_schema(name: str) -> bytes:
     return empty_block(VIEWS[name])
 
 
-def _documents(lake_files: Sequence[Path]) -> FileView:
+def _documents(lake: LakeFiles) -> FileView:
     shown = ", ".join(_quoted(column.name) for column in DOCUMENT_COLUMNS)
-    return FileView(DOCUMENTS, [str(file.resolve()) for file in lake_files], _document_schema(), shown)
+    files = [] if lake.system else [str(Path(name).resolve()) for name in lake.names]
+    return FileView(DOCUMENTS, files, _document_schema(), shown)
 
 
 def _file_view(view: View, found: Covered) -> FileView:
@@ -182,12 +215,9 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _run_child(
-    job: bytes, time_s_max: int, leash: Leash, spare: Spare | None = None
-) -> tuple[int, bytes, bytes, bool]:
+def _run_child(child: subprocess.Popen[bytes], job: bytes, time_s_max: int) -> tuple[int, bytes, bytes, bool]:
     """Return the child's code, the first bytes of its answer and of its complaint, and whether it was too slow."""
     late = threading.Event()
-    child = start_child(leash, spare)
 
     def kill() -> None:
         late.set()

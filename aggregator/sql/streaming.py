@@ -15,14 +15,15 @@ Usage::
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Final, Self
 
 import msgspec
 
-from aggregator.sql.children import Leash, start_child
+from aggregator.sql.children import Leash
 from aggregator.sql.job import Head, Job, Refusal
-from aggregator.sql.sandbox import COMPLAINT_BYTES_MAX, fault_of
+from aggregator.sql.sandbox import COMPLAINT_BYTES_MAX, fault_of, started
+from aggregator.sql.served_files import NO_FILES, LakeFiles
 from windrow_protocol.errors import WindrowError
 
 _HEAD_BYTES_MAX: Final = 4_000_000
@@ -32,14 +33,16 @@ _PART_BYTES: Final = 262_144
 class ColumnStream:
     """One running question, of which the head is known."""
 
-    def __init__(self, job: Job, leash: Leash) -> None:
+    def __init__(self, job: Job, leash: Leash, lake: LakeFiles = NO_FILES) -> None:
         """Start it and wait for its head.
 
-        Raises WindrowError `sql_refused`, `sql_failed`, `sql_limits` or `sql_stopped`.
+        Raises WindrowError `sql_refused`, `sql_failed`, `sql_limits` or `sql_stopped`, and OSError where the lake's
+        place does not answer.
         """
         self._job, self._leash = job, leash
         self._late, self._bytes = False, 0
-        self._child = start_child(leash)
+        self._until_closed = ExitStack()
+        self._child, self._asked = self._until_closed.enter_context(started(job, leash, lake))
         self._alarm = threading.Timer(job.time_s_max, self._end)
         self._alarm.start()
         try:
@@ -73,14 +76,14 @@ class ColumnStream:
         """Kill what is left of it."""
         self._alarm.cancel()
         self._child.kill()
-        with suppress(BrokenPipeError), self._child:
+        with self._until_closed, suppress(BrokenPipeError), self._child:
             pass
 
     def _begin(self) -> Head:
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         with suppress(BrokenPipeError), self._child.stdin:
-            self._child.stdin.write(msgspec.json.encode(self._job))
+            self._child.stdin.write(self._asked)
         line = self._child.stdout.readline(_HEAD_BYTES_MAX)
         if not line.endswith(b"\n"):
             raise self._fault(self._child.wait() if not line else -9)

@@ -15,12 +15,14 @@ Usage::
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
+import pyarrow.fs as pafs
 import sqlalchemy as sa
 
 from storage.env import Env
@@ -37,7 +39,7 @@ from storage.lake.manifest import (
 from storage.lake.schema import LAKE_SCHEMA, TIME, in_order
 from storage.lake_tables import lake_files
 
-__all__ = ["LAKE_SCHEMA", "Lake", "LakeFile", "listed_files"]
+__all__ = ["LAKE_SCHEMA", "Lake", "LakeFile", "dataset_of", "listed_files"]
 
 
 class Lake:
@@ -46,7 +48,10 @@ class Lake:
     def __init__(self, env: Env, folder: Path) -> None:
         self.env = env
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        self.files_by_name = env.disk.arrow(folder)
+        folder.mkdir(
+            parents=True, exist_ok=True
+        )  # also where finished files lie elsewhere: merges are written here
 
     def write(self, rows: list[dict[str, Any]], first_seq: int, last_seq: int) -> LakeFile:
         """Write rows of `LAKE_SCHEMA` durably; the file is not part of the lake before `commit`."""
@@ -73,10 +78,7 @@ class Lake:
 
     def dataset(self, connection: sa.Connection, snapshot: int | None = None) -> pads.Dataset:
         """Return the lake as a pyarrow dataset (empty, but with its schema, when nothing is listed)."""
-        files = self.files(connection, snapshot)
-        if not files:
-            return pads.InMemoryDataset(LAKE_SCHEMA.empty_table())
-        return pads.dataset([str(file) for file in files], schema=LAKE_SCHEMA, format="parquet")
+        return dataset_of(self.files_by_name, files_of(connection, snapshot))
 
     def expirable(self, connection: sa.Connection) -> bool:
         """Say whether `expire` would forget anything."""
@@ -94,7 +96,7 @@ class Lake:
     def sweep(self, connection: sa.Connection) -> list[str]:
         """Remove files that a crash left unlisted and return their names."""
         listed = set(connection.execute(sa.select(lake_files.c.path)).scalars())
-        orphans = sorted(file.name for file in self.folder.iterdir() if file.name not in listed)
+        orphans = sorted(set(self.env.disk.names(self.folder)) - listed)
         self.delete(orphans)
         return orphans
 
@@ -108,6 +110,15 @@ def times_of(table: pa.Table) -> tuple[int | None, int | None]:
     """Return the earliest and the latest receipt among some rows."""
     found = pc.min_max(table[TIME]).as_py()
     return found["min"], found["max"]
+
+
+def dataset_of(system: pafs.FileSystem, files: Sequence[LakeFile]) -> pads.Dataset:
+    """Return some files of a lake as a pyarrow dataset, empty where there are none."""
+    if not files:
+        return pads.InMemoryDataset(LAKE_SCHEMA.empty_table())
+    return pads.dataset(
+        [file.path for file in files], schema=LAKE_SCHEMA, format="parquet", filesystem=system
+    )
 
 
 def listed_files(connection: sa.Connection, folder: Path, snapshot: int | None = None) -> list[Path]:

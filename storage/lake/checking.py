@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -23,7 +22,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from storage.lake import Lake
-from storage.lake.compaction import digest_file
+from storage.lake.compaction import digest_of_stream
 from storage.lake.manifest import LakeFile, digest_of, files_of, latest_snapshot
 from storage.lake.schema import LAKE_SCHEMA, ORDER, TIME
 from storage.lake_tables import lake_files, lake_references, lake_snapshots
@@ -93,11 +92,11 @@ def check_lake(state: State, lake: Lake) -> Iterator[Problem]:
         if after.first_seq <= before.last_seq:
             yield Problem("overlap", after.path, f"it begins before {before.path} ends")
     for file in listed:
-        yield from _check_file(lake.folder / file.path, file, state)
+        yield from _check_file(lake, file, state)
     known = {file.path for file in listed}
-    for path in sorted(lake.folder.iterdir()):
-        if path.name not in known and not path.name.startswith(".") and not _is_listed(state, path.name):
-            yield Problem("orphan", path.name, "no snapshot has it")
+    for name in sorted(lake.env.disk.names(lake.folder)):
+        if name not in known and not name.startswith(".") and not _is_listed(state, name):
+            yield Problem("orphan", name, "no snapshot has it")
 
 
 def _is_listed(state: State, name: str) -> bool:
@@ -106,9 +105,10 @@ def _is_listed(state: State, name: str) -> bool:
         return connection.execute(statement).scalar() is not None
 
 
-def _check_file(path: Path, file: LakeFile, state: State) -> Iterator[Problem]:
+def _check_file(lake: Lake, file: LakeFile, state: State) -> Iterator[Problem]:
     try:
-        digest, size = digest_file(path)
+        with lake.files_by_name.open_input_file(file.path) as opened:
+            digest, size = digest_of_stream(opened)
     except FileNotFoundError:
         if _is_listed(state, file.path):  # and not replaced while this went on
             yield Problem(
@@ -119,13 +119,13 @@ def _check_file(path: Path, file: LakeFile, state: State) -> Iterator[Problem]:
         yield Problem("wrong_digest", file.path, f"{size} bytes, {file.bytes} were written")
         return
     try:
-        yield from _check_rows(path, file)
+        yield from _check_rows(lake, file)
     except (OSError, pa.ArrowException) as error:
         yield Problem("unreadable", file.path, str(error).splitlines()[0][:200])
 
 
-def _check_rows(path: Path, file: LakeFile) -> Iterator[Problem]:
-    with pq.ParquetFile(path, memory_map=True) as opened:
+def _check_rows(lake: Lake, file: LakeFile) -> Iterator[Problem]:
+    with pq.ParquetFile(file.path, filesystem=lake.files_by_name) as opened:
         for field in opened.schema_arrow:
             place = LAKE_SCHEMA.get_field_index(field.name)
             if place >= 0 and LAKE_SCHEMA.field(place).type != field.type:

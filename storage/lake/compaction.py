@@ -21,6 +21,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -39,6 +40,10 @@ from storage.state import State
 from windrow_protocol.limits import LAKE_FILE_BYTES_MAX, LAKE_MERGE_FILES
 
 _CHUNK_BYTES = 1 << 20
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass
@@ -104,8 +109,8 @@ class Compaction:
         if not chosen:
             return 0
         temporary = self._lake.folder / f".merging-{self._lake.env.randomness.token(4).hex()}.tmp"
-        inputs = [self._lake.folder / file.path for file in chosen]
-        self._running = _Running(chosen, Merge(inputs, temporary))
+        inputs = [file.path for file in chosen]
+        self._running = _Running(chosen, Merge(self._lake.files_by_name, inputs, temporary))
         return 1
 
     def _swap(self, running: _Running) -> None:
@@ -138,11 +143,16 @@ def adopt(lake: Lake, merge: Merge, inputs: Sequence[LakeFile], *, mark: str = "
 
 def digest_file(path: Path) -> tuple[str, int]:
     """Return a file's SHA-256 and size in bytes, reading a megabyte at a time."""
-    found, size = hashlib.sha256(), 0
     with path.open("rb") as file:
-        while data := file.read(_CHUNK_BYTES):
-            found.update(data)
-            size += len(data)
+        return digest_of_stream(file)
+
+
+def digest_of_stream(file: _Readable) -> tuple[str, int]:
+    """Return the SHA-256 and the size in bytes of what is left to read in an open file."""
+    found, size = hashlib.sha256(), 0
+    while data := file.read(_CHUNK_BYTES):
+        found.update(data)
+        size += len(data)
     return found.hexdigest(), size
 
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -46,12 +45,12 @@ def files_with(connection: sa.Connection, lake: Lake, ids: Collection[str]) -> l
     """Return every file on the disk, of whatever snapshot, that has one of these documents."""
     columns = [lake_files.c[name] for name in LakeFile.__dataclass_fields__]
     listed = [LakeFile(**row._mapping) for row in connection.execute(sa.select(*columns))]
-    return [file for file in listed if _has(lake.folder / file.path, ids)]
+    return [file for file in listed if _has(lake, file.path, ids)]
 
 
-def _has(path: Path, ids: Collection[str]) -> bool:
+def _has(lake: Lake, name: str, ids: Collection[str]) -> bool:
     wanted = pa.array(sorted(ids), pa.string())
-    with pq.ParquetFile(path, memory_map=True) as file:
+    with pq.ParquetFile(name, filesystem=lake.files_by_name) as file:
         groups = (file.read_row_group(number, columns=[ID]) for number in range(file.num_row_groups))
         return any(pc.any(pc.is_in(group[ID], value_set=wanted)).as_py() for group in groups)
 
@@ -66,7 +65,7 @@ def replace_without(lake: Lake, files: Iterable[LakeFile], ids: Collection[str])
     replaced = []
     for file in files:
         temporary = lake.folder / f".erasing-{lake.env.randomness.token(4).hex()}.tmp"
-        merge = Merge([lake.folder / file.path], temporary, keep)
+        merge = Merge(lake.files_by_name, [file.path], temporary, keep)
         while merge.step():
             pass
         if merge.rows:

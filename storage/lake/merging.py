@@ -8,7 +8,7 @@ Does not: choose what is merged (`compaction`), list files, or make them durable
 
 Usage::
 
-    merge = Merge([folder / name for name in names], temporary)
+    merge = Merge(lake.files_by_name, names, temporary)
     while merge.step(): ...
     merge.rows
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from storage.lake.layout import GroupWriter
@@ -29,9 +30,9 @@ _LAST: int = 2**63 - 1
 Keep = Callable[[pa.Table], pa.Table]
 
 
-def read_groups(path: Path, keep: Keep | None = None) -> Iterator[pa.Table]:
+def read_groups(files: pafs.FileSystem, name: str, keep: Keep | None = None) -> Iterator[pa.Table]:
     """Yield a file's row groups as tables of `LAKE_SCHEMA`; columns that it does not have are null."""
-    with pq.ParquetFile(path, memory_map=True) as file:
+    with pq.ParquetFile(name, filesystem=files) as file:
         for number in range(file.num_row_groups):
             table = in_order(
                 as_lake(file.read_row_group(number, use_threads=False))
@@ -55,9 +56,12 @@ def as_lake(table: pa.Table) -> pa.Table:
 class Merge:
     """One merge under way. `keep` may leave rows out."""
 
-    def __init__(self, inputs: Sequence[Path], output: Path, keep: Keep | None = None) -> None:
+    def __init__(
+        self, files: pafs.FileSystem, inputs: Sequence[str], output: Path, keep: Keep | None = None
+    ) -> None:
+        """Begin to merge files of a folder, by their names, into a file of this machine."""
         self.output = output
-        self._sources = [read_groups(path, keep) for path in inputs]
+        self._sources = [read_groups(files, name, keep) for name in inputs]
         self._heads: list[pa.Table | None] = [next(source, None) for source in self._sources]
         self._writer = GroupWriter(output)
         self.first_ms: int | None = None

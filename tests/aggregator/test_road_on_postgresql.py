@@ -6,152 +6,30 @@ What comes out is compared with the same road on SQLite, where nothing is killed
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
-import pyarrow.parquet as pq
-import sqlalchemy as sa
 from postgres_line import KillingLine, When
 from postgres_server import PostgresServer, needs_postgres
-from published_world import PAYOUTS, RECIPES, VALIDATOR_PAYOUT, PublishedWorld, pages
-from real_house import Node
+from whole_road import TEXTS, gone
 
-from aggregator.assignment.frontier import add_urls
-from aggregator.publish import Export, publish
 from aggregator.sql.sandbox import run_query
-from aggregator.verification.drawing.audit_epochs import end_epoch
-from aggregator.verification.epochs.audit_closing import close_epochs
-from rewards import epoch_freezing
-from rewards.accountant import run_accountant
-from rewards.epoch_rows import Epoch, unfinished
-from rewards.ledger import ASSET, balances
-from rewards.ledger_checks import verify_ledger
-from storage.tables import contributions, epochs, submissions, verdicts
-from windrow_protocol.messages import LeaseRequest, Registration
 
-T = TypeVar("T")
-TEXTS = dict(list(pages().items())[:5])
 # Each commit by its number, and whether it is lost or only its answer: a lease, a submission, a judgement, prices of
 # the accountant, the frozen epoch, the entry of an export.
 KILLS: dict[int, When] = {9: "answer", 14: "answer", 21: "answer", 31: "before", 39: "answer", 43: "answer"}
-CHAIN = epoch_freezing.OnChain(epoch_freezing.NO_ROOT, 31_337, PAYOUTS[0], PAYOUTS[1])
-
-
-async def until_done(act: Callable[[], Awaitable[T]]) -> T:
-    """Ask again when the database failed, as nodes do, and the house's own stages."""
-    while True:
-        try:
-            return await act()
-        except sa.exc.DBAPIError:
-            continue
-
-
-async def stage(act: Callable[..., T], *arguments: Any, **more: Any) -> T:
-    """Run one stage of the house until it went through."""
-
-    async def once() -> T:
-        return act(*arguments, **more)
-
-    return await until_done(once)
-
-
-async def walk(world: PublishedWorld) -> list[str]:
-    """Go the whole road and return the receipts that were given."""
-    nodes = (*world.contributors, world.validator)
-    for node, payout in zip(nodes, (*PAYOUTS, VALIDATOR_PAYOUT), strict=True):
-        await until_done(
-            lambda n=node, p=payout: n.ask(world.doors.register, "register", Registration(payout_address=p))
-        )  # type: ignore[misc]
-
-    def fill() -> None:
-        with world.house.state.write() as connection:
-            add_urls(connection, [(url, "http") for url in TEXTS], world.house.now_ms())
-
-    await stage(fill)
-    receipts: list[str] = []
-    heard = dict.fromkeys((node.node_id for node in nodes), "")
-    busy = True
-    while busy:
-        busy = False
-        for node in nodes:
-            given = await _work(world, node, heard)
-            receipts += given
-            busy = busy or bool(given)
-        while await stage(world.pipeline.step):
-            busy = True
-    await stage(end_epoch, world.house)
-    await stage(close_epochs, world.house, world.segments, patience_ms=0)
-    await stage(run_accountant, world.house)
-    frozen = await stage(_frozen, world)
-    await stage(epoch_freezing.publish, world.house, frozen)
-    return receipts
-
-
-async def _work(world: PublishedWorld, node: Node, heard: dict[str, str]) -> Sequence[str]:
-    request = lambda: node.ask(  # noqa: E731
-        world.doors.leases, "lease_request", LeaseRequest(count=3, heard=heard[node.node_id])
-    )
-    answer = await until_done(request)
-    heard[node.node_id] = answer.get("offer") or heard[node.node_id]
-    leases = node.open_leases(answer["leases"])
-    if not leases:
-        return []
-    records = [node.contribution(lease, TEXTS[lease.url]) for lease in leases]
-    results = await until_done(lambda: node.submit(world.doors.submissions, list(records)))
-    assert all(each["ok"] for each in results)
-    return [each["receipt"] for each in results]
-
-
-def _frozen(world: PublishedWorld) -> Epoch:
-    with world.house.state.read() as connection:
-        begun = unfinished(connection)
-    return begun or epoch_freezing.freeze(world.house, lambda: CHAIN)
-
-
-def outcome(world: PublishedWorld, receipts: list[str], export: Export) -> dict[str, Any]:
-    """Return what came out, without what differs from run to run: random ids and times."""
-    assert export.path is not None
-    rows = [
-        row for file in sorted((export.path / "data").iterdir()) for row in pq.read_table(file).to_pylist()
-    ]
-    with world.house.state.read() as connection:
-        assert verify_ledger(connection) == []
-        logged = connection.execute(sa.select(submissions).order_by(submissions.c.seq)).all()
-        assert [row.seq for row in logged] == list(range(1, len(logged) + 1))
-        assert sorted(row.receipt for row in logged) == sorted(receipts), "what was acknowledged, once"
-        work = sa.select(contributions.c.url, contributions.c.kind, contributions.c.text_sha256)
-        judged = sa.select(contributions.c.url, verdicts.c.verdict, verdicts.c.reason).where(
-            verdicts.c.seq == contributions.c.seq
-        )
-        return {
-            "contributions": sorted(map(tuple, connection.execute(work))),
-            "verdicts": sorted(map(tuple, connection.execute(judged))),
-            "balances": sum(amount for amount in balances(connection, ASSET).values() if amount > 0),
-            "epochs": connection.execute(sa.select(epochs.c.epoch_id, epochs.c.state, epochs.c.total)).all(),
-            "sold": sorted((row["url"], hashlib.sha256(row["text"].encode()).hexdigest()) for row in rows),
-        }
 
 
 @needs_postgres
 def test_the_road_from_lease_to_epoch_survives_kills_of_the_server(tmp_path: Path) -> None:
-    on_sqlite = asyncio.run(_gone(tmp_path / "sqlite", ""))
+    on_sqlite = asyncio.run(gone(tmp_path / "sqlite"))
     server = PostgresServer()  # of its own: after a kill a server looks through every database that it has
     try:
         server.create("road")
         with KillingLine(server, KILLS) as line:
-            on_postgresql = asyncio.run(_gone(tmp_path / "postgresql", line.url("road")))
+            on_postgresql = asyncio.run(gone(tmp_path / "postgresql", line.url("road")))
             assert line.killed == list(KILLS)
         assert on_postgresql == on_sqlite
         answer = run_query(server.url("road"), [], "SELECT count(*) AS n FROM contributions")
         assert answer.rows == [[len(TEXTS)]]
     finally:
         server.stop()
-
-
-async def _gone(home: Path, address: str) -> dict[str, Any]:
-    home.mkdir()
-    world = PublishedWorld(home, address=address)
-    receipts = await walk(world)
-    return outcome(world, receipts, await stage(publish, world.house, RECIPES, "web_text"))

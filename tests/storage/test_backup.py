@@ -15,6 +15,7 @@ from state_database import database_of
 
 from storage import backup as backup_module
 from storage.backup import BackedUpFile, read_backup, restore_backup, write_backup
+from storage.backup_files import FileCopy
 from storage.house import House
 from storage.real_env import real_env
 from storage.segments import Place, Segments
@@ -77,7 +78,7 @@ def test_what_is_taken_on_meanwhile_is_in_it_whole_or_not_at_all(
     (house.home / "exports").mkdir()
     (house.home / "exports" / "rows.parquet").write_bytes(b"rows")
     acknowledged, ended = threading.Semaphore(0), threading.Event()
-    copied = backup_module._Copy.catch_up
+    copied = FileCopy.catch_up
     seen: set[int] = set()
 
     def write_on() -> None:
@@ -87,14 +88,14 @@ def test_what_is_taken_on_meanwhile_is_in_it_whole_or_not_at_all(
             stored(house, segments, str(number).encode())
             acknowledged.release()
 
-    def copy_and_wait(copy: backup_module._Copy) -> None:
-        copied(copy)
+    def copy_and_wait(copy: FileCopy, size: int) -> None:
+        copied(copy, size)
         if id(copy) not in seen:  # a file's second time is in the moment in which nothing can be committed
             seen.add(id(copy))
             for _ in range(3):
                 assert acknowledged.acquire(timeout=PATIENCE_S)
 
-    monkeypatch.setattr(backup_module._Copy, "catch_up", copy_and_wait)
+    monkeypatch.setattr(FileCopy, "catch_up", copy_and_wait)
     writer = threading.Thread(target=write_on)
     writer.start()
     try:
@@ -223,7 +224,7 @@ def test_a_disk_that_fails_leaves_no_backup_and_the_next_is_whole(
 ) -> None:
     stored(house, open_segments(house), b"a record")
     with monkeypatch.context() as patch:
-        patch.setattr(backup_module._Copy, "catch_up", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
+        patch.setattr(FileCopy, "catch_up", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
         with pytest.raises(OSError, match="full"):
             write_backup(house, tmp_path / "backup")
     assert {path.name for path in tmp_path.iterdir()} == {"home", "keys-copy"}

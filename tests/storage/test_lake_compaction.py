@@ -229,7 +229,7 @@ def test_a_merge_gives_the_same_rows_whatever_its_portions(
         rows = [row(seq + place, received_at_ms=time) for place, time in enumerate(each)]
         names.append(world.lake.write(rows, seq, seq + len(rows) - 1).path)
         seq += len(rows)
-    merge = Merge([world.lake.folder / name for name in names], world.lake.folder / "out")
+    merge = Merge(world.lake.files_by_name, names, world.lake.folder / "out")
     while merge.step():
         pass
     merged = pq.read_table(world.lake.folder / "out")

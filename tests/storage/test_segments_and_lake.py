@@ -32,6 +32,7 @@ def test_records_come_back_across_segments(tmp_path: Path, monkeypatch: pytest.M
     reopened = open_segments(house)
     assert [reopened.read(place) for place in places] == records
     later = reopened.append(b"one more")
+    reopened.sync()
     assert reopened.read(later) == b"one more"
 
 

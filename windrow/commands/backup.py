@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import structs
 
 from windrow.commands.house import AsJson, Home, operation, settings_for
 
@@ -47,7 +48,7 @@ def restore(
     """Check a backup to its last byte and make it a home; nothing is written over."""
     from storage.backup import LOST_WITHOUT, restore_backup
     from storage.real_env import real_env
-    from windrow.home import usable_database
+    from windrow.home import disk_of, usable_database, usable_files
     from windrow_protocol.errors import WindrowError
 
     if (keys is None) != without_keys:
@@ -55,8 +56,10 @@ def restore(
     settings = settings_for(home=home)
     coming_back = settings_for(home=str(source))  # the backup's own, which will be those of the home
     database = settings.database_url or coming_back.database_url
-    with usable_database():
-        made, missing = restore_backup(real_env(), source, Path(settings.home), keys, database)
+    settings = structs.replace(settings, files=settings.files or coming_back.files)
+    with usable_database(), usable_files(settings):
+        disk, home_path = disk_of(settings), Path(settings.home)
+        made, missing = restore_backup(real_env(), source, home_path, keys, database, (disk, settings.files))
     made_at = datetime.fromtimestamp(made.made_at_ms / 1000, UTC).isoformat(timespec="seconds")
     if as_json:
         facts = {"home": settings.home, "network": made.network, "made_at": made_at}

@@ -20,6 +20,8 @@ import msgspec
 from aggregator.sql.children import Leash, Spare
 from aggregator.sql.job import Answer
 from aggregator.sql.sandbox import run_job
+from aggregator.sql.streaming import ColumnStream
+from windrow.home import usable_files
 from windrow.questions import Prepared, Question, by_columns, prepare
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
@@ -69,7 +71,7 @@ class Asking:
         async with AsyncExitStack() as begun:
             leash = await begun.enter_async_context(self._turn(asker))
             prepared = await self._in_pool(lambda: prepare(self._settings, question))
-            stream = await self._in_pool(lambda: by_columns(prepared, form, leash))
+            stream = await self._in_pool(lambda: self._stream(prepared, form, leash))
             begun.callback(stream.close)
             parts = self._parts(begun.pop_all(), stream.read)
             await anext(parts)  # from here on closing it ends the question, whether or not anybody reads
@@ -90,8 +92,13 @@ class Asking:
             job = msgspec.structs.replace(
                 job, rows_max=CONSOLE_ROWS_MAX, answer_bytes_max=CONSOLE_SHOWN_BYTES_MAX
             )
-        answer = run_job(job, leash, self._spare)
+        with usable_files(self._settings):
+            answer = run_job(job, leash, lake=prepared.lake, spare=self._spare)
         return Told(question, answer, prepared.as_of, prepared.snapshot, time.monotonic() - began)
+
+    def _stream(self, prepared: Prepared, form: Form, leash: Leash) -> ColumnStream:
+        with usable_files(self._settings):
+            return by_columns(prepared, form, leash)
 
     async def _parts(self, begun: AsyncExitStack, read: Callable[[], bytes]) -> AsyncGenerator[bytes]:
         async with begun:

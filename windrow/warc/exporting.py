@@ -29,9 +29,9 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 from fastwarc.warc import WarcRecord, WarcRecordType
 
-from storage.lake import LAKE_SCHEMA, listed_files
-from storage.lake.manifest import latest_snapshot
-from windrow.home import reading_state
+from storage.lake import dataset_of
+from storage.lake.manifest import files_of, latest_snapshot
+from windrow.home import disk_of, reading_state
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.optout import denies_training, signal_from_text
@@ -66,11 +66,11 @@ def export_warc(
         raise WindrowError("bad_config", f"--source {source}: it is {' or '.join(SOURCES)}")
     with reading_state(settings) as connection:
         snapshot = latest_snapshot(connection) if at is None else at
-        files = listed_files(connection, Path(settings.home) / "lake", at)
+        lake = dataset_of(disk_of(settings).arrow(Path(settings.home) / "lake"), files_of(connection, at))
     temporary = path.with_name(f".{path.name}.partial")
     try:
         with temporary.open("wb") as file:
-            counts = _write(file, path, files, source, snapshot)
+            counts = _write(file, path, lake, source, snapshot)
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(path)
@@ -79,7 +79,7 @@ def export_warc(
     return {"path": str(path), "snapshot": snapshot, **counts}
 
 
-def _write(file: BinaryIO, path: Path, files: list[Path], source: str, snapshot: int) -> dict[str, int]:
+def _write(file: BinaryIO, path: Path, lake: pads.Dataset, source: str, snapshot: int) -> dict[str, int]:
     info = (
         f"software: Windrow\r\nformat: WARC File Format 1.1\r\ndescription: texts of snapshot {snapshot}\r\n"
     )
@@ -88,7 +88,7 @@ def _write(file: BinaryIO, path: Path, files: list[Path], source: str, snapshot:
     packed = not path.name.endswith(".warc")
     _put(file, WarcRecordType.warcinfo, {"WARC-Date": now, **head}, info.encode(), str(uuid.uuid4()), packed)
     counts = {"documents": 0, "opted_out": 0}
-    for row in _rows(files, source):
+    for row in _rows(lake, source):
         if denies_training(map(signal_from_text, row["optout_signals"] or [])):
             counts["opted_out"] += 1
             continue
@@ -98,18 +98,14 @@ def _write(file: BinaryIO, path: Path, files: list[Path], source: str, snapshot:
     return counts
 
 
-def _rows(files: list[Path], source: str) -> Iterator[dict[str, Any]]:
+def _rows(lake: pads.Dataset, source: str) -> Iterator[dict[str, Any]]:
     wanted = pc.field("source") == "import"
     if source == "lease":
         wanted = (pc.field("source").is_null() | (pc.field("source") == "lease")) & pc.field(
             "training_allowed"
         )
-    if files:
-        lake = pads.dataset([str(file) for file in files], schema=LAKE_SCHEMA, format="parquet")
-        for batch in lake.to_batches(
-            columns=list(_COLUMNS), filter=wanted, batch_size=_ROWS, batch_readahead=1
-        ):
-            yield from batch.to_pylist()
+    for batch in lake.to_batches(columns=list(_COLUMNS), filter=wanted, batch_size=_ROWS, batch_readahead=1):
+        yield from batch.to_pylist()
 
 
 def _fields(row: dict[str, Any]) -> dict[str, str]:
