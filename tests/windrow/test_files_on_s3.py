@@ -21,7 +21,7 @@ from storage.real_env import real_env
 from storage.segments import Place
 from windrow.doctor import check_files
 from windrow.home import OpenHome, disk_of, open_home
-from windrow.questions import ask
+from windrow.questions import Question, ask
 from windrow.settings import HouseSettings
 from windrow.warc.exporting import export_warc
 from windrow_protocol.errors import WindrowError
@@ -69,8 +69,8 @@ def test_questions_checks_and_archives_read_the_lake_there(settings: HouseSettin
         assert found["ok"]
         assert [problem["name"] for problem in found["problems"]] == [orphan.path]
         question = "SELECT count(*) AS n, sum(token_count) AS s, max(text) AS t FROM documents"
-        assert "5,15,marker-5-of-row" in ask(settings, question, "csv")[0]
-        assert "2,3,marker-2-of-row" in ask(settings, question, "csv", at=1)[0]
+        assert "5,15,marker-5-of-row" in ask(settings, Question(question), "csv")[0]
+        assert "2,3,marker-2-of-row" in ask(settings, Question(question, at=1), "csv")[0]
         assert export_warc(settings, tmp_path / "out.warc", "import")["documents"] == 0
     with open_home(settings) as home:  # what no row lists is swept when it is opened
         names = home.house.env.disk.names(Path(settings.home) / "lake")
@@ -79,7 +79,7 @@ def test_questions_checks_and_archives_read_the_lake_there(settings: HouseSettin
         (listed, *_) = sorted(names)
         home.house.env.disk.remove(Path(settings.home) / "lake" / listed)
         assert [each["cause"] for each in checked(home.house.state, home.lake)["problems"]] == ["missing"]
-        refused("sql_failed", lambda: ask(settings, question, "csv"))
+        refused("sql_failed", lambda: ask(settings, Question(question), "csv"))
     assert [finding.state for finding in check_files(settings)] == ["passed"]
 
 
@@ -117,7 +117,7 @@ def test_what_is_erased_is_in_no_object(settings: HouseSettings) -> None:
         lake.delete([each.old.path for each in replaced])
         home.contributions.wipe(place)
         assert checked(state, lake)["ok"]
-        assert "6" in ask(settings, "SELECT count(*) AS n FROM documents", "csv")[0]
+        assert "6" in ask(settings, Question("SELECT count(*) AS n FROM documents"), "csv")[0]
         with state.read() as connection:
             kept = lake.dataset(connection).to_table(columns=["text"])["text"].to_pylist()
         assert "marker-2-of-row" not in kept
@@ -176,7 +176,7 @@ def test_a_backup_leads_from_one_place_to_another(
         append(home, 1)
         local = sorted(path.name for path in (Path(new.home) / "lake").iterdir())
         assert bool(local) is not to_s3
-    assert "6" in ask(new, "SELECT count(*) AS n FROM documents", "csv")[0]
+    assert "6" in ask(new, Question("SELECT count(*) AS n FROM documents"), "csv")[0]
     if to_s3:
         third = structs.replace(new, home=str(tmp_path / "third"))
         refused("backup_in_way", lambda: restored(third))
