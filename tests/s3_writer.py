@@ -34,7 +34,7 @@ def write_until_killed(home: Path, address: str) -> None:
     for seq in itertools.count(last + 1):
         place = segments.append(record_of(seq))
         segments.sync()
-        row = {"seq": seq, "lease_id": f"l{seq}", "node_id": "n", "kind": "work", **vars(place)}
+        row = {"seq": seq, "lease_id": f"l{seq}", "node_id": "n", "kind": "work", **place._asdict()}
         more = {"record_sha256": "", "head": "", "received_at_ms": seq, "receipt": ""}
         with state.write() as connection:
             connection.execute(sa.insert(submissions).values({**row, **more}))
