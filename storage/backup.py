@@ -145,7 +145,7 @@ def _copied(house: House, home: Path, folder: Path) -> list[BackedUpFile]:
 
     follow_segments()
     house.state.copy_to(folder / DATABASE, follow_segments)
-    left_out = ("segments/", DATABASE, *_rows_about_people(house))
+    left_out = ("segments/", "views/", DATABASE, *_rows_about_people(house))
     rest = (path for path in _relative_files(home, home) if not path.startswith(left_out))
     for path in rest:
         copies[path] = _Copy(home / path, folder / path)

@@ -13,6 +13,7 @@ from typing import Any
 from aggregator.curation import VERSION
 from aggregator.curation.host_lists import FOLDER, HostLists
 from aggregator.curation.recompute import Recompute
+from aggregator.sql.sealing import BlockSealer
 from storage.house import House
 from storage.lake import Lake
 from storage.lake.checking import checked, lake_stats
@@ -25,6 +26,7 @@ class LakeOperations:
     def __init__(self, house: House, lake: Lake) -> None:
         self._house, self._lake = house, lake
         self._compaction = Compaction(house.state, lake)
+        self._sealer = BlockSealer(house)
         self.merging = asyncio.Lock()
 
     async def check(self) -> dict[str, Any]:
@@ -52,9 +54,10 @@ class LakeOperations:
         return {"rows": recompute.rows, "version": VERSION, **await self.stats()}
 
     async def merge(self, everything: bool = False) -> int:
-        """Do one portion of compaction; runs beside everything else."""
+        """Do one portion of compaction and write one block for questions; runs beside everything else."""
         async with self.merging:
-            return await asyncio.to_thread(self._compaction.step, everything)
+            merged = await asyncio.to_thread(self._compaction.step, everything)
+            return merged + await asyncio.to_thread(self._sealer.step)
 
     def stop_merging(self) -> None:
         """Give up the merge under way, which may have a text in its unfinished file; `merging` is held."""

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from aggregator.sql.console import show
 from aggregator.sql.sandbox import run_query
+from aggregator.sql.view_blocks import FOLDER, covered
+from aggregator.sql.views import GROWING
 from storage.lake import listed_files
 from windrow.home import database_url, reading_state
 from windrow.settings import HouseSettings
@@ -30,7 +32,8 @@ def ask(settings: HouseSettings, statement: str, form: str, at: int | None = Non
     )  # before anything is read: never fresher than said
     with reading_state(settings) as connection:
         files = listed_files(connection, Path(settings.home) / "lake", at)
-    answer = run_query(database_url(settings), files, statement)
+        blocks = covered(connection, Path(settings.home) / FOLDER, GROWING)
+    answer = run_query(database_url(settings), files, statement, blocks=blocks)
     count = f"{len(answer.rows)} row" + ("" if len(answer.rows) == 1 else "s")
     cut = ", cut at the row limit" if answer.truncated else ""
     seconds = time.monotonic() - began
