@@ -43,7 +43,7 @@ QUESTIONS = (
     (
         "Which hosts gave the most text that was new?",
         "SELECT regexp_extract(url, '//([^/]+)', 1) AS host, count(*) AS pages, sum(unique_bytes) AS unique_bytes "
-        "FROM contributions JOIN duplicates USING (contribution_id) GROUP BY host ORDER BY unique_bytes DESC LIMIT 5",
+        "FROM contributions JOIN duplicates USING (contribution_id) GROUP BY ALL ORDER BY unique_bytes DESC LIMIT 5",
     ),
     (
         "Why was work rejected?",
