@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import typer
 from running_house import RunningHouse, windrow
@@ -117,6 +119,48 @@ FORMS = ("json", "csv", "table")
 def test_sql_reads_its_statement_from_standard_input(house: RunningHouse) -> None:
     said = windrow("sql", "-", "--format", "json", env=house.env, stdin="SELECT count(*) AS n FROM epochs")
     assert said.json == [{"n": 0}]
+
+
+def test_sql_writes_parquet_and_explains(house: RunningHouse) -> None:
+    command = [sys.executable, "-m", "windrow", "sql", "SELECT count(*) AS n FROM epochs"]
+    told = {"env": {**os.environ, **house.env}, "capture_output": True, "check": True}
+    said = subprocess.run([*command, "--format", "parquet"], **told)  # type: ignore[call-overload]
+    assert pq.read_table(io.BytesIO(said.stdout)).to_pylist() == [{"n": 0}]
+    assert re.match(rb"as of 20.*, log entry \d+, documents of snapshot \d+$", said.stderr.strip())
+    explained = windrow("sql", "SELECT 1", "--explain", env=house.env)
+    assert "DUMMY_SCAN" in explained.out
+
+
+def test_an_operator_is_granted_enters_and_is_taken_out_again(house: RunningHouse, tmp_path: Path) -> None:
+    key = load_or_make_key(tmp_path / "key")
+    login = ("operator", "login", "--url", house.url)
+    assert "unknown_operator" in windrow(*login, "--key", tmp_path / "key", env=house.env).err
+    assert (
+        windrow("operator", "grant", key.address, "analyst", env=house.env).out
+        == f"{key.address} is analyst\n"
+    )
+    link = windrow(*login, "--key", tmp_path / "key", env=house.env).out.strip()
+    own = windrow(*login, env=house.env).out.strip()  # by the house's own key, which owns the contracts
+    for each in (link, own):
+        path = each.removeprefix(house.url)
+        entered = house.ask("POST", path, headers={"Origin": house.url, "Accept": "text/html"})
+        assert (entered.status, "HttpOnly" in entered.headers["Set-Cookie"]) == (303, True)
+    token = windrow("operator", "token", "nightly", "--address", key.address, env=house.env).out.strip()
+    asked = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    question = json.dumps({"statement": "SELECT count(*) AS n FROM epochs"}).encode()
+    stream = house.ask("POST", "/console/arrow", question, asked)
+    assert pa.ipc.open_stream(stream.body).read_all().to_pylist() == [{"n": 0}]
+    listed = windrow("operator", "list", env=house.env).out
+    assert re.search(rf"^session   s\w+  {key.address}", listed, re.MULTILINE)
+    (session,) = [
+        each["session_id"]
+        for each in windrow("operator", "list", "--json", env=house.env).json["sessions"]
+        if each["address"] == key.address
+    ]
+    assert windrow("operator", "end", session, env=house.env).code == 0
+    gone = windrow("operator", "revoke", key.address, env=house.env).out
+    assert gone == f"{key.address} has no role; 0 sessions and 1 tokens ended\n"
+    assert house.ask("POST", "/console/arrow", question, asked).json["error"] == "bad_token"
 
 
 def test_a_budget_for_history_is_the_operators_own_tokens(house: RunningHouse) -> None:

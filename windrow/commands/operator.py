@@ -19,8 +19,9 @@ from windrow_protocol.errors import WindrowError
 
 def sql(
     statement: Annotated[
-        str, typer.Argument(help="one SELECT over the views of docs/sql.md ('-': standard input)")
-    ],
+        str,
+        typer.Argument(help="one SELECT over the views of docs/sql.md ('-': standard input; none: a shell)"),
+    ] = "",
     output: Annotated[str, typer.Option("--format", help="table, json, csv or parquet")] = "table",
     at: Annotated[
         int | None, typer.Option(help="snapshot of the lake that `documents` shows (default: the newest)")
@@ -36,6 +37,13 @@ def sql(
     if output not in FORMS:
         raise WindrowError("bad_config", f"--format {output}: it is table, json, csv or parquet")
     settings = settings_for(home=home)
+    if not statement:
+        if not sys.stdin.isatty():
+            raise WindrowError("bad_usage", "a statement is missing; `-` reads it from standard input")
+        from windrow.sql_shell import SqlShell
+
+        SqlShell(settings, "table" if output == "parquet" else output, at).run()
+        return
     question = Question(sys.stdin.read() if statement == "-" else statement, at, explain)
     if output == "parquet" and not explain:
         if sys.stdout.isatty():
