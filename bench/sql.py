@@ -124,7 +124,7 @@ class Rows:
                 "token_count": pa.array(size // 4),
                 "license_detected": text[""],
                 "training_allowed": pa.array(np.full(count, True)),
-                "host": hosts,
+                "url_host": hosts,
                 "given_verdict": verdict,
                 "given_reason": reason,
                 "novelty": novelty,
@@ -241,12 +241,12 @@ def questions(rows: Rows) -> dict[str, str]:
                    count(*) FILTER (given_verdict = 'accepted') AS accepted
             FROM contributions GROUP BY ALL ORDER BY ALL LIMIT 500""",
         "top_hosts": """
-            SELECT host, count(*) AS texts, sum(novelty_bytes) AS bytes
-            FROM contributions GROUP BY host ORDER BY texts DESC, host LIMIT 20""",
+            SELECT url_host, count(*) AS texts, sum(novelty_bytes) AS bytes
+            FROM contributions GROUP BY url_host ORDER BY texts DESC, url_host LIMIT 20""",
         "duplicate_rate_by_host": """
-            SELECT host, avg(CASE WHEN novelty = 'unique' THEN 0 ELSE 1 END) AS rate, count(*) AS texts
+            SELECT url_host, avg(CASE WHEN novelty = 'unique' THEN 0 ELSE 1 END) AS rate, count(*) AS texts
             FROM contributions WHERE novelty IS NOT NULL
-            GROUP BY host HAVING count(*) >= 1000 ORDER BY rate DESC, host LIMIT 20""",
+            GROUP BY url_host HAVING count(*) >= 1000 ORDER BY rate DESC, url_host LIMIT 20""",
         "owed_per_wallet": """
             WITH owed AS (SELECT credit AS account, sum(amount) AS wei FROM ledger
                           WHERE credit LIKE 'posted:%' GROUP BY credit),

@@ -51,7 +51,7 @@ _VIEWS = (
             Column("token_count", WHOLE, "tokens of the pinned tokenizer", _a.token_count),
             Column("license_detected", TEXT, "licence found in the text", _a.license_detected),
             Column("training_allowed", YESNO, "no signal forbids training", _a.training_allowed),
-            Column("host", TEXT, "host of the URL as leased, without its port", HOST_OF_URL),
+            Column("url_host", TEXT, "host of the URL as leased, without its port", HOST_OF_URL),
             Column("given_verdict", TEXT, "as in `verdicts`; null before it is decided", _v.verdict),
             Column("given_reason", TEXT, "its reason code", _v.reason),
             Column(
