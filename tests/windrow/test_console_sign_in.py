@@ -308,7 +308,7 @@ async def test_a_form_carries_its_own_sessions_token(world: Console) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example:80", "127.0.0.1:80@evil", "", "localhost.evil"]
+    "host", ["evil.example", "127.0.0.1.evil.example:80", "127.0.0.1:80@evil", "localhost.evil"]
 )
 async def test_no_other_name_leads_here(world: Console, host: str) -> None:
     """DNS rebinding: a site whose name was turned to this address reads nothing."""
