@@ -66,7 +66,7 @@ class Segments:
         return Place(self._name_of(self._number), offset, len(data))
 
     def sync(self) -> None:
-        """Bring everything appended to the disk. A failure here must end the process."""
+        """Make everything appended durable. Raises OSError where it lies on a store; a failing disk ends the house."""
         self._file.sync()
 
     def commit(self, connection: sa.Connection) -> None:
