@@ -52,11 +52,14 @@ class AppendFile(Protocol):
     """One file that only grows."""
 
     def append(self, data: bytes) -> int:
-        """Write at the end and return the offset where the data begins."""
+        """Write at the end and return the offset where the data begins; it can be read once it is synced."""
         ...
 
     def sync(self) -> None:
-        """Return only when all that was appended is on the disk. A failure here is fatal."""
+        """Return only when all that was appended is durable.
+
+        A failing disk ends the process. A store raises OSError, and what came since the last sync is lost.
+        """
         ...
 
     def close(self) -> None:

@@ -79,7 +79,7 @@ class Segments:
         return [Place(name, begin, len(each)) for begin, each in zip(begins, packed, strict=False)]
 
     def sync(self) -> None:
-        """Bring everything appended to the disk. A failure here must end the process."""
+        """Make everything appended durable. Raises OSError where it lies on a store; a failing disk ends the house."""
         self._file.sync()
 
     def commit(self, connection: sa.Connection) -> None:

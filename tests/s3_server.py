@@ -60,11 +60,11 @@ class S3Server:
         }
         self.process = self._begun()
         atexit.register(self.stop)
-        os.environ.update(self.environment)
         self._wait(lambda store: store.system.create_dir(_BUCKET))
 
     def address(self) -> str:
-        """Return a place for files that nobody else has."""
+        """Return a place for files that nobody else has, and let what is opened from now on find this server."""
+        os.environ.update(self.environment)
         return f"s3://{_BUCKET}/home-{os.getpid()}-{next(_numbers)}"
 
     def kill(self) -> None:
