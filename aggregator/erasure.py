@@ -26,6 +26,8 @@ import sqlalchemy as sa
 
 from aggregator.judgement import CURSOR, Judgement
 from aggregator.publish.export import export_folder
+from aggregator.sql.view_blocks import FOLDER as VIEW_BLOCKS
+from aggregator.sql.view_blocks import let_go
 from aggregator.verification.drawing.audit_steps import UNDECIDED
 from storage.house import House
 from storage.lake import Lake
@@ -81,7 +83,10 @@ class Eraser:
             if replaced:
                 commit_replaced(connection, self._lake, replaced)
             family.commit(connection)
+            blocks = let_go(connection, ["contributions"], [row.seq for row in going])
         self._lake.delete([each.old.path for each in replaced])
+        for path in blocks:
+            self._house.env.disk.remove(self._house.home / VIEW_BLOCKS / path)
         self.finish()
         return {"erased": sorted(ids), "files_rewritten": len(replaced), **left}
 
@@ -108,6 +113,7 @@ class Eraser:
 
 _COLUMNS: Final = (
     *(contributions.c.contribution_id, contributions.c.seq, contributions.c.audit_of, contributions.c.url),
+    contributions.c.text_sha256,
     *(submissions.c.segment, submissions.c.offset, submissions.c.length),
 )
 
@@ -201,6 +207,7 @@ def _record(
                 segment=row.segment,
                 offset=row.offset,
                 length=row.length,
+                text_sha256=row.text_sha256,
                 reason=reason,
                 state="wanted",
                 asked_at_ms=now_ms,

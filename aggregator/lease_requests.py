@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -42,7 +42,12 @@ from storage.prepared import Prepared
 from storage.tables import leases, nodes
 from storage.trust_tables import standings
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import NONCES_HEARD_MAX
+from windrow_protocol.limits import (
+    ASK_AGAIN_S_MAX,
+    NODE_SILENT_MS,
+    NONCES_HEARD_MAX,
+    REQUESTS_FOR_WORK_A_SECOND,
+)
 from windrow_protocol.messages import LeaseRequest
 
 _HOLDS = sa.exists().where(leases.c.node_id == nodes.c.node_id, leases.c.state == "leased")
@@ -58,6 +63,12 @@ _MEMBERS = Prepared(
     .outerjoin(standings, standings.c.node_id == nodes.c.node_id)
     .where(nodes.c.node_id.in_(sa.bindparam("ids", expanding=True)))
 )
+_AWAKE = Prepared(
+    sa.select(sa.func.count())
+    .select_from(nodes)
+    .where(nodes.c.seen_at_ms > sa.bindparam("since_ms"), nodes.c.state.in_(("active", "queued")))
+)
+_COUNTED_EVERY_MS: Final = 60_000
 _HELD = Prepared(
     sa.select(leases.c.node_id, leases.c.url).where(
         leases.c.node_id.in_(sa.bindparam("ids", expanding=True)), leases.c.state == "leased"
@@ -79,7 +90,8 @@ class Offer:
     """What a node is told: signed leases, whether it works or queues, which of its hosts to leave alone, its standing.
 
     `standing` is why it has none: empty when it has, None when nobody looked. `offer` is how the node names these
-    leases when it says that they arrived; empty where there are none, or where it never says.
+    leases when it says that they arrived; empty where there are none, or where it never says. `again_s` is how long it
+    should wait at least before it asks again.
     """
 
     leases: list[str]
@@ -88,6 +100,7 @@ class Offer:
     paused: dict[str, int] = field(default_factory=dict)
     standing: tuple[str, ...] | None = None
     offer: str = ""
+    again_s: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as it goes over the wire."""
@@ -98,6 +111,7 @@ class Offer:
             "position": self.position,
             "paused": self.paused,
             "standing": self.standing,
+            "again_s": self.again_s,
         }
 
 
@@ -113,17 +127,34 @@ class LeaseDesk:
         self._lease_life_ms = lease_life_ms
         self._pace = pace
         self._heard = HeardNonces(NONCES_HEARD_MAX)
+        self._again_s = 0
+        self._counted_at_ms = 0
 
     def answer_together(self, asked: Sequence[Asked]) -> list[Offer | Exception]:
         """Return an offer for each request, or the exception it alone caused. Raises what a reading failed with."""
         with self._house.state.read() as connection:
+            self._count_the_awake(connection)
             before = _Before(self._house, connection, asked)
             found: list[Offer | Exception | None] = [self._unwritten(before, each) for each in asked]
         left = [place for place, offer in enumerate(found) if offer is None]
         written = self._written([asked[place] for place in left])
         for place, offer in zip(left, written, strict=True):
             found[place] = offer
-        return [offer for offer in found if offer is not None]
+        return [self._with_a_wait(offer) for offer in found if offer is not None]
+
+    def _count_the_awake(self, connection: sa.Connection) -> None:
+        """Say how long who gets nothing waits, so that all who are awake ask no more often than can be heard."""
+        now_ms = self._house.now_ms()
+        if self._counted_at_ms and now_ms - self._counted_at_ms < _COUNTED_EVERY_MS:
+            return
+        self._counted_at_ms = now_ms
+        awake = _AWAKE.value(connection, since_ms=now_ms - NODE_SILENT_MS)
+        self._again_s = min(ASK_AGAIN_S_MAX, (awake or 0) // REQUESTS_FOR_WORK_A_SECOND)
+
+    def _with_a_wait(self, offer: Offer | Exception) -> Offer | Exception:
+        if isinstance(offer, Exception) or offer.leases:
+            return offer
+        return replace(offer, again_s=self._again_s)
 
     def _unwritten(self, before: _Before, each: Asked) -> _Found | None:
         """Return the answer to a request that changes nothing; None when it may change something."""

@@ -4,7 +4,7 @@ Usage: `python bench/lake.py [--rows 60000] [--append 64] [--seed 1] [--kills 20
 case.
 
 Rows are made up: `--append` at a time as the pipeline appends them, received over thirty days, 250 words each. Each
-question is asked as `windrow sql` asks it (`hold_documents`: DuckDB over files that are mapped, in a process like
+question is asked as `windrow sql` asks it (`hold_files`: DuckDB over files that are mapped, in a process like
 the child's), on the appended files, on the compacted ones, and through the pyarrow dataset that was used before.
 The peer is DuckDB with the same rows in one file by its own writer, sorted by time, zstd, opened by path with all
 rights.
@@ -44,9 +44,8 @@ import pyarrow.dataset as pads  # noqa: E402
 from lake_world import START_MS, LakeWorld, row  # noqa: E402
 
 from aggregator.sql.job import Job  # noqa: E402
-from aggregator.sql.loading import hold_documents  # noqa: E402
-from aggregator.sql.sandbox import _document_schema  # noqa: E402
-from aggregator.sql.views import DOCUMENT_COLUMNS  # noqa: E402
+from aggregator.sql.loading import hold_files  # noqa: E402
+from aggregator.sql.sandbox import _documents  # noqa: E402
 from storage.lake import LAKE_SCHEMA  # noqa: E402
 from storage.lake.checking import check_lake  # noqa: E402
 from storage.lake.compaction import Compaction  # noqa: E402
@@ -117,8 +116,8 @@ def asked(open_engine: Callable[[], Any], statement: str) -> tuple[float, Any]:
 def held(files: list[str]) -> Any:
     """Return an engine over mapped files, as the child of a question has."""
     engine = duckdb.connect(config={"threads": 2})
-    columns = [(column.name, column.kind) for column in DOCUMENT_COLUMNS]
-    hold_documents(Job("sqlite", "", [], [], files, columns, _document_schema(), "", 10, 1, 1, 1), engine)
+    view = _documents([Path(file) for file in files])
+    hold_files(Job("sqlite", "", [], [], [view], "", 10, 1, 1, 1), engine, {})
     return engine
 
 

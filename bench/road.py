@@ -12,6 +12,7 @@ besides says `bench/ingest.py`.
     docs_per_core_s       documents a processor second, all stages together
     cost_per_million      of documents, at that price
     us_of, share_of       a document's processor time by stage, in microseconds and as a share of the whole
+    bytes_of              what a document takes on the disk, in each part of the home
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from aggregator.ingest import Ingest  # noqa: E402
 from aggregator.personal import Personal  # noqa: E402
 from aggregator.pipeline import Pipeline  # noqa: E402
 from aggregator.routes import Doors  # noqa: E402
+from aggregator.sql.sealing import BlockSealer  # noqa: E402
 from bench.ingest_load import people  # noqa: E402
 from bench.ingest_load.homes import Case, fill  # noqa: E402
 from bench.ingest_load.pages import Pages, TextsOfAFile  # noqa: E402
@@ -107,15 +109,26 @@ def travel(home: OpenHome, requests: list[Request], stages: Stages) -> None:
     verify = stages.timed("verification", pipeline.verify)
     judge = stages.timed("judgement rows", pipeline._judgement.judge)
     compact = stages.timed("compaction", lambda: compaction.step(everything=False))
+    seal = stages.timed("blocks for SQL", BlockSealer(home.house).step)
     for first in range(0, len(requests), TOGETHER):
         accept(requests[first : first + TOGETHER])
         while verify() + judge():
             pass
-        while compact():
+        while compact() + seal():
             pass
 
 
-def told(stages: Stages, documents: int, price: float) -> dict[str, Any]:
+def bytes_in(home: Path) -> dict[str, int]:
+    """Return what a home's parts take on the disk."""
+    files = [path for path in home.rglob("*") if path.is_file()]
+    parts = {path: "state" if path.parent == home else path.relative_to(home).parts[0] for path in files}
+    return {
+        part: sum(path.stat().st_size for path in files if parts[path] == part)
+        for part in ("segments", "lake", "views", "dedup", "state")
+    }
+
+
+def told(stages: Stages, documents: int, price: float, sizes: dict[str, int]) -> dict[str, Any]:
     """Return the line."""
     whole_s = sum(stages.seconds.values())
     ordered = sorted(stages.seconds.items(), key=lambda stage: -stage[1])
@@ -127,6 +140,7 @@ def told(stages: Stages, documents: int, price: float) -> dict[str, Any]:
         "cost_per_million": round(1e6 / documents * whole_s / SECONDS_PER_HOUR * price, 4),
         "us_of": {name: round(seconds / documents * 1e6) for name, seconds in ordered},
         "share_of": {name: round(seconds / whole_s, 3) for name, seconds in ordered},
+        "bytes_of": {name: round(size / documents) for name, size in sizes.items()},
     }
 
 
@@ -174,7 +188,7 @@ def main() -> None:
             travel(home, requests, stages)
         answer, _ = ask(settings, "SELECT count(*) AS n FROM documents", "json")
         assert str(case.documents) in answer, answer
-    row = told(stages, case.documents, options.price)
+        row = told(stages, case.documents, options.price, bytes_in(Path(settings.home)))
     print(json.dumps(row), flush=True)
     if options.plot:
         draw(row, options.plot)

@@ -81,7 +81,7 @@ class LeasesAnswer(msgspec.Struct, frozen=True):
 
     `standing` is why it has none, empty when it has, None when nobody looked. `paused` is by the
     coordinator's clock, hosts named as `egress_grants.pace_key` does. `offer` is what the next request names, so that
-    it is known that this answer arrived.
+    it is known that this answer arrived. `again_s` is how long to wait before asking again, at least.
     """
 
     leases: list[str]
@@ -91,16 +91,18 @@ class LeasesAnswer(msgspec.Struct, frozen=True):
     paused: dict[str, int] = {}
     standing: Reasons | None = None
     offer: Annotated[str, msgspec.Meta(max_length=limits.OFFER_CHARS_MAX)] = ""
+    again_s: Annotated[int, msgspec.Meta(ge=0, le=limits.ASK_AGAIN_S_MAX)] = 0
 
 
 class Offer(NamedTuple):
-    """Verified leases, perhaps none, and what was said beside them; pauses in ms from now."""
+    """Verified leases, perhaps none, and what was said beside them; pauses in ms, the next request in s from now."""
 
     leases: list[Lease]
     state: str
     position: int
     pauses_ms: dict[str, int]
     lacks: list[str] | None
+    again_s: int = 0
 
 
 class _Results(msgspec.Struct, frozen=True):
@@ -158,7 +160,9 @@ class CoordinatorClient:
         opened = (self._open_lease(token) for token in answer.leases[:count])
         known = {lease.lease_id: lease for lease in opened if lease is not None}
         pauses_ms = {host: until_ms - answer.server_time_ms for host, until_ms in answer.paused.items()}
-        return Offer(list(known.values()), answer.state, answer.position, pauses_ms, answer.standing)
+        return Offer(
+            list(known.values()), answer.state, answer.position, pauses_ms, answer.standing, answer.again_s
+        )
 
     async def submit(self, records: Sequence[Submission]) -> list[RecordAnswer]:
         """Submit a batch and return the answer to each record, receipts not yet checked."""

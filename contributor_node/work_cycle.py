@@ -203,7 +203,7 @@ class WorkCycle:
         self.lacks = self.lacks if offer.lacks is None else offer.lacks
         self._engine.pause(offer.pauses_ms)
         fresh = self._outbox.take(offer.leases)
-        self._ask_at_s = 0.0 if fresh else now_s + self._settings.poll_s
+        self._ask_at_s = 0.0 if fresh else now_s + max(self._settings.poll_s, offer.again_s)
         self._begin(fresh)
 
     def _renders(self) -> list[Literal["http", "browser"]]:

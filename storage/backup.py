@@ -126,7 +126,7 @@ def _copied(house: House, home: Path, folder: Path) -> list[BackedUpFile]:
 
     follow_segments()
     house.state.copy_to(folder / DATABASE, follow_segments)
-    left_out = ("segments/", "lake/", DATABASE, *_rows_about_people(house))
+    left_out = ("segments/", "lake/", "views/", DATABASE, *_rows_about_people(house))
     for path, size in stored_files(disk, home).items():
         if path.startswith("lake/"):
             copy(path, size)

@@ -62,10 +62,27 @@ erasures = sa.Table(
     sa.Column("segment", sa.Text, nullable=False),  # where its body lay
     sa.Column("offset", sa.BigInteger, nullable=False),
     sa.Column("length", sa.BigInteger, nullable=False),
+    sa.Column(
+        "text_sha256", sa.Text, nullable=False, default="", index=True
+    ),  # so that it is not new once more
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False, index=True),  # wanted | done
     _time("asked_at_ms"),
     _time("done_at_ms", nullable=True),
+)
+# Columnar copies of rows of the state that change no more; whatever is listed here can be made again from the state.
+view_blocks = sa.Table(
+    "view_blocks",
+    metadata,
+    sa.Column("path", sa.Text, primary_key=True),  # relative to the folder of blocks
+    sa.Column("view", sa.Text, nullable=False),
+    sa.Column(
+        "first_key", sa.BigInteger, nullable=False
+    ),  # keys that it covers, whether each has a row or not
+    sa.Column("last_key", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    _time("made_at_ms"),
 )
 imports = sa.Table(
     "imports",

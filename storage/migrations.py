@@ -60,9 +60,25 @@ def _begin_snapshots(connection: sa.Connection) -> None:
     connection.execute(first)
 
 
+def _keep_digests_of_the_erased(connection: sa.Connection) -> None:
+    inspector = sa.inspect(connection)
+    if "erasures" not in inspector.get_table_names():
+        return
+    if "text_sha256" in {column["name"] for column in inspector.get_columns("erasures")}:
+        return
+    connection.execute(sa.text("ALTER TABLE erasures ADD COLUMN text_sha256 TEXT NOT NULL DEFAULT ''"))
+    connection.execute(
+        sa.text(
+            "UPDATE erasures SET text_sha256 = coalesce((SELECT contributions.text_sha256 FROM contributions "
+            "WHERE contributions.seq = erasures.seq), '')"
+        )
+    )
+
+
 MIGRATIONS: Final = (
     Migration(1, "the index of seen texts is in files now: its tables are dropped", _drop_seen_tables),
     Migration(2, "all files of the lake belong to its first snapshot", _begin_snapshots),
+    Migration(3, "the digests of erased texts stand beside them", _keep_digests_of_the_erased),
 )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from aggregator.curation import VERSION
 from aggregator.curation.host_lists import FOLDER, HostLists
 from aggregator.curation.recompute import Recompute
+from aggregator.sql.sealing import BlockSealer
 from storage.house import House
 from storage.lake import Lake
 from storage.lake.checking import checked, lake_stats
@@ -25,6 +26,7 @@ class LakeOperations:
     def __init__(self, house: House, lake: Lake) -> None:
         self._house, self._lake = house, lake
         self._compaction = Compaction(house.state, lake)
+        self._sealer = BlockSealer(house)
         self.merging = asyncio.Lock()
 
     async def check(self) -> dict[str, Any]:
@@ -52,11 +54,12 @@ class LakeOperations:
         return {"rows": recompute.rows, "version": VERSION, **await self.stats()}
 
     async def merge(self, everything: bool = False) -> int:
-        """Do one portion of compaction, of the lake and then of segments; runs beside everything else."""
+        """Do one portion of compaction, of segments too, and write one block for questions; runs beside all else."""
         async with self.merging:
-            done = await asyncio.to_thread(self._compaction.step, everything)
+            merged = await asyncio.to_thread(self._compaction.step, everything)
+            merged += await asyncio.to_thread(self._sealer.step)
         segments = self._house.home / "segments"
-        return done or await asyncio.to_thread(self._house.env.disk.tidy, segments)
+        return merged or await asyncio.to_thread(self._house.env.disk.tidy, segments)
 
     def stop_merging(self) -> None:
         """Give up the merge under way, which may have a text in its unfinished file; `merging` is held."""

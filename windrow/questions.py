@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from aggregator.sql.console import show
 from aggregator.sql.sandbox import run_query
 from aggregator.sql.served_files import LakeFiles
+from aggregator.sql.view_blocks import FOLDER, covered
+from aggregator.sql.views import GROWING
 from storage.lake import listed_files
 from storage.lake.manifest import files_of
 from windrow.home import database_url, disk_of, reading_state, usable_files
@@ -34,8 +36,9 @@ def ask(settings: HouseSettings, statement: str, form: str, at: int | None = Non
     )  # before anything is read: never fresher than said
     with reading_state(settings) as connection:
         files = _lake_files(settings, connection, at)
+        blocks = covered(connection, Path(settings.home) / FOLDER, GROWING)
     with usable_files(settings):
-        answer = run_query(database_url(settings), files, statement)
+        answer = run_query(database_url(settings), files, statement, blocks=blocks)
     count = f"{len(answer.rows)} row" + ("" if len(answer.rows) == 1 else "s")
     cut = ", cut at the row limit" if answer.truncated else ""
     seconds = time.monotonic() - began

@@ -103,6 +103,10 @@ TAKEDOWN_FILE_S_MAX: Final = 20  # to fetch it
 REASON_CHARS_MAX: Final = 1_000  # what an operator writes about an order on a host
 NODE_SILENT_MS: Final = 86_400_000  # a node that asked for nothing for so long gives its place away
 NODE_SEEN_STEP_MS: Final = 3_600_000  # a node that asks and is given nothing is noted so often
+REQUESTS_FOR_WORK_A_SECOND: Final = (
+    300  # of all nodes that wait for work; they are told to come again accordingly
+)
+ASK_AGAIN_S_MAX: Final = 3_600  # the longest that a node waits because a coordinator says so
 HOUSE_AWAKE_STEP_MS: Final = (
     60_000  # a house at work says so this often, to know after a start how long it was away
 )
@@ -212,6 +216,8 @@ LAKE_GROUP_BYTES_MAX: Final = 16_000_000  # of a row group in memory; a single r
 LAKE_FILE_BYTES_MAX: Final = 512_000_000  # files of at least half that size are not merged any more
 LAKE_MERGE_FILES: Final = 8  # files of one size that become one
 LAKE_SNAPSHOT_KEEP_MS: Final = 86_400_000
+VIEW_BLOCK_GROUP_ROWS: Final = 65_536  # of a row group of the copies that questions read
+VIEW_BLOCK_KEEP_MS: Final = 60_000  # somebody who was told of a file opens it by then
 
 # --- chain ----------------------------------------------------------------------------------------
 BLOCK_GAS_MAX: Final = 30_000_000

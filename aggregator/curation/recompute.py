@@ -26,6 +26,7 @@ import sqlalchemy as sa
 
 from aggregator.curation.annotations import VERSION, Annotations, Fetched, annotate_all
 from aggregator.curation.host_lists import HostLists
+from aggregator.sql.view_blocks import let_go
 from storage import tables
 from storage.lake import Lake
 from storage.lake.compaction import adopt, are_live
@@ -88,7 +89,7 @@ class Recompute:
     def _judged_again(self, table: pa.Table) -> pa.Table:
         rows = table.select(["text", "final_url", "robots_state", "optout_signals"]).to_pylist()
         notes = self._annotate_all(rows)
-        self._tell_state(table[ID].to_pylist(), notes)
+        self._tell_state(table[ID].to_pylist(), table["seq"].to_pylist(), notes)
         self.rows += len(notes)
         columns = [note.columns for note in notes]
         for name in columns[0] if columns else ():
@@ -106,7 +107,7 @@ class Recompute:
         ]
         return annotate_all(documents, self._host_lists)
 
-    def _tell_state(self, ids: Sequence[str], notes: Sequence[Annotations]) -> None:
+    def _tell_state(self, ids: Sequence[str], numbers: Sequence[int], notes: Sequence[Annotations]) -> None:
         """Let the views over the state show the same; a crash before the swap does both again."""
         wanted = tables.annotations.c.contribution_id == sa.bindparam("_id")
         values = [{"_id": each, **note.state} for each, note in zip(ids, notes, strict=True)]
@@ -114,6 +115,7 @@ class Recompute:
             with self._state.write() as connection:
                 names: dict[str, Any] = {name: sa.bindparam(name) for name in values[0] if name != "_id"}
                 connection.execute(sa.update(tables.annotations).where(wanted).values(names), values)
+                let_go(connection, ["contributions"], numbers)
 
     def _swap(self, running: _Running) -> None:
         old, now_ms = running.file, self._lake.env.clock.now_ms()

@@ -30,7 +30,7 @@ import sqlalchemy as sa
 from aggregator.dedup.minhash import COLUMNS, sketch_all
 from aggregator.dedup.postings import Postings
 from aggregator.dedup.seen import Duplicate, Incoming, SeenIndex
-from aggregator.dedup.stored import StoredDocuments, heir_of, judged_after
+from aggregator.dedup.stored import StoredDocuments, erased_among, heir_of, judged_after
 from storage.env import Disk
 from storage.segments import Segments
 from storage.state import State
@@ -58,7 +58,8 @@ class HouseIndex:
         with self._mending():
             postings = self._postings_at(connection, committed)
             stored = StoredDocuments(connection, self._segments)
-            judged = SeenIndex(postings).judge(incoming, stored)
+            erased = erased_among(connection, {each.sketch.text_sha256 for each in incoming})
+            judged = SeenIndex(postings).judge(incoming, stored, erased)
             postings.append(judged.numbers, judged.keys, position)
         return judged.duplicates
 

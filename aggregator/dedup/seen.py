@@ -5,7 +5,8 @@ cut into batches. Exact means the same digest of the normal form. Near means a b
 similarity of at least `NEAR_DUPLICATE_JACCARD_MIN`, computed on all shingles of the stored text, so a false merge
 cannot happen. Of several candidates the most similar decides, the one received earlier when they are equally similar;
 the new text joins that one's cluster. Near-copies are remembered too, so that a chain of edits stays one cluster;
-exact copies are not, because their text is. A candidate whose text is gone was erased and counts no more.
+exact copies are not, because their text is. A candidate whose text is gone was erased and counts no more; a text that
+was erased and comes again is unique once more, and brings no bytes, because they were new once.
 
 Does not: keep texts or clusters (those lie where the caller stored them), write anything, pay, or drop documents.
 
@@ -18,7 +19,7 @@ Usage::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
@@ -42,7 +43,8 @@ class Duplicate:
 
     `cluster_id` is the contribution that was first in the cluster; `first_contribution_id` the earliest contribution of
     the very text that this one copies (itself when unique); `similarity` is 0..1, and 0 when unique; `unique_bytes` are
-    UTF-8 bytes of the normal form, what the text itself repeats left out (`Sketch.unique_bytes`), and 0 for every copy.
+    UTF-8 bytes of the normal form, what the text itself repeats left out (`Sketch.unique_bytes`), and 0 for every copy
+    and for a text that was erased before.
     """
 
     kind: Kind
@@ -83,13 +85,18 @@ class SeenIndex:
         self._postings = postings
         self._jaccard_min = jaccard_min
 
-    def judge(self, incoming: Sequence[Incoming], stored: SeenDocuments) -> Judged:
-        """Judge texts in the order given, each against all before it. Numbers must not be in the index yet."""
+    def judge(
+        self, incoming: Sequence[Incoming], stored: SeenDocuments, erased: Collection[str] = ()
+    ) -> Judged:
+        """Judge texts in the order given, each against all before it. Numbers must not be in the index yet.
+
+        `erased` are digests of texts that were new once, and of which nothing else is left.
+        """
         if not incoming:
             return Judged([], np.empty(0, np.uint32), np.empty((0, COLUMNS), np.uint32))
         keys = np.stack([each.sketch.keys for each in incoming])
         matches = self._postings.find(keys)
-        batch = _Batch(incoming, {})
+        batch = _Batch(incoming, {}, erased)
         of_digest = matches[matches[:, 1] == 0]
         batch.find_exact(of_digest, stored.documents(np.unique(of_digest[:, 2]).tolist()))
         new = batch.new_texts()
@@ -112,6 +119,7 @@ class _Batch:
 
     incoming: Sequence[Incoming]
     known: dict[int, SeenDocument]
+    erased: Collection[str]
     duplicates: list[Duplicate] = field(default_factory=list)
     copies: dict[int, SeenDocument | int] = field(default_factory=dict)  # place → what it copies exactly
     places: dict[int, int] = field(default_factory=dict)  # number → place, of texts that are new
@@ -147,7 +155,8 @@ class _Batch:
                     "near", self.places.get(of, self.known.get(of)), similarities[place]
                 )
             else:
-                duplicate = Duplicate("unique", own_id, own_id, 0.0, each.sketch.unique_bytes())
+                new = 0 if each.sketch.text_sha256 in self.erased else each.sketch.unique_bytes()
+                duplicate = Duplicate("unique", own_id, own_id, 0.0, new)
             self.duplicates.append(duplicate)
 
     def _copy_of(self, kind: Kind, copied: SeenDocument | int | None, similarity: float) -> Duplicate:

@@ -73,6 +73,21 @@ class StoredDocuments:
         return msgspec.json.decode(self._segments.read(place), type=Contribution).text
 
 
+def erased_among(connection: sa.Connection, digests: Collection[str]) -> set[str]:
+    """Return those digests whose text was judged once, and then erased; what was only kept (`hard`) does not count."""
+    found: set[str] = set()
+    wanted = sorted(digests)
+    for start in range(0, len(wanted), _NUMBERS_A_STATEMENT):
+        statement = (
+            sa.select(erasures.c.text_sha256)
+            .join(duplicates, duplicates.c.seq == erasures.c.seq)
+            .where(erasures.c.text_sha256.in_(wanted[start : start + _NUMBERS_A_STATEMENT]))
+            .where(duplicates.c.kind != "hard")
+        )
+        found.update(connection.execute(statement).scalars())
+    return found
+
+
 def judged_after(
     connection: sa.Connection, reached: int, committed: int, limit: int
 ) -> list[tuple[int, int]]:

@@ -24,7 +24,7 @@ import msgspec
 
 from aggregator.sql.containment import contain
 from aggregator.sql.job import Answer, Job, Refusal
-from aggregator.sql.loading import hold_documents, import_arrow, load_sources
+from aggregator.sql.loading import hold_files, import_arrow, load_sources
 from aggregator.sql.printable import one_sentence
 from aggregator.sql.statements import check_statement
 from windrow_protocol.errors import WindrowError
@@ -46,17 +46,16 @@ _SETTINGS = (
 
 def run(job: Job) -> Answer:
     """Answer one job. Raises WindrowError `sql_refused`, `sql_failed` or `sql_limits`."""
-    with_documents = bool(job.document_columns)
     if job.sources:
         import_arrow()
     tables, log_seq = load_sources(job)
     # One thread until the process is contained: the ones that follow inherit what it may not do.
     engine = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": f"{job.memory_bytes_max}B"})
-    if with_documents:
-        hold_documents(job, engine)
+    if job.files:
+        hold_files(job, engine, tables)
     contain(job.memory_bytes_max, job.time_s_max)
     lock(engine, tables, job.derived)
-    views = {*tables, *dict(job.derived), *([job.documents] if with_documents else [])}
+    views = {*tables, *dict(job.derived), *(view.name for view in job.files)}
     unknown = sorted(check_statement(engine, job.statement) - views)
     if unknown:
         raise WindrowError(
@@ -137,7 +136,10 @@ def reply_to(job: Job) -> bytes:
 
 
 def main() -> None:
-    """Read the job, write the answer or the refusal."""
+    """Read the job, write the answer or the refusal; with `--ready`, import what it may need while nobody waits."""
+    if "--ready" in sys.argv:
+        import_arrow()
+        import aggregator.sql.held_files  # noqa: F401
     reply = reply_to(msgspec.json.decode(sys.stdin.buffer.read(), type=Job))
     sys.stdout.buffer.write(reply)
     sys.stdout.buffer.flush()

@@ -1,16 +1,17 @@
 """The lake's files as DuckDB reads them when nothing can be opened any more: memory maps, or a socket, made before.
 
-Rules: read only; there are exactly the files that were given, under names of their own. DuckDB reads them with its own
-Parquet reader, which skips row groups by Bloom filters and reads a text only where a row is wanted. A first file
-without rows gives every column its type, so that a column which an older file lacks is null, even when all lack it.
+Rules: read only; there are exactly the files that were given, under names of their own. DuckDB reads them with its
+own Parquet reader, which skips row groups by Bloom filters and reads a text only where a row is wanted. Of each view
+a first file without rows gives every column its type, so that a column which an older file lacks is null, even when
+all lack it.
 
 Does not: open anything after it was made, or write.
 
 Usage::
 
-    held = HeldFiles(job.lake_files, empty_file, asked_files(descriptor, sizes))
+    held = HeldFiles({"documents": (paths, empty_file)}, {"documents": asked_files(descriptor, sizes)})
     engine.register_filesystem(held)
-    engine.execute(f"SELECT * FROM read_parquet({held.names!r}, union_by_name = true)")
+    engine.execute(f"SELECT * FROM read_parquet({held.names['documents']!r}, union_by_name = true)")
 
 Source: fsspec's AbstractFileSystem, as far as DuckDB calls it.
 """
@@ -18,7 +19,7 @@ Source: fsspec's AbstractFileSystem, as far as DuckDB calls it.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -61,16 +62,25 @@ class HeldFile:
 
 
 class HeldFiles(AbstractFileSystem):  # type: ignore[misc]
-    """A file system of exactly these files. Raises OSError when one cannot be mapped."""
+    """A file system of these files, by view: paths, and a file without rows. Raises OSError when one is gone."""
 
     protocol = "held"
     cachable = False
 
-    def __init__(self, paths: Sequence[str], empty: bytes, asked: Sequence[AskedFile] = ()) -> None:
+    def __init__(
+        self,
+        views: Mapping[str, tuple[Sequence[str], bytes]],
+        asked: Mapping[str, Sequence[AskedFile]] | None = None,
+    ) -> None:
         super().__init__()
-        data: list[mmap.mmap | bytes | AskedFile] = [empty, *map(_mapped, paths), *asked]
-        self._held = {f"{number:06d}.parquet": each for number, each in enumerate(data)}
-        self.names = [f"{_SCHEME}{name}" for name in self._held]
+        self._held: dict[str, mmap.mmap | bytes | AskedFile] = {}
+        self.names: dict[str, list[str]] = {}
+        for view, (paths, empty) in views.items():
+            more = (asked or {}).get(view, ())
+            data: list[mmap.mmap | bytes | AskedFile] = [empty, *map(_mapped, paths), *more]
+            held = {f"{view}-{number:06d}.parquet": each for number, each in enumerate(data)}
+            self.names[view] = [f"{_SCHEME}{name}" for name in held]
+            self._held |= held
 
     def _open(self, path: str, mode: str = "rb", **_options: Any) -> HeldFile:
         if mode != "rb":

@@ -19,6 +19,16 @@ class Source(msgspec.Struct, frozen=True):
     columns: list[tuple[str, str]]
 
 
+class FileView(msgspec.Struct, frozen=True):
+    """One view over files: `shown` is selected from them, and `computed` from the rows of a source of its name."""
+
+    name: str
+    files: list[str]
+    empty: bytes  # a file without rows: every column and its type
+    shown: str
+    computed: str = ""
+
+
 class Job(msgspec.Struct, frozen=True):
     """One statement, where its data lies, and its limits."""
 
@@ -26,17 +36,15 @@ class Job(msgspec.Struct, frozen=True):
     address: str  # path of the SQLite file, or URL of the database; empty where there is none
     sources: list[Source]  # the views that the statement may read
     known: list[str]  # every view there is, for an error's text
-    lake_files: list[str]
-    document_columns: list[tuple[str, str]]  # none where the statement does not ask for documents
-    document_schema: bytes  # a file of the lake without rows: every column and its type
+    files: list[FileView]
     statement: str
     time_s_max: int
     rows_max: int
     memory_bytes_max: int
     answer_bytes_max: int
     derived: list[tuple[str, str]] = []  # name and query of the views over other views that it may read
-    documents: str = "documents"  # the name of the view over the files
-    served_sizes: list[int] = []  # of files that are read for the child, in bytes (`served_files`)
+    served_view: str = ""  # whose further files are read for the child (`served_files`)
+    served_sizes: list[int] = []  # of each of them, in bytes
     served_descriptor: int = -1
 
 

@@ -6,7 +6,7 @@ year 9999, which a node may have claimed) becomes null; an amount never does: it
 
 Does not: decide what may be read, or import pandas (and, on SQLite, SQLAlchemy), which costs most of a second.
 
-Usage: `tables, log_seq = load_sources(job)`; `hold_documents(job, engine)`.
+Usage: `tables, log_seq = load_sources(job)`; `hold_files(job, engine, tables)`.
 
 Source: SQLite "URI Filenames" (mode=ro), PostgreSQL SET TRANSACTION.
 """
@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from decimal import Decimal
+from itertools import chain
 from typing import Any, Final
 from urllib.parse import quote
 
-from aggregator.sql.job import Job, Source
+from aggregator.sql.job import Job
 from windrow_protocol.errors import WindrowError
 
 LAST_MOMENT_MS: Final = 253_402_300_799_999  # the end of the year 9999, the last that Python can show
@@ -29,6 +30,7 @@ _WHOLE_MAX: Final = 2**63 - 1
 _AMOUNT_MAX: Final = 10**38 - 1
 _LOG_SEQ: Final = "SELECT coalesce(max(seq), 0) FROM submissions"
 _BUSY_S: Final = 5.0
+_REST: Final = "rest_of_"  # the name of a table that no statement may say
 
 Read = Callable[[str], list[Any]]
 
@@ -62,7 +64,9 @@ def load_sources(job: Job) -> tuple[dict[str, Any], int]:
     with _snapshot(job) as read:
         log_seq = int(read(_LOG_SEQ)[0][0])
         rows = {source.name: read(source.query) for source in job.sources}
-    return {source.name: _table(source, rows.pop(source.name)) for source in job.sources}, log_seq
+    return {
+        source.name: arrow_table(source.columns, rows.pop(source.name)) for source in job.sources
+    }, log_seq
 
 
 @contextmanager
@@ -93,13 +97,17 @@ def _open_sqlite(path: str) -> sqlite3.Connection:
     return connection
 
 
-def _table(source: Source, rows: list[Any]) -> Any:
+def arrow_table(named: Sequence[tuple[str, str]], rows: Sequence[Any]) -> Any:
+    """Return rows of the state as an Arrow table; `named` are the columns' names and DuckDB types.
+
+    Raises WindrowError `sql_failed` when an amount has more than 38 digits.
+    """
     import pyarrow as pa
 
     types = arrow_types()
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(source.columns)
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(named)
     arrays, fields = [], []
-    for values, (name, kind) in zip(columns, source.columns, strict=True):
+    for values, (name, kind) in zip(columns, named, strict=True):
         convert = _CONVERTERS.get(kind)
         made = values if convert is None else [None if value is None else convert(value) for value in values]
         arrays.append(pa.array(made, types[kind]))
@@ -143,10 +151,11 @@ _CONVERTERS: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 
-def hold_documents(job: Job, engine: Any) -> None:
-    """Give an engine the view of the lake, over files that are mapped and closed.
+def hold_files(job: Job, engine: Any, tables: dict[str, Any]) -> None:
+    """Give an engine its views over files, which are mapped and closed, and over what the files lack.
 
-    Raises WindrowError `sql_failed` when a file is gone or is no Parquet.
+    `tables` holds the rows of each source that are in no file. Raises WindrowError `sql_failed` when a file is gone or
+    is no Parquet.
     """
     import duckdb
 
@@ -155,17 +164,17 @@ def hold_documents(job: Job, engine: Any) -> None:
 
     try:
         asked = asked_files(job.served_descriptor, job.served_sizes) if job.served_sizes else []
-        held = HeldFiles(job.lake_files, job.document_schema, asked)
-        engine.register_filesystem(held)
-        columns = ", ".join(_quoted(name) for name, _ in job.document_columns)
-        engine.execute(
-            f"CREATE VIEW {job.documents} AS SELECT {columns} FROM read_parquet({held.names!r}, union_by_name = true)"
+        held = HeldFiles(
+            {view.name: (view.files, view.empty) for view in job.files}, {job.served_view: asked}
         )
-        engine.execute(f"SET allowed_paths = {held.names!r}")
+        engine.register_filesystem(held)
+        for view in job.files:
+            query = f"SELECT {view.shown} FROM read_parquet({held.names[view.name]!r}, union_by_name = true)"
+            if view.name in tables:
+                rest = f"{_REST}{view.name}"
+                engine.register(rest, tables.pop(view.name))
+                query += f" UNION ALL SELECT {view.computed} FROM {rest}"
+            engine.execute(f"CREATE VIEW {view.name} AS {query}")
+        engine.execute(f"SET allowed_paths = {[*chain(*held.names.values())]!r}")
     except (OSError, ValueError, duckdb.Error) as error:
         raise WindrowError("sql_failed", "a file of the lake cannot be read; ask again") from error
-
-
-def _quoted(name: str) -> str:
-    """Return a name as SQL writes it: the columns of a sample are named by a market, which is a stranger."""
-    return '"' + name.replace('"', '""') + '"'

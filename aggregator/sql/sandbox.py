@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -23,11 +23,14 @@ from typing import Final, Literal
 import msgspec
 import sqlalchemy as sa
 
+from aggregator.sql.block_layout import empty_block
 from aggregator.sql.derived_views import DERIVED
-from aggregator.sql.job import Answer, Job, Refusal, Source
+from aggregator.sql.job import Answer, FileView, Job, Refusal, Source
 from aggregator.sql.printable import printable
 from aggregator.sql.served_files import LakeFiles, serving
 from aggregator.sql.statements import DOCUMENTS
+from aggregator.sql.view_blocks import NOTHING, Covered
+from aggregator.sql.view_table import View
 from aggregator.sql.views import DOCUMENT_COLUMNS, VIEWS
 from storage.lake.layout import encode
 from storage.lake.schema import LAKE_SCHEMA
@@ -57,13 +60,17 @@ def run_query(
     lake_files: Sequence[Path] | LakeFiles,
     statement: str,
     *,
+    blocks: Mapping[str, Covered] | None = None,
+    spare: Spare | None = None,
     time_s_max: int = SQL_TIME_S_MAX,
     rows_max: int = SQL_ROWS_MAX,
     memory_bytes_max: int = SQL_MEMORY_BYTES_MAX,
 ) -> Answer:
     """Return the rows of one SELECT.
 
-    Raises WindrowError `sql_refused`, `sql_failed` or `sql_limits`, and OSError where the lake's place does not answer.
+    `blocks` are the columnar copies of growing views; what they lack, without them everything, is read from the state.
+    A `spare` process answers sooner, but not over a lake that is served. Raises WindrowError `sql_refused`,
+    `sql_failed` or `sql_limits`, and OSError where the lake's place does not answer.
     """
     if len(statement) > SQL_CHARS_MAX:
         raise WindrowError("sql_refused", f"{len(statement)} characters, {SQL_CHARS_MAX} allowed")
@@ -73,14 +80,20 @@ def run_query(
     derived = [view for name, view in DERIVED.items() if name in words]
     read = words.union(*(view.over for view in derived))
     url = sa.make_url(state_url)
-    with_documents = DOCUMENTS in words
+    named = [view for name, view in VIEWS.items() if name in read]
+    found = {view.name: (blocks or {}).get(view.name, NOTHING) for view in named}
     job = Job(
         *_store(url),
-        [_source(url.get_dialect()(), name) for name in VIEWS if name in read],
+        [_source(url.get_dialect()(), view, found[view.name]) for view in named],
         [*VIEWS, *DERIVED, DOCUMENTS],
-        [str(Path(name).resolve()) for name in files.names] if with_documents and not files.system else [],
-        [(column.name, column.kind) for column in DOCUMENT_COLUMNS] if with_documents else [],
-        _document_schema() if with_documents else b"",
+        [
+            *(
+                _file_view(view, found[view.name])
+                for view in named
+                if view.is_computed or found[view.name].files
+            ),
+            *([_documents(files)] if DOCUMENTS in words else []),
+        ],
         statement,
         time_s_max,
         rows_max,
@@ -88,15 +101,16 @@ def run_query(
         SQL_ANSWER_BYTES_MAX,
         [(view.name, view.query) for view in derived],
     )
-    if files.system is None or not with_documents:
-        return _read(*_run_child(msgspec.json.encode(job), time_s_max), time_s_max)
+    if files.system is None or DOCUMENTS not in words:
+        child = _start() if spare is None else spare.take()
+        return _read(*_run_child(child, msgspec.json.encode(job), time_s_max), time_s_max)
     try:
         with serving(files.system, [str(name) for name in files.names]) as served:
-            asking = msgspec.structs.replace(
-                job, served_sizes=served.sizes, served_descriptor=served.descriptor
+            job = msgspec.structs.replace(
+                job, served_view=DOCUMENTS, served_sizes=served.sizes, served_descriptor=served.descriptor
             )
-            encoded = msgspec.json.encode(asking)
-            return _read(*_run_child(encoded, time_s_max, [served.descriptor]), time_s_max)
+            child = _start(descriptors=[served.descriptor])  # a spare one began without the socket
+            return _read(*_run_child(child, msgspec.json.encode(job), time_s_max), time_s_max)
     except FileNotFoundError as error:  # an erasure replaced it meanwhile
         raise WindrowError("sql_failed", "a file of the lake cannot be read; ask again") from error
 
@@ -128,17 +142,14 @@ def query_rows(
         address="",
         sources=[],
         known=[name],
-        lake_files=[],
-        document_columns=list(columns),
-        document_schema=file.read_bytes(),
+        files=[FileView(name, [], file.read_bytes(), ", ".join(_quoted(column) for column, _ in columns))],
         statement=statement,
         time_s_max=time_s_max,
         rows_max=rows_max,
         memory_bytes_max=SQL_MEMORY_BYTES_MAX,
         answer_bytes_max=SQL_ANSWER_BYTES_MAX,
-        documents=name,
     )
-    return _read(*_run_child(msgspec.json.encode(job), time_s_max), time_s_max)
+    return _read(*_run_child(_start(), msgspec.json.encode(job), time_s_max), time_s_max)
 
 
 @cache
@@ -147,19 +158,63 @@ def _document_schema() -> bytes:
     return encode(LAKE_SCHEMA.empty_table())
 
 
-def _source(dialect: sa.Dialect, name: str) -> Source:
-    view = VIEWS[name]
-    query = view.select.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
-    return Source(name, str(query), [(column.name, column.kind) for column in view.columns])
+@cache
+def _block_schema(name: str) -> bytes:
+    return empty_block(VIEWS[name])
 
 
-def _run_child(
-    job: bytes, time_s_max: int, descriptors: Sequence[int] = ()
-) -> tuple[int, bytes, bytes, bool]:
-    """Return the child's code, the first bytes of its answer and of its complaint, and whether it was too slow."""
-    late = threading.Event()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "aggregator.sql.child"],
+def _documents(lake: LakeFiles) -> FileView:
+    shown = ", ".join(_quoted(column.name) for column in DOCUMENT_COLUMNS)
+    paths = [] if lake.system else [str(Path(name).resolve()) for name in lake.names]
+    return FileView(DOCUMENTS, paths, _document_schema(), shown)
+
+
+def _file_view(view: View, found: Covered) -> FileView:
+    shown = ", ".join(_quoted(column.name) for column in view.columns)
+    files = [str(file.resolve()) for file in found.files]
+    return FileView(view.name, files, _block_schema(view.name), shown, view.shown)
+
+
+def _source(dialect: sa.Dialect, view: View, found: Covered) -> Source:
+    select = view.select if view.grows is None else view.select.where(found.rest(view.grows.key))
+    query = select.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+    return Source(view.name, str(query), list(view.stored))
+
+
+def _quoted(name: str) -> str:
+    """Return a name as SQL writes it: the columns of a sample are named by a market, which is a stranger."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Spare:
+    """A process that is ready before there is a question, for a program that asks again and again.
+
+    Each question has a process of its own all the same; the next one starts when one is taken. Threads may share it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ready: subprocess.Popen[bytes] | None = _start("--ready")
+        self._is_closed = False
+
+    def take(self) -> subprocess.Popen[bytes]:
+        """Return a process that waits for its job."""
+        with self._lock:
+            taken, self._ready = self._ready, None if self._is_closed else _start("--ready")
+        return _start() if taken is None or taken.poll() is not None else taken
+
+    def close(self) -> None:
+        """End the process that waits."""
+        with self._lock:
+            waiting, self._ready, self._is_closed = self._ready, None, True
+        if waiting is not None:
+            waiting.kill()
+            waiting.communicate()
+
+
+def _start(*arguments: str, descriptors: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "aggregator.sql.child", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -167,6 +222,11 @@ def _run_child(
         start_new_session=True,
         pass_fds=descriptors,
     )
+
+
+def _run_child(child: subprocess.Popen[bytes], job: bytes, time_s_max: int) -> tuple[int, bytes, bytes, bool]:
+    """Return the child's code, the first bytes of its answer and of its complaint, and whether it was too slow."""
+    late = threading.Event()
 
     def kill() -> None:
         late.set()

@@ -16,13 +16,15 @@ from typing import Final
 
 from aggregator.sql.lake_views import LAKE_VIEWS
 from aggregator.sql.trust_views import TRUST_VIEWS
-from aggregator.sql.view_table import REAL, TEXT, TIME, WEI, WHOLE, YESNO, Column, View
+from aggregator.sql.view_table import REAL, TEXT, TIME, WEI, WHOLE, YESNO, Column, Growth, View
 from storage import tables as t
 from storage.annotation_columns import ANNOTATION_COLUMNS
 
 _c, _v, _d, _a = t.contributions.c, t.verdicts.c, t.duplicates.c, t.annotations.c
 _b = t.boilerplate.c
 _n, _l, _e = t.nodes.c, t.leases.c, t.ledger.c
+# A URL as leased is in its canonical form: no user, lower case, IPv6 in brackets.
+HOST_OF_URL: Final = r"regexp_extract(url, '^[a-z]+://(\[[^\]]*\]|[^/:?#]*)', 1)"
 
 _VIEWS = (
     View(
@@ -49,9 +51,22 @@ _VIEWS = (
             Column("token_count", WHOLE, "tokens of the pinned tokenizer", _a.token_count),
             Column("license_detected", TEXT, "licence found in the text", _a.license_detected),
             Column("training_allowed", YESNO, "no signal forbids training", _a.training_allowed),
+            Column("host", TEXT, "host of the URL as leased, without its port", HOST_OF_URL),
+            Column("given_verdict", TEXT, "as in `verdicts`; null before it is decided", _v.verdict),
+            Column("given_reason", TEXT, "its reason code", _v.reason),
+            Column(
+                "novelty",
+                TEXT,
+                "the kind of `duplicates`; null before it is judged, and where it was rejected",
+                _d.kind,
+            ),
+            Column("novelty_bytes", WHOLE, "bytes that were new", _d.unique_bytes),
         ),
-        t.contributions.outerjoin(t.annotations, _a.contribution_id == _c.contribution_id),
+        t.contributions.outerjoin(t.annotations, _a.contribution_id == _c.contribution_id)
+        .outerjoin(t.verdicts, _v.contribution_id == _c.contribution_id)
+        .outerjoin(t.duplicates, _d.contribution_id == _c.contribution_id),
         _c.kind == "work",
+        Growth(_c.seq, "judged"),
     ),
     View(
         "verdicts",
@@ -67,6 +82,7 @@ _VIEWS = (
             Column("epoch_id", WHOLE, "audit epoch with whose close it is told to the node", _v.epoch_id),
         ),
         t.verdicts,
+        grows=Growth(_v.decided_seq, "appended"),
     ),
     View(
         "duplicates",
@@ -82,6 +98,7 @@ _VIEWS = (
             Column("unique_bytes", WHOLE, "bytes that were new", _d.unique_bytes),
         ),
         t.duplicates,
+        grows=Growth(_d.seq, "judged"),
     ),
     View(
         "boilerplate",
@@ -93,6 +110,7 @@ _VIEWS = (
             Column("line_bytes", WHOLE, "bytes of such lines", _b.line_bytes),
         ),
         t.boilerplate,
+        grows=Growth(_b.seq, "judged"),
     ),
     View(
         "nodes",
@@ -142,6 +160,7 @@ _VIEWS = (
             Column("created_at", TIME, "when", _e.created_at_ms),
         ),
         t.ledger,
+        grows=Growth(_e.entry_seq, "appended"),
     ),
     View(
         "epochs",
@@ -219,6 +238,7 @@ _VIEWS = (
     ),
 )
 VIEWS: Final[dict[str, View]] = {view.name: view for view in (*_VIEWS, *TRUST_VIEWS, *LAKE_VIEWS)}
+GROWING: Final = {name: view for name, view in VIEWS.items() if view.grows is not None}
 
 
 @dataclass(frozen=True)

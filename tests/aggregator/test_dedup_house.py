@@ -12,6 +12,8 @@ from real_house import words_of
 
 from aggregator.dedup import HouseIndex, Incoming, sketch
 from aggregator.judgement import CURSOR
+from aggregator.verification.drawing.audit_epochs import end_epoch
+from aggregator.verification.epochs.audit_closing import close_epochs
 from storage.lake import Lake
 from storage.lake_tables import erasures, lake_files
 from storage.state import get_cursor
@@ -168,6 +170,38 @@ def _forget(connection: sa.Connection, numbers: list[int]) -> None:
     connection.execute(sa.delete(duplicates).where(duplicates.c.seq.in_(numbers)))
     connection.execute(sa.delete(contributions).where(contributions.c.seq.in_(numbers)))
     assert connection.execute(sa.select(audits.c.seq)).first() is not None
+
+
+async def test_an_erased_text_that_comes_again_brings_no_new_bytes(world: World) -> None:
+    """The attack: have one's own page taken down, put its text on another site, and be paid by the byte again."""
+    await submitted(world, [ONE, OTHER])
+    first = rows(world)[0]
+    end_epoch(world.house)
+    while close_epochs(world.house, world.segments, 0):
+        pass
+    world.pipeline.eraser.erase(first.contribution_id, "a takedown")
+    await submitted(world, [ONE, ONE, NEAR_ONE])
+    lose_index(world)
+    await submitted(world, [ONE, words_of(3)])
+    found = rows(world)[2:]
+    assert [row.kind for row in found] == ["unique", "exact", "near", "exact", "unique"]
+    assert [row.unique_bytes for row in found[:4]] == [0] * 4, "it was paid for when it was new"
+    assert found[4].unique_bytes > 0
+    assert {row.cluster_id for row in found[:4]} == {found[0].contribution_id}, "it can be sold again"
+
+
+async def test_the_text_of_a_page_that_nobody_could_check_is_still_new(world: World) -> None:
+    """It was never paid by the byte, so who gives it first where it can be checked brings its bytes."""
+    await submitted(world, [ONE])
+    (first,) = rows(world)
+    with world.house.state.write() as connection:
+        connection.execute(sa.update(duplicates).values(kind="hard", unique_bytes=0))
+    end_epoch(world.house)
+    while close_epochs(world.house, world.segments, 0):
+        pass
+    world.pipeline.eraser.erase(first.contribution_id, "a takedown")
+    await submitted(world, [ONE])
+    assert rows(world)[1].unique_bytes > 0
 
 
 async def test_a_truth_in_the_place_of_a_fake_is_found_again(world: World) -> None:

@@ -27,6 +27,7 @@ from windrow_protocol.limits import (
     CLOCK_SKEW_MS_MAX,
     LEASES_NEWCOMER_MAX,
     NODE_SEEN_STEP_MS,
+    NODE_SILENT_MS,
     SIGNATURE_LIFE_MS,
 )
 from windrow_protocol.messages import LeaseRequest, Outcome, Registration
@@ -82,10 +83,42 @@ async def test_who_gets_nothing_causes_no_write(world: World) -> None:
         answers = await answers_to(world.doors, requests)
         alone = await answers_to(world.doors, [asks(asking[0])])
     assert commits == [0]
-    expected = {"leases": [], "offer": "", "state": "active", "position": 0, "paused": {}, "standing": None}
+    expected = {
+        "leases": [],
+        "offer": "",
+        "state": "active",
+        "position": 0,
+        "paused": {},
+        "standing": None,
+        "again_s": 0,
+    }
     assert [{**answer, "server_time_ms": 0} for answer in answers + alone] == [
         {**expected, "server_time_ms": 0}
     ] * 13
+
+
+async def test_the_more_nodes_wait_for_work_the_longer_each_is_told_to(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_requests, "REQUESTS_FOR_WORK_A_SECOND", 2)
+    monkeypatch.setattr(lease_requests, "ASK_AGAIN_S_MAX", 4)
+    asking = [await world.node() for _ in range(7)]
+    (answer,) = await answers_to(world.doors, [asks(asking[0])])
+    assert answer["again_s"] == 7 // 2
+    asking += [await world.node() for _ in range(20)]
+    (answer,) = await answers_to(world.doors, [asks(asking[0])])
+    assert answer["again_s"] == 7 // 2, "counted now and then, not for each"
+    world.clock.ahead_ms += 60_000
+    (answer,) = await answers_to(world.doors, [asks(asking[0])])
+    assert answer["again_s"] == 4, "and bounded"
+    add_pages(world, 3)
+    (answer,) = await answers_to(world.doors, [asks(asking[0])])
+    assert answer["leases"]
+    assert answer["again_s"] == 0, "who has work comes when it is done"
+    world.clock.ahead_ms += NODE_SILENT_MS
+    await world.validators_ready()
+    (answer,) = await answers_to(world.doors, [asks(await world.node())])
+    assert answer["again_s"] == 0, "who is away does not count"
 
 
 async def test_those_that_get_pages_share_one_commit_and_no_page(world: World) -> None:

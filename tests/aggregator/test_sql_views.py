@@ -33,7 +33,7 @@ from windrow_protocol.errors import WindrowError
 CONTRACT = {
     "contributions": "contribution_id:V seq:B node_id:V lease_id:V url:V final_url:V http_status:B content_type:V "
     "fetched_at:T received_at:T robots_state:V text_sha256:V text_bytes:B title:V language:V token_count:B "
-    "license_detected:V training_allowed:Y",
+    "license_detected:V training_allowed:Y host:V given_verdict:V given_reason:V novelty:V novelty_bytes:B",
     "verdicts": "contribution_id:V node_id:V verdict:V reason:V similarity:D decided_at:T "
     "confirmed_ppm:B epoch_id:B",
     "duplicates": "contribution_id:V kind:V cluster_id:V first_contribution_id:V similarity:D unique_bytes:B",
@@ -103,7 +103,7 @@ def test_the_manual_lists_every_view_and_column() -> None:
 
 def test_the_examples_of_the_manual_run(world: SqlWorld) -> None:
     examples = re.findall(r"```sql\n(.+?)```", (ROOT / "docs" / "sql.md").read_text(), re.DOTALL)
-    assert len(examples) == 5
+    assert len(examples) == 6
     with ThreadPoolExecutor(3) as several:
         assert all(several.map(lambda example: ask_world(world, example).columns, examples))
 

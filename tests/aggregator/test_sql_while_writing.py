@@ -16,6 +16,8 @@ from aggregator.sql import sandbox
 from aggregator.sql.job import Job
 from aggregator.sql.loading import load_sources
 from aggregator.sql.sandbox import run_query
+from aggregator.sql.view_blocks import NOTHING
+from aggregator.sql.views import VIEWS
 
 ROOT = Path(__file__).resolve().parents[2]
 READS = 300
@@ -56,8 +58,8 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SqlWorld, s
 
 def test_hundreds_of_reads_meet_no_lock(busy: tuple[SqlWorld, subprocess.Popen[str]]) -> None:
     world, writer = busy
-    sources = [sandbox._source(sa.make_url(world.url).get_dialect()(), "contributions")]
-    job = Job(*sandbox._store(sa.make_url(world.url)), sources, [], [], [], b"", "", 10, 10, 10**8, 10**6)
+    sources = [sandbox._source(sa.make_url(world.url).get_dialect()(), VIEWS["contributions"], NOTHING)]
+    job = Job(*sandbox._store(sa.make_url(world.url)), sources, [], [], "", 10, 10, 10**8, 10**6)
     seen = []
     for _ in range(READS):
         loaded, log_seq = load_sources(job)

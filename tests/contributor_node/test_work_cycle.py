@@ -341,5 +341,23 @@ async def test_without_work_it_asks_once_a_poll_and_never_faster(world: World) -
     assert min(b - a for a, b in itertools.pairwise(times)) >= 90
 
 
+@pytest.mark.parametrize(("said", "waits_s"), [(3_600, 3_500.0), (0, 0.0), (10**9, None)])
+async def test_without_work_it_waits_as_long_as_it_is_told_within_bounds(
+    world: World, said: int, waits_s: float | None
+) -> None:
+    async def nothing(_request: Request) -> Response:
+        return json_response({"leases": [], "again_s": said})
+
+    await world.lie("/v1/leases", nothing)
+    cycle = world.cycle()
+    begun_s = asyncio.get_running_loop().time()
+    if waits_s is None:
+        with pytest.raises(WindrowError, match="bad_coordinator_answer"):
+            await cycle._take_work()
+        return
+    await cycle._take_work()
+    assert waits_s <= cycle._ask_at_s - begun_s < waits_s + 200
+
+
 def _rows(world: World) -> list[Any]:
     return list(read_rows(world.home / "line_log.ndjson"))

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from storage.lake_tables import lake_files, lake_snapshots
+from storage.lake_tables import erasures, lake_files, lake_snapshots
 from storage.migrations import MIGRATIONS, migrations
 from storage.state import State, get_meta, set_meta, sqlite_url
+from storage.tables import contributions
 from windrow_protocol.errors import WindrowError
 
 
@@ -41,7 +42,15 @@ def with_a_node(path: Path) -> None:
     state = State.open(sqlite_url(path))
     with state.write() as connection:
         set_meta(connection, "kept", "yes")
+        for table, said in ((contributions, {"seq": 4, "text_sha256": "d1"}), (erasures, {"seq": 4})):
+            connection.execute(
+                sa.insert(table).values({each.name: _some(each) for each in table.columns} | said)
+            )
     state.close()
+
+
+def _some(column: sa.Column[Any]) -> Any:
+    return "x" if isinstance(column.type, sa.Text) else 1
 
 
 AS_BEFORE = (
@@ -57,6 +66,8 @@ AS_BEFORE = (
     "DROP TABLE lake_snapshots",
     "CREATE TABLE lake_files (path TEXT NOT NULL PRIMARY KEY, first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL, "
     "rows BIGINT NOT NULL, bytes BIGINT NOT NULL, sha256 TEXT NOT NULL, added_at_ms BIGINT NOT NULL)",
+    "DROP INDEX ix_erasures_text_sha256",
+    "ALTER TABLE erasures DROP COLUMN text_sha256",
     "INSERT INTO lake_files VALUES ('a.parquet', 1, 9, 9, 900, 'ab', 5), ('b.parquet', 10, 12, 3, 400, 'cd', 7)",
 )
 
@@ -73,6 +84,7 @@ def test_an_earlier_database_gets_what_is_missing_and_keeps_what_it_has(tmp_path
         assert get_meta(connection, "kept") == "yes"
         hard = connection.execute(sa.text("SELECT hard FROM host_standings")).scalar()
         assert not hard, "the default of a column that is new"
+        assert connection.execute(sa.select(erasures.c.text_sha256)).scalars().all() == ["d1"]
         snapshots = connection.execute(sa.select(lake_snapshots)).all()
         assert [tuple(row) for row in snapshots] == [(1, "append", 2, 12, 1_300, 7)]
         assert set(connection.execute(sa.select(lake_files.c.added_in)).scalars()) == {1}
