@@ -34,7 +34,7 @@ SELECT (SELECT list(c ORDER BY seq) FROM contributions c),
        (SELECT list(d ORDER BY contribution_id) FROM duplicates d),
        (SELECT list(l ORDER BY entry_seq) FROM ledger l),
        (SELECT list(b ORDER BY contribution_id) FROM boilerplate b),
-       (SELECT list(url_host || given_verdict ORDER BY url_host, seq) FROM contributions WHERE given_verdict IS NOT NULL),
+       (SELECT list(url_host || given_verdict ORDER BY url_host, seq) FROM contributions WHERE novelty IS NOT NULL),
        (SELECT sum(amount) FROM ledger l JOIN contributions c ON l.cause = c.contribution_id),
        (SELECT title FROM contributions WHERE contribution_id = 'contribution_id-9')
 """
