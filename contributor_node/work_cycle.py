@@ -45,7 +45,7 @@ FINISH_S_MAX = 5.0  # what is not handed over by then stays in the outbox
 LATER_CODES = frozenset(
     {
         *("busy", "too_many_requests", "clock_skew", "signature_expired", "not_running", "replayed"),
-        *("database_away", "home_locked"),
+        *("database_away", "files_away", "home_locked"),
     }
 )
 PATIENT_CODES = LATER_CODES | {"bad_coordinator_answer"}

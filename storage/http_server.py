@@ -22,8 +22,8 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from storage.database_away import refusal_of
 from storage.env import Request, Response, Route, json_response
+from storage.outages import refusal_of
 from windrow_protocol.errors import WindrowError
 
 log = structlog.get_logger(__name__)
@@ -89,7 +89,7 @@ def _adapt(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse
         except Exception as error:
             away = refusal_of(error)
             if away is not None:
-                log.warning("database_away", path=request.path, cause=away.detail)
+                log.warning(away.code, path=request.path, cause=away.detail)
             answer = _refused(away) if away is not None else _failed(request.path)
         return await _send_chunks(request, answer) if answer.chunks is not None else _send(answer)
 

@@ -14,50 +14,83 @@ Source: Amazon S3 API reference, "Data consistency model"; Apache Arrow's `S3Fil
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import pyarrow.fs as pafs
 
+from storage.outages import FilesAwayError
 from windrow_protocol.errors import WindrowError
 
 _TRIES: Final = 3
 _CONNECT_S: Final = 2.0
 _CHUNK_BYTES: Final = 8 << 20
 _CLAIM: Final = "state_id"
+_AWAY: Final = tuple(  # as Arrow names what AWS's own library says
+    f"AWS Error {name}"
+    for name in (
+        *("NETWORK_CONNECTION", "SERVICE_UNAVAILABLE", "INTERNAL_FAILURE"),
+        *("REQUEST_TIMEOUT", "SLOW_DOWN", "THROTTLING"),
+    )
+)
+_P = ParamSpec("_P")
+_Answer = TypeVar("_Answer")
+
+
+def _telling_outages(method: Callable[_P, _Answer]) -> Callable[_P, _Answer]:
+    @wraps(method)
+    def told(*given: _P.args, **named: _P.kwargs) -> _Answer:
+        try:
+            return method(*given, **named)
+        except OSError as error:
+            if any(sign in str(error) for sign in _AWAY):
+                raise FilesAwayError(str(error)) from error
+            raise
+
+    return told
 
 
 class ObjectStore:
-    """The objects below one prefix; keys are relative to it. Every method raises OSError as server or network do."""
+    """The objects below one prefix; keys are relative to it.
+
+    Every method raises OSError as the server does, and `FilesAwayError` where it does not answer for now.
+    """
 
     def __init__(self, system: pafs.FileSystem, root: str) -> None:
         self.system = system
         self.root = root  # bucket, or bucket/prefix
 
+    @_telling_outages
     def put(self, key: str, data: bytes) -> None:
         """Write a whole object in one request, or replace it."""
         with self.system.open_output_stream(self._path(key)) as stream:
             stream.write(data)
 
+    @_telling_outages
     def put_file(self, key: str, path: Path) -> None:
         """Write a whole object from a local file, in portions."""
         with path.open("rb") as source, self.system.open_output_stream(self._path(key)) as stream:
             while chunk := source.read(_CHUNK_BYTES):
                 stream.write(chunk)
 
+    @_telling_outages
     def get(self, key: str) -> bytes:
         """Return a whole object."""
         with self.system.open_input_file(self._path(key)) as source:
             data: bytes = source.read()
             return data
 
+    @_telling_outages
     def get_range(self, key: str, offset: int, length: int) -> bytes:
         """Return that range of an object, shorter where it ends before."""
         with self.system.open_input_file(self._path(key)) as source:
             data: bytes = source.read_at(length, offset)
             return data
 
+    @_telling_outages
     def list(self, folder: str) -> dict[str, int]:
         """Return the objects below a folder, by key relative to it, with their sizes in bytes; absent is empty."""
         chosen = pafs.FileSelector(self._path(folder), allow_not_found=True, recursive=True)
@@ -65,6 +98,7 @@ class ObjectStore:
         cut = len(self._path(folder)) + 1
         return {info.path[cut:]: info.size for info in found if info.type == pafs.FileType.File}
 
+    @_telling_outages
     def delete(self, key: str) -> None:
         """Delete an object, or all below a folder; absent is fine."""
         inside = self.list(key)

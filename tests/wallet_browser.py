@@ -1,4 +1,4 @@
-"""A real Chromium with a wallet in it, as an extension injects one, and what is measured of the pages it shows.
+"""A real Chromium, with a wallet in it, as an extension injects one.
 
 The wallet is an EIP-1193 provider that signs by a real key; what it stands for is the wallet and nothing of ours.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from page_checks import PROVIDER
 
 from contributor_node.chromium import find_chromium
 from windrow_protocol.errors import WindrowError
@@ -21,44 +22,6 @@ pytest.importorskip("playwright", reason="playwright is not installed (extra `br
 from playwright.async_api import Browser, Page, async_playwright
 
 PATIENCE_MS = 120_000  # a sale waits for blocks, and the machine may be busy
-PROVIDER = """window.ethereum = { request: async (asked) => {
-  const answer = JSON.parse(await window.askWallet(JSON.stringify(asked)));
-  if (answer.error) throw Object.assign(new Error(answer.error), { code: answer.code });
-  return answer.result;
-} };"""
-NAMELESS = """() => [...document.querySelectorAll("a, button, input, svg[role=img], summary")]
-  .filter((each) => each.checkVisibility())
-  .filter((each) => !(each.innerText || each.labels?.[0]?.innerText
-    || (each.getAttribute("aria-labelledby") || "").split(" ").every((id) => document.getElementById(id)?.textContent)))
-  .map((each) => each.outerHTML.slice(0, 120))"""
-
-# The text that is hardest to read: its contrast with the first painted background behind it (WCAG 2.2, 1.4.3).
-FAINTEST = r"""() => {
-  const parts = (colour) => colour.match(/[\d.]+/g).map(Number);
-  const light = (colour) => parts(colour).slice(0, 3).map((each) => each / 255)
-    .map((each) => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, each, at) => sum + each * [0.2126, 0.7152, 0.0722][at], 0);
-  const behind = (element) => {
-    for (; element; element = element.parentElement) {
-      const colour = getComputedStyle(element).backgroundColor;
-      if ((parts(colour)[3] ?? 1) > 0) return colour;
-    }
-    return "rgb(255, 255, 255)";
-  };
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  let worst = [99, ""];
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement;
-    const text = walker.currentNode.textContent.trim();
-    if (!text || !element.checkVisibility() || element.closest("title, desc")) continue;
-    const style = getComputedStyle(element);
-    const ink = element.closest("svg") ? style.fill : style.color;
-    const [one, other] = [light(ink), light(behind(element))].sort((a, b) => b - a);
-    const contrast = (one + 0.05) / (other + 0.05);
-    if (contrast < worst[0]) worst = [contrast, text.slice(0, 60)];
-  }
-  return worst;
-}"""
 
 
 @dataclass
@@ -126,8 +89,3 @@ async def opened(
         await page.add_init_script(PROVIDER)
     await page.goto(url)
     return page, wrong
-
-
-async def readable(page: Page) -> None:
-    contrast, text = await page.evaluate(FAINTEST)
-    assert contrast >= 4.5, f"{text!r} has a contrast of {contrast:.2f}"

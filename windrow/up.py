@@ -31,8 +31,8 @@ from contributor_node.parent_watch import stop_with_parent
 from marketplace import routes as market_routes
 from rewards import routes as reward_routes
 from rewards.person_statement import person_statement
-from storage.database_away import refusal_of
 from storage.env import Request, Response, Route, Server
+from storage.outages import refusal_of
 from windrow.chain_link import ChainLink, open_chain
 from windrow.collecting import collect_all, set_aside_what_stays
 from windrow.console.site import console_routes

@@ -165,6 +165,7 @@ REASONS: dict[str, Reason] = _table(
         500,
         2,
     ),
+    Reason("files_away", "The coordinator's place for segments and lake does not answer", "try again after `Retry-After`: what was acknowledged is kept; its operator sees that the server answers", 503),
     Reason("database_away", "The coordinator's database does not answer", "try again after `Retry-After`: what was acknowledged is kept; its operator starts the database again", 503),
     Reason(
         "files_failed",

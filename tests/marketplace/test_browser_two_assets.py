@@ -10,8 +10,9 @@ import pytest
 import pytest_asyncio
 from chain_nodes import rpc
 from market_world import OPERATOR
+from page_checks import readable
 from two_assets_world import BASE, USDC, Shop
-from wallet_browser import PATIENCE_MS, Wallet, chromium, opened, readable
+from wallet_browser import PATIENCE_MS, Wallet, chromium, opened
 
 from chain.keys import key_from_hex
 from marketplace.rendering import render_dataset

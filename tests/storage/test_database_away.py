@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
@@ -24,7 +25,10 @@ from contributor_node.coordinator_client import CoordinatorClient
 from contributor_node.outbox import Outbox, Settled
 from contributor_node.work_cycle import LATER_CODES
 from extension_bridge.delivery import is_final
-from storage.database_away import refusal_of
+from storage.env import Request, Response, Route
+from storage.object_store import open_store
+from storage.outages import refusal_of
+from storage.real_env import real_env
 from storage.state import State
 from windrow_protocol.content import text_sha256
 from windrow_protocol.errors import REASONS, WindrowError
@@ -166,7 +170,7 @@ def _looked_at(away: Away) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("code", ["database_away", "home_locked"])
+@pytest.mark.parametrize("code", ["database_away", "files_away", "home_locked"])
 def test_neither_an_outage_nor_another_house_in_the_database_ends_a_record_or_a_donation(code: str) -> None:
     assert code in LATER_CODES
     assert not is_final(WindrowError(code))
@@ -179,3 +183,30 @@ def test_a_wrong_statement_is_our_fault_and_no_outage(tmp_path: Path) -> None:
         connection.exec_driver_sql("SELECT nothing FROM nowhere")
     assert refusal_of(caught.value) is None
     assert refusal_of(KeyError("x")) is None
+
+
+async def test_files_that_are_away_are_an_outage_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is not there: what fails is told from what is wrong, and a door says when to come again."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        store = open_store("s3://bucket/prefix")
+
+        async def door(_request: Request) -> Response:
+            store.put("segments/a", b"hay")
+            return Response()
+
+        server = await real_env().network.serve(
+            [Route("POST", "/door", door, "puts something away")], host="127.0.0.1", port=0
+        )
+        try:
+            async with httpx.AsyncClient(base_url=server.url) as raw:
+                answer = await raw.post("/door", timeout=60)
+        finally:
+            await server.close()
+    assert (answer.status_code, answer.json()["error"]) == (503, "files_away")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "bucket" not in answer.text
+    assert refusal_of(OSError("AWS Error NO_SUCH_KEY during GetObject")) is None

@@ -16,13 +16,12 @@ import pytest
 import pytest_asyncio
 from console_world import ANALYST, OWNER, STRANGER, SUPPORT, Console, running_console, signed, until_running
 from page_checks import NAMELESS, PROVIDER, readable
+from wallet_browser import chromium
 
-from contributor_node.chromium import find_chromium
-from windrow_protocol.errors import WindrowError
 from windrow_protocol.sign_in import parse_sign_in
 
 pytest.importorskip("playwright", reason="playwright is not installed (extra `browser`)")
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATIENCE_MS = 120_000
@@ -49,16 +48,8 @@ class Wallet:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    try:
-        path = find_chromium("", os.environ)
-    except WindrowError:
-        pytest.skip("no Chromium is installed")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+    async with chromium() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

@@ -1,10 +1,11 @@
-"""Tells a database that is away for now (try again) from a statement that is wrong (our fault).
+"""Tells a database or a place for files that is away for now (try again) from what is wrong (our fault).
 
     PostgreSQL    the connection is gone or none can be had; the server stops, starts, is full or in recovery;
                   a lock, a deadlock or a serialization was lost
     SQLite        somebody else held the lock for longer than is waited; the disk cannot be read, written or is full
+    files         the server that holds segments and lake does not answer, or says that it cannot for now
 
-Does not: try again. Usage: `refusal = refusal_of(error)` → WindrowError `database_away`, or None.
+Does not: try again. Usage: `refusal = refusal_of(error)` → WindrowError `database_away`, `files_away`, or None.
 
 Source: PostgreSQL, "Appendix A. Error Codes"; SQLite, "Result and Error Codes"; SQLAlchemy, "Disconnect Handling".
 """
@@ -29,11 +30,17 @@ _SQLITE_CODES: Final = {
 }
 
 
+class FilesAwayError(OSError):
+    """The server that holds files does not answer for now; what was asked of it may or may not have happened."""
+
+
 def refusal_of(error: BaseException) -> WindrowError | None:
-    """Return `database_away` with its cause when the database cannot be had for now; None for any other failure.
+    """Return what cannot be had for now (`database_away`, `files_away`) with its cause; None for any other failure.
 
     The cause is one of our own sentences: what drivers say names hosts, users and statements.
     """
+    if isinstance(error, FilesAwayError):
+        return WindrowError("files_away", "nothing of this request was acknowledged")
     if isinstance(error, sa.exc.TimeoutError):
         return WindrowError("database_away", "no connection to it was free in time")
     if not isinstance(error, sa.exc.DBAPIError):
