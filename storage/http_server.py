@@ -89,9 +89,9 @@ def _adapt(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse
         except Exception as error:
             away = refusal_of(error)
             if away is not None:
-                log.warning(away.code, path=request.path, cause=away.detail)
-            answer = _refused(away) if away is not None else _failed(request.path)
-        return await _send_chunks(request, answer) if answer.chunks is not None else _send(answer)
+                log.warning(away.code, door=route.pattern, cause=away.detail)
+            answer = _refused(away) if away is not None else _failed(route)
+        return await _send_chunks(request, answer, route) if answer.chunks is not None else _send(answer)
 
     return handle
 
@@ -100,10 +100,13 @@ def _refused(error: WindrowError) -> Response:
     return json_response(error.as_dict(), error.reason.http_status)
 
 
-def _failed(path: str) -> Response:
-    """Log the failure that is being handled, and answer nothing of it but where to find it."""
+def _failed(route: Route) -> Response:
+    """Log the failure that is being handled, and answer nothing of it but where to find it.
+
+    The log names the door, not the path: that may hold a name, an id or a word that lets somebody in.
+    """
     reference = secrets.token_hex(4)
-    log.exception("request_failed", path=path, reference=reference)
+    log.exception("request_failed", door=route.pattern, reference=reference)
     return json_response({"error": "internal", "reference": reference}, 500)
 
 
@@ -154,7 +157,7 @@ def _send(answer: Response) -> web.StreamResponse:
     return web.Response(status=answer.status, body=answer.body, headers=headers)
 
 
-async def _send_chunks(request: web.Request, answer: Response) -> web.StreamResponse:
+async def _send_chunks(request: web.Request, answer: Response, route: Route) -> web.StreamResponse:
     assert answer.chunks is not None
     response = web.StreamResponse(
         status=answer.status, headers={**answer.headers, "Content-Type": answer.content_type}
@@ -166,7 +169,11 @@ async def _send_chunks(request: web.Request, answer: Response) -> web.StreamResp
                 await response.write(chunk)
         except Exception as error:  # the status is sent: only a connection that breaks can still say no
             if not isinstance(error, ConnectionError):
-                log.warning("answer_broken_off", path=request.path, error=str(error))
+                log.warning(
+                    "answer_broken_off",
+                    door=route.pattern,
+                    error=getattr(error, "code", type(error).__name__),
+                )
             if request.transport is not None:
                 request.transport.abort()
     return response

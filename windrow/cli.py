@@ -96,14 +96,16 @@ def main() -> None:
 def _log_to_stderr() -> None:
     """Keep stdout for answers; a contributor's install has no structlog, and needs none.
 
-    A failure is told by its lines of code alone: the usual form also prints the values of variables, and among those
-    are passwords of databases and people's texts.
+    A failure is told by its lines of code alone: the usual form also prints messages and the values of variables, and
+    among those are passwords of databases and people's texts.
     """
     if importlib.util.find_spec("structlog"):
         import structlog
 
+        from windrow.failure_lines import told_by_lines
+
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-        structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
+        structlog.dev.ConsoleRenderer.get_active().exception_formatter = told_by_lines
 
 
 def _refuse(error: WindrowError) -> NoReturn:

@@ -29,7 +29,10 @@ import structlog
 from windrow import cli
 
 def connect(password):
-    raise OSError("nobody answers")
+    try:
+        raise ValueError(f"no host in {password}")
+    except ValueError as error:
+        raise OSError(111, "nobody answers", f"/home/{password}") from error
 
 cli._log_to_stderr()
 try:
@@ -44,7 +47,7 @@ def test_a_failure_in_the_log_names_its_lines_and_shows_no_value() -> None:
         [sys.executable, "-c", FAILING], capture_output=True, text=True, timeout=120, check=True
     )
     assert done.stdout == ""
-    for word in ("stage_failed", "sales", "in connect", "nobody answers"):
+    for word in ("stage_failed", "sales", "in connect", "ValueError", "nobody answers"):
         assert word in done.stderr
     assert "hunter2" not in done.stderr
 
