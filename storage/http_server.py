@@ -142,7 +142,7 @@ async def _read(request: web.Request, body_bytes_max: int) -> Request:
         body=bytes(body),
         params=dict(request.match_info),
         query=dict(request.query),
-        headers=dict(request.headers),
+        headers={name: ", ".join(request.headers.getall(name)) for name in request.headers},
         peer=request.remote or "",
     )
 

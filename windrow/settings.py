@@ -83,6 +83,9 @@ class HouseSettings(msgspec.Struct, frozen=True):
     publishers_url: PublishersUrl = (
         ""  # page that nodes point publishers to; empty: /publishers at `host` and `port`
     )
+    trusted_proxies: list[
+        str
+    ] = []  # addresses or networks of proxies whose X-Forwarded-For says who asks; empty: none
     console_origins: list[
         str
     ] = []  # where browsers open the console, as https://ops.example.org; empty: loopback

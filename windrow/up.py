@@ -32,6 +32,7 @@ from marketplace import routes as market_routes
 from rewards import routes as reward_routes
 from rewards.person_statement import person_statement
 from storage.env import Request, Response, Route, Server
+from storage.forwarded import behind_proxies, proxies_of
 from storage.outages import refusal_of
 from windrow.chain_link import ChainLink, open_chain
 from windrow.collecting import collect_all, set_aside_what_stays
@@ -86,7 +87,10 @@ async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop
     operations = Operations(settings, home, chain)
     network = home.house.env.network
     metrics = HouseMetrics(operations.health, home.house.env.clock)
-    doors = metrics.counted(house_routes(settings, home, chain, operations))
+    routes = behind_proxies(
+        house_routes(settings, home, chain, operations), proxies_of(settings.trusted_proxies)
+    )
+    doors = metrics.counted(routes)
     public = await network.serve(doors, host=settings.host, port=settings.port)
     beside = [await _serve_canaries(home, origin) for origin in settings.canary_hosts]
     if settings.metrics_port:
