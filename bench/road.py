@@ -46,7 +46,7 @@ from storage.env import Request  # noqa: E402
 from storage.lake import Lake  # noqa: E402
 from storage.lake.compaction import Compaction  # noqa: E402
 from windrow.home import OpenHome, open_home  # noqa: E402
-from windrow.questions import ask  # noqa: E402
+from windrow.questions import Question, ask  # noqa: E402
 from windrow.settings import HouseSettings  # noqa: E402
 from windrow_protocol.signing import SIGNATURE_HEADER, sign_request  # noqa: E402
 
@@ -186,7 +186,7 @@ def main() -> None:
         stages.watch(Lake, write="lake", commit="lake")
         with open_home(settings) as home:
             travel(home, requests, stages)
-        answer, _ = ask(settings, "SELECT count(*) AS n FROM documents", "json")
+        answer, _ = ask(settings, Question("SELECT count(*) AS n FROM documents"), "json")
         assert str(case.documents) in answer, answer
         row = told(stages, case.documents, options.price, bytes_in(Path(settings.home)))
     print(json.dumps(row), flush=True)

@@ -55,8 +55,8 @@ class Leash:
 class Spare:
     """A process that is ready before there is a question, for a program that asks again and again.
 
-    The first question starts one for the second, and so on; each has a process of its own all the same. When nobody has
-    asked for `idle_s` seconds the one that waits is ended. Threads may share it.
+    The first question starts one for the second when it is answered, and so on; each has a process of its own all the
+    same. When nobody has asked for `idle_s` seconds the one that waits is ended. Threads may share it.
     """
 
     def __init__(self, idle_s: float = SQL_SPARE_IDLE_S) -> None:
@@ -67,15 +67,19 @@ class Spare:
         self._is_closed = False
 
     def take(self) -> subprocess.Popen[bytes]:
-        """Return a process that waits for its job, and start the next."""
+        """Return a process that waits for its job."""
         with self._lock:
             taken = self._let_go()
-            if not self._is_closed:
+        return _start() if taken is None or taken.poll() is not None else taken
+
+    def refill(self) -> None:
+        """Start the next one, where none waits; when a question is answered, so that it takes nothing from it."""
+        with self._lock:
+            if self._waiting is None and not self._is_closed:
                 self._waiting = _start("--ready")
                 self._alarm = threading.Timer(self._idle_s, self.rest)
                 self._alarm.daemon = True
                 self._alarm.start()
-        return _start() if taken is None or taken.poll() is not None else taken
 
     def rest(self) -> None:
         """End the process that waits; the next question begins anew."""

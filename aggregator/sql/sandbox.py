@@ -129,7 +129,11 @@ def started(
     Raises WindrowError `sql_failed` when a file is gone, OSError where the lake's place does not answer.
     """
     if lake.system is None or all(view.name != DOCUMENTS for view in job.files):
-        yield start_child(leash, spare), msgspec.json.encode(job)
+        try:
+            yield start_child(leash, spare), msgspec.json.encode(job)
+        finally:
+            if spare is not None:
+                spare.refill()
         return
     try:
         with serving(lake.system, [str(name) for name in lake.names]) as served:

@@ -1,6 +1,6 @@
 """Copies rows of the state that change no more into columnar blocks, which questions read instead.
 
-    rows of the state ── final ──→ block of 4,096 keys ──→ of 32,768 ──→ of 262,144
+    rows of the state ── final ──→ block of 1,024 keys ──→ of 8,192 ──→ of 65,536 ──→ of 262,144
 
 Rules: the largest aligned range that is final is written first, out of the smaller blocks inside it and, where there
 is none, out of the state. It has its name only when all of it is on the disk; one transaction lists it and unlists

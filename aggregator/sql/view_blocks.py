@@ -3,7 +3,7 @@
 A state of ten million contributions cannot be read row by row for every question. So rows that change no more are
 copied into Parquet files (`sealing`), each for an aligned range of keys:
 
-    keys 0 … 4,095 | 4,096 … 8,191 | …      eight of them become one of 32,768 keys, and eight of those one of 262,144
+    keys 0 … 1,023 | 1,024 … 2,047 | …      eight of them become one of 8,192 keys, and so on up to 262,144
 
 Rules: a block is a copy, and the state is what counts; a block that is missing, or was let go because a row of it had
 to change (an erasure, a new version of the annotations), is read from the state again. Blocks and the rest of the
@@ -32,7 +32,7 @@ import sqlalchemy as sa
 from storage.lake_tables import view_blocks
 
 FOLDER: Final = "views"
-BLOCK_KEYS: Final = (4_096, 32_768, 262_144)
+BLOCK_KEYS: Final = (1_024, 8_192, 65_536, 262_144)
 _GAPS_MAX: Final = 100  # beyond so many, a statement would be longer than what it saves
 
 
