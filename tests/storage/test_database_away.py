@@ -92,9 +92,11 @@ async def house_of(engine: str, folder: Path) -> AsyncIterator[Away]:
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(coordinator_client, "COORDINATOR_TRIES_MAX", 1)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    yield
+    structlog.reset_defaults()
 
 
 async def _worked(client: CoordinatorClient, outbox: Outbox) -> Contribution:
