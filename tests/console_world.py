@@ -22,6 +22,7 @@ from storage.real_env import real_env
 from windrow.console.site import ConsoleOperations, console_routes
 from windrow.home import open_home
 from windrow.settings import HouseSettings
+from windrow_protocol.errors import REASONS
 
 OWNER, ANALYST, SUPPORT, STRANGER = (key_from_hex(f"{number:064x}") for number in (71, 72, 73, 74))
 
@@ -174,3 +175,10 @@ async def running_console(folder: Path, **settings: Any) -> AsyncIterator[Consol
             yield Console(at, home.house, operations, clock, server.url)
         finally:
             await server.close()
+
+
+def refused(said: Said, code: str) -> None:
+    """Fail unless an answer is a refusal with this code, and gives no cookie."""
+    assert said.status == REASONS[code].http_status
+    assert code in said.text
+    assert "Set-Cookie" not in said.headers

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from eth_account.messages import encode_defunct
 from page_checks import PROVIDER
 
 from contributor_node.chromium import find_chromium
@@ -31,7 +32,8 @@ class Wallet:
     key: Any
     chain_id: int = 31_337
     declines: bool = False
-    signed: list[dict[str, Any]] = field(default_factory=list)
+    spelled: str = ""  # how it writes its address; empty: with its checksum
+    signed: list[Any] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
     async def answer(self, text: str) -> str:
@@ -39,7 +41,7 @@ class Wallet:
         self.asked.append(asked["method"])
         match asked["method"]:
             case "eth_requestAccounts":
-                return json.dumps({"result": [self.key.address]})
+                return json.dumps({"result": [self.spelled or self.key.address]})
             case "eth_chainId":
                 return json.dumps({"result": hex(self.chain_id)})
             case "wallet_switchEthereumChain":
@@ -50,6 +52,11 @@ class Wallet:
                 assert account == self.key.address
                 self.signed.append(message)
                 signed = self.key.sign_typed_data(full_message=message)
+                return json.dumps({"result": "0x" + bytes(signed.signature).hex()})
+            case "personal_sign" if not self.declines:
+                text = bytes.fromhex(asked["params"][0][2:]).decode()
+                self.signed.append(text)
+                signed = self.key.sign_message(encode_defunct(text=text))
                 return json.dumps({"result": "0x" + bytes(signed.signature).hex()})
         return json.dumps({"error": "User rejected the request.", "code": 4001})
 

@@ -15,7 +15,7 @@ Usage: `while sealer.step(): ...`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -70,17 +70,15 @@ class BlockSealer:
         return 1
 
     def _next(self) -> _Wanted | None:
-        """Return the largest range that is final and in no block of its size or larger."""
+        """Return the first range that is final and in no block, or in smaller ones than it could be in."""
         with self._house.state.read() as connection:
             rows = connection.execute(sa.select(view_blocks)).all()
-            listed = {(row.view, row.first_key, row.last_key - row.first_key + 1) for row in rows}
             for name, view in GROWING.items():
                 assert view.grows is not None
-                final = _final(connection, view.grows)
-                for size in reversed(BLOCK_KEYS):
-                    for first in range(0, (final + 1) // size * size, size):
-                        if not _is_covered(listed, name, first, size):
-                            return _Wanted(view, view.grows, first, first + size - 1)
+                sizes = {row.first_key: row.last_key - row.first_key + 1 for row in rows if row.view == name}
+                found = _first_unsealed(sizes, _final(connection, view.grows))
+                if found is not None:
+                    return _Wanted(view, view.grows, *found)
         return None
 
     def _seal(self, wanted: _Wanted) -> None:
@@ -172,8 +170,15 @@ def _final(connection: sa.Connection, grows: Growth) -> int:
     return connection.execute(sa.select(sa.func.max(grows.key))).scalar() or 0
 
 
-def _is_covered(listed: set[tuple[str, int, int]], view: str, first: int, size: int) -> bool:
-    return any((view, first // each * each, each) in listed for each in BLOCK_KEYS if each >= size)
+def _first_unsealed(sizes: Mapping[int, int], final: int) -> tuple[int, int] | None:
+    """Return the first and last key of what is to be sealed next, from the sizes of blocks by their first keys."""
+    first = 0
+    while first + BLOCK_KEYS[0] <= final + 1:
+        fitting = max(size for size in BLOCK_KEYS if first % size == 0 and first + size <= final + 1)
+        if sizes.get(first, 0) < fitting:
+            return first, first + fitting - 1
+        first += sizes[first]
+    return None
 
 
 def _row_groups(path: Path) -> Iterator[pa.Table]:

@@ -5,7 +5,6 @@ The wallet signs with a real key; what it stands for is the wallet and nothing o
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,9 +13,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from console_world import ANALYST, OWNER, STRANGER, SUPPORT, Console, running_console, signed, until_running
+from console_world import ANALYST, OWNER, STRANGER, SUPPORT, Console, running_console, until_running
 from page_checks import NAMELESS, PROVIDER, readable
-from wallet_browser import chromium
+from wallet_browser import Wallet, chromium
 
 from windrow_protocol.sign_in import parse_sign_in
 
@@ -28,22 +27,6 @@ PATIENCE_MS = 120_000
 DAYS = """SELECT day, (10 * (1 + sin(epoch(day) / 4e5)))::BIGINT AS nodes
 FROM (SELECT unnest(range(TIMESTAMP '2026-01-01', TIMESTAMP '2026-03-01', INTERVAL 1 DAY)) AS day)"""
 FOR_EVER = "SELECT count(*) FROM range(100000) a, range(100000) b, range(1000) c"
-
-
-class Wallet:
-    """Answers as a wallet does, and keeps what it was asked to sign."""
-
-    def __init__(self, key: Any, declines: bool = False) -> None:
-        self.key, self.declines, self.signed = key, declines, list[str]()
-
-    async def answer(self, text: str) -> str:
-        asked = json.loads(text)
-        if asked["method"] == "eth_requestAccounts":
-            return json.dumps({"result": [self.key.address.lower()]})
-        if asked["method"] == "personal_sign" and not self.declines:
-            self.signed.append(bytes.fromhex(asked["params"][0][2:]).decode())
-            return json.dumps({"result": signed(self.key, self.signed[-1])})
-        return json.dumps({"error": "User rejected the request.", "code": 4001})
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -94,7 +77,7 @@ async def photograph(page: Page, name: str) -> None:
 async def test_an_operator_signs_in_asks_draws_and_takes_the_answer_away(
     world: Console, browser: Browser, scheme: str, width: int
 ) -> None:
-    wallet = Wallet(OWNER)
+    wallet = Wallet(OWNER, spelled=OWNER.address.lower())
     page, wrong = await opened(browser, world.url, wallet, scheme, width)
     await fits(page, width)
     await photograph(page, f"login-{scheme}-{width}")
