@@ -35,7 +35,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Conso
 async def test_an_answer_is_shown_with_its_freshness_and_a_page_at_a_time(world: Console) -> None:
     browser = await world.entered(ANALYST)
     said = await browser.answer("SELECT range AS n, '<b>' || range AS text FROM range(120)", plot="bars")
-    assert re.search(r"As of <time .*, log entry 0, documents of snapshot none, in \d", said.text)
+    assert re.search(r"As of <time .*, log entry 0, no documents yet, in \d", said.text)
     assert "&lt;b&gt;49</td>" in said.text
     assert "<b>" not in said.text.partition("answer-title")[2]
     assert "&lt;b&gt;50</td>" not in said.text
