@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import history_world
 import pytest
 from history_world import BEGIN_MS, HistoryHouse, month, number_key, payout_of, person
 from made_up_history import (
@@ -38,7 +39,7 @@ from storage.person_month_tables import (
     month_marks,
 )
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import FINGERPRINT_MS, HISTORY_ITEMS_MIN, HISTORY_TRIES_MAX
+from windrow_protocol.limits import FINGERPRINT_MS, HISTORY_ITEMS_MIN, HISTORY_TRIES_MAX, OWN_ITEMS_MIN
 
 
 @pytest.fixture
@@ -69,6 +70,27 @@ def test_the_same_archive_under_ten_identities_earns_once(world: HistoryHouse) -
         ("refused", "given_before")
     ]
     assert list(held(world)) == [f"held:{payout_of(1)}"], "whoever gave first"
+
+
+def test_an_archive_in_donations_too_small_to_be_marked_for_all_earns_once(
+    world: HistoryHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attack: few visits at a time, because those are marked for their giver alone; and again once taken back."""
+    monkeypatch.setattr(history_world, "RECORDS", OWN_ITEMS_MIN - 1)
+    archive = month(7)
+    budget(world)
+    first = world.join(1)
+    given = world.give(first, archive)
+    world.clock.at_ms += 1_000
+    world.give(world.join(2), archive)
+    world.days_pass(2)
+    world.take_back(first, given)
+    world.give(world.join(3), archive)
+    world.days_pass(2)
+    assert sorted(each[:2] for each in results(world)) == [
+        ("genuine", "person_month"),
+        *[("refused", "given_before")] * 2,
+    ]
 
 
 def test_one_persons_month_from_three_nodes_is_one_month_whatever_their_payout_address(
