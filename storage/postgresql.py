@@ -2,8 +2,9 @@
 
 Rules: a database whose text is not ordered by its bytes is refused, since two engines would then go through the same
 log in different orders; so is a server that says it does not flush. The writer holds an advisory lock while its
-connection lives. After a lost connection it takes the lock again, and goes on only if nobody wrote in between: each
-opening counts itself in the table `meta`, and whoever finds another number there has been replaced.
+connection lives. A host that does not answer is given up after seconds. After a lost connection it takes the lock
+again, and goes on only if nobody wrote in between: each opening counts itself in the table `meta`, and whoever finds
+another number there has been replaced.
 
 Does not: know the tables, retry what failed, or work behind a pooler that shares connections between transactions.
 
@@ -18,11 +19,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from storage.dialling import Dialling
 from windrow_protocol.errors import WindrowError
 
 _LOCK: Final = 0x57494E44524F5731  # "WINDROW1"; advisory locks are of one database
 _PATIENCE: Final = "5s"  # until the server has noticed that a killed writer is gone
-_CONNECTED: Final[dict[str, Any]] = {"pool_pre_ping": True, "connect_args": {"client_encoding": "utf8"}}
 _KEEPALIVE: Final = "tcp_keepalives_idle=30,tcp_keepalives_interval=10,tcp_keepalives_count=3"
 _ORDERED: Final = (
     "SELECT 'B' < 'a' AND 'a-c' < 'ab', current_setting('server_encoding'), current_setting('fsync')"
@@ -80,7 +81,7 @@ class OneWriter:
 
 def writer_engine(url: sa.URL, only: OneWriter | None) -> sa.Engine:
     """Return an engine of one connection, whose commits last; with `only` it holds the lock."""
-    engine = sa.create_engine(url, pool_size=1, max_overflow=0, **_CONNECTED)
+    engine = Dialling().attach(sa.create_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=True))
 
     @sa.event.listens_for(engine, "connect")
     def _configure(raw: Any, _record: Any) -> None:
@@ -97,7 +98,7 @@ def writer_engine(url: sa.URL, only: OneWriter | None) -> sa.Engine:
 
 def reader_engine(url: sa.URL) -> sa.Engine:
     """Return an engine whose transactions see one moment and change nothing."""
-    engine = sa.create_engine(url, isolation_level="REPEATABLE READ", **_CONNECTED)
+    engine = Dialling().attach(sa.create_engine(url, isolation_level="REPEATABLE READ", pool_pre_ping=True))
     return engine.execution_options(postgresql_readonly=True)
 
 

@@ -312,6 +312,7 @@ CONSOLE_TOKENS_MAX: Final = 50  # of one account
 CONSOLE_QUESTIONS_MAX: Final = 500  # saved ones
 CONSOLE_NAME_CHARS_MAX: Final = 80
 CONSOLE_AT_ONCE: Final = 2  # questions that run at a time, of all sessions and tokens
+CONSOLE_LOOK_S: Final = 1.0  # so often it is asked, while a question runs, whether its asker is still in
 CONSOLE_WAITING_MAX: Final = 8  # further ones that wait
 CONSOLE_ROWS_MAX: Final = 5_000  # of an answer that is shown
 CONSOLE_SHOWN_BYTES_MAX: Final = 8_000_000  # of such an answer

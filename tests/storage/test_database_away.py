@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from contributor_node.coordinator_client import CoordinatorClient
 from contributor_node.outbox import Outbox, Settled
 from contributor_node.work_cycle import LATER_CODES
 from extension_bridge.delivery import is_final
+from storage.dialling import Dialling
 from storage.env import Request, Response, Route
 from storage.object_store import open_store
 from storage.outages import refusal_of
@@ -212,3 +215,40 @@ async def test_files_that_are_away_are_an_outage_too(monkeypatch: pytest.MonkeyP
     assert int(answer.headers["Retry-After"]) > 0
     assert "bucket" not in answer.text
     assert refusal_of(OSError("AWS Error NO_SUCH_KEY during GetObject")) is None
+
+
+# --- a host that is off -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _mute_host() -> Iterator[tuple[str, socket.socket]]:
+    """A host that takes connections and never says a word, as one behind a dead link."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        yield f"postgresql+psycopg://house@127.0.0.1:{mute.getsockname()[1]}/house?connect_timeout=2", mute
+
+
+def _attempts(mute: socket.socket) -> int:
+    mute.setblocking(False)
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            mute.accept()[0].close()
+            count += 1
+    return count
+
+
+def test_a_host_that_is_off_is_given_up_and_not_asked_again_for_everybody_who_waits() -> None:
+    ahead_s = [0.0]
+    with _mute_host() as (url, mute):
+        engine = Dialling(lambda: time.monotonic() + ahead_s[0]).attach(sa.create_engine(url))
+        for _ in range(3):
+            with pytest.raises(sa.exc.OperationalError) as caught:
+                engine.connect()
+            refusal = refusal_of(caught.value)
+            assert refusal is not None
+            assert refusal.code == "database_away"
+        assert _attempts(mute) == 1
+        ahead_s[0] = 3600.0
+        with pytest.raises(sa.exc.OperationalError):
+            engine.connect()
+        assert _attempts(mute) == 1

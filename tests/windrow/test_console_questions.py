@@ -137,6 +137,21 @@ async def test_one_question_of_a_session_runs_at_a_time_and_none_for_who_has_lef
     assert "1</td>" in (await browser.answer("SELECT 1 AS again")).text
 
 
+@pytest.mark.parametrize("how", ["end", "revoke"])
+async def test_who_is_put_out_gets_no_answer_to_what_still_runs(world: Console, how: str) -> None:
+    browser = await world.entered(ANALYST)
+    running = asyncio.create_task(browser.post("/console/ask", statement=FOR_EVER))
+    await until_running(1)
+    if how == "end":
+        await world.operations.end((await world.operations.list())["sessions"][0]["session_id"])
+    else:
+        await world.operations.revoke(ANALYST.address)
+    said = await running
+    await world.operations.grant(ANALYST.address, "analyst")
+    assert (said.status, "is over" in said.text) == (401, True)
+    await until_running(0)
+
+
 # --- programs ----------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,8 @@
 """Runs the console's questions: few at a time, one for each session or token, and none that nobody waits for.
 
-Rules: whoever leaves, stops or asks twice is dealt with here; the limits of a question are the sandbox's. A cancelled
-question's process is killed. Work that blocks runs in threads of its own, so that no question holds up the house.
+Rules: whoever leaves, stops, asks twice or is put out meanwhile is dealt with here; the limits of a question are the
+sandbox's. A cancelled question's process is killed. Work that blocks runs in threads of its own, so that no question
+holds up the house.
 
 Does not: speak HTTP, or know who asks. Usage: `told = await asking.rows(session_id, Question("SELECT 1"))`.
 """
@@ -27,6 +28,7 @@ from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import (
     CONSOLE_AT_ONCE,
+    CONSOLE_LOOK_S,
     CONSOLE_ROWS_MAX,
     CONSOLE_SHOWN_BYTES_MAX,
     CONSOLE_WAITING_MAX,
@@ -34,6 +36,7 @@ from windrow_protocol.limits import (
 
 Form = Literal["arrow", "parquet"]
 Made = TypeVar("Made")
+_OUT = frozenset({"signed_out", "bad_token", "unknown_operator", "role_too_low"})
 
 
 class Told(NamedTuple):
@@ -49,8 +52,9 @@ class Told(NamedTuple):
 class Asking:
     """The questions of one running console."""
 
-    def __init__(self, settings: HouseSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: HouseSettings, require_in: Callable[[str], object]) -> None:
+        """`require_in` raises for a session or token that holds no longer; it is called in a thread."""
+        self._settings, self._require_in = settings, require_in
         self._running: dict[str, Leash] = {}
         self._spare = Spare()
         self._turns = asyncio.Semaphore(CONSOLE_AT_ONCE)
@@ -113,12 +117,30 @@ class Asking:
         if len(self._running) >= CONSOLE_AT_ONCE + CONSOLE_WAITING_MAX:
             raise WindrowError("busy", "too many questions wait already")
         leash = self._running[asker] = Leash()
+        look = asyncio.create_task(self._put_out(asker, leash))
         try:
             async with self._turns:
                 yield leash
+        except WindrowError as error:
+            if look.done():
+                raise look.result() from error
+            raise
         finally:
+            look.cancel()
             leash.cut()
             del self._running[asker]
+
+    async def _put_out(self, asker: str, leash: Leash) -> WindrowError:
+        """End the question of who is in no longer, and return why that is."""
+        while True:
+            await asyncio.sleep(CONSOLE_LOOK_S)
+            try:
+                await asyncio.to_thread(self._require_in, asker)
+            except WindrowError as error:
+                if error.code not in _OUT:
+                    continue  # nobody can say just now
+                leash.cut()
+                return error
 
     async def _in_pool(self, work: Callable[[], Made]) -> Made:
         loop: Any = asyncio.get_running_loop()

@@ -93,6 +93,15 @@ class Sessions:
         is_due = now_ms - row.renewed_at_ms >= CONSOLE_SESSION_RENEW_MS
         return self._renewed(session, sent) if renew and is_due else session
 
+    def owner(self, session_id: str) -> str:
+        """Return the account of a session that goes on. Raises WindrowError `signed_out`."""
+        known = sa.select(console_sessions).where(_s.session_id == session_id, _s.ended_at_ms == 0)
+        with self._house.state.read() as connection:
+            row = connection.execute(known).first()
+        if row is None or not _lasts(row, self._house.now_ms()):
+            raise WindrowError("signed_out")
+        return str(row.address)
+
     def _renewed(self, session: Session, sent: str) -> Session:
         cookie = self._secret()
         change = (

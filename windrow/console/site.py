@@ -21,7 +21,7 @@ from windrow.console.roles import People
 from windrow.console.sessions import Sessions
 from windrow.console.sign_in_doors import SignInDoors
 from windrow.console.sign_ins import SignIns
-from windrow.console.tokens import Tokens
+from windrow.console.tokens import TOKEN_ID, Tokens
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.merkle import checksum_address
@@ -31,7 +31,13 @@ def console_routes(settings: HouseSettings, house: House, owner: str) -> list[Ro
     """Return every door of the console; `owner` is the account that owns the contracts."""
     gate, people = Gate(settings.console_origins), People(house, owner)
     sessions, tokens = Sessions(house), Tokens(house)
-    entry, asking = Entry(gate, sessions, people), Asking(settings)
+    entry = Entry(gate, sessions, people)
+
+    def require_in(asker: str) -> None:
+        owner = tokens.owner if asker.startswith(TOKEN_ID) else sessions.owner
+        people.require(owner(asker), "ask_saved")
+
+    asking = Asking(settings, require_in)
     sign_ins = SignIns(house, settings.chain_id)
     return [
         *SignInDoors(entry, sign_ins, sessions, people, asking, house.network).routes(),

@@ -19,6 +19,7 @@ from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CONSOLE_NAME_CHARS_MAX, CONSOLE_TOKEN_LIFE_DAYS_MAX, CONSOLE_TOKENS_MAX
 
 PREFIX: Final = "windrow_query_"  # so that a scanner for leaked secrets can know it
+TOKEN_ID: Final = "t"  # how ids of tokens begin, and no session's
 _DAY_MS: Final = 86_400_000
 _t = console_tokens.c
 
@@ -37,7 +38,7 @@ class Tokens:
             raise WindrowError("bad_usage", f"a token holds for 1 to {CONSOLE_TOKEN_LIFE_DAYS_MAX} days")
         secret, now_ms = PREFIX + self._house.env.randomness.token(32).hex(), self._house.now_ms()
         row = {
-            "token_id": self._house.new_id("t"),
+            "token_id": self._house.new_id(TOKEN_ID),
             "address": address,
             "secret_sha256": digest(secret),
             "label": label,
@@ -62,6 +63,15 @@ class Tokens:
         if row is None:
             raise WindrowError("bad_token")
         return row.token_id, row.address
+
+    def owner(self, token_id: str) -> str:
+        """Return the account of a token that holds. Raises WindrowError `bad_token`."""
+        query = sa.select(_t.address).where(_t.token_id == token_id, *_holds(self._house.now_ms()))
+        with self._house.state.read() as connection:
+            address = connection.execute(query).scalar()
+        if address is None:
+            raise WindrowError("bad_token")
+        return str(address)
 
     def revoke(self, token_id: str, address: str = "") -> None:
         """End a token; with `address` only one of that account. Raises WindrowError `not_found`."""
