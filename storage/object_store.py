@@ -17,12 +17,13 @@ import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Final, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import pyarrow.fs as pafs
 
 from storage.outages import FilesAwayError
+from storage.rest import Rest
 from windrow_protocol.errors import WindrowError
 
 _TRIES: Final = 3
@@ -40,15 +41,19 @@ _P = ParamSpec("_P")
 _Answer = TypeVar("_Answer")
 
 
-def _telling_outages(method: Callable[_P, _Answer]) -> Callable[_P, _Answer]:
+def _telling_outages(
+    method: Callable[Concatenate[ObjectStore, _P], _Answer],
+) -> Callable[Concatenate[ObjectStore, _P], _Answer]:
     @wraps(method)
-    def told(*given: _P.args, **named: _P.kwargs) -> _Answer:
-        try:
-            return method(*given, **named)
-        except OSError as error:
-            if any(sign in str(error) for sign in _AWAY):
-                raise FilesAwayError(str(error)) from error
-            raise
+    def told(store: ObjectStore, /, *given: _P.args, **named: _P.kwargs) -> _Answer:
+        store.rest.require_over(FilesAwayError)
+        with store.rest.attempt(FilesAwayError):
+            try:
+                return method(store, *given, **named)
+            except OSError as error:
+                if any(sign in str(error) for sign in _AWAY):
+                    raise FilesAwayError(str(error)) from error
+                raise
 
     return told
 
@@ -59,8 +64,9 @@ class ObjectStore:
     Every method raises OSError as the server does, and `FilesAwayError` where it does not answer for now.
     """
 
-    def __init__(self, system: pafs.FileSystem, root: str) -> None:
+    def __init__(self, system: pafs.FileSystem, root: str, rest: Rest | None = None) -> None:
         self.system = system
+        self.rest = rest or Rest()
         self.root = root  # bucket, or bucket/prefix
 
     @_telling_outages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import sqlite3
 import time
@@ -30,8 +31,9 @@ from extension_bridge.delivery import is_final
 from storage.dialling import Dialling
 from storage.env import Request, Response, Route
 from storage.object_store import open_store
-from storage.outages import refusal_of
+from storage.outages import FilesAwayError, refusal_of
 from storage.real_env import real_env
+from storage.rest import Rest
 from storage.state import State
 from windrow_protocol.content import text_sha256
 from windrow_protocol.errors import REASONS, WindrowError
@@ -240,7 +242,7 @@ def _attempts(mute: socket.socket) -> int:
 def test_a_host_that_is_off_is_given_up_and_not_asked_again_for_everybody_who_waits() -> None:
     ahead_s = [0.0]
     with _mute_host() as (url, mute):
-        engine = Dialling(lambda: time.monotonic() + ahead_s[0]).attach(sa.create_engine(url))
+        engine = Dialling(Rest(lambda: time.monotonic() + ahead_s[0])).attach(sa.create_engine(url))
         for _ in range(3):
             with pytest.raises(sa.exc.OperationalError) as caught:
                 engine.connect()
@@ -252,3 +254,22 @@ def test_a_host_that_is_off_is_given_up_and_not_asked_again_for_everybody_who_wa
         with pytest.raises(sa.exc.OperationalError):
             engine.connect()
         assert _attempts(mute) == 1
+
+
+def test_a_store_that_kept_everybody_waiting_is_left_alone_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slow_s = itertools.count(0.0, 3.0)  # so long passes between two looks at the clock
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+    with socket.socket() as host:
+        host.bind(("127.0.0.1", 0))  # it refuses
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{host.getsockname()[1]}")
+        store = open_store("s3://bucket/house")
+        store.rest = Rest(lambda: next(slow_s))
+        with pytest.raises(FilesAwayError, match="AWS Error"):
+            store.put("lake/a", b"1")
+        host.listen()
+        with pytest.raises(FilesAwayError, match="next is made"):
+            store.put("lake/a", b"1")
+        assert _attempts(host) == 0
