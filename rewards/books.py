@@ -140,6 +140,10 @@ class Books:
             self._to_fines(penalty, "bond", from_bond)
         return from_pending + from_bond
 
+    def take_bond(self, penalty: Penalty) -> None:
+        """Take all that lies in the node's bond."""
+        self._to_fines(penalty, "bond", self.stakes.of(penalty.node_id).bond)
+
     def take_document(self, penalty: Penalty, contribution_id: str) -> None:
         """Take what one document of the node has pending; nothing happens when it has nothing."""
         self._write_pending()

@@ -5,11 +5,13 @@
     padding         share_ppm of what pending documents earned for new text → fines
     replaced        what the document itself has pending (it was paid before it was audited) → fines
     suspended       all that is pending, and the bond → fines
+    begun_again     nothing moves, but the next documents are the node's bond, as its first were
     appeal_denied   three fetch fees → fines
     restored        what the consequence it undoes took comes back; the document is paid as if accepted at once
     voided          what the consequence it undoes took comes back; the document stays unpaid
     left_settled    nothing moves, but all that is pending vests
     bond_returned   the bond becomes the owner's to claim
+    bond_kept       the bond → fines
 
 Every other kind costs nothing. All is capped by pending plus bond, pending first.
 
@@ -108,6 +110,14 @@ def _replace(desk: _Desk, row: Any) -> None:
 def _forfeit(desk: _Desk, row: Any) -> None:
     stake = desk.books.stakes.of(row.node_id)
     desk.books.take(_penalty(desk, row), stake.pending + stake.bond)
+
+
+def _begin_again(desk: _Desk, row: Any) -> None:
+    desk.books.stakes.of(row.node_id).bonded = 0
+
+
+def _keep_bond(desk: _Desk, row: Any) -> None:
+    desk.books.take_bond(_penalty(desk, row))
 
 
 def _charge_appeal(desk: _Desk, row: Any) -> None:
@@ -218,4 +228,6 @@ STEPS: Final[dict[str, Callable[[_Desk, Any], None]]] = {
     "voided": _undo,
     "left_settled": _settle,
     "bond_returned": _return_bond,
+    "bond_kept": _keep_bond,
+    "begun_again": _begin_again,
 }

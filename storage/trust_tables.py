@@ -182,7 +182,7 @@ consequences = sa.Table(
     sa.Column("consequence_id", sa.Text, nullable=False, unique=True),  # follows from kind and cause
     sa.Column("node_id", sa.Text, nullable=False, index=True),
     # replaced | escalated | cleared | strike | fined | padding | suspended | would_suspend
-    # | voided | restored | appeal_denied | left_settled | bond_returned
+    # | voided | restored | appeal_denied | left_settled | bond_returned | begun_again | bond_kept
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("contribution_id", sa.Text, nullable=False, index=True),  # its cause; empty where there is none
     sa.Column(

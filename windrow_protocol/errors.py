@@ -115,6 +115,8 @@ REASONS: dict[str, Reason] = _table(
     Reason("appeal_denied", "Looked at again, the text is still not the page's; the fresh fetches cost three fees", "nothing to do: a verdict is looked at again once", 200),
     Reason("left_settled", "The node has left: what was drawn of its pending documents is settled, and the rest vests", "nothing to do: the bond comes back on the date shown", 200),
     Reason("bond_returned", "The bond of a node that left comes back", "nothing to do", 200),
+    Reason("begun_again", "A fine took all that this node had at stake, so it begins again: what it hands in is all audited, and is its bond once more", "go on working: it ends by itself after documents passed", 200),
+    Reason("bond_kept", "The bond of a node that left is kept: a fine had taken all that it had, and it has passed too few audits since", "work on until `canary_young_audits` of the rules have passed before you leave", 200),
     # --- the node ------------------------------------------------------------------------------------------------------
     Reason("unsafe_address", "The address is private, local or reserved", "only public addresses are fetched; list a loopback test site with `allow_private`", 403),
     Reason("not_leased", "The request is not covered by a signed lease", "the node fetches only what is leased to it", 403),

@@ -163,3 +163,10 @@ class Accounts:
         """Post the bond of a node that left."""
         self.posted[node] += self.bond[node]
         self.bond[node] = 0.0
+
+    def keep_bond(self, node: int) -> float:
+        """Take the bond of a node that left; returns how much that was."""
+        kept = float(self.bond[node])
+        self.bond[node] = 0.0
+        self.fined[node] += kept
+        return kept

@@ -43,6 +43,7 @@ class Node:
     paused_until_documents: int = 0
     paused_until_step: int = 0
     suspended_ever: bool = False
+    begun_again: bool = False  # a fine took all that it had at stake
 
     def pass_audits(self, step: int, count: int, rules: TrustRules) -> None:
         """Note that so many audits passed in a step; vesting looks at the latest few."""

@@ -281,7 +281,9 @@ class Judging:
             case "fined":
                 taken = self._accounts.fine(node, consequence.documents * MEAN_PAY)
                 if self._setting.mended and self._accounts.bond[node] <= 0:
-                    self._fleet.nodes[node].backed = 0  # its bond is gone: it is young again
+                    own = self._fleet.nodes[node]
+                    own.begun_again |= own.backed > 0
+                    own.backed = 0  # its bond is gone: it is young again
                 return taken
             case "padding":
                 taken = self._accounts.shrink_novelty(node, consequence.share)

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from aggregator.verification.standings.audit_rate import canary_rate_of
+from aggregator.verification.standings.audit_rate import bond_comes_back, canary_rate_of
 from aggregator.verification.standings.standing import AuditOutcome, is_suspected
 from bench.fraud_model.accounts import Accounts
 from bench.fraud_model.answers import Answers, answers_of, with_own_sites
@@ -277,7 +277,10 @@ class Network:
             until = self.accounts.covered(index, everything, next_step - 1)
             if until > self.accounts.first[index]:
                 self.accounts.post(index, until)
-            self.accounts.return_bond(index)
+            if bond_comes_back(self.rules, node.backed, begun_again=node.begun_again):
+                self.accounts.return_bond(index)
+            else:
+                self.tally.lost_penalties[index] += self.accounts.keep_bond(index)
         self.accounts.first[index] = next_step
         self._sell(index)
 

@@ -151,6 +151,8 @@ class History:
             share_ppm=self._chance.randrange(900_000) if kind == "padding" else 0,
         )
         self._undoable.append(row)
+        if kind == "fined" and row["documents_ppm"] % 3 == 0:
+            self._consequence(epoch, document["node_id"], "begun_again", document["contribution_id"])
         epoch.standings[document["node_id"]] = (self._chance.random() < 0.5, kind == "suspended")
 
     def _undo(self, epoch: Epoch) -> None:
@@ -165,7 +167,8 @@ class History:
     def _leave(self, epoch: Epoch) -> None:
         node_id = self._chance.choice(self.node_ids)
         if node_id in self._gone:
-            self._consequence(epoch, node_id, "bond_returned", "")
+            kind = "bond_returned" if self._seq % 3 else "bond_kept"
+            self._consequence(epoch, node_id, kind, "")
         else:
             self._gone.add(node_id)
             self._consequence(epoch, node_id, "left_settled", "")

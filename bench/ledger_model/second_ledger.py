@@ -123,6 +123,11 @@ class SecondLedger:
             self._fine(row, "pending", sum(cut for _, cut in cuts))
         elif kind in ("voided", "restored"):
             self._undo(row)
+        elif kind == "begun_again":
+            account.bonded = 0
+        elif kind == "bond_kept":
+            self._fine(row, "bond", account.bond)
+            account.bond = 0
         elif kind == "left_settled":
             account.settled = True
         elif kind == "bond_returned":

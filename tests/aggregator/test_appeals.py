@@ -8,6 +8,7 @@ import pytest
 from real_house import Node, words_of
 from trust_world import INVENTED, TrustWorld
 
+from aggregator.verification.consequences.consequence_log import in_force
 from aggregator.verification.standings.standing_rows import standing_of
 from rewards.accountant import run_accountant
 from rewards.ledger import balances
@@ -204,6 +205,9 @@ async def worked(home: Any, *, wrong: bool) -> dict[str, int]:
             await world.appeal(node, contribution_id)
         await world.look()
         assert set(world.appeal_states(node).values()) == {"granted"}
+        assert "begun_again" in [kind for kind, _ in world.followed(node)]
+        with world.house.state.read() as connection:
+            assert not {"fined", "begun_again"} & {row.kind for row in in_force(connection, node.node_id)}
     await world.work(node, 30, 1)
     await world.look_and_pay()
     world.close_epoch()

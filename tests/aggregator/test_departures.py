@@ -108,6 +108,42 @@ async def test_an_honest_node_gets_what_is_pending_and_later_its_bond(tmp_path) 
     assert account(world, "posted") > before
 
 
+async def test_who_lost_all_to_a_fine_leaves_without_the_bond_until_it_has_passed_enough_audits(
+    tmp_path,
+) -> None:
+    """Else what an identity earns between two fines is its to keep, however much it fakes."""
+    rules = TrustRules(probation_documents=4, canary_young_audits=4, vest_audits=30, off=NO_LOTTERY)
+    world = TrustWorld(tmp_path, rules)
+    caught, reformed = await world.node(), await world.node()
+    for node, first, honest in ((caught, 0, 2), (reformed, 100, 4)):
+        await world.work(node, first + 20, 1)
+        await world.look_and_pay()
+        for number in range(first, first + 2):
+            url = f"http://fake{number}.example/"
+            world.pages[url] = words_of(number)
+            await world.hand_in(node, url, words_of(3_000 + number))
+        await world.look_and_pay()
+        world.close_epoch()  # told of the fine, the accountant books it before what comes after
+        run_accountant(world.house)
+        await world.work(node, first + 10, honest)
+        await world.look_and_pay()
+        await world.leave(node)
+    world.close_epoch()
+    run_accountant(world.house)
+    await world.look()
+    owed = account(world, f"bond:{caught.node_id}"), account(world, f"bond:{reformed.node_id}")
+    fined = account(world, "fines")
+    world.clock.ahead_ms += 8 * DAY_MS
+    await world.look()
+    ends = [[kind for kind, _ in world.followed(node)] for node in (caught, reformed)]
+    assert [kinds.count("begun_again") for kinds in ends] == [1, 1]
+    assert [kinds[-1] for kinds in ends] == ["bond_kept", "bond_returned"]
+    await next_epoch(world)
+    assert min(owed) > 0
+    assert account(world, "fines") == fined + owed[0]
+    assert account(world, "posted") >= owed[1]
+
+
 async def test_on_a_quiet_network_the_bond_is_paid_without_anybody_working(tmp_path) -> None:
     rules = msgspec.structs.replace(UNAUDITED, probation_documents=2)
     world = TrustWorld(tmp_path, rules)

@@ -15,6 +15,7 @@ from aggregator.assignment import frontier
 from aggregator.verification.standings.audit_rate import Exposure, audit_rate_ppm
 from aggregator.verification.standings.standing import AuditOutcome, Standing, observe
 from bench.fraud import arguments_of, row_of, settings_of
+from bench.fraud_model import network
 from bench.fraud_model.answers import answers_of
 from bench.fraud_model.archives import is_archived, is_other, is_static, stands_still
 from bench.fraud_model.audits import rates_of_nodes, rates_of_values
@@ -168,6 +169,13 @@ def test_who_cannot_be_unlucky_costs_few_fetches() -> None:
     found = run("page_twice", days=16)
     assert found.F <= 1.25
     assert run("page_twice", days=16, rules=TrustRules(suspected_leases_per_day=10**6)).F > 1.3
+
+
+def test_who_fakes_until_it_has_lost_all_leaves_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = run("padding_40", days=24)
+    assert found.income_ratio < 0.02
+    monkeypatch.setattr(network, "bond_comes_back", lambda *_, **__: True)
+    assert run("padding_40", days=24).income_ratio > 2 * found.income_ratio
 
 
 def test_who_is_new_is_led_to_control_pages_until_it_is_known() -> None:

@@ -191,6 +191,26 @@ def test_who_leaves_gets_all_that_is_pending_and_later_the_bond(house: House) ->
     assert (row.reason, row.amount) == ("bond_returned", 2 * WORTH)
 
 
+def test_who_begins_again_puts_up_a_bond_again_and_may_lose_it(house: House) -> None:
+    """The audits begin again and with them the bond: what passed them vested at once before."""
+    book(house, "fined", about=5, documents_ppm=20 * PPM)
+    book(house, "begun_again", about=5)
+    with house.state.write() as connection:
+        stand(connection, 1)
+        for seq in range(11, 20):
+            add_accepted(connection, seq, 1, unique_bytes=1_000)
+    run_accountant(house)
+    found = held(house)
+    assert (found["bond"], found["fines"]) == (2 * WORTH, 10 * WORTH)
+    assert found["pending"] + found["posted"] == 7 * WORTH
+    book(house, "left_settled")
+    identity = book(house, "bond_kept")
+    assert held(house) == {"pending": 0, "bond": 0, "posted": 7 * WORTH, "fines": 12 * WORTH}
+    with house.state.read() as connection:
+        (row,) = [entry for entry in entries(connection) if entry.cause == identity]
+    assert (row.reason, row.amount) == ("bond_kept", 2 * WORTH)
+
+
 @pytest.mark.parametrize("undoing", ["voided", "restored"])
 def test_what_was_wrongly_taken_comes_back_once(house: House, undoing: str) -> None:
     before = held(house)

@@ -11,7 +11,9 @@ audit epoch of the verdict it follows from: the node is told when that one is cl
     voided                        one of the above, or nothing at all   gives back what that one took
     restored                      `replaced`, or nothing at all         pays the contribution as accepted
     appeal_denied                 -                                     takes three fetch fees
+    begun_again                   -                                     the next documents are the node's bond again
     left_settled, bond_returned   -                                     vests what is pending; pays the bond back
+    bond_kept                     -                                     takes the bond
 
 Does not: decide what follows (`standing`), or pay (`rewards`).
 
@@ -34,6 +36,7 @@ from windrow_protocol.trust_rules import PPM
 FOLDED: Final = frozenset(
     {"escalated", "cleared", "strike", "fined", "padding", "suspended", "would_suspend"}
 )
+BEGUN_AGAIN: Final = "begun_again"  # a fine took all that a node had at stake
 
 
 class ConsequenceLog:

@@ -3,7 +3,8 @@
     state     event    next      what follows
     drawing   draw     settling  some pending documents are drawn and looked at (`second_looks`)
     settling  settle   settled   `left_settled`: what is still pending vests
-    settled   return   returned  `bond_returned`, `rules.bond_return_ms` after the node asked
+    settled   return   returned  `bond_returned`, `rules.bond_return_ms` after the node asked; `bond_kept` of one
+                                 that lost all to a fine and has passed too few audits since (`bond_comes_back`)
 
 Rules: what is drawn follows from the secrets that validators reveal for the epoch in which the node asked, so neither
 node nor coordinator can steer it and anybody can draw again; where no validator reveals any, from the coordinator's
@@ -26,9 +27,11 @@ import sqlalchemy as sa
 
 from aggregator.verification.audits.second_looks import Seen, completed, conclude, look_again
 from aggregator.verification.comparing.reconsidering import weigh_again
-from aggregator.verification.consequences.consequence_log import ConsequenceLog
+from aggregator.verification.consequences.consequence_log import BEGUN_AGAIN, ConsequenceLog, in_force
 from aggregator.verification.consequences.folding import Finding, fold_finding
 from aggregator.verification.drawing.audit_epochs import noting_epoch, open_epoch
+from aggregator.verification.standings.audit_rate import bond_comes_back
+from aggregator.verification.standings.exposure import passed_of
 from aggregator.verification.standings.standing_rows import standing_of
 from storage.house import House
 from storage.pay_tables import pending_pay
@@ -176,7 +179,10 @@ def _settle(house: House, connection: sa.Connection, row: Any) -> None:
 
 
 def _return_bond(house: House, connection: sa.Connection, row: Any) -> None:
-    _log(house, connection).note(row.node_id, "bond_returned")
+    again = any(each.kind == BEGUN_AGAIN for each in in_force(connection, row.node_id))
+    passed = passed_of(connection, row.node_id)
+    back = bond_comes_back(house.rules, passed, begun_again=again)
+    _log(house, connection).note(row.node_id, "bond_returned" if back else "bond_kept")
     _move(connection, row, "return")
 
 

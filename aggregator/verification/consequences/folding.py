@@ -29,7 +29,7 @@ from msgspec.structs import replace
 
 from aggregator.verification.audits.truth_requests import operators
 from aggregator.verification.audits.turned_pages import KIND as TURNED
-from aggregator.verification.consequences.consequence_log import ConsequenceLog
+from aggregator.verification.consequences.consequence_log import BEGUN_AGAIN, ConsequenceLog
 from aggregator.verification.consequences.host_findings import host_event_of, shut_out_event
 from aggregator.verification.consequences.second_thoughts import void
 from aggregator.verification.drawing.audit_epochs import verdict_epoch
@@ -235,7 +235,8 @@ def _fold_node(
         if finding.kind == "match" and finding.document:
             count_passed(connection, finding.node_id)
         for fine in (each for each in found if each.kind == "fined"):
-            begin_again(connection, finding.node_id, fine.documents)
+            if begin_again(connection, finding.node_id, fine.documents):
+                log.note(finding.node_id, BEGUN_AGAIN, finding.contribution_id)
         if in_good_standing(house.rules, before):
             pooled = after.mismatches - before.mismatches
             count_in_region(connection, region, audits=1, mismatches=pooled)

@@ -22,7 +22,12 @@ import msgspec
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from aggregator.verification.consequences.consequence_log import FOLDED, ConsequenceLog, in_force
+from aggregator.verification.consequences.consequence_log import (
+    BEGUN_AGAIN,
+    FOLDED,
+    ConsequenceLog,
+    in_force,
+)
 from aggregator.verification.standings.standing import AuditOutcome, Consequence, Standing, observe
 from aggregator.verification.standings.standing_rows import count_in_region, keep_standing
 from storage.house import House
@@ -91,9 +96,12 @@ def _pay_after_all(connection: sa.Connection, log: ConsequenceLog, row: Any) -> 
 def _refold(house: House, connection: sa.Connection, log: ConsequenceLog, node_id: str) -> set[str]:
     """Fold a node's standing again; return the contributions of which something was taken back."""
     standing, followed = folded_again(house.rules, _outcomes(connection, node_id))
-    there = [row for row in in_force(connection, node_id) if row.kind in FOLDED]
+    rows_in_force = in_force(connection, node_id)
+    there = [row for row in rows_in_force if row.kind in FOLDED]
     follows = {(_of_a_kind(each.kind), contribution_id) for contribution_id, each in followed}
     gone = [row for row in there if (_of_a_kind(row.kind), row.contribution_id) not in follows]
+    unfined = {row.contribution_id for row in gone if row.kind == "fined"}
+    gone += [row for row in rows_in_force if row.kind == BEGUN_AGAIN and row.contribution_id in unfined]
     for row in gone:
         log.take_back(row)
     had = {(row.kind, row.contribution_id) for row in there}

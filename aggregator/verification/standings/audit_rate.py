@@ -58,6 +58,14 @@ def canary_rate_of(rules: TrustRules, standing: Standing, passed: int) -> int:
     return rate_ppm
 
 
+def bond_comes_back(rules: TrustRules, passed: int, *, begun_again: bool) -> bool:
+    """Say whether who leaves gets its bond: not who lost all it had to a fine and is new since; `passed` as above.
+
+    What an identity earns between two fines would else be what it leaves with, however much it faked (ADR 0081).
+    """
+    return not begun_again or passed >= rules.canary_young_audits
+
+
 def base_rate_ppm(rules: TrustRules, exposure: Exposure) -> int:
     """Return q of the module's formula, in parts per million."""
     little_to_lose = 3 / (0.9 * exposure.at_stake) if exposure.at_stake > 0 else 1.0

@@ -141,14 +141,18 @@ def count_passed(connection: sa.Connection, node_id: str) -> None:
     connection.execute(own.values(passed=document_counts.c.passed + 1))
 
 
-def begin_again(connection: sa.Connection, node_id: str, fined: float) -> None:
-    """Put a node back into probation when a fine (in mean documents) takes all that it had at stake."""
+def begin_again(connection: sa.Connection, node_id: str, fined: float) -> bool:
+    """Put a node back into probation when a fine (in mean documents) takes all that it had at stake.
+
+    Says whether that took anything back: who has passed nothing since it began has nothing to begin again with.
+    """
     stake = sa.select(node_stakes).where(node_stakes.c.node_id == node_id)
     row = connection.execute(stake).one_or_none()
     mean_wei = int(get_meta(connection, MEAN_DOCUMENT) or 0)
-    if row is None or fined * mean_wei >= row.pending + row.bond:
-        own = sa.update(document_counts).where(document_counts.c.node_id == node_id)
-        connection.execute(own.values(passed=0))
+    if row is not None and fined * mean_wei < row.pending + row.bond:
+        return False
+    own = sa.update(document_counts).where(document_counts.c.node_id == node_id, document_counts.c.passed > 0)
+    return connection.execute(own.values(passed=0)).rowcount > 0
 
 
 def passed_of(connection: sa.Connection, node_id: str) -> int:
