@@ -16,13 +16,17 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-_CAP: Final = r"[^\W\d_a-z][\w'’.\-]{0,30}"  # a word with a capital, or of a writing without capitals
+from windrow_protocol.personal_address_forms import forms_of, told_addresses_in, whole_addresses_in
+
+_CAP: Final = (
+    r"[^\W\d_a-z][\w'’.\-\u0900-\u0dff]{0,30}"  # a word with a capital, or of a writing without capitals
+)
 _SMALL: Final = (
     r"(?:d[aeiou]s?|d[eo] l[aeo]s?|del|della|dei|van|von|der|den|zum|zur|l[ae]s?|los|of|y|e|the|st)"
 )
 _SMALLS: Final = rf"(?:{_SMALL}[ \t]{{1,2}}){{0,2}}"
 _NAME: Final = rf"{_CAP}(?:[ \t]{{1,2}}(?:(?:{_SMALL}[ \t]+){{0,2}}{_CAP}|\d{{1,3}}(?:st|nd|rd|th))){{0,4}}"
-_NUMBER: Final = r"\d{1,6}(?:[ ]?[A-Za-z]|[/\-]\d{1,5})?(?![\w%]|[.,:]\d)"
+_NUMBER: Final = r"\d{1,6}(?:[ ]?[A-Za-z](?:/\d{1,4})?|[/\-]\d{1,5})?(?![\w%]|[.,:]\d)"
 _BREAK: Final = r"[ \t]{0,3}(?:,|\.(?=\s))?[ \t]{0,3}(?:\r?\n[ \t>?*|:\-]{0,8}){0,2},?[ \t]{0,3}"
 
 # Words for a street behind its name (English), glued to it (Germanic, Finnish, Hungarian), and before it (the rest).
@@ -42,13 +46,14 @@ _GLUED: Final = (
     r"|gaten|vägen|väg|vegen|veien|veg|vei|plass|katu|tie|kuja|polku|stræti|utca|gatu|gränd|torget|steeg|singel)"
 )
 _BEFORE: Final = (
-    r"(?:Rua|[Rr]ue|[Cc]alle|[Aa]venida|[Ii]mpasse|[Cc]hemin|R\.|Via|Viale|Corso|Piazza|Piazzale|Largo|Vicolo|C/|Av\.|Avda\.?|Avenue|Paseo|Plaza"
-    r"|Carrer|Camino|Carretera|Travessa|Praça|Estrada|Alameda|Allée|Quai|Place|Boulevard|Cours|Route"
-    r"|ul\.|Ul\.|ulica|Ulica|ulitsa|al\.|Aleja|pl\.|os\.|Osiedle|Strada|Str\.|Bd\.|Bulevardul|Calea|Şos\.|Jalan|Jl\.|улица|ул\."
+    r"(?:Rua|[Rr]ue|[Rr]ang|[Cc]alle|[Aa]venida|[Ii]mpasse|[Cc]hemin|R\.|Via|Viale|Corso|Piazza|Piazzale|Largo|Vicolo|C/|Av\.|Avda\.?|[Aa]venue|Paseo|Plaza|Rambla|Ronda|Glorieta|Pasaje|Borgo|Contrada"
+    r"|Carrer|Camino|Carretera|Travessa|Praça|Estrada|Alameda|[Aa]llée|[Qq]uai|Place|[Bb]oulevard|Cours|Route|Vereda|Viela|Ladeira"
+    r"|ul\.|Ul\.|ulica|Ulica|ulitsa|al\.|Aleja|pl\.|os\.|Osiedle|Strada|Str\.|Bd\.|Bulevardul|Calea|Şos\.|Șoseaua|Intrarea|Aleea|Jalan|Jln?\.|Gg\.|Gang|улица|ул\."
     r"|Λεωφόρος|Λεωφ\.|Λ\.|[Οο]δός|Πλατεία)"
 )
 _UNIT: Final = (
-    r"(?:Apt|Apartment|Suite|Ste|Unit|Flat|Wohnung|Whg|Piso|Appartement|App?t|Lejl|Lgh)\.?[ \t]{0,2}"
+    r"(?:Apt|Apartment|Suite|Ste|Unit|Flat|Wohnung|Whg|Piso|Appartement|Appartamento|Apartamento|Apto|Depto|App?t|Lejl"
+    r"|Lgh|(?-i:Bl|Sc|Ap)(?=\.[ ]))\.?[ \t]{0,2}"
     r"(?:#[ \t]?)?\d{1,5}[A-Za-z]?(?![\w-])"
 )
 _BOX: Final = (
@@ -82,11 +87,12 @@ _SIGNS: Final = re.compile(
     rf"|(?<![\w/])(?P<unit>(?i:{_UNIT}))"
     rf"|(?<![\w/.])(?P<before>{_BEFORE}[ \t]{{0,2}}{_SMALLS}{_NAME},?[ \t]{{1,2}}"
     rf"(?:[Nn][º°ro.]{{1,2}}[ \t]?)?{_NUMBER})"
-    rf"|(?<!\w)(?P<glued>[^\W\d_]{{2,30}}(?:-[^\W\d_]{{2,20}}){{0,3}}(?i:{_GLUED})\.?[ \t]{{1,2}}{_NUMBER})"
+    rf"|(?<!\w)(?P<glued>(?:{_CAP}[ ](?=[^\W\d_A-Z]))?[^\W\d_]{{2,30}}"
+    rf"(?:-[^\W\d_]{{2,20}}){{0,3}}-?(?i:{_GLUED})\.?[ \t]{{1,2}}{_NUMBER})"
     rf"|(?<!\w)(?P<behind_first>{_NAME}[ \t]{{1,2}}(?i:{_AFTER})"
     rf"[ \t]{{1,2}}{_NUMBER})"
-    rf"|(?<![\w$€£.,:/])(?P<numbered>\d{{1,6}}[A-Za-z]?[ \t]{{1,2}}(?:\d{{1,6}}[ \t]{{1,2}})?{_NAME}[ \t]{{1,2}}"
-    rf"(?i:{_BEHIND})(?![\w-]))"
+    rf"|(?<![\w$€£.,:/])(?P<numbered>\d{{1,6}}[A-Za-z]?[ \t]{{1,2}}(?:\d{{1,6}}[ \t]{{1,2}})?"
+    rf"(?:{_NAME}|\d{{1,3}}(?:st|nd|rd|th))[ \t]{{1,2}}(?i:{_BEHIND})(?![\w-]))"
     rf"|(?<![\w$€£.,:/])(?P<prefixed>\d{{1,6}}[A-Za-z]?,?[ \t]{{1,2}}{_BEFORE}[ \t]{{0,2}}{_SMALLS}{_NAME})"
 )
 _CUE: Final = re.compile(
@@ -114,22 +120,16 @@ _BARE: Final = re.compile(
     rf"|(?<![\w$€£.,:/#-]){_NAME}[ \t]{_NUMBER}(?=,?\n[ ]{{0,3}}(?:\d{{4,5}}|\d{{3}}[ ]\d{{2}})[ \n]{{1,2}}{_CAP})"
     rf"|(?<![\w$€£.,:/#-]){_NAME}[ \t]{{1,2}}N[°º][ ]?\d{{1,5}}(?!\w)"
 )
-# Eastern Asia writes from the large to the small: province, town, street, number.
-_HAN: Final = r"\u4e00-\u9fff"
-_EASTERN: Final = re.compile(
-    rf"(?:\d{{3,6}}[ ]?)?[{_HAN}]{{2,8}}(?:省|市|区|區|县|縣|州|都|道|府|県|郡)[{_HAN}\u3040-\u30ff々]{{0,24}}?"
-    rf"(?:[路街道巷弄段村里町][{_HAN}]{{0,6}}\d{{1,5}}[号號座樓楼弄室之\d-]{{0,8}}"
-    rf"|[{_HAN}\u3040-\u30ff]{{0,8}}\d{{1,4}}(?:(?:丁目|番地?|号|-)\d{{0,4}}){{1,4}})"
-    r"|(?:[가-힣]{1,7}(?:특별시|광역시|특별자치시|특별자치도|도|시)[ ])(?:[가-힣]{1,6}[시군구][ ]){0,2}"
-    r"(?:[가-힣0-9]{1,10}[읍면동리][ ])?[가-힣0-9]{1,12}[로길가동][ ]?(?:지하)?\d{1,5}(?:-\d{1,4})?"
-)
 _NEXT: Final = re.compile(
     rf"{_BREAK}(?:(?P<flat>(?i:{_UNIT}))|(?P<country>{_COUNTRY})|(?P<code>{_POSTCODE})"
     rf"|(?P<town_and_code>(?:{_CAP}[ ]{{1,2}}){{1,3}}?(?:{_POSTCODE}))"
     rf"|(?P<town_and_country>(?:{_CAP}[ ]){{1,4}}{_COUNTRY})|(?P<town_and_state>(?:{_CAP}[ ]){{1,3}}[A-Z]{{2,3}}(?!\w))"
     rf"|(?P<state>(?<=[ ,\t])[A-Z]{{2,3}}(?!\w))|(?P<more>(?i:{_BEHIND})(?!\w)\.?)|(?P<town>{_NAME}))"
 )
-_AFTER_CODE: Final = re.compile(rf"{_BREAK}{_COUNTRY}|[ ]{{1,2}}{_NAME}")
+_AFTER_CODE: Final = re.compile(
+    rf"{_BREAK}{_COUNTRY}|,?[ ]{{1,2}}{_NAME}[ ]\([A-Z]{{2}}\)|(?<=[A-Z]{{2}})\n{_NAME}(?=[ ]?(?:[\n,.]|$))"
+    rf"|[ ]{{1,2}}{_NAME}(?:[ ](?:an|am|im|ob|bei|in|nad|pod|sur|sous|en|upon)(?:[ ](?:der|dem|la|le|les))?[ ]{_NAME})?"
+)
 _PIECES_MAX: Final = 7
 _TAIL_CHARS_MAX: Final = 140
 _BEFORE_CHARS_MAX: Final = 90
@@ -142,7 +142,8 @@ _AROUND_CHARS: Final = 100
 def postal_addresses_in(text: str) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of each postal address, in order and without overlap."""
     begun = ended = -1
-    for start, end in sorted({span for window in _windows(text) for span in _found(text, *window)}):
+    forms = forms_of(text)
+    for start, end in sorted({span for window in _windows(text) for span in _found(text, *window, forms)}):
         if start >= ended:
             if ended > begun:
                 yield begun, ended
@@ -168,7 +169,7 @@ def _windows(text: str) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def _found(text: str, first: int, last: int) -> Iterator[tuple[int, int]]:
+def _found(text: str, first: int, last: int, forms: list[re.Pattern[str]]) -> Iterator[tuple[int, int]]:
     for sign in _SIGNS.finditer(text, first, last):
         start = sign.start()
         before = max(0, start - _BEFORE_CHARS_MAX)
@@ -179,10 +180,11 @@ def _found(text: str, first: int, last: int) -> Iterator[tuple[int, int]]:
             leading = _LEADING.search(text, before, start)
             start = leading.start() if leading else start
         yield start, sign.end()
-    for shape in (_BARE, _EASTERN):
-        yield from (found.span() for found in shape.finditer(text, first, last))
+    yield from (found.span() for found in _BARE.finditer(text, first, last))
+    yield from whole_addresses_in(text, first, last, forms)
     for cue in _CUE.finditer(text, first, last):
         yield cue.span("place")
+    yield from told_addresses_in(text, first, last)
     for street in _LOOSE.finditer(text, first, last):
         if _PROOF.search(text, street.end(), _tail_end(text, street.end())):
             yield street.span()

@@ -79,7 +79,7 @@ _VALUE: Final = re.compile(
     r"(?:[ -]?[A-Z](?![A-Za-z0-9.]))?(?![0-9A-Za-z@%€$£])"
 )
 _DIGITS: Final = re.compile(r"[0-9]+")
-_FEW_DIGITS: Final = re.compile(r"(?=(?:[A-Z]*[0-9]){2})[A-Z][0-9A-Z]{5,15}")
+_FEW_DIGITS: Final = re.compile(r"(?=(?:[A-Z]*[0-9]){2})[A-Z][0-9A-Z]{5,15}|(?=[A-Z]*[0-9])[0-9A-Z]{7,9}")
 # Behind these words a number is the year or the price of the document, not its own.
 _NO_NUMBER: Final = re.compile(
     r"(?:1[89]|20)[0-9]{2}(?:[-/. ](?:(?:1[89]|20)?[0-9]{2}))*$|[0-9]+[.,][0-9]{2}$"
@@ -200,6 +200,22 @@ def _kazakhstan(number: str) -> bool:
     return number[6] in "123456" and _short_date(number) and rest == digits[11]
 
 
+def _belgium(number: str) -> bool:
+    check = 97 - int(number[9:])
+    return check in (int(number[:9]) % 97, int("2" + number[:9]) % 97)
+
+
+def _venezuela(number: str) -> bool:
+    total = "VEJPG".index(number[0]) * 4 + 4 + weighted(digits_of(number), (3, 2, 7, 6, 5, 4, 3, 2))
+    return "00987654321"[total % 11] == number[9]
+
+
+def _salvador(number: str) -> bool:
+    if number[10:13] <= "100":
+        return weighted(digits_of(number), range(14, 1, -1)) % 11 % 10 == int(number[13])
+    return -weighted(digits_of(number), (2, *(7, 6, 5, 4, 3, 2) * 2)) % 11 % 10 == int(number[13])
+
+
 def _shaped(_number: str) -> bool:
     return True
 
@@ -227,6 +243,13 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...]] = tupl
         (r"[1-8]-[0-9]{6}-[0-9]{4}", _hungary),
         (r"[1-9]\.[0-9]{3}\.[0-9]{3}-[0-9]", _uruguay),
         (r"GHA-[0-9]{9}-[0-9]", _shaped),
+        (r"[0-9]{3}-[0-9]{2}-[0-9]{4}", _shaped),
+        (r"[0-9]{4}-[0-9]{7}-[0-9]", _shaped),
+        (r"[0-9]{2}[ .][0-9]{2}[ .][0-9]{2}[ .-][0-9]{3}[ .][0-9]{2}", _belgium),
+        (r"[VEJPG]-[0-9]{8}-[0-9]", _venezuela),
+        (r"[0-9]{4}-[0-9]{6}-[0-9]{3}-[0-9]", _salvador),
+        (r"(?:TN|ZZ)[0-9]{6}[A-Z]", _shaped),
+        (r"[0-9]{2}\.[0-9]{3}\.[0-9]{3}\.[0-9]-[0-9]{3}\.[0-9]{3}", _shaped),
         (r"[0-9]{12}", _kazakhstan),
     )
 )  # fmt: skip

@@ -27,6 +27,7 @@ from typing import Final
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TEXT_BYTES_MAX
 from windrow_protocol.personal_addresses import postal_addresses_in
+from windrow_protocol.personal_bare_ids import bare_ids_in
 from windrow_protocol.personal_checksums import (
     IBAN_CHARS,
     base58_address,
@@ -57,6 +58,7 @@ DEVICE_KINDS: Final = (*KINDS, "address", "name")
     _EMAIL,
     _IBAN,
     _WALLET,
+    _SHORT_ID,
     _CARD,
     _NAMED_ID,
     _NETWORK,
@@ -64,8 +66,10 @@ DEVICE_KINDS: Final = (*KINDS, "address", "name")
     _ADDRESS,
     _BARE_ID,
     _PHONE,
+    _LONE_ID,
     _PERSON,
-) = range(12)
+) = range(14)
+_CARD_CHARS_MIN: Final = 14  # shorter ones are no longer issued: behind the name of a document it is that
 
 _CLUSTER: Final = re.compile(r"[0-9](?:[^0-9\n]{0,6}[0-9]){5,}")
 _CLUSTER_BEFORE: Final = 12
@@ -166,8 +170,11 @@ def _spans(text: str, detectors: Collection[str]) -> Iterator[_Span]:
     if "name" in detectors:
         yield from ((_PERSON, "name", *span) for span in person_names_in(text))
     if device:
-        yield from ((_NAMED_ID, "national_id", *span) for span in documents_named_in(text))
+        for start, end in documents_named_in(text):
+            yield _SHORT_ID if end - start < _CARD_CHARS_MIN else _NAMED_ID, "national_id", start, end
         yield from ((_BARE_ID, "national_id", *span) for span in documents_in(text))
+        for start, end, cued in bare_ids_in(text):
+            yield _NAMED_ID if cued else _LONE_ID, "national_id", start, end
     for cluster in _CLUSTER.finditer(text) if "number" in detectors else ():
         start = max(0, cluster.start() - _CLUSTER_BEFORE)
         tail = _CLUSTER_TAIL.match(text, cluster.end())
