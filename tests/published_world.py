@@ -176,3 +176,15 @@ def open_world(home: Path) -> PublishedWorld:
     """Return a world of its own in `home` whose lake holds all of `pages()`; not to be called in a running loop."""
     copy_home(_built_home(), home)
     return PublishedWorld(home)
+
+
+def copied_recipes(folder: Path, **changes: tuple[str, str]) -> Path:
+    """Copy the recipes and replace, by file stem, one text by another."""
+    shutil.copytree(RECIPES, folder)
+    suffixes = {"recipe": ".toml", "build": ".sql", "checks": ".sql", "card": ".md"}
+    for stem, (old, new) in changes.items():
+        path = folder / "web_text" / (stem + suffixes[stem])
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+    return folder

@@ -220,7 +220,7 @@ LAKE_FILE_BYTES_MAX: Final = 512_000_000  # files of at least half that size are
 LAKE_MERGE_FILES: Final = 8  # files of one size that become one
 LAKE_SNAPSHOT_KEEP_MS: Final = 86_400_000
 SQL_SPARE_IDLE_S: Final = 600  # how long a process for the next question waits for it
-VIEW_BLOCK_GROUP_ROWS: Final = 65_536  # of a row group of the copies that questions read
+VIEW_BLOCK_GROUP_ROWS: Final = 131_072  # of a row group of the copies that questions read
 VIEW_BLOCK_KEEP_MS: Final = 60_000  # somebody who was told of a file opens it by then
 
 # --- chain ----------------------------------------------------------------------------------------

@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -38,6 +37,7 @@ import msgspec
 import numpy as np
 import structlog
 
+from aggregator.dedup.beside import both
 from aggregator.dedup.merging import Merge
 from aggregator.dedup.minhash import COLUMNS, Keys
 from aggregator.dedup.postings_in_memory import MemoryPostings, Numbers, find_first
@@ -57,7 +57,6 @@ FANOUT: Final = 8  # an older run is merged once the newer one has an eighth of 
 # lasts both runs and the new one lie on the disk (docs/adr/0075).
 MERGE_PACE: Final = 64
 BESIDE_QUERIES_MIN: Final = 128  # in each half of a look-up, or two threads cost more than they save
-_BESIDE: Final = ThreadPoolExecutor(1, "dedup-look-up")  # its loops let go of the interpreter's lock
 _MANIFEST: Final = "manifest.json"
 _NO_TEXTS: Final = MemoryRun(np.empty((COLUMNS, 0), np.uint64))
 
@@ -105,12 +104,10 @@ class Postings:
         runs, half = [*(held.run for held in self._held), *self._tail.runs], keys.shape[0] // 2
         if half < BESIDE_QUERIES_MIN:
             return find_first(runs, keys, self._erased)
-        second = _BESIDE.submit(find_first, runs, keys[half:], self._erased)
-        try:
-            first = find_first(runs, keys[:half], self._erased)
-        finally:
-            wait([second])  # also where the first fails: its files may be closed next
-        later = second.result()
+        first, later = both(
+            lambda: find_first(runs, keys[:half], self._erased),
+            lambda: find_first(runs, keys[half:], self._erased),
+        )
         later[:, 0] += half
         return np.concatenate([first, later])
 

@@ -23,13 +23,17 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from aggregator.dedup.beside import both
 from aggregator.dedup.minhash import SECRET, Sketch, shingle_hashes_of
 from windrow_protocol.limits import VERIFIED_BYTES_MAX
 
 Pairs = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
+Rows = NDArray[np.int64]
 
 _FIRST_RANKS: Final = 4  # most copies are found among so few; the others are read only where they are not
+_BESIDE_TEXTS_MIN: Final = 64  # in each half, or two threads cost more than they save
+_BESIDE_PAIRS_MIN: Final = 128
 
 
 class SeenDocument(NamedTuple):
@@ -107,22 +111,44 @@ class Verification:
         wanted = [number for number in numbers[~in_batch].tolist() if number in self._known]
         texts = self._stored.texts(wanted)
         hashes = [self._sketches[self._places[number]].hashes for number in numbers[in_batch].tolist()]
-        hashes += shingle_hashes_of(list(texts.values()))
+        hashes += _hashes_of(list(texts.values()))
         row_of = {number: row for row, number in enumerate([*numbers[in_batch].tolist(), *texts])}
         rows = np.array([row_of.get(number, -1) for number in pairs[:, 1].tolist()], np.int64)
         pairs, rows = pairs[rows >= 0], rows[rows >= 0]
         if not rows.size:
             return
+        middle = int(
+            np.searchsorted(pairs[:, 0], pairs[pairs.shape[0] // 2, 0])
+        )  # a text's candidates stay together
+        if middle < _BESIDE_PAIRS_MIN:
+            self._compare_some(pairs, rows, hashes)
+            return
+        both(
+            lambda: self._compare_some(pairs[:middle], rows[:middle], hashes),
+            lambda: self._compare_some(pairs[middle:], rows[middle:], hashes),
+        )
+
+    def _compare_some(self, pairs: Pairs, rows: Rows, hashes: Sequence[Hashes]) -> None:
+        """Compare texts with candidates, whose hashes are in these rows; two threads may, each with its own texts."""
         places, own = np.unique(pairs[:, 0], return_inverse=True)
+        used, others = np.unique(rows, return_inverse=True)
         _shingle_kernels().best_candidates(
             *_joined([self._sketches[place].hashes for place in places.tolist()]),
-            *_joined(hashes),
-            np.stack([own.astype(np.int64), rows, pairs[:, 0], pairs[:, 1]], axis=1),
+            *_joined([hashes[row] for row in used.tolist()]),
+            np.stack([own.astype(np.int64), others.astype(np.int64), pairs[:, 0], pairs[:, 1]], axis=1),
             self._at_least,
             SECRET,
             self.similarity,
             self.number,
         )
+
+
+def _hashes_of(texts: list[str]) -> list[Hashes]:
+    half = len(texts) // 2
+    if half < _BESIDE_TEXTS_MIN:
+        return shingle_hashes_of(texts)
+    first, second = both(lambda: shingle_hashes_of(texts[:half]), lambda: shingle_hashes_of(texts[half:]))
+    return first + second
 
 
 def _joined(hashes: Sequence[Hashes]) -> tuple[Hashes, NDArray[np.int64]]:

@@ -25,6 +25,7 @@ import duckdb
 import msgspec
 
 from aggregator.sql.containment import contain
+from aggregator.sql.engine import Ready, opened, warmed
 from aggregator.sql.job import Answer, Job, Refusal
 from aggregator.sql.loading import hold_files, import_arrow, load_sources
 from aggregator.sql.printable import one_sentence
@@ -46,24 +47,24 @@ _SETTINGS = (
 )
 
 
-def run(job: Job) -> Answer:
+def run(job: Job, ready: Ready | None = None) -> Answer:
     """Answer one job as rows. Raises WindrowError `sql_refused`, `sql_failed` or `sql_limits`."""
-    engine, log_seq = prepared(job)
+    engine, log_seq = prepared(job, ready)
     return execute(engine, job, log_seq)
 
 
-def prepared(job: Job) -> tuple[Any, int]:
+def prepared(job: Job, ready: Ready | None = None) -> tuple[Any, int]:
     """Return the engine that holds the job's views, contained, with its statement checked, and the newest log entry."""
     if job.sources or job.form != "rows":
         import_arrow()
     if job.form == "parquet":
         import pyarrow.parquet  # noqa: F401  when no file can be opened any more it is too late
     tables, log_seq = load_sources(job)
-    # One thread until the process is contained: the ones that follow inherit what it may not do.
-    engine = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": f"{job.memory_bytes_max}B"})
+    engine, network = ready or opened()
+    engine.execute(f"SET memory_limit = '{job.memory_bytes_max}B'")
     if job.files:
         hold_files(job, engine, tables)
-    contain(job.memory_bytes_max, job.time_s_max)
+    contain(job.memory_bytes_max, job.time_s_max, network)
     lock(engine, tables, job.derived)
     views = {*tables, *dict(job.derived), *(view.name for view in job.files)}
     unknown = sorted(check_statement(engine, job.statement) - views)
@@ -141,10 +142,10 @@ def plain(value: Any) -> Any:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
-def reply_to(job: Job) -> bytes:
+def reply_to(job: Job, ready: Ready | None = None) -> bytes:
     """Return the encoded answer, or the encoded reason why there is none."""
     try:
-        encoded = msgspec.json.encode(run(job))
+        encoded = msgspec.json.encode(run(job, ready))
     except WindrowError as error:
         return msgspec.json.encode(Refusal(error.code, error.detail))
     except MemoryError:
@@ -158,22 +159,23 @@ def reply_to(job: Job) -> bytes:
 
 
 def main() -> None:
-    """Read the job, write the answer or the refusal; with `--ready`, import what it may need while nobody waits."""
-    if "--ready" in sys.argv:
-        import_arrow()
-        import aggregator.sql.held_files  # noqa: F401
+    """Read the job, write the answer or the refusal; with `--ready`, have an engine while nobody waits."""
+    ready = warmed() if "--ready" in sys.argv else None
     asked = sys.stdin.buffer.read()
     if not asked:  # who kept it ready is gone
         return
     job = msgspec.json.decode(asked, type=Job)
     code = 0
     if job.form == "rows":
-        sys.stdout.buffer.write(reply_to(job))
+        sys.stdout.buffer.write(reply_to(job, ready))
     else:
         from aggregator.sql.columns import write_columns  # which begins with pyarrow, as rows need not
 
-        code = write_columns(job, sys.stdout.buffer)
+        code = write_columns(job, sys.stdout.buffer, ready)
     sys.stdout.buffer.flush()
+    if code == 0:  # whoever reads learns that it is whole before this process has given its memory back
+        os.close(1)
+        os.close(2)
     os._exit(code)  # nothing is left to tidy, and DuckDB's threads may be in the middle of something large
 
 

@@ -18,17 +18,18 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from aggregator.sql.child import ask, distinct, prepared, told_why
+from aggregator.sql.engine import Ready
 from aggregator.sql.job import Head, Job, Refusal
 from windrow_protocol.errors import WindrowError
 
 _ROWS_AT_ONCE: Final = 10_000
 
 
-def write_columns(job: Job, out: BinaryIO) -> int:
+def write_columns(job: Job, out: BinaryIO, ready: Ready | None = None) -> int:
     """Answer one job by columns and return the process's code: 0 when all of it was written."""
     told = False
     try:
-        engine, log_seq = prepared(job)
+        engine, log_seq = prepared(job, ready)
         with told_why(job):
             reader, schema = _reader(ask(engine, job), {**job.facts, "windrow.log_seq": str(log_seq)})
         head = Head(schema.names, log_seq)

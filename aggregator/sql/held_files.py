@@ -1,9 +1,10 @@
-"""The lake's files as DuckDB reads them when nothing can be opened any more: memory maps, or a socket, made before.
+"""The lake's files as DuckDB reads them when nothing can be opened any more: opened before, or behind a socket.
 
-Rules: read only; there are exactly the files that were given, under names of their own. DuckDB reads them with its
-own Parquet reader, which skips row groups by Bloom filters and reads a text only where a row is wanted. Of each view
-a first file without rows gives every column its type, so that a column which an older file lacks is null, even when
-all lack it.
+Rules: read only; there are exactly the files that were given, under names of their own. A file stays open and is read
+with pread(2), which lets other threads go on meanwhile, as a memory map does not; where a process may not have so many
+files open the others are mapped. DuckDB reads them with its own Parquet reader, which skips row groups by Bloom filters
+and reads a text only where a row is wanted. Of each view a first file without rows gives every column its type, so that
+a column which an older file lacks is null, even when all lack it.
 
 Does not: open anything after it was made, or write.
 
@@ -19,6 +20,8 @@ Source: fsspec's AbstractFileSystem, as far as DuckDB calls it.
 from __future__ import annotations
 
 import mmap
+import os
+import weakref
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -28,13 +31,41 @@ from fsspec.spec import AbstractFileSystem
 from aggregator.sql.served_files import AskedFile
 
 _SCHEME: Final = "held://"
+_DESCRIPTORS_MAX: Final = 512  # half of what a process may have by default
 _MADE: Final = datetime(2026, 1, 1, tzinfo=UTC)  # they never change
 
 
-class HeldFile:
-    """One open file over bytes in memory."""
+class OpenedFile:
+    """One file of this machine, open as long as this is held; it has a length and slices, as bytes have."""
 
-    def __init__(self, data: mmap.mmap | bytes | AskedFile) -> None:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._size = os.fstat(descriptor).st_size
+        weakref.finalize(self, os.close, descriptor)
+
+    def __len__(self) -> int:
+        """Return the file's size when it was opened; it never changes."""
+        return self._size
+
+    def __getitem__(self, span: slice) -> bytes:
+        """Return a range. Raises OSError when it cannot be read."""
+        start, stop, _ = span.indices(self._size)
+        data = os.pread(self._descriptor, stop - start, start)
+        while len(data) < stop - start:
+            more = os.pread(self._descriptor, stop - start - len(data), start + len(data))
+            if not more:
+                raise EOFError("the file became shorter")
+            data += more
+        return data
+
+
+Held = OpenedFile | mmap.mmap | bytes | AskedFile
+
+
+class HeldFile:
+    """One open file over bytes that are held."""
+
+    def __init__(self, data: Held) -> None:
         self._data = data
         self._at = 0
         self.size = len(data)
@@ -52,7 +83,7 @@ class HeldFile:
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes."""
         end = self.size if size < 0 else min(self.size, self._at + size)
-        data = bytes(self._data[self._at : end])
+        data = self._data[self._at : end]
         self._at += len(data)
         return data
 
@@ -73,11 +104,11 @@ class HeldFiles(AbstractFileSystem):  # type: ignore[misc]
         asked: Mapping[str, Sequence[AskedFile]] | None = None,
     ) -> None:
         super().__init__()
-        self._held: dict[str, mmap.mmap | bytes | AskedFile] = {}
+        self._held: dict[str, Held] = {}
         self.names: dict[str, list[str]] = {}
         for view, (paths, empty) in views.items():
             elsewhere = (asked or {}).get(view, ())
-            data: list[mmap.mmap | bytes | AskedFile] = [empty, *map(_mapped, paths), *elsewhere]
+            data: list[Held] = [empty, *map(_opened, paths), *elsewhere]
             held = {f"{view}-{number:06d}.parquet": each for number, each in enumerate(data)}
             self.names[view] = [f"{_SCHEME}{name}" for name in held]
             self._held |= held
@@ -105,6 +136,11 @@ class HeldFiles(AbstractFileSystem):  # type: ignore[misc]
         return [path.removeprefix(_SCHEME)]
 
 
-def _mapped(path: str) -> mmap.mmap:
-    with open(path, "rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+def _opened(path: str) -> OpenedFile | mmap.mmap:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    if descriptor < _DESCRIPTORS_MAX:
+        return OpenedFile(descriptor)
+    try:
+        return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+    finally:
+        os.close(descriptor)

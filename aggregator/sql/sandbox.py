@@ -15,6 +15,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
@@ -114,10 +115,13 @@ def run_job(
     """
     leash = leash or Leash()
     with started(job, leash, lake, spare) as (child, asked):
-        ran = _run_child(child, asked, job.time_s_max)
-    if leash.is_cut:
-        raise WindrowError("sql_stopped")
-    return _read(*ran, job.time_s_max)
+        try:
+            ran = _run_child(child, asked, job.time_s_max)
+            if leash.is_cut:
+                raise WindrowError("sql_stopped")
+            return _read(ran, child, job.time_s_max)
+        finally:  # beside, because giving half a gigabyte back takes longer than a small answer
+            threading.Thread(target=_bury, args=(child,), name="sql-child-ends").start()
 
 
 @contextmanager
@@ -219,8 +223,16 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _run_child(child: subprocess.Popen[bytes], job: bytes, time_s_max: int) -> tuple[int, bytes, bytes, bool]:
-    """Return the child's code, the first bytes of its answer and of its complaint, and whether it was too slow."""
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """What was heard of a child: its answer and its complaint, the first bytes of each, and whether it was too slow."""
+
+    answer: bytes
+    complaint: bytes
+    is_late: bool
+
+
+def _run_child(child: subprocess.Popen[bytes], job: bytes, time_s_max: int) -> _Ran:
     late = threading.Event()
 
     def kill() -> None:
@@ -230,33 +242,38 @@ def _run_child(child: subprocess.Popen[bytes], job: bytes, time_s_max: int) -> t
     alarm = threading.Timer(time_s_max, kill)
     alarm.start()
     try:
-        with child:
-            assert child.stdin is not None
-            assert child.stdout is not None
-            assert child.stderr is not None
-            with suppress(BrokenPipeError), child.stdin:
-                child.stdin.write(job)
-            answer = child.stdout.read(SQL_ANSWER_BYTES_MAX + 1)
-            complaint = child.stderr.read(COMPLAINT_BYTES_MAX)
-            child.kill()  # it has said all that is heard
-        return child.returncode, answer, complaint, late.is_set()
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stderr is not None
+        with suppress(BrokenPipeError), child.stdin:
+            child.stdin.write(job)
+        answer = child.stdout.read(SQL_ANSWER_BYTES_MAX + 1)
+        complaint = child.stderr.read(COMPLAINT_BYTES_MAX)
+        return _Ran(answer, complaint, late.is_set())
     finally:
         alarm.cancel()
-        child.kill()
-        child.wait()
+        child.kill()  # it has said all that is heard
 
 
-def _read(code: int, answer: bytes, complaint: bytes, late: bool, time_s_max: int) -> Answer:
-    if len(answer) > SQL_ANSWER_BYTES_MAX:
+def _read(ran: _Ran, child: subprocess.Popen[bytes], time_s_max: int) -> Answer:
+    if len(ran.answer) > SQL_ANSWER_BYTES_MAX:
         raise WindrowError("sql_limits", f"the answer has more than {SQL_ANSWER_BYTES_MAX // 10**6} MB")
-    if late:
+    if ran.is_late:
         raise WindrowError("sql_limits", f"it ran longer than {time_s_max} s")
-    if code < 0 or not answer:
-        raise fault_of(code, complaint)
-    reply = msgspec.json.decode(answer, type=Answer | Refusal)
+    try:
+        reply = msgspec.json.decode(ran.answer, type=Answer | Refusal)
+    except msgspec.DecodeError as error:  # it ended before it had said all
+        raise fault_of(child.wait(), ran.complaint) from error
     if isinstance(reply, Refusal):
         raise WindrowError(reply.code, reply.detail)
     return reply
+
+
+def _bury(child: subprocess.Popen[bytes]) -> None:
+    """Close what was opened for a child, and wait for its end."""
+    child.kill()
+    with suppress(BrokenPipeError), child:
+        pass
 
 
 def fault_of(code: int, complaint: bytes) -> WindrowError:

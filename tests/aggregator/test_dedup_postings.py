@@ -15,7 +15,7 @@ from aggregator.dedup import postings as postings_module
 from aggregator.dedup.minhash import COLUMNS, Keys
 from aggregator.dedup.postings import BESIDE_QUERIES_MIN, FANOUT, MERGE_PACE, Postings
 from aggregator.dedup.postings_in_memory import MemoryPostings
-from aggregator.dedup.run_files import FileRun, run_bytes
+from aggregator.dedup.run_files import FILTER_BITS, FileRun, run_bytes
 from aggregator.dedup.runs import MemoryRun
 from aggregator.dedup.tail import decode_records, encode_record
 from storage.real_env import PosixDisk
@@ -250,6 +250,28 @@ def entries_around(keys: list[int], texts: int) -> Iterator[MemoryRun]:
     for key in keys:
         column = np.sort(np.repeat(np.array([3, key, 2**32 - 3], np.uint32), texts)[:texts])
         yield MemoryRun.of(numbers, np.tile(column[:, None], (1, COLUMNS)))
+
+
+def test_the_smaller_a_run_the_less_is_read_in_vain_and_other_filters_are_read_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(1)
+    keys, absent = (random.integers(0, 2**32 - 1, (count, COLUMNS), np.uint32) for count in (2_000, 1_000))
+    run = MemoryRun.of(np.arange(2_000, dtype=np.uint32), keys)
+    wanted, passed = run.find(keys[:300], 8).tolist(), []
+    for texts_max, bits in FILTER_BITS:
+        monkeypatch.setattr("aggregator.dedup.run_files.FILTER_BITS", ((2**32, bits),))
+        path = tmp_path / f"{bits}.idx"
+        path.write_bytes(run_bytes(run.entries))
+        monkeypatch.undo()
+        file = FileRun(path, run.texts)
+        assert file.find(keys[:300], 8).tolist() == wanted
+        assert file.find(absent, 8).shape == (0, 3)
+        passed.append((texts_max, file._filters.size))
+        file.close()
+    assert passed == sorted(passed)
+    assert [size for _, size in passed] == sorted((size for _, size in passed), reverse=True)
+    assert passed[-1][0] == 2**32, "so many numbers there are"
 
 
 @pytest.mark.parametrize("texts", [1, 511, 512, 513, 1024, 1500])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seen_world import Seen, page
 
-from aggregator.dedup import Duplicate, Postings, sketch
+from aggregator.dedup import Duplicate, Postings, sketch, verifying
 from storage.real_env import PosixDisk
 from windrow_protocol.content import normalise_text
 from windrow_protocol.limits import NEAR_DUPLICATE_CANDIDATES_MAX, NEAR_DUPLICATE_POSTINGS_MAX
@@ -185,3 +185,20 @@ def test_the_same_log_gives_the_same_clusters_whatever_the_batching(
     assert found == in_batches(Seen(), log, lambda _: 1)
     clusters = {d.cluster_id for d in whole}
     assert clusters == {d.cluster_id for d in whole if d.kind == "unique"}, "a cluster is named by its first"
+
+
+def test_candidates_are_compared_alike_in_one_piece_and_in_two_halves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pages = [page(1000 * n, 1000 * n + 104) for n in range(6)]
+    edits = [page(1000 * n + cut, 1000 * n + 104 + cut) for n in range(6) for cut in range(1, 8)]
+    found = []
+    for at_least in (1, 10**6):
+        monkeypatch.setattr(verifying, "_BESIDE_TEXTS_MIN", at_least)
+        monkeypatch.setattr(verifying, "_BESIDE_PAIRS_MIN", at_least)
+        seen = Seen()
+        seen.judge_all([(f"p{n}", text) for n, text in enumerate(pages)])
+        found.append(seen.judge_all([(f"e{n}", text) for n, text in enumerate(edits)]))
+    assert found[0] == found[1]
+    assert {each.kind for each in found[0]} == {"near"}
+    assert {each.cluster_id for each in found[0]} == {f"p{n}" for n in range(6)}

@@ -13,11 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
-from published_world import MAIL, PAYOUTS, RECIPES, PublishedWorld, manual, open_world, pages
+from published_world import MAIL, PAYOUTS, RECIPES, PublishedWorld, copied_recipes, manual, open_world, pages
 from real_house import NETWORK
 
 from aggregator.publish import Export, publish
-from aggregator.publish.recipe import load_recipe
 from aggregator.publish.shards import ShardWriter
 from storage.tables import exports, submissions, verdicts
 from windrow_protocol.content import text_sha256
@@ -26,7 +25,6 @@ from windrow_protocol.exports import decode_manifest, export_id_for
 from windrow_protocol.limits import ROW_TOKENS_MAX
 from windrow_protocol.signing import verify
 
-PRICED = 'units_per_million_tokens = "100000"\nminimum_units = "10000"\n\n'
 FINEWEB = ["id", "text", "url", "date", "language", "language_score", "token_count", "dump"]
 PROVENANCE = [
     *("content_sha256", "fetched_at", "http_status", "robots_state", "optout_signals", "license_detected"),
@@ -53,18 +51,6 @@ def bytes_of(export: Export) -> dict[str, str]:
     return {
         str(path.relative_to(export.path)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
     }
-
-
-def copied_recipes(folder: Path, **changes: tuple[str, str]) -> Path:
-    """Copy the recipes and replace, by file stem, one text by another."""
-    shutil.copytree(RECIPES, folder)
-    suffixes = {"recipe": ".toml", "build": ".sql", "checks": ".sql", "card": ".md"}
-    for stem, (old, new) in changes.items():
-        path = folder / "web_text" / (stem + suffixes[stem])
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
-    return folder
 
 
 def test_rows_have_the_promised_columns_and_only_what_may_be_sold(world: PublishedWorld) -> None:
@@ -182,85 +168,6 @@ async def test_new_rows_make_a_new_version_and_leave_the_old_as_it_was(tmp_path:
     assert names[0] <= names[1]
 
 
-def test_a_failing_check_publishes_nothing_and_names_itself(world: PublishedWorld, tmp_path: Path) -> None:
-    recipes = copied_recipes(
-        tmp_path / "recipes",
-        checks=(
-            "-- check: no language",
-            "-- check: only long texts\nSELECT id, length(text) AS chars FROM export\n"
-            "WHERE length(text) < 3000;\n\n-- check: no language",
-        ),
-    )
-    with pytest.raises(WindrowError, match="only long texts") as refusal:
-        publish(world.house, recipes, "web_text")
-    assert refusal.value.code == "checks_failed"
-    assert '"chars":' in refusal.value.detail
-    assert not list(world.house.home.glob("exports/*"))
-    dry = publish(world.house, recipes, "web_text", dry_run=True)
-    assert [failure.name for failure in dry.failures] == ["only long texts"]
-    assert (dry.state, dry.path, dry.version) == ("dry_run", None, "0.1.0")
-    assert not list(world.house.home.glob("exports/*"))
-
-
-def test_no_recipe_can_leave_out_what_every_dataset_must_hold(world: PublishedWorld, tmp_path: Path) -> None:
-    """A recipe that gives each row twice and asks of its rows nothing itself: nothing is published all the same."""
-    twice = "FROM (SELECT * FROM accepted UNION ALL SELECT * FROM accepted)\nWHERE"
-    recipes = copied_recipes(tmp_path / "recipes", build=("FROM accepted\nWHERE", twice))
-    (recipes / "web_text" / "checks.sql").write_text("-- check: anything\nSELECT 1 WHERE false;\n")
-    with pytest.raises(WindrowError) as refusal:
-        publish(world.house, recipes, "web_text")
-    assert refusal.value.code == "checks_failed"
-    assert {"ids are unique", "no text twice"} <= {
-        failure.name for failure in publish(world.house, recipes, "web_text", dry_run=True).failures
-    }
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"build": ("ORDER BY seq", "ORDER BY nothing")}, "build.sql"),
-        ({"build": ("    language_score,\n", "")}, "language_score"),
-        ({"build": ("FROM curated", "FROM read_parquet('/etc/hostname')")}, "build.sql"),
-        ({"checks": ("-- check: ", "-- checks: ")}, "no line"),
-        ({"checks": ("FROM export\nWHERE", "FROM exports\nWHERE")}, "no language less sure"),
-        ({"checks": ("no language less sure than promised", "ids are unique")}, "ids are unique"),
-        ({"recipe": ("[columns.optout_signals]", "[columns.signals]")}, "optout_signals"),
-        ({"recipe": ("[price]", "[prise]")}, "recipe.toml"),
-        ({"recipe": ('type = "float64"', 'type = "float"')}, "float"),
-        ({"recipe": ("20000000000000000000", "20e18")}, "wei_per_million_tokens"),
-        (
-            {"recipe": ("[thresholds]", "[price.also.WIND]\n" + PRICED + "[thresholds]")},
-            "WIND has its price",
-        ),
-        ({"card": ("{{ summary }}", "{{ sumary }}")}, "card.md"),
-    ],
-)
-def test_a_mistake_in_a_recipe_is_named(
-    world: PublishedWorld, tmp_path: Path, changes: dict[str, tuple[str, str]], said: str
-) -> None:
-    recipes = copied_recipes(tmp_path / "recipes", **changes)
-    with pytest.raises(WindrowError) as refusal:
-        publish(world.house, recipes, "web_text")
-    assert refusal.value.code == "bad_recipe"
-    assert said in refusal.value.detail
-    assert not list(world.house.home.glob("exports/*"))
-
-
-@pytest.mark.parametrize("name", ["nothing_here", "../web_text", "Web", ""])
-def test_an_unknown_dataset_is_refused(world: PublishedWorld, name: str) -> None:
-    with pytest.raises(WindrowError) as refusal:
-        publish(world.house, RECIPES, name)
-    assert refusal.value.code == "unknown_dataset"
-
-
-async def test_an_empty_lake_is_refused_with_its_reason(tmp_path: Path) -> None:
-    world = await PublishedWorld(tmp_path).open()
-    with pytest.raises(WindrowError) as refusal:
-        publish(world.house, RECIPES, "web_text")
-    assert refusal.value.code == "nothing_to_publish"
-    assert publish(world.house, RECIPES, "web_text", dry_run=True).rows == 0
-
-
 def test_what_a_crash_left_is_replaced(world: PublishedWorld) -> None:
     left = world.house.home / "exports" / "web_text" / "0.1.0" / "data"
     left.mkdir(parents=True)
@@ -332,26 +239,6 @@ def test_removed_ids_is_an_empty_signed_list(world: PublishedWorld) -> None:
     )
     assert removed["ids"] == []
     assert statement.content == {"count": 0, "ids_sha256": hashlib.sha256(b"").hexdigest()}
-
-
-def test_a_dataset_is_sold_for_what_its_recipe_states_a_price_in_and_nothing_is_converted(
-    world: PublishedWorld, tmp_path: Path
-) -> None:
-    """No shipped recipe states a price in somebody else's token: that is the operator's to say."""
-    for recipe in RECIPES.glob("*/recipe.toml"):
-        assert load_recipe(RECIPES, recipe.parent.name).settings.price.also == {}
-    assert publish(world.house, RECIPES, "web_text", dry_run=True).prices == {}
-    stated = ("[thresholds]", "[price.also.USDC]\n" + PRICED + "[thresholds]")
-    priced = copied_recipes(tmp_path / "recipes", recipe=stated)
-    dry = publish(world.house, priced, "web_text", dry_run=True)
-    assert dry.prices == {"USDC": str(max(10_000, dry.tokens * 100_000 // 1_000_000))}
-    (tmp_path / "dearer").mkdir()
-    dearer = copied_recipes(
-        tmp_path / "dearer" / "recipes", recipe=("20000000000000000000", "90000000000000000000")
-    )
-    assert publish(world.house, dearer, "web_text", dry_run=True).prices == {}, (
-        "a price in WIND says nothing of others"
-    )
 
 
 def test_adding_a_dataset_is_adding_a_folder(world: PublishedWorld, tmp_path: Path) -> None:
