@@ -48,7 +48,9 @@ class LakeOperations:
     async def annotate(self, everything: bool = False) -> dict[str, Any]:
         """Judge the documents again that another version of curation judged, or all of them."""
         lists = await asyncio.to_thread(HostLists, self._house.home / FOLDER)
-        recompute = Recompute(self._house.state, self._lake, lists, everything=everything)
+        recompute = Recompute(
+            self._house.state, self._lake, lists, everything=everything, runner=self._house.runner
+        )
         while await self._annotated(recompute):
             pass
         return {"rows": recompute.rows, "version": VERSION, **await self.stats()}
