@@ -31,6 +31,10 @@ class Runner(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Let go of what it holds."""
+        ...
+
 
 class LocalRunner:
     """This process, one item at a time, each when it is asked for."""
@@ -39,3 +43,6 @@ class LocalRunner:
         """Yield the function's result for each item, in order. Raises what the function raises."""
         for item in items:
             yield function(item)
+
+    def close(self) -> None:
+        """Nothing: it holds nothing."""

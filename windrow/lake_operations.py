@@ -8,11 +8,13 @@ Does not: write what the pipeline adds, or erase. Usage: `await LakeOperations(h
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from aggregator.curation import VERSION
 from aggregator.curation.host_lists import FOLDER, HostLists
 from aggregator.curation.recompute import Recompute
+from aggregator.dedup.whole_lake import duplicates_again
 from aggregator.sql.sealing import BlockSealer
 from storage.house import House
 from storage.lake import Lake
@@ -54,6 +56,11 @@ class LakeOperations:
         while await self._annotated(recompute):
             pass
         return {"rows": recompute.rows, "version": VERSION, **await self.stats()}
+
+    async def duplicates(self, file: str = "") -> dict[str, Any]:
+        """Judge the duplicates of the whole lake again, beside what was judged; into a file where one is named."""
+        out = Path(file) if file else None
+        return await asyncio.to_thread(duplicates_again, self._house, self._lake, out)
 
     async def merge(self, everything: bool = False) -> int:
         """Do one portion of compaction, of the lake, segments and blocks for questions; runs beside everything else."""

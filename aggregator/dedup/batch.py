@@ -45,7 +45,7 @@ SCHEMA: Final = pa.schema(
     ]
 )
 SPAN_TEXTS: Final = 2_048  # whose candidates are compared in one call
-_HARD: Final = "hard"
+HARD: Final = "hard"
 _KEYS: Final = pa.binary(4 * COLUMNS)
 
 
@@ -72,7 +72,7 @@ def cluster_all(runner: Runner, groups: Sequence[Group], span_texts: int = SPAN_
 def sketch_group(group: Group) -> pa.Table:
     """Return of each text what all others need of it: digest, keys, and its bytes that are not said twice."""
     rows = group.read(["seq", "contribution_id", "dup_kind", "text"])
-    rows = rows.filter(pc.fill_null(pc.not_equal(rows["dup_kind"], _HARD), True))
+    rows = rows.filter(pc.fill_null(pc.not_equal(rows["dup_kind"], HARD), True))
     sketches = sketch_all(rows["text"].to_pylist())
     keys = b"".join(each.keys.tobytes() for each in sketches)
     made = {

@@ -5,12 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from cluster_world import doubtful_texts, written
+from published_world import open_world
 from seen_world import Seen
 
 from aggregator.dedup.batch import SCHEMA, cluster_all
+from aggregator.dedup.whole_lake import duplicates_again
+from storage.lake import Lake
 from storage.runner import LocalRunner
+from storage.state import State
+from windrow_protocol.errors import WindrowError
 
 
 def one_after_the_other(texts: list[str], at_once: int) -> list[dict[str, Any]]:
@@ -61,3 +67,35 @@ def test_texts_of_hard_hosts_are_left_out(tmp_path: Path) -> None:
     found = cluster_all(LocalRunner(), groups)
     assert found["seq"].to_pylist() == [2, 4]
     assert found["dup_kind"].to_pylist() == ["unique", "exact"]
+
+
+def test_a_house_judged_each_text_as_all_at_once_are_judged(tmp_path: Path) -> None:
+    world = open_world(tmp_path / "house")
+    lake = Lake(world.house.env, world.house.home / "lake")
+    out = tmp_path / "again.parquet"
+    counts = duplicates_again(world.house, lake, out)
+    assert (counts["differing"], counts["exact"], counts["near"]) == (0, 1, 1)
+    again = pq.read_table(out)
+    assert again.schema == SCHEMA
+    assert again.num_rows == counts["rows"]
+    with pytest.raises(WindrowError, match="is there already"):
+        duplicates_again(world.house, lake, out)
+
+
+def test_what_was_judged_otherwise_is_counted(tmp_path: Path) -> None:
+    world = open_world(tmp_path / "house")
+    lake = Lake(world.house.env, world.house.home / "lake")
+    copy = next(row for row in rows_of(lake, world.house.state) if row["dup_kind"] == "exact")
+    file = lake.write(
+        [{**copy, "seq": 9_999, "contribution_id": "c9999", "dup_kind": "unique"}], 9_999, 9_999
+    )
+    with world.house.state.write() as connection:
+        lake.commit(connection, file)
+    assert duplicates_again(world.house, lake)["differing"] == 1
+
+
+def rows_of(lake: Lake, state: State) -> list[dict[str, Any]]:
+    """Return all rows of a lake."""
+    with state.read() as connection:
+        rows: list[dict[str, Any]] = lake.dataset(connection).to_table().to_pylist()
+    return rows
