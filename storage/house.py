@@ -17,6 +17,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from storage.env import Env
+from storage.runner import LocalRunner, Runner
 from storage.state import State
 from windrow_protocol.economics import Economics
 from windrow_protocol.messages import Message
@@ -37,6 +38,7 @@ class House:
     rules: TrustRules = field(default_factory=TrustRules)
     canary_hosts: tuple[str, ...] = ()  # `http://host:port` of its own control pages
     economics: Economics = field(default_factory=Economics)  # for epochs that begin from now on
+    runner: Runner = field(default_factory=LocalRunner)  # of batch work
     ranked: RankedDomains | None = None  # None: every domain counts as known
 
     @cached_property

@@ -22,7 +22,9 @@ from storage.env import Disk, Env
 from storage.house import House
 from storage.lake import Lake
 from storage.pkcs11_keys import Pkcs11Keys, Pkcs11Token
+from storage.ray_runner import RayRunner
 from storage.real_env import PosixDisk, real_env
+from storage.runner import LocalRunner, Runner
 from storage.segments import Segments
 from storage.state import State, get_meta, set_meta, sqlite_url
 from storage.tables import cursors
@@ -65,6 +67,7 @@ def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenH
                 state.close()
                 raise
         rules = load_trust_rules(settings.trust_rules)
+        runner = runner_of(settings)
         house = House(
             env,
             state,
@@ -75,6 +78,7 @@ def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenH
             economics=load_economics(settings).values,
             canary_hosts=tuple(settings.canary_hosts),
             ranked=load_ranked_domains(settings.ranked_domains),
+            runner=runner,
         )
         with usable_files(settings), state.read() as connection:
             contributions = Segments(env.disk, path / "segments", "contributions", connection)
@@ -84,9 +88,15 @@ def open_home(settings: HouseSettings, env: Env | None = None) -> Iterator[OpenH
         try:
             yield OpenHome(house, contributions, personal, _personal_keys(settings, house), lake)
         finally:
+            runner.close()
             contributions.close()
             personal.close()
             state.close()
+
+
+def runner_of(settings: HouseSettings) -> Runner:
+    """Return who does batch work: this process, or a cluster, which nobody asks before there is work."""
+    return RayRunner(settings.cluster) if settings.cluster else LocalRunner()
 
 
 def disk_of(settings: HouseSettings, local: Disk | None = None) -> Disk:

@@ -8,11 +8,13 @@ Does not: write what the pipeline adds, or erase. Usage: `await LakeOperations(h
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from aggregator.curation import VERSION
 from aggregator.curation.host_lists import FOLDER, HostLists
 from aggregator.curation.recompute import Recompute
+from aggregator.dedup.whole_lake import duplicates_again
 from aggregator.sql.sealing import BlockSealer
 from storage.house import House
 from storage.lake import Lake
@@ -48,10 +50,17 @@ class LakeOperations:
     async def annotate(self, everything: bool = False) -> dict[str, Any]:
         """Judge the documents again that another version of curation judged, or all of them."""
         lists = await asyncio.to_thread(HostLists, self._house.home / FOLDER)
-        recompute = Recompute(self._house.state, self._lake, lists, everything=everything)
+        recompute = Recompute(
+            self._house.state, self._lake, lists, everything=everything, runner=self._house.runner
+        )
         while await self._annotated(recompute):
             pass
         return {"rows": recompute.rows, "version": VERSION, **await self.stats()}
+
+    async def duplicates(self, file: str = "") -> dict[str, Any]:
+        """Judge the duplicates of the whole lake again, beside what was judged; into a file where one is named."""
+        out = Path(file) if file else None
+        return await asyncio.to_thread(duplicates_again, self._house, self._lake, out)
 
     async def merge(self, everything: bool = False) -> int:
         """Do one portion of compaction, of the lake, segments and blocks for questions; runs beside everything else."""

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 AUDIT_POLL_S = 0.5
 OPERATIONS = (
     *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain", "ledger_verify"),
-    *("lake_annotate", "lake_check", "lake_compact", "lake_stats"),
+    *("lake_annotate", "lake_check", "lake_compact", "lake_duplicates", "lake_stats"),
     *("host_token", "host_takedown", "host_release", "host_receipt", "host_list"),
     *("console_grant", "console_revoke", "console_list", "console_end", "console_token"),
     *("import_documents", "settle", "erase", "personal_rotate", "personal_fund", "backup"),

@@ -52,6 +52,9 @@ class HouseSettings(msgspec.Struct, frozen=True):
     port: Port = 8420
     database_url: str = ""  # empty: SQLite in the home
     files: str = ""  # s3://bucket/prefix for segments and lake; empty: in the home
+    cluster: Annotated[str, Meta(pattern="^(local|[^\\s:/]+:[0-9]{1,5})?$(?!\\n)")] = (
+        ""  # HOST:PORT of a Ray cluster for batch work, `local` for one on this machine; empty: this process
+    )
     rpc_url: str = ""  # empty: the embedded devnet
     chain_id: Annotated[int, Meta(ge=1)] = 31_337
     devnet_port: Port = 8545

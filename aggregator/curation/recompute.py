@@ -15,8 +15,10 @@ Usage::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -24,12 +26,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from aggregator.curation.annotations import VERSION, Annotations, Fetched, annotate_all
+from aggregator.curation.annotations import VERSION, Fetched, annotate_all
 from aggregator.curation.host_lists import HostLists
 from aggregator.sql.view_blocks import let_go
 from storage import tables
 from storage.lake import Lake
 from storage.lake.compaction import adopt, are_live
+from storage.lake.groups import Group, groups_of
 from storage.lake.manifest import (
     LakeFile,
     add_file,
@@ -39,7 +42,8 @@ from storage.lake.manifest import (
     remove_files,
 )
 from storage.lake.merging import Merge
-from storage.lake.schema import ID, LAKE_SCHEMA
+from storage.lake.schema import ID, LAKE_SCHEMA, in_order
+from storage.runner import LocalRunner, Runner
 from storage.state import State
 
 _COLUMN = "annotation_version"
@@ -54,7 +58,16 @@ class _Running:
 class Recompute:
     """The files that are judged again; remembers only the one that is under way. `everything` leaves none alone."""
 
-    def __init__(self, state: State, lake: Lake, host_lists: HostLists, *, everything: bool = False) -> None:
+    def __init__(
+        self,
+        state: State,
+        lake: Lake,
+        host_lists: HostLists,
+        *,
+        everything: bool = False,
+        runner: Runner | None = None,
+    ) -> None:
+        self._runner = runner or LocalRunner()
         self._state = state
         self._lake = lake
         self._host_lists = host_lists
@@ -81,36 +94,27 @@ class Recompute:
         for file in files:
             if file.path not in self._done and (self._everything or _is_behind(self._lake, file.path)):
                 temporary = self._lake.folder / f".annotating-{self._lake.env.randomness.token(4).hex()}.tmp"
-                merge = Merge(self._lake.files_by_name, [file.path], temporary, self._judged_again)
+                merge = Merge([self._judged_again(file)], temporary)
                 self._running = _Running(file, merge)
                 return 1
         return 0
 
-    def _judged_again(self, table: pa.Table) -> pa.Table:
-        rows = table.select(["text", "final_url", "robots_state", "optout_signals"]).to_pylist()
-        notes = self._annotate_all(rows)
-        self._tell_state(table[ID].to_pylist(), table["seq"].to_pylist(), notes)
-        self.rows += len(notes)
-        columns = [note.columns for note in notes]
-        for name in columns[0] if columns else ():
-            field = LAKE_SCHEMA.field(name)
-            values = pa.array([each[name] for each in columns], field.type)
-            table = table.set_column(LAKE_SCHEMA.get_field_index(name), field, values)
-        return table
+    def _judged_again(self, file: LakeFile) -> Generator[pa.Table, None, None]:
+        """Yield a file's row groups with their new judgements, which the state has by then."""
+        groups = groups_of(self._lake.files_by_name, [file.path])
+        with closing(self._runner.map(partial(judge_group, self._host_lists), groups)) as judged:
+            for table, notes in judged:
+                self._tell_state(table[ID].to_pylist(), table["seq"].to_pylist(), notes)
+                self.rows += len(notes)
+                if table.num_rows:
+                    yield table
 
-    def _annotate_all(self, rows: Sequence[dict[str, Any]]) -> list[Annotations]:
-        documents = [
-            Fetched(
-                row["text"], row["final_url"] or "", row["robots_state"] or "", row["optout_signals"] or []
-            )
-            for row in rows
-        ]
-        return annotate_all(documents, self._host_lists)
-
-    def _tell_state(self, ids: Sequence[str], numbers: Sequence[int], notes: Sequence[Annotations]) -> None:
+    def _tell_state(
+        self, ids: Sequence[str], numbers: Sequence[int], notes: Sequence[dict[str, Any]]
+    ) -> None:
         """Let the views over the state show the same; a crash before the swap does both again."""
         wanted = tables.annotations.c.contribution_id == sa.bindparam("_id")
-        values = [{"_id": each, **note.state} for each, note in zip(ids, notes, strict=True)]
+        values = [{"_id": each, **note} for each, note in zip(ids, notes, strict=True)]
         if values:
             with self._state.write() as connection:
                 names: dict[str, Any] = {name: sa.bindparam(name) for name in values[0] if name != "_id"}
@@ -136,6 +140,25 @@ class Recompute:
             remove_files(connection, [old.path], snapshot)
             add_file(connection, file, snapshot, now_ms)
             finish_snapshot(connection, snapshot)
+
+
+def judge_group(host_lists: HostLists, group: Group) -> tuple[pa.Table, list[dict[str, Any]]]:
+    """Return the rows of a group with new judgements, and what the state is told of each."""
+    table = in_order(group.read())
+    rows = table.select(["text", "final_url", "robots_state", "optout_signals"]).to_pylist()
+    notes = annotate_all([_fetched(row) for row in rows], host_lists)
+    columns = [note.columns for note in notes]
+    for name in columns[0] if columns else ():
+        field = LAKE_SCHEMA.field(name)
+        values = pa.array([each[name] for each in columns], field.type)
+        table = table.set_column(LAKE_SCHEMA.get_field_index(name), field, values)
+    return table, [note.state for note in notes]
+
+
+def _fetched(row: dict[str, Any]) -> Fetched:
+    return Fetched(
+        row["text"], row["final_url"] or "", row["robots_state"] or "", row["optout_signals"] or []
+    )
 
 
 def _is_behind(lake: Lake, name: str) -> bool:

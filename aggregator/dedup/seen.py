@@ -102,7 +102,7 @@ class SeenIndex:
         new = batch.new_texts()
         new_keys = keys[new]
         found = np.concatenate([_of_new(matches, new), _earlier_in_batch(incoming, new, new_keys)])
-        pairs = _ranked(first_of_each(found))
+        pairs = ranked(first_of_each(found))
         others = [number for number in np.unique(pairs[:, 1]).tolist() if number not in batch.places]
         batch.known = stored.documents(others)
         sketches = [each.sketch for each in incoming]
@@ -183,7 +183,7 @@ def _earlier_in_batch(incoming: Sequence[Incoming], new: NDArray[np.int64], keys
     return np.stack([new[found[:, 0]], found[:, 1], numbers[new[found[:, 2]]]], axis=1)
 
 
-def _ranked(matches: Matches) -> Pairs:
+def ranked(matches: Matches) -> Pairs:
     """Return rows (place, number) of candidates, those that share most bands first, and of them the earliest."""
     pairs, shared = np.unique((matches[:, 0] << 32) | matches[:, 2], return_counts=True)
     places, numbers = pairs >> 32, pairs & 0xFFFFFFFF

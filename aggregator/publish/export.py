@@ -147,7 +147,8 @@ def _build(
         redact_page = partial(
             redact, detectors=DETECTORS
         )  # names and addresses of public pages stay (ADR 0044)
-        batches = build_rows(engine, recipe, lambda ids: read_evidence(connection, ids), salt, redact_page)
+        evidence_of = partial(read_evidence, connection)
+        batches = build_rows(engine, recipe, evidence_of, salt, redact_page, house.runner)
         built = build_data(folder, recipe, only_changed(batches, held) if held else batches, progress)
     if progress is not None:
         progress("checks", built.facts.rows)

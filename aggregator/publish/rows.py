@@ -18,8 +18,9 @@ import hmac
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import duckdb
 import msgspec
@@ -29,6 +30,7 @@ import sqlalchemy as sa
 from aggregator.publish.filters import DROPPED_BY, curated_view
 from aggregator.publish.recipe import PUBLISHER_COLUMNS, Check, Recipe
 from extension_bridge.redaction import Redacted
+from storage.runner import LocalRunner, Runner
 from storage.tables import contributions, nodes, submissions, verdicts
 from windrow_protocol.content import text_sha256
 from windrow_protocol.errors import WindrowError
@@ -144,51 +146,63 @@ def build_rows(
     evidence_of: Callable[[Sequence[str]], dict[str, Evidence]],
     salt: bytes,
     redact: Redact,
+    runner: Runner | None = None,
 ) -> Iterator[RowBatch]:
     """Run the recipe and yield finished rows. Raises WindrowError `bad_recipe` or `checks_failed`."""
-    schema = recipe.schema
-    built = [name for name in schema.names if name not in PUBLISHER_COLUMNS]
+    finish = partial(finish_rows, recipe.schema, salt, redact)
     try:
-        reader = engine.execute(recipe.build_sql).to_arrow_reader(BATCH_ROWS)
-        filtered = [DROPPED_BY] if recipe.settings.filters else []
-        if sorted(reader.schema.names) != sorted([*built, *filtered]):
-            different = sorted(set(reader.schema.names) ^ {*built, *filtered})
-            raise WindrowError("bad_recipe", f"build.sql and recipe.toml differ in columns: {different}")
-        for batch in reader:
-            found = batch.to_pylist()
-            names = [row.pop(DROPPED_BY) for row in found] if filtered else []
-            dropped = [each for each in names if each]
-            rows = [row for row, each in zip(found, names, strict=True) if not each] if filtered else found
-            evidence = evidence_of([row["id"] for row in rows])
-            yield _finish(rows, evidence, schema, salt, redact, dropped)
+        yield from (runner or LocalRunner()).map(finish, _built_rows(engine, recipe, evidence_of))
     except duckdb.Error as error:
         raise WindrowError("bad_recipe", f"build.sql: {error}"[:500]) from error
 
 
-def _finish(
-    rows: list[dict[str, Any]],
-    evidence: dict[str, Evidence],
-    schema: pa.Schema,
-    salt: bytes,
-    redact: Redact,
-    dropped: list[list[str]],
-) -> RowBatch:
+class BuiltRows(NamedTuple):
+    """Some rows as the recipe built them, what is signed about each, and the filters of each row that is dropped."""
+
+    rows: list[dict[str, Any]]
+    evidence: dict[str, Evidence]
+    dropped: list[list[str]]
+
+
+def _built_rows(
+    engine: duckdb.DuckDBPyConnection,
+    recipe: Recipe,
+    evidence_of: Callable[[Sequence[str]], dict[str, Evidence]],
+) -> Iterator[BuiltRows]:
+    built = [name for name in recipe.schema.names if name not in PUBLISHER_COLUMNS]
+    reader = engine.execute(recipe.build_sql).to_arrow_reader(BATCH_ROWS)
+    filtered = [DROPPED_BY] if recipe.settings.filters else []
+    if sorted(reader.schema.names) != sorted([*built, *filtered]):
+        different = sorted(set(reader.schema.names) ^ {*built, *filtered})
+        raise WindrowError("bad_recipe", f"build.sql and recipe.toml differ in columns: {different}")
+    for batch in reader:
+        found = batch.to_pylist()
+        names = [row.pop(DROPPED_BY) for row in found] if filtered else []
+        dropped = [each for each in names if each]
+        rows = [row for row, each in zip(found, names, strict=True) if not each] if filtered else found
+        yield BuiltRows(rows, evidence_of([row["id"] for row in rows]), dropped)
+
+
+def finish_rows(schema: pa.Schema, salt: bytes, redact: Redact, built: BuiltRows) -> RowBatch:
+    """Return rows as they are sold, and their provenance. Raises WindrowError `checks_failed`."""
     finished, provenance = [], []
-    for row in rows:
-        proof = evidence.get(row["id"])
+    for row in built.rows:
+        proof = built.evidence.get(row["id"])
         if proof is None:
             raise WindrowError("checks_failed", f"row {row['id']} has no signed receipt and verdict")
         try:
             redacted = redact(row["text"])
         except WindrowError:
             continue
-        row["text"] = redacted.text
-        row["pii_redactions"] = sum(redacted.findings.values())
-        row["contributor_pseudonym"] = pseudonym_for(salt, proof.payout_address)
-        ordered = {name: row[name] for name in schema.names}
+        text = {
+            "text": redacted.text,
+            "pii_redactions": sum(redacted.findings.values()),
+            "contributor_pseudonym": pseudonym_for(salt, proof.payout_address),
+        }
+        ordered = {name: (text if name in text else row)[name] for name in schema.names}
         finished.append(ordered)
         provenance.append(_proof_row(proof, ordered, redacted))
-    return RowBatch(finished, provenance, len(rows) - len(finished), dropped)
+    return RowBatch(finished, provenance, len(built.rows) - len(finished), built.dropped)
 
 
 def _proof_row(proof: Evidence, row: dict[str, Any], redacted: Redacted) -> dict[str, Any]:

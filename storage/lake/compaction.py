@@ -34,7 +34,7 @@ from storage.lake.manifest import (
     finish_snapshot,
     remove_files,
 )
-from storage.lake.merging import Merge
+from storage.lake.merging import Merge, read_groups
 from storage.lake_tables import lake_files
 from storage.state import State
 from windrow_protocol.limits import LAKE_FILE_BYTES_MAX, LAKE_MERGE_FILES
@@ -109,8 +109,8 @@ class Compaction:
         if not chosen:
             return 0
         temporary = self._lake.folder / f".merging-{self._lake.env.randomness.token(4).hex()}.tmp"
-        inputs = [file.path for file in chosen]
-        self._running = _Running(chosen, Merge(self._lake.files_by_name, inputs, temporary))
+        sources = [read_groups(self._lake.files_by_name, file.path) for file in chosen]
+        self._running = _Running(chosen, Merge(sources, temporary))
         return 1
 
     def _swap(self, running: _Running) -> None:

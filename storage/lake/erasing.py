@@ -28,7 +28,7 @@ import sqlalchemy as sa
 from storage.lake import Lake
 from storage.lake.compaction import adopt
 from storage.lake.manifest import LakeFile, add_file, begin_snapshot, finish_snapshot
-from storage.lake.merging import Merge
+from storage.lake.merging import Merge, read_groups
 from storage.lake.schema import ID
 from storage.lake_tables import lake_files, lake_snapshots
 
@@ -65,7 +65,7 @@ def replace_without(lake: Lake, files: Iterable[LakeFile], ids: Collection[str])
     replaced = []
     for file in files:
         temporary = lake.folder / f".erasing-{lake.env.randomness.token(4).hex()}.tmp"
-        merge = Merge(lake.files_by_name, [file.path], temporary, keep)
+        merge = Merge([read_groups(lake.files_by_name, file.path, keep)], temporary)
         while merge.step():
             pass
         if merge.rows:

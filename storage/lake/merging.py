@@ -8,14 +8,14 @@ Does not: choose what is merged (`compaction`), list files, or make them durable
 
 Usage::
 
-    merge = Merge(lake.files_by_name, names, temporary)
+    merge = Merge([read_groups(lake.files_by_name, name) for name in names], temporary)
     while merge.step(): ...
     merge.rows
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from storage.lake.groups import with_columns
 from storage.lake.layout import GroupWriter
 from storage.lake.schema import LAKE_SCHEMA, ORDER, in_order
 
@@ -30,38 +31,27 @@ _LAST: int = 2**63 - 1
 Keep = Callable[[pa.Table], pa.Table]
 
 
-def read_groups(files: pafs.FileSystem, name: str, keep: Keep | None = None) -> Iterator[pa.Table]:
+def read_groups(
+    files: pafs.FileSystem, name: str, keep: Keep | None = None
+) -> Generator[pa.Table, None, None]:
     """Yield a file's row groups as tables of `LAKE_SCHEMA`; columns that it does not have are null."""
     with pq.ParquetFile(name, filesystem=files) as file:
         for number in range(file.num_row_groups):
             table = in_order(
-                as_lake(file.read_row_group(number, use_threads=False))
+                with_columns(file.read_row_group(number, use_threads=False), LAKE_SCHEMA.names)
             )  # of an earlier version too
             table = table if keep is None else keep(table)
             if table.num_rows:
                 yield table
 
 
-def as_lake(table: pa.Table) -> pa.Table:
-    """Return rows of a file, which may be older or newer than this schema, with exactly its columns."""
-    columns = [
-        table[field.name].cast(field.type)
-        if field.name in table.column_names
-        else pa.nulls(table.num_rows, field.type)
-        for field in LAKE_SCHEMA
-    ]
-    return pa.Table.from_arrays(columns, schema=LAKE_SCHEMA)
-
-
 class Merge:
-    """One merge under way. `keep` may leave rows out."""
+    """One merge under way."""
 
-    def __init__(
-        self, files: pafs.FileSystem, inputs: Sequence[str], output: Path, keep: Keep | None = None
-    ) -> None:
-        """Begin to merge files of a folder, by their names, into a file of this machine."""
+    def __init__(self, sources: Sequence[Generator[pa.Table, None, None]], output: Path) -> None:
+        """Begin to merge what generators give, each its rows in order, into a file of this machine."""
         self.output = output
-        self._sources = [read_groups(files, name, keep) for name in inputs]
+        self._sources = sources
         self._heads: list[pa.Table | None] = [next(source, None) for source in self._sources]
         self._writer = GroupWriter(output)
         self.first_ms: int | None = None
@@ -86,7 +76,7 @@ class Merge:
     def abandon(self) -> None:
         """Let go of all files; the output is of no use."""
         for source in self._sources:
-            source.close()  # type: ignore[attr-defined]
+            source.close()
         self._writer.close()
 
     def _write(self, table: pa.Table) -> None:

@@ -19,7 +19,7 @@ from storage.lake.checking import check_lake, lake_stats
 from storage.lake.compaction import Compaction, choose, choose_all, digest_file
 from storage.lake.erasing import commit_replaced, files_with, replace_without
 from storage.lake.manifest import refer
-from storage.lake.merging import Merge
+from storage.lake.merging import Merge, read_groups
 from storage.lake_tables import lake_files, lake_snapshots
 from storage.real_env import real_env
 from windrow_protocol.errors import WindrowError
@@ -229,7 +229,7 @@ def test_a_merge_gives_the_same_rows_whatever_its_portions(
         rows = [row(seq + place, received_at_ms=time) for place, time in enumerate(each)]
         names.append(world.lake.write(rows, seq, seq + len(rows) - 1).path)
         seq += len(rows)
-    merge = Merge(world.lake.files_by_name, names, world.lake.folder / "out")
+    merge = Merge([read_groups(world.lake.files_by_name, name) for name in names], world.lake.folder / "out")
     while merge.step():
         pass
     merged = pq.read_table(world.lake.folder / "out")

@@ -31,7 +31,15 @@ COMMANDS = [
     *("node verdicts", "node appeal", "node leave", "node delegate", "audit replay"),
     *("node setup", "node doctor", "node backup", "node restore", "node earnings", "node dashboard"),
     *("node pause", "node resume", "node finish", "node status", "node install", "node uninstall"),
-    *("node log", "node evidence", "lake annotate", "lake check", "lake compact", "lake stats"),
+    *(
+        "node log",
+        "node evidence",
+        "lake annotate",
+        "lake check",
+        "lake compact",
+        "lake duplicates",
+        "lake stats",
+    ),
     *("import", "export", "erase", "redteam", "mcp", "ledger verify", "ledger recompute"),
     *(
         "bridge import",

@@ -1,4 +1,4 @@
-"""Commands about the lake: `lake annotate`, `lake check`, `lake compact`, `lake stats`, `import`, `export`, `erase`.
+"""Commands about the lake: `lake annotate|check|compact|duplicates|stats`, `import`, `export`, `erase`.
 
 Rules: what writes speaks to the running house over its local socket, or takes the home's lock when none runs.
 
@@ -96,6 +96,23 @@ def annotate(
         )
 
 
+def duplicates(
+    file: Annotated[
+        Path | None, typer.Option("--out", help="a new Parquet file for every row's cluster")
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the duplicates of the whole lake again in one batch, and count the rows that were judged otherwise."""
+    named = {"file": str(file.resolve())} if file else {}
+    result = operation(settings_for(home=home), "lake_duplicates", named)
+    if as_json:
+        print(json.dumps(result))
+    else:
+        kinds = ", ".join(f"{result.get(kind, 0)} {kind}" for kind in ("unique", "exact", "near"))
+        print(f"{result['rows']} rows: {kinds}; {result['differing']} were judged otherwise")
+
+
 def export_file(
     file: Annotated[Path, typer.Argument(help="file to write: .warc.gz, or .warc")],
     source: Annotated[
@@ -167,6 +184,7 @@ def register(app: typer.Typer) -> None:
     lake.command("annotate")(annotate)
     lake.command("check")(check)
     lake.command("compact")(compact)
+    lake.command("duplicates")(duplicates)
     lake.command("stats")(stats)
     app.add_typer(lake, name="lake")
     app.command("import")(import_file)
