@@ -36,9 +36,9 @@ from aggregator.dedup.runs import Entries, Matches, MemoryRun, found_by, run_ker
 from windrow_protocol.errors import WindrowError
 
 ENTRY_BYTES: Final = 8
-# Bits of a run's filters for each entry, by the texts that it has at most: of the keys that are not there 8, 22 and 39
+# Bits of a run's filters for each entry, by the texts that it has at most: of the keys that are not there 8, 22 and 49
 # in a hundred get past them. Every run is asked alike, so a small one has many; those of the largest fill the memory.
-FILTER_BITS: Final = ((300_000, 12), (2_000_000, 4), (2**32, 2))
+FILTER_BITS: Final = ((300_000, 12), (2_000_000, 4), (2**32, 1.5))
 _CRC: Final = 4
 _TRAILER = struct.Struct(f"<QQ{COLUMNS}II")
 _NONE = np.empty(0, np.uint64)

@@ -64,11 +64,11 @@ class StoredTexts:
             if number < self._first:
                 continue
             place = (number - self._first) * _PLACE.size
-            (offset,) = _PLACE.unpack(os.pread(self._places, _PLACE.size, place))
-            record = os.pread(self._bodies, 2_048, offset)
+            places = os.pread(self._places, 2 * _PLACE.size, place)  # its own and the next one's
+            (offset,) = _PLACE.unpack_from(places)
+            end = _PLACE.unpack_from(places, _PLACE.size)[0] if len(places) > _PLACE.size else self._end
+            record = os.pread(self._bodies, end - offset, offset)
             digest, cluster, text_bytes, size = _HEAD.unpack_from(record)
-            if len(record) < _HEAD.size + size:
-                record += os.pread(self._bodies, _HEAD.size + size - len(record), offset + len(record))
             self._read[number] = record[_HEAD.size : _HEAD.size + size]
             found[number] = SeenDocument(str(number), str(cluster), digest.hex(), text_bytes)
         return found
