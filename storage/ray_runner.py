@@ -13,8 +13,10 @@ Source: Ray, "Task Fault Tolerance"; loopback by `ENABLE_RAY_CLUSTER` of `ray/_p
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -25,6 +27,7 @@ from windrow_protocol.errors import WindrowError
 
 LOCAL: Final = "local"
 _WAITING_PER_CPU: Final = 2
+_ANSWER_S: Final = 10
 TIMES_LOST_MAX: Final = 3  # an item whose worker is lost more often is taken to be what ends it
 
 
@@ -79,6 +82,7 @@ class RayRunner:
 
     def _opened(self) -> Any:
         if self._ray is None:
+            self._require_somebody_there()
             os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
             if self._address == LOCAL:
                 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # what says "loopback", on Linux too
@@ -88,18 +92,30 @@ class RayRunner:
                 raise WindrowError(
                     "cluster_failed", "Ray is missing: pip install 'windrow[cluster]'"
                 ) from error
-            quiet = {"logging_level": "ERROR", "log_to_driver": False}
             try:
-                if self._address == LOCAL:
-                    self._folder = tempfile.mkdtemp(prefix="windrow-ray-")
-                    own = {"num_cpus": self._cpus, "include_dashboard": False, "_temp_dir": self._folder}
-                    ray.init(address=LOCAL, _node_ip_address="127.0.0.1", **own, **quiet)
-                else:
-                    ray.init(address=self._address, **quiet)
+                ray.init(**self._terms(), logging_level=logging.ERROR, log_to_driver=False)
             except (OSError, RuntimeError, ValueError) as error:
                 raise WindrowError("cluster_failed", f"{self._address}: {error}"[:500]) from error
             self._ray = ray
         return self._ray
+
+    def _require_somebody_there(self) -> None:
+        """Refuse an address where nobody listens: Ray itself asks for more than two minutes."""
+        if self._address == LOCAL:
+            return
+        host, _, port = self._address.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), _ANSWER_S).close()
+        except (OSError, OverflowError) as error:
+            raise WindrowError("cluster_failed", f"{self._address}: {error}") from error
+
+    def _terms(self) -> dict[str, Any]:
+        """Return how the cluster is reached, or made."""
+        if self._address != LOCAL:
+            return {"address": self._address}
+        self._folder = tempfile.mkdtemp(prefix="windrow-ray-")
+        own = {"num_cpus": self._cpus, "include_dashboard": False, "_temp_dir": self._folder}
+        return {"address": LOCAL, "_node_ip_address": "127.0.0.1", **own}
 
 
 def _called(function: Callable[[Any], Any], item: Any) -> Any:

