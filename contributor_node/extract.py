@@ -1,10 +1,10 @@
 """From a page's bytes to its title and main text.
 
 Rules: bytes become text by byte-order mark, then the declared charset, then the page's own declaration, then a
-guess. Main content is taken first, without the comments below an article; where that leaves next to nothing of a page
-that has text, the whole visible text is taken. Plain text and Markdown pass as they are. Everything is bounded by
-`TEXT_BYTES_MAX` and `TITLE_CHARS_MAX`, cut at a line's end so that two nodes cut alike. Runs in the crawl child only:
-parsing strangers' HTML is what may crash.
+guess. Main content is taken first, of an article without the comments below and the parts that `page_parts` names;
+where that leaves next to nothing of a page that has text, the whole visible text is taken. Plain text and Markdown pass
+as they are. Everything is bounded by `TEXT_BYTES_MAX` and `TITLE_CHARS_MAX`, cut at a line's end so that two nodes cut
+alike. Runs in the crawl child only: parsing strangers' HTML is what may crash.
 
 Does not: normalise the text for its digest (`windrow_protocol.content`), judge quality, or read opt-out signals.
 
@@ -16,6 +16,7 @@ Usage::
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import version
 from typing import NamedTuple
 
@@ -25,16 +26,18 @@ from resiliparse.parse.html import HTMLTree
 from w3lib.encoding import html_to_unicode
 
 from contributor_node.page_kind import is_article
+from contributor_node.page_parts import without_parts
 from contributor_node.page_shell import needs_browser
 from windrow_protocol.limits import TEXT_BYTES_MAX, TITLE_CHARS_MAX
 
-EXTRACTOR_VERSION = f"windrow-2/resiliparse-{version('resiliparse')}"
+EXTRACTOR_VERSION = f"windrow-3/resiliparse-{version('resiliparse')}"
 MAIN_CHARS_MIN = 250
 MAIN_SHARE_MIN = 0.15
 NESTING_MAX = 250
 
 _HTML_TYPES = frozenset(["text/html", "application/xhtml+xml"])
 _PASSED_TYPES = frozenset(["text/plain", "text/markdown", "text/x-markdown", "text/x-rst", "text/asciidoc"])
+_NEVER_MAIN = "script, style, noscript, template, svg, iframe, select, textarea, nav"
 _DEEPER = " > ".join("*" * (NESTING_MAX + 3))  # html, body, and one element more than may nest
 
 
@@ -90,13 +93,16 @@ def extract_markup(markup: str) -> Extracted:
     """Return title and text of decoded HTML, such as what a browser has rendered."""
     tree = HTMLTree.parse(markup)
     title = " ".join((tree.title or "").split())[:TITLE_CHARS_MAX]
-    main = "" if too_deep(tree) else _main_content(tree, comments=not is_article(markup))
+    main = "" if too_deep(tree) else _main_content(tree, article=is_article(markup))
     text = main
-    if len(main) < MAIN_CHARS_MIN:
-        whole = _visible(tree)
-        if len(main) < MAIN_SHARE_MIN * len(whole) or not main.strip():
-            text = whole
-    asks = needs_browser(markup, title, text, lambda: _visible(tree))
+
+    @cache
+    def whole() -> str:
+        return _visible(HTMLTree.parse(markup))  # main content has taken parts out of the tree
+
+    if len(main) < MAIN_CHARS_MIN and (len(main) < MAIN_SHARE_MIN * len(whole()) or not main.strip()):
+        text = whole()
+    asks = needs_browser(markup, title, text, whole)
     return Extracted(title, bounded(text.strip()), markup, asks)
 
 
@@ -110,11 +116,34 @@ def bounded(text: str) -> str:
     return cut[:end] if end > len(cut) // 2 else cut
 
 
-def _main_content(tree: HTMLTree, *, comments: bool) -> str:
+def _main_content(tree: HTMLTree, *, article: bool) -> str:
     text = extract_plain_text(
-        tree, main_content=True, comments=comments, alt_texts=False, preserve_formatting=True
+        _without_parts(tree) if article else tree,
+        main_content=True,
+        comments=not article,
+        alt_texts=False,
+        preserve_formatting=True,
     )
     return str(text)
+
+
+def _without_parts(tree: HTMLTree) -> HTMLTree:
+    """Return an article's tree without the parts that are no main content; `tree` itself is used up."""
+    body = written_out(tree)
+    kept = without_parts(body)
+    if len(kept) == len(body):
+        return tree
+    rest = HTMLTree.parse(kept)
+    return tree if too_deep(rest) else rest
+
+
+def written_out(tree: HTMLTree) -> str:
+    """Take what is never main content out of a tree and return the markup of its body, empty without one."""
+    if tree.body is None:
+        return ""
+    for element in tree.body.query_selector_all(_NEVER_MAIN).values():
+        element.decompose()
+    return str(tree.body.html)
 
 
 def _visible(tree: HTMLTree) -> str:

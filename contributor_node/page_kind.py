@@ -24,7 +24,12 @@ _OPEN_GRAPH_CHARS: Final = 60
 def is_article(markup: str) -> bool:
     """Say whether a page's markup calls it an article, or a blog program wrote it, and nothing calls it discussion."""
     says = _open_graph_article(markup) or any(sign in markup for sign in _ARTICLE)  # the likeliest first
-    return says and not any(sign in markup for sign in _DISCUSSION)
+    return says and not is_discussion(markup)
+
+
+def is_discussion(markup: str) -> bool:
+    """Say whether a page's markup calls it a discussion, or a forum program wrote it."""
+    return any(sign in markup for sign in _DISCUSSION)
 
 
 def _open_graph_article(markup: str) -> bool:
