@@ -97,7 +97,10 @@ class House:
         pid = self.process.pid
         found = {}
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+            try:
+                words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+            except FileNotFoundError:  # it has gone meanwhile
+                continue
             if b"windrow.gates" in words:
                 found[int(child)] = words[words.index(b"windrow.gates") + 1].decode()
         return found
@@ -174,7 +177,7 @@ class Load:
     def client(self, number: int) -> None:
         """Send this node's records, one after the other, until they are all in and the test has seen enough."""
         waiting = list(self.records[number])
-        while waiting or not self.over.is_set():
+        while (waiting or not self.over.is_set()) and self.house.process.poll() is None:
             record = waiting[-1] if waiting else self.records[number][0]
             if self._acknowledged(number, record) and waiting:
                 waiting.pop()

@@ -71,8 +71,8 @@ async def _keep(
     places = [Place(f"gate {number + 1}", environment, listening) for number in range(gates)]
     stopped = asyncio.create_task(stop.wait())
     try:
-        await writer.begin()
-        await asyncio.gather(*(place.begin() for place in places))
+        await writer.begin(must=True)
+        await asyncio.gather(*(place.begin(must=False) for place in places))
         while not stop.is_set():
             asked = asyncio.create_task(replace.wait())
             await asyncio.wait({stopped, asked}, return_when=asyncio.FIRST_COMPLETED)
@@ -102,13 +102,11 @@ class Place:
         self._process: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
 
-    async def begin(self) -> None:
-        """Start the first process. Raises SystemExit with its code where it does not come up."""
-        process = await self._start()
-        if process is None:
-            raise SystemExit(1)
+    async def begin(self, *, must: bool) -> None:
+        """Start the first process; where it `must` come up and does not, raise SystemExit with its code."""
+        process = await (self._start() if must else self._start_until_it_stands())
         if process.returncode is not None:
-            raise SystemExit(process.returncode)
+            raise SystemExit(process.returncode or 1)
         self._take(process)
 
     async def replace(self, *, beside: bool) -> None:
@@ -143,13 +141,13 @@ class Place:
         wait_s = _AGAIN_S
         while True:
             process = await self._start()
-            if process is not None and process.returncode is None:
+            if process.returncode is None:
                 return process
             log.warning("process_not_started", place=self._name)
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, _AGAIN_S_MAX)
 
-    async def _start(self) -> asyncio.subprocess.Process | None:
+    async def _start(self) -> asyncio.subprocess.Process:
         """Return a process that has said that it is ready, or one that has ended."""
         said, says = os.pipe()
         shared = [] if self._listening is None else [self._listening.fileno()]
