@@ -241,7 +241,7 @@ def _kill_and_replace(house: House, load: Load) -> None:
     reached = load.done
     until(lambda: load.done > reached + 20, house)
     before, said = set(house.children()), len(load.statuses)
-    house.process.send_signal(signal.SIGHUP)
+    house.process.send_signal(signal.SIGUSR1)
     until(lambda: "house_replaced" in house.log.read_text(), house)
     assert not before & set(house.children()), "each of them is another process now"
     lost = [detail for _, detail in load.statuses[said:] if "lost" in detail]

@@ -2,7 +2,7 @@
 
     it holds the socket, so that who connects waits in its queue while any process is replaced
     a process that dies is started again; what it had acknowledged is durable, and a resend gets the same receipt
-    SIGHUP     replaces each gate and then the writer, one after the other, by the code and settings of now
+    SIGUSR1    replaces each gate and then the writer, one after the other, by the code and settings of now
     SIGTERM    ends the gates, then the writer
 
 Rules: children end with it, however it ends. A writer that cannot start at first ends the house with its own words.
@@ -38,7 +38,7 @@ async def keep_house(settings: HouseSettings, *, die_with_parent: bool = False) 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, replace.set)
+    loop.add_signal_handler(signal.SIGUSR1, replace.set)
     if die_with_parent:
         stop_with_parent(stop)
     await require_free(settings.host, settings.port)
