@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from aggregator.admission import Admitted, admit
 from aggregator.log_entries import LogEntries
+from aggregator.prepared_batches import Fault, PreparedBatch, PreparedRecord, Preparer
 from aggregator.requests import Caller, spend
 from aggregator.roster import check_not_gone, rows_of
 from storage.house import House
@@ -29,9 +30,10 @@ from storage.prepared import Prepared
 from storage.segments import Place, Segments
 from storage.tables import leases, submissions
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.messages import Contribution, Submission, decode_batch
+from windrow_protocol.messages import Contribution
 
 Answers = list[dict[str, Any]]
+Batch = tuple[Caller, bytes | PreparedBatch]  # as it was sent, or as a gate prepared it
 _LEASES = Prepared(sa.select(leases).where(leases.c.lease_id.in_(sa.bindparam("ids", expanding=True))))
 _PLACES = Prepared(
     sa.select(submissions.c.seq, submissions.c.segment, submissions.c.offset, submissions.c.length).where(
@@ -62,6 +64,7 @@ class Ingest:
     def __init__(self, house: House, segments: Segments) -> None:
         self._house = house
         self._segments = segments
+        self._preparer = Preparer()
 
     def accept(self, caller: Caller, body: bytes) -> Answers:
         """Make a batch durable and return one answer for each record, in order.
@@ -75,7 +78,7 @@ class Ingest:
             raise answers
         return answers
 
-    def accept_together(self, batches: Sequence[tuple[Caller, bytes]]) -> list[Answers | Exception]:
+    def accept_together(self, batches: Sequence[Batch]) -> list[Answers | Exception]:
         """Make batches durable with one fsync and one commit; each gets its answers, or the exception it alone caused.
 
         What fails for all of them (the disk, the database) is raised, and then none of them is acknowledged.
@@ -94,12 +97,12 @@ class Ingest:
                 raise
         return [self._log_alone(batch, places) for batch in opened]  # it may be the fault of one of them
 
-    def _open(self, batches: Sequence[tuple[Caller, bytes]]) -> list[_Opened]:
+    def _open(self, batches: Sequence[Batch]) -> list[_Opened]:
         now_ms = self._house.now_ms()
         with self._house.state.read() as connection:
             members = rows_of(connection, {caller.node_id for caller, _ in batches})
-            decoded = [_decoded(members.get(caller.node_id), caller, body) for caller, body in batches]
-            named = {record.lease_id for records in decoded for record in _readable(records)}
+            prepared = self._prepared(members, batches)
+            named = {each.facts.lease_id for records in prepared for each in _readable(records)}
             known = {row.lease_id: row for row in _LEASES.rows(connection, ids=list(named))}
             return [
                 records
@@ -107,25 +110,42 @@ class Ingest:
                 else _Batch(
                     caller, [self._check(connection, known, caller.node_id, each, now_ms) for each in records]
                 )
-                for (caller, _), records in zip(batches, decoded, strict=True)
+                for (caller, _), records in zip(batches, prepared, strict=True)
             ]
+
+    def _prepared(
+        self, members: dict[str, Any], batches: Sequence[Batch]
+    ) -> list[PreparedBatch | WindrowError]:
+        """Prepare what no gate has, together; what a stranger sent is not even unpacked."""
+        strangers = [_gone(members.get(caller.node_id), caller) for caller, _ in batches]
+        sent = [
+            (caller.node_id, body)
+            for (caller, body), stranger in zip(batches, strangers, strict=True)
+            if stranger is None and isinstance(body, bytes)
+        ]
+        made = iter(self._preparer.prepare(sent))
+        return [
+            stranger or (next(made) if isinstance(body, bytes) else body)
+            for (_, body), stranger in zip(batches, strangers, strict=True)
+        ]
 
     def _check(
         self,
         connection: sa.Connection,
         known: dict[str, Any],
         node_id: str,
-        record: Submission | WindrowError,
+        record: PreparedRecord | Fault,
         now_ms: int,
     ) -> Admitted | dict[str, Any]:
-        if isinstance(record, WindrowError):
-            return {"lease_id": "", "ok": False, **record.as_dict()}
+        if isinstance(record, Fault):
+            return {"lease_id": "", "ok": False, **record.as_error().as_dict()}
+        lease_id = record.facts.lease_id
         try:
-            each = admit(record, known.get(record.lease_id), node_id, now_ms)
+            each = admit(record, known.get(lease_id), node_id, now_ms)
             if each.lease.state == "answered":
-                return self._answered_before(connection, record.lease_id, each.sha256)
+                return self._answered_before(connection, lease_id, record.sha256)
         except WindrowError as error:
-            return {"lease_id": record.lease_id, "ok": False, **error.as_dict()}
+            return {"lease_id": lease_id, "ok": False, **error.as_dict()}
         return each
 
     def _answered_before(self, connection: sa.Connection, lease_id: str, digest: str) -> dict[str, Any]:
@@ -140,8 +160,8 @@ class Ingest:
 
     def _append(self, batches: list[_Batch]) -> _Places:
         """Write each different record once, durably, and return where."""
-        fresh = {_key(each): each.data for batch in batches for each in batch.admitted}
-        places = dict(zip(fresh, self._segments.append_all(list(fresh.values())), strict=True))
+        fresh = {_key(each): each.record.packed for batch in batches for each in batch.admitted}
+        places = dict(zip(fresh, self._segments.append_packed(list(fresh.values())), strict=True))
         if places:
             self._segments.sync()
         return places
@@ -186,27 +206,28 @@ def _enter(entries: LogEntries, batch: _Batch, places: _Places) -> Answers:
     ]
 
 
-def _decoded(member: Any, caller: Caller, body: bytes) -> list[Submission | WindrowError] | WindrowError:
+def _gone(member: Any, caller: Caller) -> WindrowError | None:
+    """Return why nothing is taken from a sender, or None."""
     try:
-        check_not_gone(caller.node_id, member)  # first: a stranger's batch is not even unpacked
-        return list(decode_batch(body))
+        check_not_gone(caller.node_id, member)
     except WindrowError as error:
         return error
+    return None
 
 
-def _readable(records: list[Submission | WindrowError] | WindrowError) -> list[Submission]:
+def _readable(records: PreparedBatch | WindrowError) -> list[PreparedRecord]:
     if isinstance(records, WindrowError):
         return []
-    return [record for record in records if not isinstance(record, WindrowError)]
+    return [record for record in records if isinstance(record, PreparedRecord)]
 
 
 def _key(each: Admitted) -> tuple[str, str]:
-    return each.lease.lease_id, each.sha256
+    return each.lease.lease_id, each.record.sha256
 
 
 def _answer(each: Admitted, entered_sha256: str, receipt: str) -> dict[str, Any]:
     lease_id = each.lease.lease_id
-    if entered_sha256 != each.sha256:
+    if entered_sha256 != each.record.sha256:
         return {"lease_id": lease_id, "ok": False, **WindrowError("lease_closed", lease_id).as_dict()}
     return {"lease_id": lease_id, "ok": True, "receipt": receipt}
 

@@ -69,7 +69,7 @@ class LogEntries:
         """Enter a record unless its lease has an entry; return the digest that is entered, and its receipt."""
         lease_id = each.lease.lease_id
         if lease_id not in self._receipts:
-            self._receipts[lease_id] = (each.sha256, self._enter(each, place))
+            self._receipts[lease_id] = (each.record.sha256, self._enter(each, place))
         return self._receipts[lease_id]
 
     def write(self) -> None:
@@ -83,8 +83,8 @@ class LogEntries:
         set_meta(self._connection, "submissions/head", self._head)
 
     def _enter(self, each: Admitted, place: Place) -> str:
-        record, lease = each.record, each.lease
-        self._seq, self._head = self._seq + 1, next_head(self._head, each.sha256)
+        record, lease = each.record.facts, each.lease
+        self._seq, self._head = self._seq + 1, next_head(self._head, each.record.sha256)
         receipt = self._sign(each)
         self._submissions.append(self._log_row(each, place, receipt))
         if isinstance(record, Contribution):
@@ -97,11 +97,11 @@ class LogEntries:
         }
         self._closings.append(Closing(lease, "answer", each.outcome, facts))
         self._reports.append((lease.url, _heard(each)))
-        self._opener.open(lease, record, each.sha256, self._seq)
+        self._opener.open(lease, each.record, self._seq)
         return receipt
 
     def _sign(self, each: Admitted) -> str:
-        record = each.record
+        record = each.record.facts
         text = record if isinstance(record, Contribution) else None
         receipt = Receipt(
             lease_id=record.lease_id,
@@ -118,13 +118,13 @@ class LogEntries:
     def _log_row(self, each: Admitted, place: Place, receipt: str) -> dict[str, Any]:
         return {
             "seq": self._seq,
-            "lease_id": each.record.lease_id,
+            "lease_id": each.lease.lease_id,
             "node_id": each.lease.node_id,
-            "kind": "contribution" if isinstance(each.record, Contribution) else "report",
+            "kind": "contribution" if isinstance(each.record.facts, Contribution) else "report",
             "segment": place.segment,
             "offset": place.offset,
             "length": place.length,
-            "record_sha256": each.sha256,
+            "record_sha256": each.record.sha256,
             "head": self._head,
             "received_at_ms": self._now_ms,
             "receipt": receipt,
@@ -149,13 +149,13 @@ class LogEntries:
             "optout_signals": msgspec.json.encode(record.optout_signals).decode(),
             "raw_sha256": record.raw_sha256,
             "text_sha256": record.text_sha256,
-            "text_bytes": each.text_bytes,
+            "text_bytes": each.record.text_bytes,
             "title": record.title,
             "extractor_version": record.extractor_version,
         }
 
 
 def _heard(each: Admitted) -> Heard:
-    record = each.record
+    record = each.record.facts
     retry_after_ms = 0 if isinstance(record, Contribution) else record.retry_after_ms
     return Heard(each.outcome, record.http_status, record.crawl_delay_ms, retry_after_ms)

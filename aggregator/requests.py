@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import sqlalchemy as sa
 
 from storage.env import Request
-from storage.house import House
 from storage.prepared import Prepared
 from storage.state import insert_once
 from storage.tables import nonces
@@ -40,7 +40,20 @@ class Caller:
     statement: Statement
 
 
-def authenticate(house: House, request: Request, purpose: str) -> Caller:
+class Verifying(Protocol):
+    """What a signature is checked against: a house, or a gate of it."""
+
+    @property
+    def network(self) -> str:
+        """The network's name."""
+        ...
+
+    def now_ms(self) -> int:
+        """The time now in milliseconds since the Unix epoch."""
+        ...
+
+
+def authenticate(house: Verifying, request: Request, purpose: str) -> Caller:
     """Return who signed a request. Raises WindrowError as `verify_request` does, or `wrong_schema`."""
     node_id, statement = verify_request(
         request.header(SIGNATURE_HEADER),

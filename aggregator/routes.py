@@ -16,11 +16,12 @@ import msgspec
 from aggregator.assignment.pacing import PaceRules
 from aggregator.assignment.placement import day_of, day_seed, seed_commitment
 from aggregator.delegations import accept_delegation
-from aggregator.ingest import Ingest
+from aggregator.ingest import Batch, Ingest
 from aggregator.lease_requests import Asked, LeaseDesk
 from aggregator.openapi import describe
 from aggregator.personal import Personal
 from aggregator.personal_routes import PayOf, PersonalDoors
+from aggregator.prepared_batches import decode_handed_in
 from aggregator.request_counts import RequestCounts
 from aggregator.requests import Caller, authenticate, spend
 from aggregator.roster import known_member, register, trust_of
@@ -177,7 +178,22 @@ class Doors:
     async def submissions(self, request: Request) -> Response:
         """Answer each record of a batch with its receipt or its reason."""
         caller = self._caller(request, "submit")
-        results = await self._batches.ask((caller, request.body))
+        return await self._accepted((caller, request.body))
+
+    async def handed_in(self, request: Request) -> Response:
+        """Answer a batch that a gate of this house has read, verified and prepared; no stranger reaches this door."""
+        handed = decode_handed_in(request.body)
+        self._counts.count(handed.node_id, self._house.now_ms())
+        return await self._accepted((handed.caller, handed.records))
+
+    async def known(self, request: Request) -> Response:
+        """Tell a gate of this house whether a node may hand anything in."""
+        with self._house.state.read() as connection:
+            known_member(connection, request.body.decode())
+        return json_response({})
+
+    async def _accepted(self, batch: Batch) -> Response:
+        results = await self._batches.ask(batch)
         return json_response({"results": results, "server_time_ms": self._house.now_ms()})
 
     def _known_caller(self, request: Request, purpose: str) -> Caller:

@@ -8,7 +8,8 @@ sends signed batches of 50 documents of 3 KB, each under a fresh lease. The refe
 the same load in the same round; rounds alternate, and figures are those of the median round. At the end the house is
 killed with SIGKILL, and what it had acknowledged is looked for in its home.
 
-    docs_per_s, ack_p50_ms, ack_p99_ms     of the house; `cpu_us_per_doc` its processor time, `reference_…` the peer's
+    docs_per_s, ack_p50_ms, ack_p99_ms     of the house; `cpu_us_per_doc` its processor time, `reference_…` the peer's;
+                                           `writer_cpu_us_per_doc` that of the process that writes, without gates
     ratio_to_reference                     of documents a second; the reference signs a receipt for each record, as
                                            the protocol has it
     ratio_to_one_receipt                   the same beside a reference that signs one receipt for each batch
@@ -71,6 +72,7 @@ def pressed(server: Server, case: Case, clients: int) -> Row:
     return {
         "docs_per_s": case.documents / said["seconds"],
         "cpu_us_per_doc": said["server_cpu_s"] / case.documents * 1e6,
+        "writer_cpu_us_per_doc": said["writer_cpu_s"] / case.documents * 1e6,
         "client_cpu_us_per_doc": said["client_cpu_s"] / case.documents * 1e6,
         "acknowledged": said["acknowledged"],
         **_quantiles(said["waits_s"]),
@@ -109,6 +111,7 @@ def told(clients: int, rounds: list[dict[str, Row]]) -> Row:
         "one_receipt_docs_per_s": round(of["batch"]["docs_per_s"]),
         "ratio_to_one_receipt": round(statistics.median(loose), 2),
         "cpu_us_per_doc": round(of["house"]["cpu_us_per_doc"]),
+        "writer_cpu_us_per_doc": round(of["house"]["writer_cpu_us_per_doc"]),
         "reference_cpu_us_per_doc": round(of["each"]["cpu_us_per_doc"]),
         "client_cpu_us_per_doc": round(of["house"]["client_cpu_us_per_doc"]),
         "rounds": len(rounds),
@@ -130,13 +133,14 @@ def idle_nodes(server: Server, case: Case, options: argparse.Namespace) -> Row:
         "rss_mb": server.rss_mb(),
         "rss_before_mb": rss_before,
         "cpu_s": round(said["server_cpu_s"], 1),
+        "writer_cpu_s": round(said["writer_cpu_s"], 1),
         "seconds": round(said["seconds"], 1),
     }
 
 
 def durable(settings: HouseSettings) -> Row:
     """Count what a killed house left in its home."""
-    state = State.open_readonly(sqlite_url(Path(settings.home) / "state.db"))
+    state = State.open_readonly(settings.database_url or sqlite_url(Path(settings.home) / "state.db"))
     with state.read() as connection:
         logged = connection.execute(sa.select(sa.func.count()).select_from(submissions)).scalar_one()
         texts = connection.execute(sa.select(sa.func.count()).select_from(contributions)).scalar_one()
@@ -160,7 +164,12 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     """Run all cases on one home."""
     plan = Plan(options)
     settings = HouseSettings(
-        home=str(folder / "home"), network=people.NETWORK, validators=validators(), trust_rules=""
+        home=str(folder / "home"),
+        network=people.NETWORK,
+        validators=validators(),
+        trust_rules="",
+        gates=options.gates,
+        database_url=options.database_url,
     )
     fill(settings, plan.cases(), plan.nodes)
     with house(settings, folder / "house.log") as server:
@@ -185,6 +194,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0, help="of submissions at that rate")
     parser.add_argument("--polls", type=float, default=0.0, help="questions for work a second besides")
     parser.add_argument("--new", action="store_true", help="nodes in probation: all they hand in is audited")
+    parser.add_argument(
+        "--gates", type=int, default=0, help="gates of the house; 0: the one process does all"
+    )
+    parser.add_argument("--database-url", default="", help="an empty database; SQLite in the home without it")
     options = parser.parse_args()
     open_files_wanted(options.idle + SPARE_FILES)
     with tempfile.TemporaryDirectory(prefix="windrow-ingest-") as folder:

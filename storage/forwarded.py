@@ -41,6 +41,18 @@ def behind_proxies(routes: Sequence[Route], proxies: Proxies) -> list[Route]:
     return [replace(route, handle=_seeing_through(route.handle, proxies)) for route in routes]
 
 
+def behind_gates(routes: Sequence[Route]) -> list[Route]:
+    """Return the same doors on a socket of the house's own, where its gates say who asks and nobody else can."""
+    return [replace(route, handle=_believing(route.handle)) for route in routes]
+
+
+def _believing(handle: Handler) -> Handler:
+    async def believing(request: Request) -> Response:
+        return await handle(replace(request, peer=request.header(HEADER)))
+
+    return believing
+
+
 def _seeing_through(handle: Handler, proxies: Proxies) -> Handler:
     async def seeing(request: Request) -> Response:
         return await handle(replace(request, peer=asker(request.peer, request.header(HEADER), proxies)))

@@ -15,6 +15,7 @@ import asyncio
 import errno
 import os
 import secrets
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -28,6 +29,7 @@ from windrow_protocol.errors import WindrowError
 
 log = structlog.get_logger(__name__)
 LEFT_POLL_S = 0.2
+RawHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class HttpServer:
@@ -59,6 +61,17 @@ class HttpNetwork:
         bound = runner.addresses[0]
         return HttpServer(runner, f"http://{bound[0]}:{bound[1]}")
 
+    async def serve_socket(
+        self, routes: Sequence[Route], listening: socket.socket, otherwise: RawHandler, *, ending_s: float
+    ) -> HttpServer:
+        """Serve on a socket that listens already; whatever no route is for goes to `otherwise` as aiohttp has it.
+
+        At its end, running requests have so many seconds.
+        """
+        runner = await _runner(routes, otherwise, ending_s=ending_s)
+        await web.SockSite(runner, listening).start()
+        return HttpServer(runner, "")
+
     async def serve_local(self, routes: Sequence[Route], path: Path) -> HttpServer:
         """Listen on a Unix socket readable by this user alone; a left-over socket file is replaced."""
         path.unlink(missing_ok=True)
@@ -71,11 +84,15 @@ class HttpNetwork:
         return HttpServer(runner, "")
 
 
-async def _runner(routes: Sequence[Route]) -> web.AppRunner:
+async def _runner(
+    routes: Sequence[Route], otherwise: RawHandler | None = None, *, ending_s: float = 2.0
+) -> web.AppRunner:
     app = web.Application(client_max_size=max((route.body_bytes_max for route in routes), default=0) + 1)
     for route in routes:
         app.router.add_route(route.method, route.pattern, _adapt(route))
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    if otherwise is not None:
+        app.router.add_route("*", "/{path:.*}", otherwise)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=ending_s)
     await runner.setup()
     return runner
 
@@ -84,29 +101,35 @@ def _adapt(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
             answer = await _answered(route, request, await _read(request, route.body_bytes_max))
-        except WindrowError as error:
-            answer = _refused(error)
         except Exception as error:
-            away = refusal_of(error)
-            if away is not None:
-                log.warning(away.code, door=route.pattern, cause=away.detail)
-            answer = _refused(away) if away is not None else _failed(route)
+            answer = answer_to_failure(route.pattern, error)
         return await _send_chunks(request, answer, route) if answer.chunks is not None else _send(answer)
 
     return handle
+
+
+def answer_to_failure(door: str, error: Exception) -> Response:
+    """Return what is answered where a handler raises: a refusal with its reason, or where to look in the log."""
+    if isinstance(error, WindrowError):
+        return _refused(error)
+    away = refusal_of(error)
+    if away is None:
+        return _failed(door)
+    log.warning(away.code, door=door, cause=away.detail)
+    return _refused(away)
 
 
 def _refused(error: WindrowError) -> Response:
     return json_response(error.as_dict(), error.reason.http_status)
 
 
-def _failed(route: Route) -> Response:
+def _failed(door: str) -> Response:
     """Log the failure that is being handled, and answer nothing of it but where to find it.
 
     The log names the door, not the path: that may hold a name, an id or a word that lets somebody in.
     """
     reference = secrets.token_hex(4)
-    log.exception("request_failed", door=route.pattern, reference=reference)
+    log.exception("request_failed", door=door, reference=reference)
     return json_response({"error": "internal", "reference": reference}, 500)
 
 

@@ -36,6 +36,25 @@ class Place(NamedTuple):
     length: int
 
 
+class Packer:
+    """Compresses records, each by itself, as they lie in a segment; used from one thread."""
+
+    def __init__(self) -> None:
+        self._compressor = zstandard.ZstdCompressor(level=3)  # making one costs more than packing a record
+
+    def pack(self, records: Sequence[bytes]) -> list[bytes]:
+        """Return one frame for each record, made in one call of the library: a third less than one by one."""
+        if not records:
+            return []
+        frames = self._compressor.multi_compress_to_buffer(list(records))
+        return [frames[number].tobytes() for number in range(len(frames))]
+
+
+def unpack(frame: bytes) -> bytes:
+    """Return the record that a frame holds. Raises zstandard.ZstdError."""
+    return zstandard.ZstdDecompressor().decompress(frame, max_output_size=SEGMENT_RECORD_BYTES_MAX)
+
+
 class Segments:
     """One family of segment files, such as `contributions`."""
 
@@ -45,7 +64,7 @@ class Segments:
         self._family = family
         self._number = get_cursor(connection, f"segments/{family}/number")
         self._end = get_cursor(connection, f"segments/{family}/bytes")
-        self._packer = zstandard.ZstdCompressor(level=3)  # making one costs more than packing a record
+        self._packer = Packer()
         self._file = self._open(self._number, self._end)
 
     def _open(self, number: int, keep_bytes: int) -> AppendFile:
@@ -59,24 +78,26 @@ class Segments:
         return self.append_all([record])[0]
 
     def append_all(self, records: Sequence[bytes]) -> list[Place]:
-        """Write some records side by side in one segment, or none of them, and return where each lies.
+        """Pack some records and write them as `append_packed` does."""
+        return self.append_packed(self._packer.pack(records))
 
-        Packed in one call of the library and written in one of the kernel's: a third less than one by one.
+    def append_packed(self, frames: Sequence[bytes]) -> list[Place]:
+        """Write records that a `Packer` packed side by side in one segment, or none of them; return where each lies.
+
+        Written in one call of the kernel's.
         """
-        if not records:
+        if not frames:
             return []
         if self._end >= SEGMENT_BYTES_MAX:
             self._file.sync()
             following = self._open(self._number + 1, 0)  # may fail, and then the old one is still in use
             self._file.close()
             self._file, self._number, self._end = following, self._number + 1, 0
-        frames = self._packer.multi_compress_to_buffer(list(records))
-        packed = [frames[number].tobytes() for number in range(len(frames))]
-        data, name = b"".join(packed), self._name_of(self._number)
+        data, name = b"".join(frames), self._name_of(self._number)
         offset = self._file.append(data)
         self._end = offset + len(data)
-        begins = accumulate(map(len, packed), initial=offset)
-        return [Place(name, begin, len(each)) for begin, each in zip(begins, packed, strict=False)]
+        begins = accumulate(map(len, frames), initial=offset)
+        return [Place(name, begin, len(each)) for begin, each in zip(begins, frames, strict=False)]
 
     def sync(self) -> None:
         """Make everything appended durable. Raises OSError where it lies on a store; a failing disk ends the house."""
@@ -90,7 +111,7 @@ class Segments:
     def read(self, place: Place) -> bytes:
         """Return one record. Raises OSError when it is not there whole."""
         data = self._disk.read_range(self._folder / place.segment, place.offset, place.length)
-        return zstandard.ZstdDecompressor().decompress(data, max_output_size=SEGMENT_RECORD_BYTES_MAX)
+        return unpack(data)
 
     def wipe(self, place: Place) -> None:
         """Overwrite one record with zeros, durably; again is harmless. Raises OSError."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import typer
@@ -69,9 +71,16 @@ for room in (
 
 def main() -> None:
     """Run the command line; a refusal prints its sentence and sets the exit code."""
+    with saying_refusals():
+        sys.exit(app(standalone_mode=False) or 0)
+
+
+@contextmanager
+def saying_refusals() -> Iterator[None]:
+    """Keep stdout for answers; what a block refuses is one sentence on stderr, and the exit code."""
     _log_to_stderr()
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        yield
     except WindrowError as error:
         _refuse(error)
     except TyperException as error:

@@ -8,9 +8,6 @@ Does not: define operations. Usage: `await operate(settings, "frontier_add", {"u
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -22,24 +19,13 @@ import msgspec
 
 from storage.env import Request, Response, Route, json_response
 from windrow.home import reading_state
+from windrow.local_sockets import socket_path
 from windrow.operations import BEGINNING, OPERATIONS, Operations, offline_operations
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import REASONS, WindrowError
 from windrow_protocol.limits import OPERATOR_BYTES_MAX
 
 Operate = Callable[[str, dict[str, Any]], Awaitable[Any]]
-_PATH_CHARS_MAX = 100  # a Unix socket's path has at most 107
-
-
-def socket_path(home: Path) -> Path:
-    """Return where the operator's socket of a home lies."""
-    path = home / "operator.sock"
-    if len(str(path)) <= _PATH_CHARS_MAX:
-        return path
-    digest = hashlib.sha256(str(home).encode()).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"windrow-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder / f"{digest}.sock"
 
 
 def operator_routes(operations: Operations) -> list[Route]:

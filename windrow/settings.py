@@ -24,6 +24,7 @@ from windrow.shipped import shipped_folder
 from windrow_protocol.economics import Economics
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import (
+    GATES_MAX,
     HOST_PACE_OWNER_S_MIN,
     LEASE_LIFE_MS,
     RANKED_FILE_BYTES_MAX,
@@ -85,6 +86,9 @@ class HouseSettings(msgspec.Struct, frozen=True):
     )
     publishers_url: PublishersUrl = (
         ""  # page that nodes point publishers to; empty: /publishers at `host` and `port`
+    )
+    gates: Annotated[int, Meta(ge=0, le=GATES_MAX)] = (
+        0  # processes that accept, check and prepare beside the one that writes; 0: that one does all
     )
     trusted_proxies: list[
         str

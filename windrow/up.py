@@ -1,4 +1,4 @@
-"""`windrow up`: one process that writes, one devnet beside it, and the doors to both.
+"""`windrow up`: the process that writes, one devnet beside it, and the doors to both.
 
 Rules: it is ready when it says so in one line on stdout; SIGTERM ends it in order; a kill loses nothing it
 acknowledged. The stages run in threads, one at a time, so that the doors keep answering.
@@ -9,9 +9,9 @@ Does not: define doors, stages or operations; it wires them. Usage: `asyncio.run
 from __future__ import annotations
 
 import asyncio
-import resource
 import signal
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -38,10 +38,13 @@ from windrow.chain_link import ChainLink, open_chain
 from windrow.collecting import collect_all, set_aside_what_stays
 from windrow.console.site import console_routes
 from windrow.front_page import front_page_routes
+from windrow.gates.writer_doors import writer_doors
 from windrow.home import OpenHome, open_home
+from windrow.local_sockets import socket_path
 from windrow.metrics import HouseMetrics
+from windrow.open_files import open_as_many_as_allowed
 from windrow.operations import Operations
-from windrow.operator_socket import operator_routes, socket_path
+from windrow.operator_socket import operator_routes
 from windrow.ports import require_free
 from windrow.publishers_page import publisher_routes, publishers_url_of
 from windrow.settings import HouseSettings
@@ -59,9 +62,14 @@ COLLECTION_WAIT_S = 3_600.0
 FAILURE_WAIT_S = 2.0
 
 
-async def run_house(settings: HouseSettings, *, die_with_parent: bool = False) -> None:
-    """Run the house until SIGTERM, SIGINT or, when asked, its parent's end. Raises WindrowError if it cannot start."""
-    _open_as_many_files_as_allowed()
+async def run_house(
+    settings: HouseSettings, *, die_with_parent: bool = False, ready: Callable[[], None] | None = None
+) -> None:
+    """Run the house until SIGTERM, SIGINT or, when asked, its parent's end. Raises WindrowError if it cannot start.
+
+    With `ready` it is the writer behind gates, which calls that once it serves them, and has no address of its own.
+    """
+    open_as_many_as_allowed()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -72,55 +80,82 @@ async def run_house(settings: HouseSettings, *, die_with_parent: bool = False) -
         with home.house.state.write() as connection:
             enrol_validators(connection, parse_validators(settings.validators))
         async with open_chain(settings, home.house.state) as chain:
-            await require_free(settings.host, settings.port)
+            if ready is None:
+                await require_free(settings.host, settings.port)
             await chain.start()
-            await _serve(settings, home, chain, stop)
+            await _serve(settings, home, chain, stop, ready)
 
 
-def _open_as_many_files_as_allowed() -> None:
-    """Raise the soft limit to the hard one: every connected node holds a descriptor, and 1,024 is a usual default."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-async def _serve(settings: HouseSettings, home: OpenHome, chain: ChainLink, stop: asyncio.Event) -> None:
+async def _serve(
+    settings: HouseSettings,
+    home: OpenHome,
+    chain: ChainLink,
+    stop: asyncio.Event,
+    ready: Callable[[], None] | None,
+) -> None:
     operations = Operations(settings, home, chain)
     network = home.house.env.network
     metrics = HouseMetrics(operations.health, home.house.env.clock)
-    routes = behind_proxies(
-        house_routes(settings, home, chain, operations), proxies_of(settings.trusted_proxies)
-    )
-    doors = metrics.counted(routes)
-    public = await network.serve(doors, host=settings.host, port=settings.port)
-    beside = [await _serve_canaries(home, origin) for origin in settings.canary_hosts]
-    if settings.metrics_port:
-        beside.append(
-            await network.serve(metrics.routes(), host=settings.metrics_host, port=settings.metrics_port)
+    async with AsyncExitStack() as open_doors:
+        url = await _open_public_doors(
+            settings, home, chain, operations, metrics, open_doors, ready is not None
         )
-    local = await network.serve_local(operator_routes(operations), socket_path(Path(settings.home)))
-    tasks = [
-        asyncio.create_task(_repeat(metrics, "pipeline", operations.work, IDLE_WAIT_S)),
-        asyncio.create_task(_repeat(metrics, "sales", operations.sales, SALES_WAIT_S)),
-        asyncio.create_task(_repeat(metrics, "compaction", operations.lake.merge, COMPACTION_WAIT_S)),
-        asyncio.create_task(_repeat(metrics, "retention", operations.retention, RETENTION_WAIT_S)),
-        asyncio.create_task(_repeat(metrics, "history", operations.history, HISTORY_WAIT_S)),
-        asyncio.create_task(_collect_now_and_then()),
-    ]
-    Thread(
-        target=warm_up, daemon=True
-    ).start()  # before the first judgement needs it; nobody waits for its end
-    set_aside_what_stays()  # collecting it again and again is an eighth of ingest's time
-    print(f"windrow ready {public.url} network {settings.network} chain {chain.rpc_url}", flush=True)
-    try:
-        await stop.wait()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for server in (public, *beside):
-            await server.close()
-        await local.close()
-        socket_path(Path(settings.home)).unlink(missing_ok=True)
+        beside = [await _serve_canaries(home, origin) for origin in settings.canary_hosts]
+        if settings.metrics_port:
+            beside.append(
+                await network.serve(metrics.routes(), host=settings.metrics_host, port=settings.metrics_port)
+            )
+        local = await network.serve_local(operator_routes(operations), socket_path(Path(settings.home)))
+        tasks = [
+            asyncio.create_task(_repeat(metrics, "pipeline", operations.work, IDLE_WAIT_S)),
+            asyncio.create_task(_repeat(metrics, "sales", operations.sales, SALES_WAIT_S)),
+            asyncio.create_task(_repeat(metrics, "compaction", operations.lake.merge, COMPACTION_WAIT_S)),
+            asyncio.create_task(_repeat(metrics, "retention", operations.retention, RETENTION_WAIT_S)),
+            asyncio.create_task(_repeat(metrics, "history", operations.history, HISTORY_WAIT_S)),
+            asyncio.create_task(_collect_now_and_then()),
+        ]
+        Thread(
+            target=warm_up, daemon=True
+        ).start()  # before the first judgement needs it; nobody waits for its end
+        set_aside_what_stays()  # collecting it again and again is an eighth of ingest's time
+        print(f"windrow ready {url} network {settings.network} chain {chain.rpc_url}", flush=True)
+        if ready is not None:
+            ready()
+        try:
+            await stop.wait()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await open_doors.aclose()
+            for server in beside:
+                await server.close()
+            await local.close()
+            socket_path(Path(settings.home)).unlink(missing_ok=True)
+
+
+async def _open_public_doors(
+    settings: HouseSettings,
+    home: OpenHome,
+    chain: ChainLink,
+    operations: Operations,
+    metrics: HouseMetrics,
+    open_doors: AsyncExitStack,
+    behind_gates: bool,
+) -> str:
+    """Serve the house's public doors, on its address or to its gates, and return where others find them."""
+    network = home.house.env.network
+    doors = house_doors(settings, home, chain, operations)
+    routes = house_routes(settings, home, chain, operations, doors)
+    if behind_gates:
+        await open_doors.enter_async_context(
+            writer_doors(network, doors, routes, metrics.counted, Path(settings.home))
+        )
+        return f"http://{settings.host}:{settings.port}"
+    counted = metrics.counted(behind_proxies(routes, proxies_of(settings.trusted_proxies)))
+    public = await network.serve(counted, host=settings.host, port=settings.port)
+    open_doors.push_async_callback(public.close)
+    return public.url
 
 
 async def _serve_canaries(home: OpenHome, origin: str) -> Server:
@@ -129,11 +164,9 @@ async def _serve_canaries(home: OpenHome, origin: str) -> Server:
     return await home.house.env.network.serve(canary_routes(home.house, origin), host=place.host, port=port)
 
 
-def house_routes(
-    settings: HouseSettings, home: OpenHome, chain: ChainLink, operations: Operations
-) -> list[Route]:
-    """Return every public door of the house: those of the rooms, the pages, their description, and a last one."""
-    doors = Doors(
+def house_doors(settings: HouseSettings, home: OpenHome, chain: ChainLink, operations: Operations) -> Doors:
+    """Return the aggregator's doors over a home."""
+    return Doors(
         home.house,
         Ingest(home.house, home.contributions),
         operations.personal,
@@ -144,6 +177,17 @@ def house_routes(
         pay_of=partial(person_statement, home.house),
         publishers_url=publishers_url_of(settings),
     )
+
+
+def house_routes(
+    settings: HouseSettings,
+    home: OpenHome,
+    chain: ChainLink,
+    operations: Operations,
+    doors: Doors | None = None,
+) -> list[Route]:
+    """Return every public door of the house: those of the rooms, the pages, their description, and a last one."""
+    doors = doors or house_doors(settings, home, chain, operations)
     routes = [
         *doors.routes(),
         *AuditDoors(home.house).routes(),

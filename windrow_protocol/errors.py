@@ -169,6 +169,7 @@ REASONS: dict[str, Reason] = _table(
     ),
     Reason("files_away", "The coordinator's place for segments and lake does not answer", "try again after `Retry-After`: what was acknowledged is kept; its operator sees that the server answers", 503),
     Reason("cluster_failed", "The cluster that batch work is given to does not do it", "see that `cluster` names a Ray cluster that runs, with Windrow on each of its machines, then run the command again: nothing was changed by halves", 503),
+    Reason("restarting", "The coordinator is being started again", "try again after `Retry-After`: what was acknowledged is kept, and the same again is the same", 503),
     Reason("database_away", "The coordinator's database does not answer", "try again after `Retry-After`: what was acknowledged is kept; its operator starts the database again", 503),
     Reason(
         "files_failed",

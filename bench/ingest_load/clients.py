@@ -169,12 +169,14 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
             )
             for n in range(asked)
         ]
-    usage, server_before_s = resource.getrusage(resource.RUSAGE_SELF), cpu_s(options.watch)
+    watched = [int(pid) for pid in options.watch.split(",")]
+    usage, before_s = resource.getrusage(resource.RUSAGE_SELF), [cpu_s(pid) for pid in watched]
     if options.rate:
         measured, seconds = await keep_pace(lines, requests, options.rate, polls, options.polls or 1.0)
     else:
         measured, seconds = await press(options.url, requests, options.clients)
     after = resource.getrusage(resource.RUSAGE_SELF)
+    used_s = [cpu_s(pid) - before for pid, before in zip(watched, before_s, strict=True)]
     acknowledged = sum(answer.count(b'"ok":true') for answer in measured.answers)
     return {
         "documents": case.documents,
@@ -182,7 +184,8 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         "seconds": seconds,
         "waits_s": sorted(measured.waits_s),
         "client_cpu_s": after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime,
-        "server_cpu_s": cpu_s(options.watch) - server_before_s,
+        "server_cpu_s": sum(used_s),
+        "writer_cpu_s": used_s[0],
         "polls": len(polls),
     }
 
@@ -198,7 +201,9 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("case", help="JSON of `Case`")
     parser.add_argument(
-        "--watch", type=int, required=True, help="process of the server, for its processor time"
+        "--watch",
+        required=True,
+        help="processes of the server, the one that writes first, for their processor time",
     )
     parser.add_argument("--clients", type=int, default=1)
     parser.add_argument("--rate", type=float, default=0.0, help="batches a second")

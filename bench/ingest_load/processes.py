@@ -13,6 +13,7 @@ import json
 import os
 import re
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -38,14 +39,38 @@ class Server:
     process: subprocess.Popen[bytes]
     url: str
 
+    def writer(self) -> int:
+        """Return the process that writes: behind gates a child of the one that was started."""
+        return next(
+            (pid for pid, said in self._children() if "windrow.gates writer" in said), self.process.pid
+        )
+
+    def gates(self) -> list[int]:
+        """Return the gates' processes."""
+        return [pid for pid, said in self._children() if "windrow.gates gate" in said]
+
+    def _children(self) -> Iterator[tuple[int, str]]:
+        pid = self.process.pid
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            yield int(child), Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ")
+
     def cpu_s(self) -> float:
-        """Return the processor seconds it has used."""
-        return cpu_s(self.process.pid)
+        """Return the processor seconds that its processes have used."""
+        return sum(map(cpu_s, (self.writer(), *self.gates())))
 
     def rss_mb(self) -> int:
-        """Return what it holds in memory now."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        """Return what the one that writes holds in memory now."""
+        lines = Path(f"/proc/{self.writer()}/status").read_text().splitlines()
         return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmRSS"))
+
+    def kill(self) -> None:
+        """Kill all of them, as a machine dies."""
+        pids = [self.writer(), *self.gates()] if self.process.poll() is None else []
+        self.process.kill()
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
 
 
 def cpu_s(pid: int) -> float:
@@ -64,6 +89,7 @@ def house(settings: HouseSettings, log: Path) -> Iterator[Server]:
         "devnet_port": free_port(),
     }
     named |= {"validators": ",".join(settings.validators), "trust_rules": settings.trust_rules}
+    named |= {"gates": settings.gates, "database_url": settings.database_url}
     environment = {f"WINDROW_{name.upper()}": str(value) for name, value in named.items()}
     command = [sys.executable, "-m", "windrow.cli", "up", "--die-with-parent"]
     with _running(command, log, environment, r"windrow ready (http://\S+)") as server:
@@ -100,11 +126,12 @@ def _running(command: list[str], log: Path, environment: dict[str, str], ready: 
             stdout=out,
             stderr=out,
         )
+    server = Server(process, "")
     try:
-        yield Server(process, _said(process, log, ready))
+        server = Server(process, _said(process, log, ready))
+        yield server
     finally:
-        process.kill()
-        process.wait()
+        server.kill()
         assert process.stdin is not None
         process.stdin.close()
 
@@ -118,9 +145,9 @@ def _said(process: subprocess.Popen[bytes], log: Path, pattern: str) -> str:
     raise SystemExit(f"{' '.join(process.args)} did not start:\n{log.read_text()}")  # type: ignore[arg-type]
 
 
-def load(server: Server, case: Case, **options: float) -> dict[str, Any]:
+def load(server: Server, case: Case, **options: float | str) -> dict[str, Any]:
     """Run the load program on one case against a server and return what it says."""
-    options["watch"] = server.process.pid
+    options["watch"] = ",".join(map(str, (server.writer(), *server.gates())))
     flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     command = [
         sys.executable,

@@ -163,7 +163,7 @@ async def test_a_disk_that_fails_is_told_to_everybody_and_commits_nothing(
         raise OSError("no space left")
 
     with monkeypatch.context() as broken:
-        broken.setattr(world.segments, "append_all", full)
+        broken.setattr(world.segments, "append_packed", full)
         answers = await answers_to(world, requests)
     assert [type(answer) for answer in answers] == [OSError] * 3
     assert logged(world) == 0

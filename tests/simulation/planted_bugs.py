@@ -13,8 +13,7 @@ import sqlalchemy as sa
 from simulation.house_lives import Parts
 from simulation.runs import Setting, run
 
-from aggregator.ingest import Answers, Ingest
-from aggregator.requests import Caller
+from aggregator.ingest import Answers, Batch, Ingest
 from storage.env import AppendFile
 from storage.house import House
 from storage.real_env import PosixDisk
@@ -44,7 +43,7 @@ class _Rehearsal:
 class _NoSegments:
     """Segments that keep nothing."""
 
-    def append_all(self, records: Sequence[bytes]) -> list[Place]:
+    def append_packed(self, records: Sequence[bytes]) -> list[Place]:
         return [Place("nowhere", 0, len(record)) for record in records]
 
     def sync(self) -> None: ...
@@ -60,7 +59,7 @@ class AcknowledgesFirst(Ingest):
         rehearsed = replace(house, state=cast(State, _Rehearsal(house.state)))
         self._rehearsal = Ingest(rehearsed, cast(Segments, _NoSegments()))
 
-    def accept_together(self, batches: Sequence[tuple[Caller, bytes]]) -> list[Answers | Exception]:
+    def accept_together(self, batches: Sequence[Batch]) -> list[Answers | Exception]:
         answers = self._rehearsal.accept_together(batches)
         asyncio.get_running_loop().call_soon(super().accept_together, batches)
         return answers
@@ -76,7 +75,7 @@ class RefusesRetries(Ingest):
 class WritesRetries(Ingest):
     """Takes a submission that was answered for a new one."""
 
-    def accept_together(self, batches: Sequence[tuple[Caller, bytes]]) -> list[Answers | Exception]:
+    def accept_together(self, batches: Sequence[Batch]) -> list[Answers | Exception]:
         with self._house.state.write() as connection:
             connection.execute(sa.update(leases).where(leases.c.state == "answered").values(state="leased"))
         return super().accept_together(batches)
@@ -89,7 +88,7 @@ class WatermarkApart(Ingest):
         super().__init__(house, segments)
         self._whole = segments
 
-    def accept_together(self, batches: Sequence[tuple[Caller, bytes]]) -> list[Answers | Exception]:
+    def accept_together(self, batches: Sequence[Batch]) -> list[Answers | Exception]:
         self._segments = cast(Segments, _WithoutCommit(self._whole))
         answers = super().accept_together(batches)
         with self._house.state.write() as connection:
@@ -99,7 +98,7 @@ class WatermarkApart(Ingest):
 
 class _WithoutCommit:
     def __init__(self, segments: Segments) -> None:
-        self.append_all, self.sync = segments.append_all, segments.sync
+        self.append_packed, self.sync = segments.append_packed, segments.sync
 
     def commit(self, connection: sa.Connection) -> None: ...
 

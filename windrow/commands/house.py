@@ -46,10 +46,15 @@ def up(
         bool, typer.Option("--die-with-parent", help="end when standard input ends")
     ] = False,
 ) -> None:
-    """Run a network's house: aggregator, rewards and marketplace in one process, and a devnet beside it."""
+    """Run a network's house: aggregator, rewards and marketplace, a devnet beside them, and gates where set."""
+    settings = settings_for(home=home, host=host, port=port, rpc_url=rpc_url)
+    if settings.gates:
+        from windrow.gates.keeper import keep_house
+
+        asyncio.run(keep_house(settings, die_with_parent=die_with_parent))
+        return
     from windrow.up import run_house
 
-    settings = settings_for(home=home, host=host, port=port, rpc_url=rpc_url)
     asyncio.run(run_house(settings, die_with_parent=die_with_parent))
 
 

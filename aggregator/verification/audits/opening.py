@@ -16,7 +16,7 @@ Does not: draw, fetch, decide.
 Usage::
 
     opener = AuditOpener(house, connection, leases, read)
-    opener.open(lease, record, record_sha256, seq)  # for each answer
+    opener.open(lease, record, seq)                 # for each answer
     opener.write()                                  # at the end of the transaction
 """
 
@@ -27,6 +27,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from aggregator.prepared_batches import PreparedRecord
 from aggregator.verification.audits.canaries import AnsweredAt, judge_canary
 from aggregator.verification.audits.truth_requests import FirstTruth, ask_first
 from aggregator.verification.audits.turned_pages import KIND, TurnedPages
@@ -42,7 +43,7 @@ from storage.state import get_meta, set_meta
 from storage.trust_tables import audits
 from windrow_protocol.audit_draw import share_of_one_ppm
 from windrow_protocol.limits import AUDIT_VALUE_BYTES_MAX
-from windrow_protocol.messages import Contribution, Outcome, Submission, contribution_id_for
+from windrow_protocol.messages import Contribution, Outcome, contribution_id_for
 from windrow_protocol.trust_rules import PPM
 from windrow_protocol.urls import host_key, site_of
 
@@ -77,14 +78,14 @@ class AuditOpener:
         self._rows: list[dict[str, Any]] = []
         self._asked: list[FirstTruth] = []
 
-    def open(self, lease: Any, record: Submission, record_sha256: str, seq: int) -> None:
+    def open(self, lease: Any, record: PreparedRecord, seq: int) -> None:
         """Open the audit of one answer to work if an outcome like it is audited; judge one to a control page."""
         if lease.kind in _AUDITED:
-            self._open(lease, record, record_sha256, seq)
-        elif lease.kind == "canary" and isinstance(record, Contribution):
-            at = AnsweredAt(record.fetched_at_ms, self._now_ms)
-            ruling = judge_canary(self._house, lease, record.text, at)
-            subject = Subject(record.contribution_id, lease.node_id, seq)
+            self._open(lease, record, seq)
+        elif lease.kind == "canary" and isinstance(record.facts, Contribution):
+            at = AnsweredAt(record.facts.fetched_at_ms, self._now_ms)
+            ruling = judge_canary(self._house, lease, record.text(), at)
+            subject = Subject(record.facts.contribution_id, lease.node_id, seq)
             write_verdict(self._house, self._connection, subject, ruling, self._epoch_id)
 
     def write(self) -> None:
@@ -96,23 +97,23 @@ class AuditOpener:
             documents, text_bytes = self._documents + self._new_documents, self._bytes + self._new_bytes
             set_meta(self._connection, _FOLD, f"{documents} {text_bytes}")
 
-    def _open(self, lease: Any, record: Submission, record_sha256: str, seq: int) -> None:
-        rules, now = self._house.rules, self._now_ms
-        if isinstance(record, Contribution):
-            outcome, content_sha256 = Outcome.FETCHED, record.text_sha256
-            contribution_id = record.contribution_id  # which admission has checked
-            counted = min(len(record.text.encode()), AUDIT_VALUE_BYTES_MAX)
+    def _open(self, lease: Any, record: PreparedRecord, seq: int) -> None:
+        rules, now, facts = self._house.rules, self._now_ms, record.facts
+        if isinstance(facts, Contribution):
+            outcome, content_sha256 = Outcome.FETCHED, facts.text_sha256
+            contribution_id = facts.contribution_id  # which admission has checked
+            counted = min(record.text_bytes, AUDIT_VALUE_BYTES_MAX)
             value_ppm = counted * self._documents * PPM // self._bytes if self._bytes else PPM
             self._new_documents += 1
             self._new_bytes += counted
-        elif record.outcome in REFUSALS and rules.on("refusal_audits"):
-            outcome, content_sha256, value_ppm = record.outcome, record_sha256, PPM
+        elif facts.outcome in REFUSALS and rules.on("refusal_audits"):
+            outcome, content_sha256, value_ppm = facts.outcome, record.sha256, PPM
             contribution_id = contribution_id_for(lease.lease_id, lease.node_id)
         else:
             return
         exposure = self._exposures.of(lease.node_id, self._hosts[lease.lease_id], now)
         rate_ppm = audit_rate_ppm(rules, exposure, value_ppm / PPM)
-        if isinstance(record, Contribution):
+        if isinstance(facts, Contribution):
             rate_ppm = self._told(lease, record, contribution_id, rate_ppm)
         self._rows.append(
             {
@@ -136,9 +137,9 @@ class AuditOpener:
             doubled = rules.doubled_ppm > 0  # what makes somebody known, two operators look at (ADR 0023)
             self._asked.append(FirstTruth(contribution_id, lease.node_id, doubled))
 
-    def _told(self, lease: Any, record: Contribution, contribution_id: str, rate_ppm: int) -> int:
+    def _told(self, lease: Any, record: PreparedRecord, contribution_id: str, rate_ppm: int) -> int:
         """Note whether a page is said to have turned; return the rate, of the answer to a turned page its own."""
         if lease.kind == KIND:
-            return self._turned.rate_ppm(lease, record.text)
-        self._turned.of_work(lease, record.text, contribution_id, self._epoch_id)
+            return self._turned.rate_ppm(lease, record.text())
+        self._turned.of_work(lease, record, contribution_id, self._epoch_id)
         return rate_ppm

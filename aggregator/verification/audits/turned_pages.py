@@ -37,6 +37,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from aggregator.assignment.placement import in_same_hands
+from aggregator.prepared_batches import PreparedRecord
 from aggregator.verification.comparing.comparison import similarity
 from aggregator.verification.comparing.turning import Held, has_turned
 from aggregator.verification.drawing.audit_epochs import open_epoch
@@ -72,7 +73,7 @@ class TurnedPages:
         urls = {lease.url for lease in answered if lease.kind == "work"} if _is_on(house) else ()
         self._held = _imported(connection, urls) if urls else {}
 
-    def of_work(self, lease: Any, text: str, contribution_id: str, epoch_id: int) -> None:
+    def of_work(self, lease: Any, record: PreparedRecord, contribution_id: str, epoch_id: int) -> None:
         """Note it where an answer to work says that its page has turned."""
         rows = self._held.get(lease.url)
         if not rows:
@@ -80,7 +81,7 @@ class TurnedPages:
         house, connection = self._house, self._connection
         held = [Held(row.fetched_at_ms, self._read(row.seq)) for row in rows]
         if (
-            has_turned(house.rules, held, text, house.now_ms())
+            has_turned(house.rules, held, record.text(), house.now_ms())
             and in_good_standing(house.rules, standing_of(connection, lease.node_id))
             and not is_hard(connection, host_key(lease.url))
         ):

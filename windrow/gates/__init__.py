@@ -1,0 +1,1 @@
+"""Several processes behind one address: gates that accept, and the one writer (docs/adr/0078)."""
