@@ -84,11 +84,21 @@ CONTEXT: Final = CONTEXT_BEFORE | {
     "impact_assessment": "dpv:hasAssessment",
     "event_history": "dpv:hasConsentStatus",
 }
-LIMITS_OF_WITHDRAWAL: Final = (
-    "Withdrawal stops every future use, drops the items from the next version of each dataset and lists them as "
-    "removed. Copies already sold cannot be called back; their buyers are bound to apply the list of removals. A keyed "
-    "fingerprint, from which nothing can be read, stays for twelve months so that nobody else can sell the same."
-)
+LIMITS_OF_WITHDRAWAL: Final[dict[Language, str]] = {
+    "en": (
+        "Withdrawal stops every future use, drops the items from the next version of each dataset and lists them as "
+        "removed. Copies already sold cannot be called back; their buyers are bound to apply the list of removals. A "
+        "keyed fingerprint, from which nothing can be read, stays for twelve months: for pages, long texts and many "
+        "items given together it keeps everybody else from selling the same; for a short single item it does not."
+    ),
+    "de": (
+        "Der Widerruf beendet jede künftige Verwendung, nimmt die Einträge aus der nächsten Fassung jedes Datensatzes "
+        "und führt sie als entfernt auf. Schon verkaufte Kopien lassen sich nicht zurückholen; ihre Käufer müssen die "
+        "Liste der Entfernungen anwenden. Ein verschlüsselter Fingerabdruck, aus dem sich nichts lesen lässt, bleibt "
+        "zwölf Monate: Bei Seiten, langen Texten und vielen zusammen gegebenen Einträgen hindert er alle anderen, "
+        "dasselbe zu verkaufen; bei einem kurzen einzelnen Eintrag nicht."
+    ),
+}
 
 Purpose = Literal["model_training"]
 Days = Annotated[int, Meta(ge=1, le=CONSENT_RETENTION_DAYS_MAX)]
@@ -184,7 +194,7 @@ def build_consent(
         "notice_sha256": notice_sha256(terms, language),
         "notice_version": NOTICE_VERSION,
         "withdrawal_method": "bridge",
-        "withdrawal_limits": LIMITS_OF_WITHDRAWAL,
+        "withdrawal_limits": LIMITS_OF_WITHDRAWAL[language],
         "given_at_ms": given_at_ms,
         "expires_at_ms": given_at_ms + terms.retention_days * DAY_MS,
         "events": [{"state": "given", "at_ms": given_at_ms}],

@@ -21,7 +21,7 @@ from contributor_node.dashboard.door import Answer
 from contributor_node.dashboard.give_pages import DAYS, WAITS, Agreement, Shown, render_confirm, render_give
 from contributor_node.dashboard.markup import Markup
 from contributor_node.dashboard.pages import View, notice
-from contributor_node.dashboard.wording import counted
+from contributor_node.dashboard.tongue import Language, count_of, say, say_known
 from contributor_node.identity import Pin
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import DASHBOARD_DRAFTS_SHOWN
@@ -65,7 +65,8 @@ class GiveDesk:
         except WindrowError as error:
             if error.code == "wrong_schema" and not error.detail:
                 raise
-            words = f"Not done. {error.reason.sentence}{f': {error.detail}' if error.detail else ''}."
+            told = [say_known(view.language, each) for each in (error.reason.sentence, error.detail) if each]
+            words = say(view.language, "Not done. {why}.").format(why=": ".join(told))
             return Answer(self._page(view, {}, notice(words)), status=max(400, error.reason.http_status))
         self._wake()
         if isinstance(done, bytes):
@@ -98,48 +99,57 @@ class GiveDesk:
         """Do one act and return what to say, or the page that comes next."""
         from extension_bridge.drafts import Drafts
 
-        drafts, draft_id = Drafts(outbox.file), fields.get("draft", "")
+        drafts, draft_id, language = Drafts(outbox.file), fields.get("draft", ""), view.language
         match fields.get("do", ""):
             case "edit":
                 drafts.edit(draft_id, fields.get("title", ""), fields.get("text", ""))
-                return "Saved. This is what would leave now."
+                return say(language, "Saved. This is what would leave now.")
             case "delete_one":
-                return _deleted(drafts.delete([draft_id]))
+                return _deleted(language, drafts.delete([draft_id]))
             case "delete":
-                return _deleted(drafts.delete(_chosen_ids(fields)))
+                return _deleted(language, drafts.delete(_chosen_ids(fields)))
             case "mask":
-                found = drafts.mask(fields.get("word", ""))
-                return f"Taken out {counted(found, 'time')}.{_not_reached(drafts)}"
+                found = count_of(language, drafts.mask(fields.get("word", "")), "time")
+                return say(language, "Taken out {count}.").format(count=found) + _not_reached(
+                    language, drafts
+                )
             case "confirm":
                 return _confirm(view, _chosen(drafts, fields), _choice(fields, "days", DAYS))
             case "send":
-                return self._send(outbox, fields)
+                return self._send(view, outbox, fields)
             case "undo":
-                return f"{counted(drafts.undo(), 'row')} taken back. Nothing of it has left."
+                back = count_of(language, drafts.undo(), "row")
+                return say(language, "{count} taken back. Nothing of it has left.").format(count=back)
             case "hurry":
-                return f"{counted(drafts.hurry(self._now_ms()), 'row')} on the way."
+                soon = count_of(language, drafts.hurry(self._now_ms()), "row")
+                return say(language, "{count} on the way.").format(count=soon)
             case "withdraw":
                 self._withdraw(outbox, fields.get("contribution", ""))
-                return "Taken back. The coordinator is told now, or as soon as it answers."
+                return say(language, "Taken back. The coordinator is told now, or as soon as it answers.")
         raise WindrowError("wrong_schema")
 
-    def _send(self, outbox: Outbox, fields: Fields) -> str:
+    def _send(self, view: View, outbox: Outbox, fields: Fields) -> str:
         from extension_bridge.drafts import Drafts, content_digest
 
         drafts = Drafts(outbox.file)
         items = _chosen(drafts, fields)
         if fields.get("agreed") != "yes":
             raise WindrowError("not_agreed")
+        if fields.get("language") != view.language:
+            raise WindrowError("not_open", "the page was shown in another language")
         if content_digest(items) != fields.get("seen"):
             raise WindrowError("not_open", "a row was changed since it was looked at")
         days, wait_s = _choice(fields, "days", DAYS), _choice(fields, "wait", WAITS)
         now_ms = self._now_ms()
         leaves_at_ms = now_ms + wait_s * 1_000
-        drafts.send(items, self._signer(outbox, now_ms), days, now_ms=now_ms, leaves_at_ms=leaves_at_ms)
-        return f"{counted(len(items), 'row')} will leave in {WAITS[wait_s]}. Undo takes it back."
+        signer = self._signer(view.language, outbox, now_ms)
+        drafts.send(items, signer, days, now_ms=now_ms, leaves_at_ms=leaves_at_ms)
+        words = say(view.language, "{count} will leave in {wait}. Undo takes it back.")
+        count = count_of(view.language, len(items), "row")
+        return words.format(count=count, wait=say(view.language, WAITS[wait_s]))
 
     def _signer(
-        self, outbox: Outbox, now_ms: int
+        self, language: Language, outbox: Outbox, now_ms: int
     ) -> Callable[[PersonalRecord, ConsentTerms], PersonalContribution]:
         from extension_bridge.donation import build_donation
 
@@ -156,6 +166,7 @@ class GiveDesk:
                 network=pin.network,
                 controller_id=pin.coordinator_id,
                 now_ms=now_ms,
+                language=language,
                 controller_contact=pin.publishers_url,
             )
 
@@ -194,8 +205,9 @@ def _confirm(view: View, items: list[Draft], days: int) -> bytes:
     from extension_bridge.drafts import content_digest
 
     sources = sorted({item.source for item in items})
-    notices = [consent_notice(terms_of(source, days)) for source in sources]
-    return render_confirm(view, items, Agreement(notices, LIMITS_OF_WITHDRAWAL, days, content_digest(items)))
+    notices = [consent_notice(terms_of(source, days), view.language) for source in sources]
+    limits = LIMITS_OF_WITHDRAWAL[view.language]
+    return render_confirm(view, items, Agreement(notices, limits, days, content_digest(items)))
 
 
 def _choice(fields: Fields, name: str, choices: Mapping[int, str]) -> int:
@@ -205,10 +217,12 @@ def _choice(fields: Fields, name: str, choices: Mapping[int, str]) -> int:
     raise WindrowError("wrong_schema", f"`{name}` is none of the choices")
 
 
-def _not_reached(drafts: Drafts) -> str:
+def _not_reached(language: Language, drafts: Drafts) -> str:
     leaving = drafts.counts()["leaving"]
-    return f" Not out of {counted(leaving, 'row')} on the way: undo that first." if leaving else ""
+    words = say(language, " Not out of {count} on the way: undo that first.")
+    return words.format(count=count_of(language, leaving, "row")) if leaving else ""
 
 
-def _deleted(count: int) -> str:
-    return f"{counted(count, 'row')} deleted from this computer."
+def _deleted(language: Language, count: int) -> str:
+    words = say(language, "{count} deleted from this computer.")
+    return words.format(count=count_of(language, count, "row"))

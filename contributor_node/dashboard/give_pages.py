@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from contributor_node.dashboard.give_rows import named, render_row
 from contributor_node.dashboard.markup import Markup, fill, joined, visible
 from contributor_node.dashboard.pages import View, frame, template
-from contributor_node.dashboard.wording import counted, moment_text, wind_text
+from contributor_node.dashboard.tongue import Language, count_of, moment, number, say, say_known
+from contributor_node.dashboard.wording import wind_text
 from windrow_protocol.limits import DASHBOARD_DRAFTS_SHOWN, MASK_WORD_CHARS_MAX
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ _GIVEN = (
 _TAKE_BACK = (
     '<form method="post" action="{path}give"><input type="hidden" name="form" value="{form}">'
     '<input type="hidden" name="contribution" value="{contribution_id}">'
-    '<button name="do" value="withdraw" aria-label="Take “{title}” back">Take back</button></form>'
+    '<button name="do" value="withdraw" aria-label="{named}">{words}</button></form>'
 )
 _MONTH_STATES = {
     "waiting": "not looked at yet",
@@ -73,16 +74,16 @@ class Shown:
 def render_give(view: View, shown: Shown, told: Markup) -> bytes:
     """Everything at a glance: what will leave, what is open, what was given."""
     body = fill(
-        template("give"),
+        template("give", view.language),
         notice=told,
         leaving=_leaving(view, shown),
-        count=f"{shown.count:,}",
+        count=number(view.language, shown.count),
         mask=_mask(view) if shown.count else Markup(),
-        items=_items(view, shown) if shown.count else _nothing(),
-        months=_months(shown.months),
+        items=_items(view, shown) if shown.count else _nothing(view.language),
+        months=_months(view.language, shown.months),
         given=_given(view, shown.given),
     )
-    return frame(view, "Give", body, here="give")
+    return frame(view, say(view.language, "Give"), body, here="give")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,67 +99,85 @@ class Agreement:
 def render_confirm(view: View, items: Sequence[Draft], agreement: Agreement) -> bytes:
     """The agreement for chosen items."""
     body = fill(
-        template("give_confirm"),
+        template("give_confirm", view.language),
         path=view.path,
         form=view.form,
-        count=counted(len(items), "row"),
+        count=count_of(view.language, len(items), "row"),
         seen=agreement.seen,
         chosen=joined(
             fill('<input type="hidden" name="item.{id}" value="on">', id=each.draft_id) for each in items
         ),
         days=agreement.days,
-        waits=_options(WAITS, 600),
+        waits=_options(view.language, WAITS, 600),
         words=joined(fill("<p>{words}</p>", words=words) for words in agreement.notices),
         limits=agreement.limits,
     )
-    return frame(view, "Agree, then send", body, here="give")
+    return frame(view, say(view.language, "Agree, then send"), body, here="give")
 
 
-def _options(choices: Mapping[int, str], chosen: int) -> Markup:
+def _options(language: Language, choices: Mapping[int, str], chosen: int) -> Markup:
     return joined(
-        fill(_OPTION, value=value, words=words, selected=Markup(" selected" if value == chosen else ""))
+        fill(
+            _OPTION,
+            value=value,
+            words=say(language, words),
+            selected=Markup(" selected" if value == chosen else ""),
+        )
         for value, words in choices.items()
     )
 
 
-def _nothing() -> Markup:
-    return Markup(
-        '<p class="quiet">Nothing is put aside. In the browser, the Windrow extension puts pages and visits here; '
-        "<code>windrow bridge import FILE --put-aside 200</code> puts items of an export "
-        "here that a service gave you.</p>"
+def _nothing(language: Language) -> Markup:
+    words = say(
+        language,
+        "Nothing is put aside. In the browser, the Windrow extension puts pages and visits here; {command} puts items "
+        "of an export here that a service gave you.",
     )
+    return _quiet(fill(words, command=Markup("<code>windrow bridge import FILE --put-aside 200</code>")))
+
+
+def _quiet(words: str) -> Markup:
+    return fill('<p class="quiet">{words}</p>', words=words)
 
 
 def _leaving(view: View, shown: Shown) -> Markup:
     if not shown.leaving:
         return Markup()
     return fill(
-        template("give_leaving"),
+        template("give_leaving", view.language),
         path=view.path,
         form=view.form,
-        count=counted(shown.leaving_count, "row"),
-        time=moment_text(shown.leaving[0].leaves_at_ms),
+        count=count_of(view.language, shown.leaving_count, "row"),
+        time=moment(view.language, shown.leaving[0].leaves_at_ms),
     )
 
 
 def _mask(view: View) -> Markup:
-    return fill(template("give_mask"), path=view.path, form=view.form, word_chars=MASK_WORD_CHARS_MAX)
+    return fill(
+        template("give_mask", view.language),
+        path=view.path,
+        form=view.form,
+        word_chars=MASK_WORD_CHARS_MAX,
+    )
 
 
 def _items(view: View, shown: Shown) -> Markup:
     last = shown.skip + len(shown.items)
+    language = view.language
+    places = {"first": shown.skip + 1, "last": last, "count": shown.count}
+    told = {name: number(language, place) for name, place in places.items()}
     return fill(
-        template("give_items"),
+        template("give_items", language),
         path=view.path,
         form=view.form,
-        range=f"Rows {shown.skip + 1:,} to {last:,} of {shown.count:,}"
+        range=say(language, "Rows {first} to {last} of {count}").format(**told)
         if shown.count > last - shown.skip
         else "",
         skip=shown.skip,
         other_all="no" if shown.is_all else "yes",
-        other_words="Choose none" if shown.is_all else "Choose all rows shown",
+        other_words=say(language, "Choose none" if shown.is_all else "Choose all rows shown"),
         pager=_pager(view, shown),
-        days=_options(DAYS, 365),
+        days=_options(language, DAYS, 365),
         rows=joined(render_row(view, draft, is_chosen=shown.is_all) for draft in shown.items),
     )
 
@@ -169,54 +188,69 @@ def _pager(view: View, shown: Shown) -> Markup:
         ("further rows", shown.skip + DASHBOARD_DRAFTS_SHOWN),
     ]
     links = [
-        fill(' · <a href="{path}give?skip={skip}">{words}</a>', path=view.path, skip=skip, words=words)
+        fill(
+            ' · <a href="{path}give?skip={skip}">{words}</a>',
+            path=view.path,
+            skip=skip,
+            words=say(view.language, words),
+        )
         for words, skip in places
         if 0 <= skip < shown.count
     ]
     return joined(links)
 
 
-def _months(months: Sequence[Month]) -> Markup:
+def _months(language: Language, months: Sequence[Month]) -> Markup:
     if not months:
-        return Markup(
-            '<p class="quiet">No month was looked at yet. Each is, once it is over and holds 200 visits with time and '
-            "address.</p>"
+        none = (
+            "No month was looked at yet. Each is, once it is over and holds 200 visits with time and address."
         )
-    return fill('<ul class="works">{rows}</ul>', rows=joined(_month(each) for each in months))
+        return _quiet(say(language, none))
+    return fill('<ul class="works">{rows}</ul>', rows=joined(_month(language, each) for each in months))
 
 
-def _month(month: Month) -> Markup:
+def _month(language: Language, month: Month) -> Markup:
     pending, posted = int(month.held_wei), int(month.posted_wei)
-    when = f" · pending until {moment_text(month.posts_at_ms)}" if pending and month.posts_at_ms else ""
+    when = ""
+    if pending and month.posts_at_ms:
+        when = say(language, " · pending until {time}").format(time=moment(language, month.posts_at_ms))
     return fill(
         _MONTH,
         month=visible(month.month),
-        state=_MONTH_STATES.get(month.state, visible(month.state)),
+        state=say(language, _MONTH_STATES[month.state])
+        if month.state in _MONTH_STATES
+        else visible(month.state),
         amount=f"{wind_text(pending + posted)} WIND",
         sentence=visible(month.sentence),
-        items=counted(month.items, "visit"),
+        items=count_of(language, month.items, "visit"),
         when=when,
     )
 
 
 def _given(view: View, given: Sequence[Kept]) -> Markup:
     if not given:
-        return Markup('<p class="quiet">Nothing yet.</p>')
+        return _quiet(say(view.language, "Nothing yet."))
     return fill('<ul class="works">{rows}</ul>', rows=joined(_given_row(view, kept) for kept in given))
 
 
 def _given_row(view: View, kept: Kept) -> Markup:
-    title = visible(kept.title or kept.url) or named(kept.source)
+    title = visible(kept.title or kept.url) or named(kept.source, view.language)
     form = Markup()
     if kept.state in ("pending", "sent", "delivered"):
         form = fill(
-            _TAKE_BACK, path=view.path, form=view.form, contribution_id=kept.contribution_id, title=title
+            _TAKE_BACK,
+            path=view.path,
+            form=view.form,
+            contribution_id=kept.contribution_id,
+            named=say(view.language, "Take “{title}” back").format(title=title),
+            words=say(view.language, "Take back"),
         )
     return fill(
         _GIVEN,
         title=title,
-        state=_STATES[kept.state],
+        state=say(view.language, _STATES[kept.state]),
         url=visible(kept.url),
-        detail=visible(kept.sentence) or f"Agreed {moment_text(kept.given_at_ms)}",
+        detail=say_known(view.language, visible(kept.sentence))
+        or say(view.language, "Agreed {time}").format(time=moment(view.language, kept.given_at_ms)),
         form=form,
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from contributor_node.dashboard.markup import Markup, fill, joined, visible
 from contributor_node.dashboard.pages import View, template
-from contributor_node.dashboard.wording import counted, moment_text, month_text
+from contributor_node.dashboard.tongue import Language, count_of, moment, month, say
 from windrow_protocol.limits import DRAFT_TEXT_CHARS_MAX, TITLE_CHARS_MAX
 
 if TYPE_CHECKING:
@@ -56,26 +56,26 @@ _MARKS = re.compile(r"(\[[A-Z_]{2,24}\])")
 EARNS = "Nothing by itself, and nothing by the byte: a month of visits earns as one, from sales and budgets."
 _NAME_CHARS = 200
 _TITLE = (
-    '<label for="title-{draft_id}">Title</label><input type="text" id="title-{draft_id}" name="title" '
+    '<label for="title-{draft_id}">{label}</label><input type="text" id="title-{draft_id}" name="title" '
     'maxlength="{chars}" autocomplete="off" value="{value}">'
 )
 _TEXT = (
-    '<label for="text-{draft_id}">Text</label><textarea id="text-{draft_id}" name="text" rows="8" maxlength="{chars}" '
-    'spellcheck="false">\n{value}</textarea>'
+    '<label for="text-{draft_id}">{label}</label><textarea id="text-{draft_id}" name="text" rows="8" '
+    'maxlength="{chars}" spellcheck="false">\n{value}</textarea>'
 )
 
 
 def render_row(view: View, draft: Draft, *, is_chosen: bool) -> Markup:
     """One row of the review."""
     name = " ".join((draft.title or draft.url or draft.text).split())
-    heading = draft.title or draft.url or named(draft.source)
+    heading = draft.title or draft.url or named(draft.source, view.language)
     text = (
         fill('<pre class="leaves" tabindex="0">{text}</pre>', text=_marked(draft.text))
         if draft.text
         else Markup()
     )
     return fill(
-        template("give_item"),
+        template("give_item", view.language),
         path=view.path,
         form=view.form,
         draft_id=draft.draft_id,
@@ -84,54 +84,72 @@ def render_row(view: View, draft: Draft, *, is_chosen: bool) -> Markup:
         short=visible(name[:60]),
         title=_marked(heading),
         url=visible(draft.url),
-        when=_when(draft),
+        when=_when(view.language, draft),
         text=text,
-        fields=_fields(draft),
-        findings=_findings(draft.redactions),
-        earns=_earns(draft.source),
+        fields=_fields(view.language, draft),
+        findings=_findings(view.language, draft.redactions),
+        earns=_earns(view.language, draft.source),
     )
 
 
-def named(source: str) -> str:
+def named(source: str, language: Language) -> str:
     """Return what an item of a source is called."""
-    words = _SOURCES.get(source, source.replace("_", " ") or "something")
+    known = _SOURCES.get(source, "" if source else "something")
+    words = say(language, known) if known else source.replace("_", " ")
     return f"{words[0].upper()}{words[1:]}"
 
 
-def _earns(source: str) -> str:
+def _earns(language: Language, source: str) -> str:
     from extension_bridge.notices import pay_sentence
     from extension_bridge.sources import RULES
 
-    return pay_sentence(source) if source in RULES and RULES[source].by_month else EARNS
+    if source in RULES and RULES[source].by_month:
+        return pay_sentence(source, language)
+    return say(language, EARNS)
 
 
-def _fields(draft: Draft) -> Markup:
+def _fields(language: Language, draft: Draft) -> Markup:
     """Return the fields of the form: of what leaves, the words."""
     from extension_bridge.sources import RULES
 
     leaves = RULES[draft.source].fields
-    title = fill(_TITLE, draft_id=draft.draft_id, value=draft.title, chars=TITLE_CHARS_MAX)
-    text = fill(_TEXT, draft_id=draft.draft_id, value=draft.text, chars=DRAFT_TEXT_CHARS_MAX)
-    save = Markup('<button name="do" value="edit" class="primary">Save</button> ')
+    title = fill(
+        _TITLE,
+        draft_id=draft.draft_id,
+        value=draft.title,
+        chars=TITLE_CHARS_MAX,
+        label=say(language, "Title"),
+    )
+    text = fill(
+        _TEXT,
+        draft_id=draft.draft_id,
+        value=draft.text,
+        chars=DRAFT_TEXT_CHARS_MAX,
+        label=say(language, "Text"),
+    )
+    save = fill(
+        '<button name="do" value="edit" class="primary">{words}</button> ', words=say(language, "Save")
+    )
     fields = [part for name, part in (("title", title), ("text", text)) if name in leaves]
     return fill(
         '{fields}<p class="actions">{save}'
-        '<button name="do" value="delete_one" formnovalidate>Delete this row</button></p>',
+        '<button name="do" value="delete_one" formnovalidate>{delete}</button></p>',
+        delete=say(language, "Delete this row"),
         fields=joined(fields),
         save=save if fields else Markup(),
     )
 
 
-def _when(draft: Draft) -> str:
+def _when(language: Language, draft: Draft) -> str:
     """Say what a row is, how much and when, as exactly as it leaves."""
     from extension_bridge.sources import RULES
 
-    parts = [named(draft.source)] if draft.title or draft.url else []
+    parts = [named(draft.source, language)] if draft.title or draft.url else []
     if draft.amount:
-        parts.append(f"about {draft.amount.removeprefix('-')}")
+        parts.append(say(language, "about {amount}").format(amount=draft.amount.removeprefix("-")))
     if draft.captured_at_ms:
         by_month = RULES[draft.source].by_month
-        parts.append(month_text(draft.captured_at_ms) if by_month else moment_text(draft.captured_at_ms))
+        parts.append((month if by_month else moment)(language, draft.captured_at_ms))
     return ", ".join(parts)
 
 
@@ -143,14 +161,13 @@ def _marked(text: str) -> Markup:
     )
 
 
-def _findings(redactions: Mapping[str, int]) -> Markup:
+def _findings(language: Language, redactions: Mapping[str, int]) -> Markup:
     if not redactions:
-        return Markup(
-            '<span class="quiet">Nothing that looks personal was found. Not every name is recognised.</span>'
-        )
+        none = "Nothing that looks personal was found. Not every name is recognised."
+        return fill('<span class="quiet">{words}</span>', words=say(language, none))
     rows = []
     for kind, count in redactions.items():
-        plain = kind.replace("_", " ")
-        one, many, why = _KINDS.get(kind, (plain, plain, "it points at a person"))
-        rows.append(fill("<li>{what}: {why}</li>", what=counted(count, one, many), why=why))
+        one, many, why = _KINDS.get(kind, ("other mark", "other marks", "it points at a person"))
+        what = count_of(language, count, one, many)
+        rows.append(fill("<li>{what}: {why}</li>", what=what, why=say(language, why)))
     return fill('<ul class="findings">{rows}</ul>', rows=joined(rows))

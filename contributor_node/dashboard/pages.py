@@ -18,6 +18,7 @@ from contributor_node.dashboard.day_plot import DayPlot
 from contributor_node.dashboard.facts import HOST_SLOTS
 from contributor_node.dashboard.log_tail import DayTraffic
 from contributor_node.dashboard.markup import Markup, fill, joined
+from contributor_node.dashboard.tongue import Language, say
 from contributor_node.dashboard.wording import bytes_text, day_text
 from contributor_node.settings import NodeSettings
 from windrow_protocol.errors import Reason
@@ -60,24 +61,30 @@ class View:
     form: str
     node_id: str
     settings: NodeSettings
+    language: Language = "en"
 
 
 @functools.cache
-def template(name: str) -> str:
+def template(name: str, language: Language = "en") -> str:
     """Return a template's text."""
-    return (_FOLDER / "pages" / f"{name}.html").read_text(encoding="utf-8")
+    folder = _FOLDER / "pages" / ("" if language == "en" else language)
+    return (folder / f"{name}.html").read_text(encoding="utf-8")
 
 
 def frame(view: View | None, title: str, body: Markup, *, here: str = "", live: str = "") -> bytes:
     """Return a whole page; without a view it shows nothing of the node."""
     path = view.path if view else "/"
+    language = view.language if view else "en"
     nav = joined(
-        fill(_NAV_ITEM, path=path, name=name, words=words, current=_current(name == here))
+        fill(_NAV_ITEM, path=path, name=name, words=say(language, words), current=_current(name == here))
         for name, words in (NAV if view else ())
     )
     page = fill(
         template("frame"),
         title=title,
+        language=language,
+        skip=say(language, "Skip to content"),
+        pages=say(language, "Pages"),
         body=body,
         path=path,
         nav=nav,
@@ -96,9 +103,9 @@ def _footer(view: View | None) -> Markup:
     if view is None:
         return Markup("Windrow, on this machine only.")
     return fill(
-        "Node <code>{node}</code>, pay goes to <code>{payout}</code>. This page is served by your own machine.",
-        node=f"{view.node_id[:16]}…",
-        payout=view.settings.payout,
+        say(view.language, "Node {node}, pay goes to {payout}. This page is served by your own machine."),
+        node=fill("<code>{node}</code>", node=f"{view.node_id[:16]}…"),
+        payout=fill("<code>{payout}</code>", payout=view.settings.payout),
     )
 
 

@@ -43,6 +43,7 @@ from contributor_node.dashboard.pages import (
     render_refusal,
 )
 from contributor_node.dashboard.receipts import urls_of
+from contributor_node.dashboard.tongue import language_of
 from contributor_node.dashboard.wording import zone_text
 from contributor_node.evidence import Who, write_evidence
 from contributor_node.line_log import log_files
@@ -149,7 +150,10 @@ class Site:
 
     def _view(self, ask: Ask) -> View:
         form = self._gate.form_token(ask.headers)
-        return View(self._place.path, form, self._parts.client.node_id, self._settings)
+        # Only the pages of personal data are in both languages; a page half in one would be worse than one in English.
+        is_give = ask.target.partition("?")[0] == f"{self._place.path}give"
+        language = language_of(ask.headers.get("accept-language", "")) if is_give else "en"
+        return View(self._place.path, form, self._parts.client.node_id, self._settings, language)
 
     async def _act(self, ask: Ask, view: View, name: str) -> Answer:
         if ask.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
@@ -43,15 +45,23 @@ class World:
     node: NodeProcess
     browser: Browser
 
-    async def open(self, scheme: Literal["light", "dark"] = "light", width: int = 1200) -> Page:
+    async def open(
+        self, scheme: Literal["light", "dark"] = "light", width: int = 1200, locale: str = "en-GB"
+    ) -> Page:
         """Return the page of a browser that was let in."""
         context = await self.browser.new_context(
-            color_scheme=scheme, viewport={"width": width, "height": 900}
+            color_scheme=scheme, viewport={"width": width, "height": 900}, locale=locale
         )
         page = await context.new_page()
         await page.goto(new_link(self.node.home, wall_ms()))
         await page.get_by_role("link", name="Give", exact=True).click()
         return page
+
+    def languages(self) -> set[str]:
+        """In which languages the consents that arrived were asked."""
+        with self.house.house.state.read() as connection:
+            tokens = connection.execute(sa.select(consents.c.consent_jws)).scalars()
+            return {content_of(token)["notice_language"] for token in tokens}
 
     def received(self) -> int:
         with self.house.house.state.read() as connection:
@@ -60,6 +70,12 @@ class World:
     def states(self) -> list[str]:
         with Outbox.open(self.node.home / "bridge.db") as outbox:
             return [kept.state for kept in outbox.all(100)]
+
+
+def content_of(token: str) -> dict[str, Any]:
+    """What a token signs, unchecked: the coordinator has checked it."""
+    body = token.split(".")[1]
+    return dict(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["content"])
 
 
 def put_aside(home: Path, texts: list[str], first: int = 0) -> None:
@@ -301,4 +317,50 @@ async def test_items_of_an_export_are_read_edited_agreed_to_and_taken_back(
     await expect(given).to_contain_text("delivered, receipt signed")
     await given.get_by_role("button", name="Take “What you wrote to an AI assistant” back").click()
     await until(lambda: "withdrawn" in world.states(), "the withdrawal")
+    await page.context.close()
+
+
+async def test_a_german_browser_is_asked_in_german_and_the_receipt_says_so(
+    world: World, tmp_path: Path
+) -> None:
+    put_aside(world.node.home, ["Auf Deutsch gefragt, von ana@example.org."], first=95)
+    page = await world.open(locale="de-AT")
+    await expect(page.locator("html")).to_have_attribute("lang", "de")
+    row = page.locator(".review tbody tr", has_text="Note 95")
+    await expect(row).to_contain_text("1 E-Mail-Adresse: dort ist jemand zu erreichen")
+    await look(page, tmp_path, "german-rows")
+    await row.get_by_role("checkbox").check()
+    await page.get_by_role("button", name="Gewählte Zeilen spenden").click()
+    await expect(page.get_by_text("Sie geben diese Seite an Windrow")).to_be_visible()
+    await expect(page.get_by_text("bei einem kurzen einzelnen Eintrag nicht")).to_be_visible()
+    await look(page, tmp_path, "german-agree")
+    await page.emulate_media(color_scheme="dark")
+    await look(page, tmp_path, "german-agree-dark")
+    await page.get_by_label("Ich habe gelesen, was hinausgeht").check()
+    await page.get_by_role("button", name="Senden", exact=True).click()
+    await expect(page.get_by_role("heading", name="Bald unterwegs: 1 Zeile")).to_be_visible()
+    await look(page, tmp_path, "german-leaving")
+    before = world.received()
+    await page.get_by_role("button", name="Jetzt senden").click()
+    await until(lambda: world.received() == before + 1, "the donation")
+    assert "de" in world.languages()
+    await page.goto(page.url)
+    given = page.locator(".works > li", has_text="Note 95")
+    await look(page, tmp_path, "german-given")
+    await given.get_by_role("button", name="„Note 95“ zurücknehmen").click()
+    await expect(page.get_by_role("status").first).to_contain_text("Zurückgenommen")
+    await page.context.close()
+
+
+async def test_words_shown_in_one_language_are_not_agreed_to_in_another(world: World) -> None:
+    put_aside(world.node.home, ["Shown in German."], first=97)
+    page = await world.open(locale="de-DE")
+    await page.get_by_label("„Note 97“ spenden").check()
+    await page.get_by_role("button", name="Gewählte Zeilen spenden").click()
+    await page.get_by_label("Ich habe gelesen, was hinausgeht").check()
+    await page.evaluate("document.querySelector('input[name=language]').value = 'en'")
+    await page.get_by_role("button", name="Senden", exact=True).click()
+    await expect(page.get_by_role("status").first).to_contain_text("in einer anderen Sprache gezeigt")
+    with Outbox.open(world.node.home / "bridge.db") as outbox:
+        assert Drafts(outbox.file).counts()["leaving"] == 0
     await page.context.close()

@@ -76,7 +76,7 @@ def test_the_receipt_carries_the_fields_of_the_standard() -> None:
     assert consent["schema_version"] == "ISO/IEC TS 27560:2023"
     assert consent["expires_at_ms"] == NOW_MS + 30 * DAY_MS
     assert consent["events"] == [{"state": "given", "at_ms": NOW_MS}]
-    assert consent["withdrawal_limits"] == LIMITS_OF_WITHDRAWAL
+    assert consent["withdrawal_limits"] == LIMITS_OF_WITHDRAWAL["en"]
     assert consent["price_rule"] == "share_of_sales"
     assert consent_receipt_id(consent) == consent_receipt_id(dict(reversed(consent.items())))
     assert consent_receipt_id({**consent, "retention_days": 31}) != consent_receipt_id(consent)

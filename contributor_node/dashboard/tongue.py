@@ -1,0 +1,76 @@
+"""The language of the pages on which a person looks through, agrees and takes back: as the browser asks for it.
+
+Rules: a sentence is named by its English words; what has no German ones is an error a test finds, not a gap on a page.
+Consent is asked in the language the page is in, and the receipt says which.
+
+Does not: translate the other pages. Usage: `say("de", "Nothing yet.")`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from contributor_node.dashboard.give_german import COUNTED, GERMAN, MONTHS
+from contributor_node.dashboard.wording import counted, moment_text, month_text
+
+Language = Literal["en", "de"]
+LANGUAGES: Final[tuple[Language, ...]] = ("en", "de")
+
+
+def language_of(accepted: str) -> Language:
+    """Return which of our languages a browser likes best, by its `Accept-Language`; English when it names neither."""
+    best: tuple[float, Language] = (0.0, "en")
+    for part in accepted.split(",")[:32]:
+        tag, _, weight = part.partition(";")
+        name = tag.strip().lower().split("-")[0]
+        for known in LANGUAGES:
+            if name == known and _weight(weight) > best[0]:
+                best = (_weight(weight), known)
+    return best[1]
+
+
+def _weight(text: str) -> float:
+    value = text.strip().removeprefix("q=")
+    try:
+        return float(value) if value else 1.0
+    except ValueError:
+        return 0.0
+
+
+def say(language: Language, english: str) -> str:
+    """Return a sentence of these pages. Raises KeyError for one without German words."""
+    return GERMAN[english] if language == "de" else english
+
+
+def say_known(language: Language, english: str) -> str:
+    """Return a sentence that came from elsewhere, in German where it is known."""
+    return GERMAN.get(english, english) if language == "de" else english
+
+
+def number(language: Language, count: int) -> str:
+    """Return a number with the language's mark between thousands."""
+    return f"{count:,}".replace(",", "." if language == "de" else ",")
+
+
+def count_of(language: Language, count: int, one: str, many: str = "") -> str:
+    """Return a number with its noun. Raises KeyError for a noun without a German one."""
+    if language == "en":
+        return counted(count, one, many)
+    return f"{number('de', count)} {COUNTED[one][count != 1]}"
+
+
+def moment(language: Language, at_ms: int) -> str:
+    """Return a date and time of this machine."""
+    if language == "en":
+        return moment_text(at_ms)
+    local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone()
+    return f"{local.day}. {MONTHS[local.month - 1]} {local.year}, {local:%H:%M}"
+
+
+def month(language: Language, at_ms: int) -> str:
+    """Return a month in UTC."""
+    if language == "en":
+        return month_text(at_ms)
+    then = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return f"{MONTHS[then.month - 1]} {then.year}"
