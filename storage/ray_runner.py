@@ -86,7 +86,6 @@ class RayRunner:
             os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
             if self._address == LOCAL:
                 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # what says "loopback", on Linux too
-                os.environ["RAY_worker_niceness"] = "0"  # or workers stand behind everything else, at 15
             try:
                 import ray  # here alone: an extra, and 0.6 s
             except ImportError as error:
@@ -115,7 +114,8 @@ class RayRunner:
         if self._address != LOCAL:
             return {"address": self._address}
         self._folder = tempfile.mkdtemp(prefix="windrow-ray-")
-        own = {"num_cpus": self._cpus, "include_dashboard": False, "_temp_dir": self._folder}
+        own: dict[str, Any] = {"num_cpus": self._cpus, "include_dashboard": False, "_temp_dir": self._folder}
+        own["_system_config"] = {"worker_niceness": 0}  # or workers stand behind everything else, at 15
         return {"address": LOCAL, "_node_ip_address": "127.0.0.1", **own}
 
 
