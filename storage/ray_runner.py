@@ -114,7 +114,8 @@ class RayRunner:
         if self._address != LOCAL:
             return {"address": self._address}
         self._folder = tempfile.mkdtemp(prefix="windrow-ray-")
-        own = {"num_cpus": self._cpus, "include_dashboard": False, "_temp_dir": self._folder}
+        own: dict[str, Any] = {"num_cpus": self._cpus, "include_dashboard": False, "_temp_dir": self._folder}
+        own["_system_config"] = {"worker_niceness": 0}  # or workers stand behind everything else, at 15
         return {"address": LOCAL, "_node_ip_address": "127.0.0.1", **own}
 
 
