@@ -34,7 +34,7 @@ from bench.solidity.cumulative_peers import CUMULATIVE_PEERS, CumulativePeer
 from bench.solidity.layered_tree import LayeredTree
 from chain.abi import creation_code, functions
 from chain.evm import EmbeddedChain
-from chain.evm_values import Genesis
+from chain.evm_values import Call, Genesis
 from rewards.epoch_tree import epoch_tree
 from windrow_protocol.merkle import MerkleTree, checksum_address, keccak256
 
@@ -68,6 +68,11 @@ class Chain:
             "0x" + mined.created.hex()
         ) if mined.created else ""
 
+    def read_address(self, to: str, data: bytes) -> str:
+        """Ask a contract for an address."""
+        call = Call(bytes.fromhex(OWNER.address[2:]), bytes.fromhex(to[2:]), data, 0, GAS_MAX)
+        return checksum_address("0x" + self._chain.call(call, self.now_s)[12:].hex())
+
     def token(self) -> str:
         """Create our token, which both systems pay out."""
         return self.send(None, creation_code("WindToken", OWNER.address, OWNER.address))[1]
@@ -91,7 +96,7 @@ def ours(claims: dict[str, int], claimants: Sequence[str]) -> dict[str, Any]:
     chain, calls = Chain(), functions("RewardDistributor")
     token = chain.token()
     _, place = chain.send(None, creation_code("RewardDistributor", token, TIMELOCK_S, OWNER.address))
-    chain.mint(token, place, 10**40)
+    chain.mint(token, chain.read_address(place, calls["reserve"].encode(())), 10**40)
 
     def install(amounts: dict[str, int]) -> tuple[MerkleTree, int]:
         tree = epoch_tree(amounts)
