@@ -103,7 +103,7 @@ class DistributorOps:
     @cached_property
     def reserve(self) -> str:
         """Where royalties, budgets and mints go: what lies there is allotted to nobody yet."""
-        return str(self._contract.read("reserve"))
+        return Web3.to_checksum_address(self._contract.read("reserve"))
 
     def claimed(self, account: str) -> int:
         """What an account was paid, in wei."""

@@ -109,9 +109,7 @@ class Lab:
             code, calls = creation_code(name, *arguments), dict(functions(name))
         else:
             made = hostile_artifact(name)
-            inputs = [
-                one["type"] for e in made["abi"] if e["type"] == "constructor" for one in e["inputs"]
-            ]
+            inputs = [one["type"] for e in made["abi"] if e["type"] == "constructor" for one in e["inputs"]]
             code = bytes.fromhex(made["bytecode"][2:]) + encode(inputs, arguments)
             calls = _calls(made["abi"])
         computation = self._apply(OWNER, None, code)

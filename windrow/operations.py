@@ -327,7 +327,7 @@ class Operations:
         return judged + paid
 
     async def personal_fund(self, amount_wei: str) -> dict[str, str]:
-        """Set WIND of the operator's own aside for months of history: it goes to the reserve that they are paid from."""
+        """Set WIND of the operator's own aside for months of history: it goes to the reserve that pays them."""
         amount = _wei(amount_wei)
         client = await self._chain.client()
         async with self._busy:

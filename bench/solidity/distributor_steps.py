@@ -89,7 +89,12 @@ class DistributorModel:
     def _fund(self, _now_s: int) -> Step:
         amount = self.drawn.randrange(10**20)
         return Step(
-            "token", OWNER, "mint", (self.reserve, amount), "", lambda: self.balances.add(self.reserve, amount)
+            "token",
+            OWNER,
+            "mint",
+            (self.reserve, amount),
+            "",
+            lambda: self.balances.add(self.reserve, amount),
         )
 
     def _give(self, _now_s: int) -> Step:

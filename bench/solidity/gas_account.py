@@ -1,7 +1,7 @@
 """What the gas of a transaction went into, instruction by instruction.
 
-Rules: while an `Account` is open, each instruction of py-evm is charged to a group: the storage it touched, calls, logs,
-hashes, all else; what a called contract uses is its caller's `called`. Call data and the price of any transaction come
+Rules: while an `Account` is open, each instruction of py-evm is charged to a group: the storage it touched, calls,
+logs, hashes, all else; what a called contract uses is its caller's `called`. Call data and the price of any transaction come
 from the transaction itself. The groups add up to what the receipt says before refunds.
 
 Does not: run anything.
@@ -19,7 +19,7 @@ from collections import Counter
 from types import TracebackType
 from typing import Any, Final
 
-from eth.abc import ComputationAPI, OpcodeAPI
+from eth.abc import ComputationAPI
 from eth.vm.forks.prague.computation import PragueComputation
 
 _GROUPS: Final = {

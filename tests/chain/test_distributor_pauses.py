@@ -100,7 +100,9 @@ def test_claims_read_one_word_from_the_first_claim_after_a_pause(house: House, t
     assert open_word(house) == root
 
 
-def test_claims_read_one_word_from_the_end_of_a_pause_that_was_ended(house: House, mended: MerkleTree) -> None:
+def test_claims_read_one_word_from_the_end_of_a_pause_that_was_ended(
+    house: House, mended: MerkleTree
+) -> None:
     assert open_word(house) == bytes(32)
     house.lab.send(OWNER, house.distributor, "resume")
     assert open_word(house) == raw32(mended.root)

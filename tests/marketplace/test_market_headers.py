@@ -105,7 +105,8 @@ def test_an_agent_follows_a_purchase_to_a_header_saved_for_it(folder: Path, save
     assert told("root_proof.json", "0x" + "12" * 32)[0] == "failed"
     Path(saved["path"]).rename(folder.parent / "mine.json")
     assert told("mine.json")[0] == "passed"
-    assert told("root_proof.json") == ("failed", f"{folder.parent / 'root_proof.json'} cannot be read")
+    state, detail = told("root_proof.json")
+    assert (state, detail.endswith("root_proof.json cannot be read)")) == ("failed", True)
     for outside in ("../mine.json", "/etc/passwd", ".."):
         with pytest.raises(WindrowError, match="not_found"):
             tools.verify(folder.name, outside)

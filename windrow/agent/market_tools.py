@@ -184,8 +184,8 @@ class MarketTools:
     def verify(self, folder: str, header: str = "", block_hash: str = "") -> dict[str, Any]:
         """Check a purchase offline, each row to its payout, in plain sentences; with a saved header to the chain.
 
-        `header` names a file in the purchase's `proofs/` or in the agent's own folder, `block_hash` is its hash as known
-        from elsewhere. Raises WindrowError `not_found`, `bad_usage`.
+        `header` names a file in the purchase's `proofs/` or in the agent's own folder, `block_hash` is its hash as
+        known from elsewhere. Raises WindrowError `not_found`, `bad_usage`.
         """
         export = self._place(folder)
         source = RootSource(saved=self._saved(export, header), block_hash=block_hash)
