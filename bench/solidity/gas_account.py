@@ -1,8 +1,8 @@
 """What the gas of a transaction went into, instruction by instruction.
 
 Rules: while an `Account` is open, each instruction of py-evm is charged to a group: the storage it touched, calls,
-logs, hashes, all else; what a called contract uses is its caller's `called`. Call data and the price of any transaction come
-from the transaction itself. The groups add up to what the receipt says before refunds.
+logs, hashes, all else; what a called contract uses is its caller's `called`. Call data and the price of any
+transaction come from itself. The groups add up to what the receipt says before refunds.
 
 Does not: run anything.
 
