@@ -12,6 +12,7 @@ the token's transfer and refunds included.
                  whose creation is `next_epoch`; the others' need transactions of the owner for the next root
     sale         mean gas of `buy`, of a buyer who has bought before and given an allowance without end
     settled      mean gas of settling an order under terms, the order itself not counted
+    spent_on     what one first claim's gas went into, of distributors that remember amounts
     word_used    of Uniswap's first claims, those whose bitmap word (256 claims) another claim had opened
 """
 
@@ -28,13 +29,14 @@ from statistics import mean
 from typing import Any, Final
 
 from eth_abi.abi import encode
-from eth_account import Account
+from eth_account import Account as Key
 
 from bench.solidity.cumulative_peers import CUMULATIVE_PEERS, CumulativePeer
+from bench.solidity.gas_account import Account
 from bench.solidity.layered_tree import LayeredTree
 from chain.abi import creation_code, functions
 from chain.evm import EmbeddedChain
-from chain.evm_values import Genesis
+from chain.evm_values import Call, Genesis
 from rewards.epoch_tree import epoch_tree
 from windrow_protocol.merkle import MerkleTree, checksum_address, keccak256
 
@@ -43,7 +45,7 @@ CHAIN_ID: Final = 31_337
 START_S: Final = 1_800_000_000
 TIMELOCK_S: Final = 60
 GAS_MAX: Final = 6_000_000
-OWNER: Final = Account.from_key(b"\x0c" * 32)
+OWNER: Final = Key.from_key(b"\x0c" * 32)
 _CLAIM: Final = keccak256(b"claim(uint256,address,uint256,bytes32[])")[:4]
 
 
@@ -54,19 +56,27 @@ class Chain:
         self._chain = EmbeddedChain(Genesis(CHAIN_ID, START_S, {OWNER.address: 10**24}))
         self.now_s = START_S + 1
         self._nonce = 0
+        self.spent_on: dict[str, int] = {}  # by the last transaction, before refunds
 
     def send(self, to: str | None, data: bytes) -> tuple[int, str]:
         """Mine one transaction; returns its gas and the address of what it created."""
         filled = {"chainId": CHAIN_ID, "nonce": self._nonce, "gas": GAS_MAX, "data": data, "value": 0}
         fees = {"maxFeePerGas": 10**11, "maxPriorityFeePerGas": 0, "type": 2}
         signed = OWNER.sign_transaction({**filled, **fees, **({"to": to} if to else {})})
-        mined = self._chain.commit(self._chain.prepare(bytes(signed.raw_transaction), self.now_s))
+        with Account() as account:
+            prepared = self._chain.prepare(bytes(signed.raw_transaction), self.now_s)
+        mined, self.spent_on = self._chain.commit(prepared), account.groups(data)
         self._nonce += 1
         if not mined.succeeded:
             raise RuntimeError(f"a transaction to {to} failed: {mined.output.hex()}")
         return int(mined.receipt.gas_used), checksum_address(
             "0x" + mined.created.hex()
         ) if mined.created else ""
+
+    def read_address(self, to: str, data: bytes) -> str:
+        """Ask a contract for an address."""
+        call = Call(bytes.fromhex(OWNER.address[2:]), bytes.fromhex(to[2:]), data, 0, GAS_MAX)
+        return checksum_address("0x" + self._chain.call(call, self.now_s)[12:].hex())
 
     def token(self) -> str:
         """Create our token, which both systems pay out."""
@@ -91,7 +101,7 @@ def ours(claims: dict[str, int], claimants: Sequence[str]) -> dict[str, Any]:
     chain, calls = Chain(), functions("RewardDistributor")
     token = chain.token()
     _, place = chain.send(None, creation_code("RewardDistributor", token, TIMELOCK_S, OWNER.address))
-    chain.mint(token, place, 10**40)
+    chain.mint(token, chain.read_address(place, calls["reserve"].encode(())), 10**40)
 
     def install(amounts: dict[str, int]) -> tuple[MerkleTree, int]:
         tree = epoch_tree(amounts)
@@ -112,10 +122,11 @@ def ours(claims: dict[str, int], claimants: Sequence[str]) -> dict[str, Any]:
     first_tree, _ = install(claims)
     one = claim(first_tree)
     one(opener)  # the first claim of all opens a sum that later ones only change
-    first = [one(account) for account in measured]
+    first, spent_on = [one(account) for account in measured], chain.spent_on
     second_tree, next_epoch = install({account: amount * 2 for account, amount in claims.items()})
     later = [claim(second_tree)(account) for account in measured]
-    return {"first": round(mean(first)), "later": round(mean(later)), "next_epoch": next_epoch}
+    found = {"first": round(mean(first)), "later": round(mean(later)), "next_epoch": next_epoch}
+    return {**found, "spent_on": spent_on}
 
 
 def uniswap(claims: dict[str, int], claimants: Sequence[str], folder: Path) -> dict[str, Any]:
@@ -173,9 +184,11 @@ def cumulative(
         return installed, [chain.send(place, call)[0] for call in calls]
 
     _, first = claimed(claims, claimants)
+    spent_on = chain.spent_on
     doubled = {account: amount * 2 for account, amount in claims.items()}
     next_epoch, later = claimed(doubled, claimants[1:])
-    return {"first": round(mean(first[1:])), "later": round(mean(later)), "next_epoch": next_epoch}
+    found = {"first": round(mean(first[1:])), "later": round(mean(later)), "next_epoch": next_epoch}
+    return {**found, "spent_on": spent_on}
 
 
 def sold(burn_bps: int, sales: int = 8) -> dict[str, Any]:

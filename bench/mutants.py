@@ -37,16 +37,20 @@ from chain.compile import CompileError, Compiler  # noqa: E402
 SOURCES: Final = ROOT / "chain" / "contracts"
 ARTIFACTS: Final = ROOT / "chain" / "artifacts"
 PARENT: Final = "TwoStepOwned"
-CONTRACTS: Final = ("WindToken", "RewardDistributor", "DatasetMarket", PARENT)
+CONTRACTS: Final = ("WindToken", "RewardDistributor", "RewardReserve", "DatasetMarket", PARENT)
 # The tests of a contract, the quicker ones first.
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "WindToken": ("test_wind_token", "test_contract_events", "test_contract_sequences"),
     "RewardDistributor": (
         "test_reward_distributor",
+        "test_distributor_pauses",
+        "test_reward_reserve",
+        "test_distributor_forgeries",
         "test_contract_events",
         "test_contract_sequences",
         "test_distributor_properties",
     ),
+    "RewardReserve": ("test_reward_reserve", "test_contract_sequences"),
     "DatasetMarket": (
         "test_dataset_market",
         "test_market_orders",
@@ -56,7 +60,10 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     PARENT: ("test_reward_distributor", "test_wind_token"),
 }
 # What a source goes into where that is more than the contract of its name.
-MADE_OF: Final[dict[str, tuple[str, ...]]] = {PARENT: ("WindToken", "RewardDistributor")}
+MADE_OF: Final[dict[str, tuple[str, ...]]] = {
+    PARENT: ("WindToken", "RewardDistributor"),
+    "RewardReserve": ("RewardReserve", "RewardDistributor"),
+}
 SHARE_MIN: Final = 0.9
 TESTS_S_MAX: Final = 400
 
@@ -103,10 +110,7 @@ def _reported(compiler: Compiler, contract: str, mutant: Mutant) -> str:
 
 def outcome_of(compiler: Compiler, contract: str, mutant: Mutant) -> str:
     """Compile one mutant and run the tests of its contract against it."""
-    names = (contract, PARENT)
-    sources = {
-        f"{name}.sol": (SOURCES / f"{name}.sol").read_text() for name in {*names, *MADE_OF.get(contract, ())}
-    }
+    sources = {path.name: path.read_text() for path in SOURCES.glob("*.sol")}
     sources[f"{contract}.sol"] = mutant.source
     with tempfile.TemporaryDirectory(prefix="windrow-mutant-") as name:
         package = Path(name) / "chain"

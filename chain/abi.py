@@ -22,8 +22,8 @@ from typing import Any, Final, Literal
 
 from windrow_protocol.merkle import keccak256
 
-ContractName = Literal["WindToken", "RewardDistributor", "DatasetMarket"]
-NAMES: Final[tuple[ContractName, ...]] = ("WindToken", "RewardDistributor", "DatasetMarket")
+ContractName = Literal["WindToken", "RewardDistributor", "RewardReserve", "DatasetMarket"]
+NAMES: Final[tuple[ContractName, ...]] = ("WindToken", "RewardDistributor", "RewardReserve", "DatasetMarket")
 
 # What Solidity itself reverts with, beside the errors contracts declare.
 _BUILT_IN: Final[tuple[dict[str, Any], ...]] = (

@@ -1,4 +1,4 @@
-"""Puts the three contracts on a chain, once.
+"""Puts token, distributor (which creates its reserve) and market on a chain, once.
 
 Rules: each contract is created through the CREATE2 factory, so its address follows from its code, its arguments and the
 network's name. Deploying again, by anyone and after any crash, finds what is there and sends only what is missing.

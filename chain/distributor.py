@@ -17,6 +17,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from web3 import Web3
@@ -95,9 +96,14 @@ class DistributorOps:
         """The sum of the accepted tree's leaves, in wei."""
         return int(self._contract.read("totalAllocated", block=block))
 
-    def total_claimed(self, block: BlockIdentifier = "pending") -> int:
-        """What was ever paid out, in wei."""
-        return int(self._contract.read("totalClaimed", block=block))
+    def balance(self, block: BlockIdentifier = "pending") -> int:
+        """What lies at the distributor for claims, in wei: what is allotted less what was paid, and what was given."""
+        return int(self._token.read("balanceOf", self.address, block=block))
+
+    @cached_property
+    def reserve(self) -> str:
+        """Where royalties, budgets and mints go: what lies there is allotted to nobody yet."""
+        return Web3.to_checksum_address(self._contract.read("reserve"))
 
     def claimed(self, account: str) -> int:
         """What an account was paid, in wei."""
@@ -120,9 +126,9 @@ class DistributorOps:
         return Proposal(proposal_id, _hex(root), _hex(inputs_hash), total_wei, valid_at_s)
 
     def shortfall(self, total_wei: int, block: BlockIdentifier = "pending") -> int:
-        """What the distributor lacks, in wei, for a root of this total to be accepted; 0 when nothing."""
-        balance = int(self._token.read("balanceOf", self.address, block=block))
-        return max(0, total_wei - self.total_claimed(block) - balance)
+        """What the reserve lacks, in wei, for a root of this total to be accepted; 0 when nothing."""
+        reserved = int(self._token.read("balanceOf", self.reserve, block=block))
+        return max(0, total_wei - self.total_allocated(block) - reserved)
 
     def propose_root(
         self, owner_key: LocalAccount, root: str, total_wei: int, inputs_hash: str
@@ -187,7 +193,7 @@ class DistributorOps:
     ) -> TxDone | None:
         """Have an account paid what its leaf allots beyond what it had; None when that is nothing.
 
-        Raises WindrowError `chain_rejected`: InvalidProof, ClaimsPaused, AllocationExceeded.
+        Raises WindrowError `chain_rejected`: InvalidProof, ClaimsPaused.
         """
         self._contract.sender.wait_idle(sender_key.address)
         if self.claimed(account) >= cumulative_wei:

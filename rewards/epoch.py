@@ -103,7 +103,7 @@ def _published(office: _Office, epoch: Epoch) -> Epoch:
 
 
 def _propose(office: _Office, epoch: Epoch) -> Epoch:
-    """Mint what the distributor lacks and propose the root; what the chain has already is not sent again."""
+    """Mint what the distributor's reserve lacks and propose the root; what the chain has already is not sent again."""
     chain, signers = office.chain, office.signers
     distributor = chain.distributor
     inputs_hash = "0x" + header_of(office.house, epoch)["ledger_sha256"]
@@ -115,7 +115,7 @@ def _propose(office: _Office, epoch: Epoch) -> Epoch:
                 chain.asset.symbol != ASSET
             ):  # its royalties lie there since they were paid, and nobody here can make more
                 raise WindrowError("unbalanced", f"{missing} {chain.asset.symbol} are missing on chain")
-            chain.token.mint(signers.minter, distributor.address, missing)
+            chain.token.mint(signers.minter, distributor.reserve, missing)
         distributor.propose_root(signers.owner, epoch.root, epoch.total, inputs_hash)
     return move(office.house, epoch, state="proposed", valid_at_s=distributor.valid_at_s(epoch.root))
 

@@ -142,7 +142,7 @@ def pay_sale(house: House, connection: sa.Connection, sale: Any, months: Sequenc
 
 
 def fund(connection: sa.Connection, amount: int, tx_hash: str, at_ms: int) -> int:
-    """Enter a budget that was sent to the distributor in a transaction; the same one is entered once."""
+    """Enter a budget that was sent to the distributor's reserve in a transaction; the same one is entered once."""
     budget = Transfer("buyers", POOL, amount, tx_hash, "budget", "personal_budget", created_at_ms=at_ms)
     return post(connection, [budget])
 

@@ -26,7 +26,7 @@ from eth.vm.forks.prague import PragueVM
 from eth.vm.spoof import SpoofTransaction
 from eth_abi.abi import decode, encode
 
-from chain.abi import NAMES, Function, creation_code, describe_revert, functions, revert_name
+from chain.abi import NAMES, Function, artifact, creation_code, describe_revert, functions, revert_name
 from chain.evm import EmbeddedChain
 from chain.evm_values import Genesis
 from windrow_protocol.merkle import checksum_address, keccak256
@@ -108,12 +108,10 @@ class Lab:
         if name in NAMES:
             code, calls = creation_code(name, *arguments), dict(functions(name))
         else:
-            artifact = hostile_artifact(name)
-            inputs = [
-                one["type"] for e in artifact["abi"] if e["type"] == "constructor" for one in e["inputs"]
-            ]
-            code = bytes.fromhex(artifact["bytecode"][2:]) + encode(inputs, arguments)
-            calls = _calls(artifact["abi"])
+            made = hostile_artifact(name)
+            inputs = [one["type"] for e in made["abi"] if e["type"] == "constructor" for one in e["inputs"]]
+            code = bytes.fromhex(made["bytecode"][2:]) + encode(inputs, arguments)
+            calls = _calls(made["abi"])
         computation = self._apply(OWNER, None, code)
         return Contract(checksum_address("0x" + computation.msg.storage_address.hex()), name, calls)
 
@@ -139,6 +137,11 @@ class Lab:
     def code(self, contract: Contract) -> bytes:
         """The code at a contract's address, immutables filled in."""
         return bytes(self._state.get_code(bytes.fromhex(contract.address[2:])))
+
+    def word(self, contract: Contract, variable: str) -> bytes:
+        """The word of storage that a variable of one of ours fills."""
+        slot = artifact(contract.name).storage[variable]  # type: ignore[arg-type]
+        return int(self._state.get_storage(bytes.fromhex(contract.address[2:]), slot)).to_bytes(32, "big")
 
     @contextmanager
     def undone(self) -> Iterator[None]:
@@ -186,7 +189,7 @@ def _calls(abi: list[dict[str, Any]]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class House:
-    """The three contracts in one laboratory, with the owner as minter."""
+    """The contracts in one laboratory, with the owner as minter."""
 
     lab: Lab
     token: Contract
@@ -202,9 +205,19 @@ class House:
         market = lab.create("DatasetMarket", token.address, distributor.address, TREASURY, OWNER)
         return cls(lab, token, distributor, market)
 
+    @property
+    def reserve(self) -> str:
+        """Where the distributor takes what it allots from."""
+        return checksum_address(self.lab.read(self.distributor, "reserve"))
+
+    @property
+    def reserve_contract(self) -> Contract:
+        """The reserve, to be called."""
+        return Contract(self.reserve, "RewardReserve", dict(functions("RewardReserve")))
+
     def fund(self, amount_wei: int) -> None:
-        """Give the distributor money."""
-        self.lab.send(OWNER, self.token, "mint", self.distributor.address, amount_wei)
+        """Give the distributor's reserve money."""
+        self.lab.send(OWNER, self.token, "mint", self.reserve, amount_wei)
 
     def propose(self, root: str, total_wei: int) -> Sent:
         """Propose a root."""

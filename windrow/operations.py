@@ -327,12 +327,12 @@ class Operations:
         return judged + paid
 
     async def personal_fund(self, amount_wei: str) -> dict[str, str]:
-        """Set WIND of the operator's own aside for months of history: it goes to the distributor that pays it out."""
+        """Set WIND of the operator's own aside for months of history: it goes to the reserve that pays them."""
         amount = _wei(amount_wei)
         client = await self._chain.client()
         async with self._busy:
             sent = await asyncio.to_thread(
-                client.token.transfer, self._chain.operator, client.distributor.address, amount
+                client.token.transfer, self._chain.operator, client.distributor.reserve, amount
             )
             with self._home.house.state.write() as connection:
                 fund(connection, amount, sent.tx, self._home.house.now_ms())

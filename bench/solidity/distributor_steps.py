@@ -42,6 +42,7 @@ class DistributorModel:
         self.balances = balances
         self.drawn = drawn
         self.place = house.distributor.address
+        self.reserve = house.reserve
         self.timelock_s = TIMELOCK_S
         self.paused_until_s = 0
         self.proposed: Proposed | None = None
@@ -49,8 +50,11 @@ class DistributorModel:
         self.accepted: MerkleTree | None = None
         self.total = 0
         self.claimed: dict[str, int] = {}
+        self.given = 0  # straight to the distributor, by mistake
         self._table = {
             self._fund: 3,
+            self._give: 1,
+            self._release: 1,
             self._propose: 4,
             self._accept: 6,
             self._claim: 14,
@@ -65,14 +69,18 @@ class DistributorModel:
         (kind,) = self.drawn.choices(list(self._table), list(self._table.values()))
         return kind(now_s)
 
-    def facts(self) -> dict[str, int]:
+    def facts(self) -> dict[str, int | bytes]:
         """What the contract must answer when it is asked, by function."""
         return {
+            "root": raw32(self.accepted.root) if self.accepted else bytes(32),
             "totalAllocated": self.total,
-            "totalClaimed": sum(self.claimed.values()),
             "timelock": self.timelock_s,
             "pausedUntil": self.paused_until_s,
         }
+
+    def covered(self) -> int:
+        """What must lie at the distributor: all that is allotted and not paid, and what it was given."""
+        return self.total - sum(self.claimed.values()) + self.given
 
     def _owner(self) -> tuple[str, str]:
         sender = OWNER if self.drawn.random() < 0.9 else STRANGER
@@ -81,8 +89,28 @@ class DistributorModel:
     def _fund(self, _now_s: int) -> Step:
         amount = self.drawn.randrange(10**20)
         return Step(
-            "token", OWNER, "mint", (self.place, amount), "", lambda: self.balances.add(self.place, amount)
+            "token",
+            OWNER,
+            "mint",
+            (self.reserve, amount),
+            "",
+            lambda: self.balances.add(self.reserve, amount),
         )
+
+    def _give(self, _now_s: int) -> Step:
+        amount = self.drawn.randrange(10**18)
+
+        def given() -> None:
+            self.balances.add(self.place, amount)
+            self.given += amount
+
+        return Step("token", OWNER, "mint", (self.place, amount), "", given)
+
+    def _release(self, _now_s: int) -> Step:
+        """Nobody but the distributor is given anything by its reserve."""
+        sender = self.drawn.choice((OWNER, STRANGER, self.place))
+        amount = self.drawn.randrange(10**18) if sender != self.place else 0
+        return Step("reserve", sender, "release", (amount,), "" if sender == self.place else "NotDistributor")
 
     def _propose(self, now_s: int) -> Step:
         sender, refused = self._owner()
@@ -121,31 +149,31 @@ class DistributorModel:
         if not refused and waits is None:
             refused = "NoProposal"
         elif not refused and waits is not None:
-            owed = waits.total - sum(self.claimed.values())
             if root != raw32(waits.tree.root):
                 refused = "NotThisProposal"
             elif now_s < waits.valid_at_s:
                 refused = "TooEarly"
-            elif self.balances.get(self.place) < owed:
+            elif self.balances.get(self.reserve) < waits.total - self.total:
                 refused = "Underfunded"
         return self._step(sender, "acceptRoot", (root,), refused, self._accept_it)
 
     def _accept_it(self) -> None:
         assert self.proposed is not None
+        self.balances.move(self.reserve, self.place, self.proposed.total - self.total)
         self.accepted, self.total, self.proposed = self.proposed.tree, self.proposed.total, None
 
     def _claim(self, now_s: int) -> Step:
         account, amount, proof = self._claimed_leaf()
         root = self.accepted.root if self.accepted else "0x" + "00" * 32
-        before, so_far, refused = self.claimed.get(account, 0), sum(self.claimed.values()), ""
+        before, refused = self.claimed.get(account, 0), ""
         if now_s < self.paused_until_s:
             refused = "ClaimsPaused"
         elif not verify_proof(account, amount, proof, root):
             refused = "InvalidProof"
         elif amount <= before:
             refused = "NothingToClaim"
-        elif so_far + amount - before > self.total:
-            refused = "AllocationExceeded"
+        elif amount - before > self.balances.get(self.place):
+            refused = "ERC20InsufficientBalance"  # the leaves sum to more than was declared: there is no more
 
         def paid() -> None:
             self.claimed[account] = amount

@@ -57,7 +57,9 @@ class MarketModel:
         self.balances = balances
         self.drawn = drawn
         self.place = house.market.address
-        self.distributor = house.distributor.address
+        self.reserve = house.reserve
+        # What can be no treasury: the market, the distributor, its reserve, nobody.
+        self._never = (self.place, house.distributor.address, self.reserve, "0x" + "00" * 20)
         self.transfers = SignedTransfers(
             TokenDomain(CHAIN_ID, house.token.address), self.place, PRICES, drawn
         )
@@ -138,11 +140,9 @@ class MarketModel:
 
     def _set_role(self, _now_s: int) -> Step:
         role, sender = self.drawn.choice(("settler", "treasury")), self._one_of(OWNER, STRANGER)
-        to = self.drawn.choice(
-            (OWNER, OWNER, TREASURY, RELAYER, self.place, self.distributor, "0x" + "00" * 20)
-        )
+        to = self.drawn.choice((OWNER, OWNER, TREASURY, RELAYER, *self._never))
         refused = "" if sender == OWNER else "OwnableUnauthorizedAccount"
-        if not refused and role == "treasury" and to in (self.place, self.distributor, "0x" + "00" * 20):
+        if not refused and role == "treasury" and to in self._never:
             refused = "BadAddress"
         function = {"settler": "setSettler", "treasury": "setTreasury"}[role]
         return self._step(sender, function, (to,), refused, lambda: setattr(self, role, to))
@@ -300,7 +300,7 @@ class MarketModel:
 
     def _sold(self, listing: Listing) -> None:
         self.sale_count += 1
-        self.balances.move(self.place, self.distributor, listing.royalties)
+        self.balances.move(self.place, self.reserve, listing.royalties)
         self.balances.move(self.place, self.treasury, listing.price - listing.royalties - listing.burned)
         self.balances.add(self.place, -listing.burned)  # nobody's any more: the supply is less
 

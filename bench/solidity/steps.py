@@ -21,7 +21,7 @@ def nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A call to `contract` ("token", "market" or "distributor"); `expected` names its error, empty for success."""
+    """A call to `contract` ("token", "market", "distributor" or "reserve"); `expected` names its error, or nothing."""
 
     contract: str
     sender: str

@@ -37,9 +37,14 @@ interface IBurnableToken {
     function burnFrom(address account, uint256 value) external;
 }
 
+/// @notice What the market needs of a reward distributor: where it takes what it allots from.
+interface IReservingDistributor {
+    function reserve() external view returns (address);
+}
+
 /// @title Sells versions of exports; each sale leaves a public row naming the manifest that was bought
 /// @notice price = royalties + burned + fees exactly: the first two are rounded down, fees are the rest. Royalties go
-///         straight to the reward distributor, fees to the treasury, and what is burned nobody has any more. The market
+///         straight to the reward distributor's reserve, fees to the treasury, and what is burned nobody has any more. The market
 ///         keeps nothing but what waits in an order under terms, of which nothing is burned before it is a sale.
 /// @dev What is listed never changes: manifest, price and share are fixed for the life of an export version, so a
 ///      buyer cannot be given other terms than those seen. A listing can be closed and opened again.
@@ -76,6 +81,7 @@ contract DatasetMarket is TwoStepOwned {
 
     IERC20 public immutable token;
     address public immutable distributor;
+    address public immutable reserve;
     uint256 public immutable createdInBlock = block.number;
 
     address public treasury;
@@ -132,6 +138,7 @@ contract DatasetMarket is TwoStepOwned {
         if (address(token_).code.length == 0 || distributor_.code.length == 0) revert BadAddress();
         token = token_;
         distributor = distributor_;
+        reserve = IReservingDistributor(distributor_).reserve();
         _setTreasury(treasury_);
         _setSettler(owner_);
     }
@@ -180,8 +187,8 @@ contract DatasetMarket is TwoStepOwned {
     function buy(bytes32 exportId) external returns (uint256 saleId) {
         Parts memory parts;
         (saleId, parts) = _record(exportId, msg.sender);
-        uint256 before = token.balanceOf(distributor);
-        token.safeTransferFrom(msg.sender, distributor, parts.royalties);
+        uint256 before = token.balanceOf(reserve);
+        token.safeTransferFrom(msg.sender, reserve, parts.royalties);
         _requireRoyalties(before, parts.royalties);
         token.safeTransferFrom(msg.sender, treasury, parts.fees);
         if (parts.burned != 0) IBurnableToken(address(token)).burnFrom(msg.sender, parts.burned);
@@ -284,8 +291,9 @@ contract DatasetMarket is TwoStepOwned {
     }
 
     function _setTreasury(address treasury_) private {
-        // Fees sent to the distributor would be indistinguishable from royalties.
-        if (treasury_ == address(0) || treasury_ == distributor || treasury_ == address(this)) revert BadAddress();
+        // Fees sent to the reserve would be royalties, and from the distributor nobody could take them.
+        if (treasury_ == address(0) || treasury_ == address(this)) revert BadAddress();
+        if (treasury_ == reserve || treasury_ == distributor) revert BadAddress();
         emit TreasuryChanged(treasury, treasury_);
         treasury = treasury_;
     }
@@ -310,8 +318,8 @@ contract DatasetMarket is TwoStepOwned {
     }
 
     function _payOut(Parts memory parts) private {
-        uint256 before = token.balanceOf(distributor);
-        token.safeTransfer(distributor, parts.royalties);
+        uint256 before = token.balanceOf(reserve);
+        token.safeTransfer(reserve, parts.royalties);
         _requireRoyalties(before, parts.royalties);
         token.safeTransfer(treasury, parts.fees);
         if (parts.burned != 0) IBurnableToken(address(token)).burn(parts.burned);
@@ -346,7 +354,7 @@ contract DatasetMarket is TwoStepOwned {
 
     /// @dev A token that keeps a part of each transfer would let roots be accepted on money that is not there.
     function _requireRoyalties(uint256 before, uint256 royalties) private view {
-        uint256 received = token.balanceOf(distributor) - before;
+        uint256 received = token.balanceOf(reserve) - before;
         if (received != royalties) revert WrongAmountReceived(royalties, received);
     }
 }

@@ -76,7 +76,8 @@ function compileFolder() {
     texts[file] = fs.readFileSync(path.join(sourceFolder, file), "utf8");
   }
   const output = compiled(texts, "*");
-  const findings = output.errors || [];
+  const ours = (finding) => finding.severity === "error" || !finding.sourceLocation || finding.sourceLocation.file in texts;
+  const findings = (output.errors || []).filter(ours); // how a library is written, its authors answer for
   for (const finding of findings) console.error(finding.formattedMessage);
   if (findings.length > 0) process.exit(1); // a warning in a contract that holds money is a mistake
   fs.mkdirSync(outputFolder, { recursive: true });

@@ -10,8 +10,10 @@ from chain_nodes import CHAIN_ID, OWNER, Devnet
 from chain_steps import (
     terms,
 )
+from distributor_claims import AMOUNTS
 
 from chain.client import ChainClient
+from windrow_protocol.merkle import MerkleTree
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +26,15 @@ def house(built_house: House) -> Iterator[House]:
     """The contracts as they are just after creation; what a test does is undone."""
     with built_house.lab.undone():
         yield built_house
+
+
+@pytest.fixture
+def tree(house: House) -> MerkleTree:
+    """A funded, accepted tree of five accounts."""
+    found = MerkleTree.from_amounts(AMOUNTS)
+    house.fund(found.total)
+    house.install(found.root, found.total)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def ordered(market: House, buyer: str = BUYER) -> int:
 
 
 def balances(market: House) -> tuple[int, ...]:
-    places = (BUYER, market.market.address, market.distributor.address, TREASURY)
+    places = (BUYER, market.market.address, market.reserve, TREASURY)
     return tuple(market.balance(place) for place in places)
 
 
@@ -159,7 +159,7 @@ def test_a_token_that_begins_to_keep_a_part_cannot_be_settled_with(fee_market: H
         refused(fee_market, r"WrongAmountReceived\(50, 45\)", OWNER, "settle", order)
         lab.send(OWNER, fee_market.token, "setHonest", True)
         lab.send(OWNER, fee_market.market, "settle", order)
-        assert fee_market.balance(fee_market.distributor.address) == 50
+        assert fee_market.balance(fee_market.reserve) == 50
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -67,6 +67,7 @@ async def test_an_agent_looks_for_free_and_is_stopped_above_its_limit(market: Ma
     async with agent(market, out, price - 1, tmp_path / "key") as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         assert set(tools) == {"search", "describe", "sample", "sample_sql", "quote", "buy", "verify"}
+        assert set(tools["verify"].input_schema["properties"]) == {"folder", "header", "block_hash"}
         assert [name for name, tool in tools.items() if not tool.annotations.read_only_hint] == ["buy"]
         assert [each["dataset"] for each in await use(client, "search", words="web en")] == ["web_text"]
         assert await use(client, "search", words="no such words") == []

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import pytest
 from market_world import Bought, Market
 
+from windrow.agent.market_tools import AgentSettings, MarketTools
 from windrow.verification import RootSource, save_header, verify_folder, verify_row
 from windrow_protocol.errors import WindrowError
 
@@ -88,6 +89,29 @@ def test_a_header_from_before_the_epoch_fails(market: Market, folder: Path, save
     """The market's contracts stood there already, and their distributor had no root yet."""
     with pytest.raises(WindrowError, match="the distributor's root is 0x" + "00" * 32):
         save_header(folder, None, market.rpc_url, market.chain.deployment.block + 2, None)
+
+
+@pytest.mark.usefixtures("no_network")
+def test_an_agent_follows_a_purchase_to_a_header_saved_for_it(folder: Path, saved: dict[str, Any]) -> None:
+    tools = MarketTools(AgentSettings("http://127.0.0.1:1", folder.parent))
+
+    def told(header: str, block_hash: str = "") -> tuple[str, str]:
+        checks = tools.verify(folder.name, header, block_hash)["checks"]
+        return next((each["state"], each["detail"]) for each in checks if each["name"] == NAME)
+
+    assert told("")[0] == "not_checked"
+    assert told("root_proof.json")[0] == "passed"
+    assert told("root_proof.json", saved["block_hash"])[1].endswith("(as you said)")
+    assert told("root_proof.json", "0x" + "12" * 32)[0] == "failed"
+    Path(saved["path"]).rename(folder.parent / "mine.json")
+    assert told("mine.json")[0] == "passed"
+    state, detail = told("root_proof.json")
+    assert (state, detail.endswith("root_proof.json cannot be read)")) == ("failed", True)
+    for outside in ("../mine.json", "/etc/passwd", ".."):
+        with pytest.raises(WindrowError, match="not_found"):
+            tools.verify(folder.name, outside)
+    with pytest.raises(WindrowError, match="bad_usage"):
+        tools.verify(folder.name, "", saved["block_hash"])
 
 
 def test_two_sources_or_a_hash_of_nothing_are_refused(folder: Path, saved: dict[str, Any]) -> None:

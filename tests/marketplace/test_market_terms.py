@@ -113,11 +113,11 @@ def test_terms_that_hold_buy_and_the_money_goes_where_it_always_goes(
     client = market.client()
     quote = client.quote("web_text")
     terms = Terms(rows_min=1, language_shares_min={"en": 0.9}, no_optouts=True)
-    owners = market.chain.token.balance_of(market.chain.distributor.address)
+    owners = market.chain.token.balance_of(market.chain.distributor.reserve)
     receipt = client.buy(market.rpc_url, buyer, quote, tmp_path, price_wei_max=quote.price_wei, terms=terms)
     assert int(receipt.price) == quote.price_wei
     assert market.chain.token.balance_of(market.chain.market.address) == 0
-    assert market.chain.token.balance_of(market.chain.distributor.address) == owners + int(receipt.royalties)
+    assert market.chain.token.balance_of(market.chain.distributor.reserve) == owners + int(receipt.royalties)
     assert (tmp_path / "manifest.json").is_file()
 
 

@@ -153,7 +153,7 @@ def refusal(work: Any) -> str:
 
 def test_a_sale_whose_block_went_is_made_again_of_the_same_payment(shop: Shop) -> None:
     key = shop.payer()
-    owners = shop.chain.token.balance_of(shop.chain.distributor.address)
+    owners = shop.chain.token.balance_of(shop.chain.distributor.reserve)
     lost = shop.pay(shop.payment(key))  # the files are given
     assert (shop.rows(key), shop.spent(key)) == ([("in_block", "")], 1)
     shop.reorganise(1)
@@ -166,7 +166,7 @@ def test_a_sale_whose_block_went_is_made_again_of_the_same_payment(shop: Shop) -
     assert shop.look() == 1
     assert shop.rows(key) == []  # settled, and forgotten
     assert (shop.look(), shop.bought(key), shop.spent(key)) == (0, 1, 1)
-    paid = shop.chain.token.balance_of(shop.chain.distributor.address) - owners
+    paid = shop.chain.token.balance_of(shop.chain.distributor.reserve) - owners
     assert paid == shop.export.price * ROYALTY_BPS // 10_000
     assert differences_from_chain(shop.house, shop.chain) == []
     assert lost.buyer == key.address

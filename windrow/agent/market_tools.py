@@ -18,6 +18,7 @@ from typing import Any, Final
 from chain.keys import load_key
 from marketplace.answers import Quote
 from marketplace.client import MarketClient
+from marketplace.provenance import PROOFS_FOLDER
 from marketplace.terms import Terms, parse_terms
 from storage.real_env import real_env
 from windrow.agent.allowance import Allowance
@@ -180,12 +181,25 @@ class MarketTools:
             raise WindrowError("spend_limit", "this agent has no key")
         return self._settings.key_file
 
-    def verify(self, folder: str) -> dict[str, Any]:
-        """Check a purchase offline, each row to its payout, in plain sentences."""
-        return verify_folder(self._place(folder), None, RootSource(), self._settings.coordinator_id)
+    def verify(self, folder: str, header: str = "", block_hash: str = "") -> dict[str, Any]:
+        """Check a purchase offline, each row to its payout, in plain sentences; with a saved header to the chain.
+
+        `header` names a file in the purchase's `proofs/` or in the agent's own folder, `block_hash` is its hash as
+        known from elsewhere. Raises WindrowError `not_found`, `bad_usage`.
+        """
+        export = self._place(folder)
+        source = RootSource(saved=self._saved(export, header), block_hash=block_hash)
+        return verify_folder(export, None, source, self._settings.coordinator_id)
+
+    def _saved(self, export: Path, name: str) -> Path | None:
+        if not name:
+            return None
+        beside = self._place(name)
+        within = export / PROOFS_FOLDER / name
+        return within if within.is_file() else beside
 
     def _place(self, name: str) -> Path:
-        """Return a folder directly below the agent's own. Raises WindrowError `not_found`."""
+        """Return what lies directly below the agent's own folder. Raises WindrowError `not_found`."""
         if not name or name.startswith(".") or "/" in name or "\\" in name or "\0" in name:
             raise WindrowError("not_found", f"no purchase {name!r}"[:120])
         return self._settings.folder / name

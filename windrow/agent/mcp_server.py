@@ -77,9 +77,13 @@ def build_server(tools: MarketTools) -> MCPServer[Any]:
         return await _said(lambda: tools.buy(dataset, price_max, version, terms, asset))
 
     @server.tool(annotations=_LOOKS)
-    async def verify(folder: str) -> dict[str, Any]:
-        """Check a purchase offline: signature, files, and each row to its receipt, verdict and payout."""
-        return await _said(lambda: tools.verify(folder))
+    async def verify(folder: str, header: str = "", block_hash: str = "") -> dict[str, Any]:
+        """Check a purchase offline: signature, files, and each row to its receipt, verdict and payout.
+
+        With `header`, a file that `windrow chain header` saved in the purchase's `proofs` (`root_proof.json`) or beside
+        the purchases, also to the chain's root at that block; `block_hash` is that block's hash from a trusted source.
+        """
+        return await _said(lambda: tools.verify(folder, header, block_hash))
 
     return server
 
