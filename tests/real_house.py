@@ -12,20 +12,20 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from files_place import env_for
+from honest_records import honest_record
 from state_database import state_url
 
 from storage.env import Clock, Env, Handler, Request
 from storage.house import House
 from storage.segments import Segments
 from storage.state import State
-from windrow_protocol.content import normalise_text, text_sha256
+from windrow_protocol.content import normalise_text
 from windrow_protocol.messages import (
     Contribution,
     Lease,
     Outcome,
     Report,
     Submission,
-    contribution_id_for,
     encode_batch,
 )
 from windrow_protocol.signing import SIGNATURE_HEADER, public_id, sign_request, verify
@@ -92,23 +92,9 @@ class Node:
     def contribution(self, lease: Lease, text: str, /, **changes: Any) -> Contribution:
         """Return an honest contribution of some text for a lease."""
         text = normalise_text(text)
-        record = Contribution(
-            contribution_id=contribution_id_for(lease.lease_id, self.node_id),
-            lease_id=lease.lease_id,
-            url=lease.url,
-            final_url=lease.url,
-            http_status=200,
-            content_type="text/html",
-            fetched_at_ms=self.house.now_ms(),
-            robots_state="allowed",
-            optout_signals=[],
-            raw_sha256=text_sha256("raw" + text),
-            text=text,
-            text_sha256=text_sha256(text),
-            title="A page",
-            extractor_version="test/1",
-        )
-        return msgspec.structs.replace(record, **changes)
+        record = honest_record(self.node_id, lease.lease_id, lease.url, text, self.house.now_ms())
+        told = {"title": "A page", "extractor_version": "test/1", **changes}
+        return msgspec.structs.replace(record, **told)
 
     def report(self, lease: Lease, outcome: Outcome) -> Report:
         """Return an honest report without text."""

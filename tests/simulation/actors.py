@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from honest_records import honest_record
 from simulation.web import SimulatedWeb
 
 from contributor_node.coordinator_client import CoordinatorClient
@@ -34,7 +35,6 @@ from windrow_protocol.messages import (
     Registration,
     Report,
     Submission,
-    contribution_id_for,
     encode_batch,
 )
 from windrow_protocol.signing import SIGNATURE_HEADER, public_id, sign_request, verify
@@ -105,20 +105,7 @@ class Actor:
 
     def contribution(self, lease: Lease, text: str) -> Contribution:
         """Return a contribution of a text for a lease."""
-        return Contribution(
-            contribution_id=contribution_id_for(lease.lease_id, self.node_id),
-            lease_id=lease.lease_id,
-            url=lease.url,
-            final_url=lease.url,
-            http_status=200,
-            content_type="text/html",
-            fetched_at_ms=self.clock.now_ms(),
-            robots_state="allowed",
-            optout_signals=[],
-            raw_sha256=text_sha256("raw" + text),
-            text=text,
-            text_sha256=text_sha256(text),
-        )
+        return honest_record(self.node_id, lease.lease_id, lease.url, text, self.clock.now_ms())
 
     def keep(self, record: Submission) -> None:
         """Hold a record until its receipt comes."""

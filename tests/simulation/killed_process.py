@@ -27,6 +27,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from honest_records import honest_record
 
 from aggregator.ingest import Ingest
 from aggregator.log_entries import GENESIS_HEAD, next_head
@@ -37,7 +38,7 @@ from storage.segments import Place, Segments
 from storage.state import State, insert_once, sqlite_url
 from storage.tables import leases, nodes, nonces, submissions
 from windrow_protocol.content import text_sha256
-from windrow_protocol.messages import Contribution, canonical_record, contribution_id_for, encode_batch
+from windrow_protocol.messages import Contribution, canonical_record, encode_batch
 from windrow_protocol.signing import Statement, verify
 
 NETWORK = "windrow-killed"
@@ -111,20 +112,7 @@ def issue(home: Path, count: int, first: int) -> list[Contribution]:
 
 def _record(number: int, lease_id: str, node_id: str, url: str, now_ms: int) -> Contribution:
     text = " ".join(f"w{number}x{place}" for place in range(50 + number % 400))
-    return Contribution(
-        contribution_id=contribution_id_for(lease_id, node_id),
-        lease_id=lease_id,
-        url=url,
-        final_url=url,
-        http_status=200,
-        content_type="text/html",
-        fetched_at_ms=now_ms,
-        robots_state="allowed",
-        optout_signals=[],
-        raw_sha256=text_sha256("raw" + text),
-        text=text,
-        text_sha256=text_sha256(text),
-    )
+    return honest_record(node_id, lease_id, url, text, now_ms)
 
 
 def serve(home: Path, door: socket.socket) -> None:

@@ -93,6 +93,7 @@ def test_it_says_what_it_is(wheel: zipfile.ZipFile) -> None:
         "browser",
         "server",
         "agents",
+        "cluster",
         "pkcs11",
         "postgresql",
         "dev",
