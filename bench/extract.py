@@ -1,8 +1,8 @@
 """Main text of labelled pages: word F1, snippets and pages per processor second, beside trafilatura and resiliparse.
 
 Usage: `python bench/extract.py --pages PAGES.parquet [--types]` prints one JSON line per system and set; with
-`--types` one per page type as well. The columns of PAGES are those of `bench/labelled_pages.py`, which makes such a
-file. All systems run in this process, page by page, from the same decoded text; decoding counts for each of them.
+`--types` one per page type as well. PAGES is one set's own file, or one of several sets that `bench/labelled_pages.py`
+has joined. All systems run in this process, page by page, from the same decoded text; decoding counts for each of them.
 
     f1                mean over pages of the F1 of words (\\w+, folded, with repeats) against `expected_text`
     must_have         share of those snippets found; must_not_have: share of those absent
@@ -26,11 +26,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:1] = [str(ROOT)]
 
-import pyarrow.parquet as pq  # noqa: E402
 import trafilatura  # noqa: E402
 from resiliparse.extract.html2text import extract_plain_text  # noqa: E402
 from resiliparse.parse.html import HTMLTree  # noqa: E402
 
+from bench.labelled_pages import pages_of  # noqa: E402
 from contributor_node.extract import decoded, extract  # noqa: E402
 
 _WORD = re.compile(r"\w+")
@@ -132,7 +132,7 @@ def main() -> int:
     parser.add_argument("--types", action="store_true", help="one line per page type as well")
     parser.add_argument("--systems", default=",".join(SYSTEMS), help="some of them, joined by commas")
     options = parser.parse_args()
-    pages = pq.read_table(options.pages).to_pylist()
+    pages = pages_of(options.pages)
     for system in options.systems.split(","):
         for line in lines_of(system, pages, options.types):
             print(json.dumps(line), flush=True)

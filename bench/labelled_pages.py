@@ -41,13 +41,17 @@ SCHEMA = pa.schema(
 )
 
 
-def pages_of(folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of one set's folder. Raises OSError where it holds no `pages.parquet`."""
-    rows = pq.read_table(folder / "pages.parquet").to_pylist()
+def pages_of(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a joined file, of one set's `pages.parquet`, or of the folder that holds one.
+
+    Raises OSError where there is none.
+    """
+    file = path / "pages.parquet" if path.is_dir() else path
+    rows = pq.read_table(file).to_pylist()
     for row in rows:
-        extra = json.loads(row.get("extra") or "{}")
-        row["set"] = folder.name.removeprefix("html_")
-        row["needs_browser"] = extra.get("spa")
+        if "set" not in row:
+            row["set"] = file.parent.name.removeprefix("html_")
+            row["needs_browser"] = json.loads(row.get("extra") or "{}").get("spa")
     return [{name: row.get(name) for name in SCHEMA.names} for row in rows]
 
 
