@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 import os
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -34,7 +35,7 @@ _LOOK_AGAIN_S: Final = 0.05
 _HANG_UP_S_MAX: Final = 5.0
 
 
-class _Frames(asyncio.Protocol):
+class _Frames(asyncio.Protocol, ABC):
     """Cuts a stream into frames."""
 
     def __init__(self) -> None:
@@ -65,9 +66,9 @@ class _Frames(asyncio.Protocol):
         self.transport.writelines((_HEAD.pack(len(body), number, kind), body))
         return True
 
+    @abstractmethod
     def frame_received(self, number: int, kind: int, body: bytes) -> None:
         """Take one frame."""
-        raise NotImplementedError
 
 
 class _ServerEnd(_Frames):
