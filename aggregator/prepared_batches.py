@@ -21,7 +21,7 @@ import msgspec
 
 from aggregator.requests import Caller
 from storage.segments import Packer, unpack
-from windrow_protocol.content import is_normal_text
+from windrow_protocol.content import EXTRACTOR, WINDROW_EXTRACTOR, is_normal_text
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import (
     Contribution,
@@ -142,6 +142,9 @@ def _fault_of(record: Contribution, node_id: str, text: bytes) -> Fault | None:
         return Fault("wrong_contribution_id", record.contribution_id)
     if not record.text.strip():
         return Fault("empty_text", record.lease_id)
+    made_by = record.extractor_version
+    if made_by.startswith(WINDROW_EXTRACTOR) and not made_by.startswith(EXTRACTOR):
+        return Fault("old_extractor", f"{made_by}; now {EXTRACTOR}…")  # audited, one page in 80 would differ
     if not is_normal_text(record.text):
         return Fault("wrong_digest", "the text is not in normal form")
     if hashlib.sha256(text).hexdigest() != record.text_sha256:

@@ -28,9 +28,10 @@ from w3lib.encoding import html_to_unicode
 from contributor_node.page_kind import is_article
 from contributor_node.page_parts import without_parts
 from contributor_node.page_shell import needs_browser
+from windrow_protocol.content import EXTRACTOR
 from windrow_protocol.limits import TEXT_BYTES_MAX, TITLE_CHARS_MAX
 
-EXTRACTOR_VERSION = f"windrow-3/resiliparse-{version('resiliparse')}"
+EXTRACTOR_VERSION = f"{EXTRACTOR}resiliparse-{version('resiliparse')}"
 MAIN_CHARS_MIN = 250
 MAIN_SHARE_MIN = 0.15
 NESTING_MAX = 250

@@ -65,6 +65,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("url_mismatch", "The contribution is for another URL than its lease", "submit the URL exactly as leased", 400),
     Reason("wrong_time", "The time of the fetch lies outside its lease", "set this machine's clock", 400),
     Reason("empty_text", "The contribution has no text", "report the outcome without text when a page has none", 400),
+    Reason("old_extractor", "Another release of Windrow made this text: its main content is not what an audit would find now", "update the node to the coordinator's release; nothing of it is paid, audited or fined", 400),
     Reason("unknown_outcome", "The outcome is not in the protocol's vocabulary", "use one of the outcomes in docs/protocol.md", 400),
     # --- verdicts ----------------------------------------------------------------------------------------------------
     Reason("matches_truth", "The text agrees with what a validator fetched", "nothing to do", 200),
