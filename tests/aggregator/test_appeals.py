@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from real_house import Node, words_of
-from trust_world import INVENTED, TrustWorld
+from trust_world import ALL_AUDITED, INVENTED, TrustWorld
 
 from aggregator.verification.consequences.consequence_log import in_force
 from aggregator.verification.standings.standing_rows import standing_of
@@ -186,7 +187,7 @@ async def test_a_wrongful_penalty_leaves_the_balance_as_if_it_had_never_been(tmp
 async def worked(home: Any, *, wrong: bool) -> dict[str, int]:
     """Four good pages, two that validators may get wrong, an appeal of each; return the balances by kind of account."""
     home.mkdir()
-    world = TrustWorld(home)
+    world = TrustWorld(home, msgspec.structs.replace(ALL_AUDITED, fine_multiple=4))  # so that it takes all
     node = await world.node()
     await world.work(node, 20, 4)
     for number in (1, 2):

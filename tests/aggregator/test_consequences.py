@@ -12,6 +12,7 @@ from aggregator.verification.consequences.folding import CURSOR, fold_verdicts
 from aggregator.verification.standings.exposure import Exposures, documents_of
 from aggregator.verification.standings.hosts import AGREEMENTS_TO_EASE
 from aggregator.verification.standings.standing_rows import host_standing_of, is_hard, standing_of
+from rewards.accountant import run_accountant
 from storage.state import get_cursor
 from storage.tables import verdicts
 from storage.trust_tables import consequences, region_rates
@@ -71,14 +72,36 @@ async def test_probation_ends_by_what_passed_and_begins_again_when_a_fine_takes_
     world = TrustWorld(tmp_path)
     node = await world.node()
     await fake(world, node, 1)
-    await world.work(node, 1, 2)
+    await world.work(node, 1, 1)
     await world.look()
-    assert probation_documents(world, node) == 2
+    assert probation_documents(world, node) == 1
     await fake(world, node, 2)
     await world.look()
     kinds = [kind for kind, _ in world.followed(node)]
     assert kinds[-2:] == ["fined", "begun_again"]
     assert probation_documents(world, node) == 0
+
+
+@pytest.mark.parametrize("paid_first", [0, 2])
+async def test_a_fine_that_leaves_something_of_an_unpriced_day_begins_nothing_again(
+    tmp_path, paid_first: int
+) -> None:
+    """Nothing of a newcomer's first epoch is in the ledger yet: an honest one would owe its bond twice for bad luck."""
+    world = TrustWorld(tmp_path)
+    node = await world.node()
+    await world.work(node, 50, paid_first)
+    if paid_first:
+        await world.look_and_pay()
+        world.close_epoch()
+        run_accountant(world.house)
+    await fake(world, node, 1)
+    await world.work(node, 1, 5)
+    await fake(world, node, 2)
+    await world.look()
+    kinds = [kind for kind, _ in world.followed(node)]
+    assert kinds.count("fined") == 1
+    assert "begun_again" not in kinds
+    assert probation_documents(world, node) == paid_first + 5
 
 
 def probation_documents(world: TrustWorld, node: Node) -> int:

@@ -27,12 +27,13 @@ from aggregator.verification.standings.audit_rate import Exposure
 from aggregator.verification.standings.standing import Standing
 from aggregator.verification.standings.standing_rows import hard_hosts
 from storage.prepared import Prepared
-from storage.state import get_meta, put_rows
-from storage.tables import nodes
+from storage.state import get_cursor, get_meta, put_rows
+from storage.tables import contributions, ledger, nodes, verdicts
 from storage.trust_tables import document_counts, node_stakes, standings
 from windrow_protocol.trust_rules import DAY_MS, TrustRules
 
 MEAN_DOCUMENT = "rewards/mean_document_wei"  # meta: what the ledger says a mean document earns
+PRICED_UP_TO = "rewards/contributions"  # cursor: all of the log up to there is in the ledger
 
 _STAKES = Prepared(
     sa.select(
@@ -144,15 +145,33 @@ def count_passed(connection: sa.Connection, node_id: str) -> None:
 def begin_again(connection: sa.Connection, node_id: str, fined: float) -> bool:
     """Put a node back into probation when a fine (in mean documents) takes all that it had at stake.
 
-    Says whether that took anything back: who has passed nothing since it began has nothing to begin again with.
+    At stake is also what the ledger has not priced yet: it will have by the time it books the fine. Says whether that
+    took anything back: who has passed nothing since it began has nothing to begin again with.
     """
-    stake = sa.select(node_stakes).where(node_stakes.c.node_id == node_id)
-    row = connection.execute(stake).one_or_none()
-    mean_wei = int(get_meta(connection, MEAN_DOCUMENT) or 0)
-    if row is not None and fined * mean_wei < row.pending + row.bond:
+    if fined < _priced(connection, node_id) + _unpriced(connection, node_id):
         return False
     own = sa.update(document_counts).where(document_counts.c.node_id == node_id, document_counts.c.passed > 0)
     return connection.execute(own.values(passed=0)).rowcount > 0
+
+
+def _priced(connection: sa.Connection, node_id: str) -> float:
+    """Return a node's pending pay and bond in mean documents, as far as the ledger has come."""
+    stake = sa.select(node_stakes).where(node_stakes.c.node_id == node_id)
+    row = connection.execute(stake).one_or_none()
+    mean_wei = int(get_meta(connection, MEAN_DOCUMENT) or 0)
+    return float((row.pending + row.bond) / mean_wei) if row is not None and mean_wei else 0.0
+
+
+def _unpriced(connection: sa.Connection, node_id: str) -> int:
+    """Return how many documents of a node were found good, or not looked at, and are not priced yet."""
+    waiting = (
+        sa.select(sa.func.count())
+        .select_from(verdicts.join(contributions, contributions.c.contribution_id == verdicts.c.contribution_id))
+        .where(verdicts.c.node_id == node_id, verdicts.c.seq > get_cursor(connection, PRICED_UP_TO))
+        .where(verdicts.c.verdict.in_(("accepted", "unaudited")), contributions.c.kind == "work")
+        .where(~sa.exists().where(ledger.c.cause == verdicts.c.contribution_id))
+    )
+    return connection.execute(waiting).scalar() or 0
 
 
 def passed_of(connection: sa.Connection, node_id: str) -> int:
