@@ -33,6 +33,7 @@ class KnownHosts:
         self._hosts: dict[int, HostStanding] = {}
         self._excess = np.full(HOSTS + OWN_DOMAINS, np.nan)  # of those that were measured
         self.hard = np.zeros(HOSTS + OWN_DOMAINS, np.bool_)
+        self.by_readers = np.zeros(HOSTS + OWN_DOMAINS, np.bool_)
 
     def agree(self, host: int, event: HostEvent) -> None:
         """Fold truths that agree, into the whole web's standing too."""
@@ -49,6 +50,7 @@ class KnownHosts:
         if host >= 0 and self._rules.on("hard_hosts"):
             self._tally.hardened += after.hard and not before.hard
             self.hard[host] = after.hard
+            self.by_readers[host] = after.hard and after.by_readers
         return voided
 
     def excess_of(self, host: int | None) -> float:

@@ -54,7 +54,9 @@ def test_escalation_and_hard_hosts_raise_the_rate_to_theirs_and_never_lower_it()
     assert audit_rate_ppm(RULES, Exposure(1_000, 300, escalated=True)) == RULES.escalated_rate_ppm
     assert audit_rate_ppm(RULES, Exposure(1_000, 300, hard_host=True)) == RULES.hard_rate_ppm
     assert audit_rate_ppm(RULES, Exposure(0, 300, escalated=True, hard_host=True)) == RULES.audit_rate_max_ppm
+    assert audit_rate_ppm(RULES, Exposure(1_000, 300, disputed_host=True), 0.1) == PPM
     off = TrustRules(off=("escalation", "hard_hosts"))
+    assert audit_rate_ppm(off, Exposure(1_000, 300, disputed_host=True)) < PPM
     assert audit_rate_ppm(off, Exposure(1_000, 300, escalated=True, hard_host=True)) == audit_rate_ppm(
         off, plain
     )

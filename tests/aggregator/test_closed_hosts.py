@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from real_house import Node, words_of
 from trust_world import ALL_AUDITED, TrustWorld
 
-from aggregator.verification.standings.standing_rows import hard_hosts
+from aggregator.verification.standings.standing_rows import doubtful_hosts
 from storage.tables import verdicts
 from windrow_protocol.messages import Lease, Outcome, Submission
 
@@ -59,7 +59,7 @@ def tally(world: TrustWorld, node: Node) -> dict[str, int]:
 def are_hard(world: TrustWorld, *hosts: str) -> list[bool]:
     keys = [f"http://{host}:80" for host in hosts]
     with world.house.state.read() as connection:
-        found = hard_hosts(connection, keys)
+        found, _ = doubtful_hosts(connection, keys)
     return [key in found for key in keys]
 
 

@@ -9,12 +9,13 @@ from real_house import Node, words_of
 from trust_world import ALL_AUDITED, INVENTED, NO_LOTTERY, TrustWorld
 
 from aggregator.verification.consequences.folding import CURSOR, fold_verdicts
+from aggregator.verification.standings.audit_rate import audit_rate_ppm
 from aggregator.verification.standings.exposure import Exposures, documents_of
 from aggregator.verification.standings.hosts import AGREEMENTS_TO_EASE
-from aggregator.verification.standings.standing_rows import host_standing_of, is_hard, standing_of
+from aggregator.verification.standings.standing_rows import doubtful_hosts, host_standing_of, standing_of
 from rewards.accountant import run_accountant
 from storage.state import get_cursor
-from storage.tables import verdicts
+from storage.tables import ledger, verdicts
 from storage.trust_tables import consequences, region_rates
 from windrow_protocol.trust_rules import TrustRules
 
@@ -137,7 +138,10 @@ async def test_two_unrelated_nodes_that_differ_on_one_host_are_both_cleared(tmp_
     told_second = await world.hand_in(second, urls[1], words_of(9_002))
     await world.look()
     with world.house.state.read() as connection:
-        assert is_hard(connection, "http://personal.example:80")
+        assert doubtful_hosts(connection, ["http://personal.example:80"]) == (
+            set(),
+            {"http://personal.example:80"},
+        )
         for node in (first, second):
             standing = standing_of(connection, node.node_id)
             assert (standing.mismatches, standing.strikes, standing.frozen) == (0, 0, False)
@@ -148,6 +152,33 @@ async def test_two_unrelated_nodes_that_differ_on_one_host_are_both_cleared(tmp_
     assert undone == {
         row.consequence_id for row in world.consequences(first) if row.kind in ("strike", "escalated")
     }
+
+
+async def test_where_readers_differ_all_is_looked_at_and_an_honest_reader_is_paid_in_full(tmp_path) -> None:
+    """A ring can bring two mismatches about on any host, free of charge: both are void. It must not cost the others."""
+    rules = TrustRules(probation_documents=0, vest_age_ms=0, vest_audits=1, off=NO_LOTTERY)
+    world = TrustWorld(tmp_path, msgspec.structs.replace(rules, audit_rate_min_ppm=10**6, audit_rate_max_ppm=10**6))
+    nodes = [await trusted(world, number) for number in (1, 2, 3)]
+    for number, node in enumerate(nodes[:2]):
+        world.pages[f"http://slandered.example/{number}"] = words_of(5_000 + number)
+        await world.hand_in(node, f"http://slandered.example/{number}", words_of(9_000 + number))
+    await world.look()
+    with world.house.state.read() as connection:
+        exposures = Exposures(connection, rules, [nodes[2].node_id], ["http://slandered.example:80"])
+        exposure = exposures.of(nodes[2].node_id, "http://slandered.example:80", world.house.now_ms())
+        assert audit_rate_ppm(rules, exposure) == 10**6
+    good = await world.hand_in(nodes[2], "http://slandered.example/true", words_of(6_000))
+    world.pages["http://slandered.example/false"] = words_of(6_001)
+    bad = await world.hand_in(nodes[2], "http://slandered.example/false", words_of(9_003))
+    await world.look_and_pay()
+    world.close_epoch()
+    run_accountant(world.house)
+    with world.house.state.read() as connection:
+        paid = {
+            (row.cause, row.reason): row.amount for row in connection.execute(sa.select(ledger)) if row.cause in (good, bad)
+        }
+    assert paid[good, "novelty"] > 0
+    assert {amount for (cause, _), amount in paid.items() if cause == bad} == {0}
 
 
 async def test_a_host_that_two_nodes_made_hard_is_easy_again_when_others_read_what_validators_do(
@@ -166,7 +197,7 @@ async def test_a_host_that_two_nodes_made_hard_is_easy_again_when_others_read_wh
     hard = []
     for number in range(AGREEMENTS_TO_EASE + 1):
         with world.house.state.read() as connection:
-            hard.append(is_hard(connection, "http://slandered.example:80"))
+            hard.append(any(doubtful_hosts(connection, ["http://slandered.example:80"])))
         await world.hand_in(nodes[2], f"http://slandered.example/true/{number}", words_of(6_000 + number))
         await world.look()
     assert hard == [True] * AGREEMENTS_TO_EASE + [False]
@@ -182,7 +213,7 @@ async def test_a_flood_of_new_identities_cannot_excuse_itself(tmp_path) -> None:
         await world.look()
         assert [kind for kind, _ in world.followed(node)] == ["replaced", "escalated", "strike"]
     with world.house.state.read() as connection:
-        assert not is_hard(connection, "http://flooded.example:80")
+        assert not any(doubtful_hosts(connection, ["http://flooded.example:80"]))
         assert connection.execute(sa.select(region_rates)).first() is None
 
 

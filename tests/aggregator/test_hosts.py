@@ -80,7 +80,19 @@ def test_what_readers_made_hard_readers_make_easy() -> None:
         "that one reader agrees with one truth says nothing of two truths"
     )
     assert after([*troubled, *hard, *[match] * 20]).hard
-    assert after([*hard, DISAGREE, *[match] * 20]).hard
+    assert after([*hard, *troubled, *[match] * 20]).hard
+
+
+def test_where_readers_differ_and_truths_do_not_a_host_is_disputed_until_truths_differ_too() -> None:
+    """One lie of one operator does not make of it a host of which nothing can be known."""
+    readers = [mismatch("p1", "a"), mismatch("p2", "b")]
+    assert after(readers).disputed
+    assert not after([mismatch("p1", "a")]).disputed
+    assert after([*readers, DISAGREE]).disputed
+    assert not after([*readers, *[DISAGREE] * TROUBLES_TO_HARDEN]).disputed
+    assert not after([*[DISAGREE] * TROUBLES_TO_HARDEN, *readers]).disputed
+    assert not after([*readers, *[AGREE] * AGREEMENTS_TO_EASE]).disputed
+    assert not after([*readers, DISAGREE, *[HostEvent("match", 1)] * AGREEMENTS_TO_EASE]).hard
 
 
 def test_the_excess_is_a_running_mean_that_begins_with_its_first_measure() -> None:
@@ -97,4 +109,5 @@ def test_what_always_holds(events: list[HostEvent]) -> None:
         host, voided = observe_host(host, event)
         assert 0 <= host.excess <= 1
         assert not voided or (host.hard and event.contribution_id in voided)
+        assert host.hard or not host.disputed
         assert host.epoch_id == event.epoch_id

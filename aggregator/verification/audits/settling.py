@@ -22,7 +22,7 @@ from aggregator.verification.audits.verdict_log import Ruling, Subject, write_ve
 from aggregator.verification.drawing.audit_epochs import verdict_epoch
 from aggregator.verification.drawing.audit_steps import advance_all
 from aggregator.verification.drawing.draws import drawn_upto
-from aggregator.verification.standings.standing_rows import hard_hosts
+from aggregator.verification.standings.standing_rows import doubtful_hosts
 from storage.house import House
 from storage.tables import leases, nodes
 from storage.trust_tables import audits, draws
@@ -91,7 +91,9 @@ def _want_truths(house: House, connection: sa.Connection, entry: Any, drawn: Seq
 
 def _leave_unaudited(house: House, connection: sa.Connection, entries: Sequence[Any]) -> None:
     hosts = {entry.lease_id: host_key(entry.url) for entry in entries}
-    hard = hard_hosts(connection, set(hosts.values())) if house.rules.on("hard_hosts") else set()
+    doubtful: set[str] = set()
+    if house.rules.on("hard_hosts"):  # of a disputed one only what was looked at is paid by the byte
+        doubtful = doubtful.union(*doubtful_hosts(connection, set(hosts.values())))
     epochs = {each: verdict_epoch(connection, each) for each in {entry.epoch_id for entry in entries}}
     write_verdicts(
         house,
@@ -99,7 +101,7 @@ def _leave_unaudited(house: House, connection: sa.Connection, entries: Sequence[
         [
             (
                 Subject(entry.contribution_id, entry.node_id, entry.seq),
-                Ruling("unaudited", "hard_host" if hosts[entry.lease_id] in hard else "not_drawn"),
+                Ruling("unaudited", "hard_host" if hosts[entry.lease_id] in doubtful else "not_drawn"),
                 epochs[entry.epoch_id],
             )
             for entry in entries

@@ -42,7 +42,7 @@ from aggregator.verification.comparing.comparison import similarity
 from aggregator.verification.comparing.turning import Held, has_turned
 from aggregator.verification.drawing.audit_epochs import open_epoch
 from aggregator.verification.standings.standing import in_good_standing
-from aggregator.verification.standings.standing_rows import is_hard, standing_of
+from aggregator.verification.standings.standing_rows import doubtful_hosts, standing_of
 from storage.house import House
 from storage.prepared import Prepared
 from storage.tables import contributions, leases, verdicts
@@ -83,7 +83,7 @@ class TurnedPages:
         if (
             has_turned(house.rules, held, record.text(), house.now_ms())
             and in_good_standing(house.rules, standing_of(connection, lease.node_id))
-            and not is_hard(connection, host_key(lease.url))
+            and not any(doubtful_hosts(connection, [host_key(lease.url)]))
         ):
             page = {"url_id": lease.url_id, "url": lease.url, "render": lease.render, "epoch_id": epoch_id}
             connection.execute(sa.insert(turned_pages).values(contribution_id=contribution_id, **page))

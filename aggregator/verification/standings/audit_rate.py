@@ -5,7 +5,8 @@
 
 E is what the node would lose (unvested documents and bond, in mean documents), v the document's value over the mean.
 The first term is a floor, the second catches somebody with little to lose, the third gives everybody the 20 audits
-that vesting waits for within twelve days. Probation is 1; an escalated node and a hard host raise q to at least theirs.
+that vesting waits for within twelve days. Probation is 1, and so is a host that readers dispute; an escalated node and
+a hard host raise q to at least theirs.
 
 Does not: draw (`windrow_protocol/audit_draw.py`) or know who the node is.
 
@@ -30,6 +31,7 @@ class Exposure(msgspec.Struct, frozen=True):
     documents: int = 10**9
     escalated: bool = False
     hard_host: bool = False
+    disputed_host: bool = False
 
 
 def audit_rate_ppm(rules: TrustRules, exposure: Exposure, value: float = 1.0) -> int:
@@ -37,6 +39,8 @@ def audit_rate_ppm(rules: TrustRules, exposure: Exposure, value: float = 1.0) ->
     if not rules.on("audits"):
         return 0
     if rules.on("probation") and exposure.documents < rules.probation_documents:
+        return PPM
+    if rules.on("hard_hosts") and exposure.disputed_host:
         return PPM
     rate = base_rate_ppm(rules, exposure)
     if exposure.escalated and rules.on("escalation"):

@@ -25,7 +25,7 @@ import sqlalchemy as sa
 
 from aggregator.verification.standings.audit_rate import Exposure
 from aggregator.verification.standings.standing import Standing
-from aggregator.verification.standings.standing_rows import hard_hosts
+from aggregator.verification.standings.standing_rows import doubtful_hosts
 from storage.prepared import Prepared
 from storage.state import get_cursor, get_meta, put_rows
 from storage.tables import contributions, ledger, nodes, verdicts
@@ -97,8 +97,8 @@ class Exposures:
         self._escalated: set[str] = set()
         for row in rows:
             self._learn(row)
-        hard = rules.on("hard_hosts")
-        self._hard = hard_hosts(connection, hosts) if hard else set()
+        doubtful = doubtful_hosts(connection, hosts) if rules.on("hard_hosts") else (set(), set())
+        self._hard, self._disputed = doubtful
         self._changed: set[str] = set()
 
     def of(self, node_id: str, host_key: str, now_ms: int) -> Exposure:
@@ -110,6 +110,7 @@ class Exposures:
             documents=counted.passed,
             escalated=node_id in self._escalated,
             hard_host=host_key in self._hard,
+            disputed_host=host_key in self._disputed,
         )
 
     def count(self, node_id: str, now_ms: int) -> None:

@@ -1,15 +1,17 @@
 """Hosts as audits see them: which are hard to check, and how much their pages differ from fetch to fetch.
 
-    hard   when two audits in an epoch found truths that disagree or could get none, and more than agreed, or when two
-           unrelated nodes mismatched there in one epoch (both mismatches are then void: the page, not they, differs)
+    hard   when two audits in an epoch found truths that disagree or could get none, and more than agreed; or disputed
+    disputed  when two unrelated nodes mismatched there in one epoch (both mismatches are then void: the page, not they,
+           differs) while truths agree
     closed a registrable domain, by the same count over its hosts, where no validator got in more often than a page was
            found to be true: those of its hosts are hard of which no validator ever read a page, or a page on each of
            a thousand names would be paid and never looked at
     easy   again after `AGREEMENTS_TO_EASE` audits in a row whose truths agreed, or, where it was two nodes that made it
-           hard, in which a node in good standing said what a truth says: then readers do not differ
+           disputed, in which a node in good standing said what a truth says: then readers do not differ
 
 Rules: a pure fold. A hard host earns the fetch fee only, so no single operator may make one, nor help one trouble that
-is real to a second: whichever operator's lies are left out, two troubles must remain.
+is real to a second: whichever operator's lies are left out, two troubles must remain. Two nodes of a ring can make any
+host disputed, free of charge, so that costs readers nothing: there truths can tell, and all is looked at (ADR 0084).
 
 Does not: know tables, or fetch.
 
@@ -51,8 +53,7 @@ class HostStanding(msgspec.Struct, frozen=True):
     """What audits say about a host. Counts are of `epoch_id`; `mismatches` are (group, contribution id).
 
     `doubts` says of how many troubles each operator could be the cause, alone; `measures` counts what `excess` is of.
-    `by_readers`: nodes alone made it hard, and truths have agreed since. `read`: a validator has said the same of a
-    page of it as its reader.
+    `by_readers`: nodes alone made it hard. `read`: a validator has said the same of a page of it as its reader.
     """
 
     epoch_id: int = -1
@@ -66,6 +67,11 @@ class HostStanding(msgspec.Struct, frozen=True):
     measures: int = 0
     by_readers: bool = False
     read: bool = False
+
+    @property
+    def disputed(self) -> bool:
+        """Whether it is hard because readers differ, and truths do not."""
+        return self.hard and self.by_readers
 
 
 def observe_host(host: HostStanding, event: HostEvent) -> tuple[HostStanding, tuple[str, ...]]:
@@ -85,11 +91,11 @@ def _troubled(host: HostStanding, event: HostEvent) -> HostStanding:
     doubts = Counter(dict(host.doubts)) + Counter(event.suspects)
     troubles = host.troubles + 1
     beyond_doubt = troubles - max(doubts.values(), default=0)
-    hard = host.hard or (beyond_doubt >= TROUBLES_TO_HARDEN and troubles > host.agreements)
+    by_truths = beyond_doubt >= TROUBLES_TO_HARDEN and troubles > host.agreements
     return replace(
         host,
-        hard=hard,
-        by_readers=False,
+        hard=host.hard or by_truths,
+        by_readers=host.by_readers and not by_truths,
         troubles=troubles,
         agreements_in_a_row=0,
         doubts=tuple(sorted(doubts.items())),

@@ -25,7 +25,7 @@ from windrow_protocol.trust_rules import TrustRules
 
 WHOLE_WEB: Final = "*"  # the host key under which the mean excess of all truths over each other is kept
 _HARD: Final = Prepared(
-    sa.select(host_standings.c.host_key).where(
+    sa.select(host_standings.c.host_key, host_standings.c.standing).where(
         host_standings.c.hard, host_standings.c.host_key.in_(sa.bindparam("of_hosts", expanding=True))
     )
 )
@@ -73,19 +73,32 @@ def keep_host_standing(connection: sa.Connection, host_key: str, host: HostStand
 
 
 def is_hard(connection: sa.Connection, host_key: str) -> bool:
-    """Say whether a host is hard to check."""
-    return host_key in hard_hosts(connection, [host_key])
+    """Say whether a host is hard to check, so that its pages earn the fee alone."""
+    return host_key in doubtful_hosts(connection, [host_key])[0]
 
 
-def hard_hosts(connection: sa.Connection, host_keys: Collection[str]) -> set[str]:
-    """Return which of these hosts are hard to check, by themselves or as nobody ever read one of a closed domain."""
-    hard = {row.host_key for row in _HARD.rows(connection, of_hosts=list(host_keys))}
+def doubtful_hosts(connection: sa.Connection, host_keys: Collection[str]) -> tuple[set[str], set[str]]:
+    """Return which of these hosts are hard to check, and which others are disputed by readers alone.
+
+    Hard ones are so by themselves, or because nobody ever read one of a closed domain.
+    """
+    found = {
+        row.host_key: msgspec.json.decode(row.standing, type=HostStanding)
+        for row in _HARD.rows(connection, of_hosts=list(host_keys))
+    }
+    disputed = {key for key, host in found.items() if host.by_readers}
+    hard = found.keys() - disputed
+    hard |= _closed_hosts(connection, [key for key in host_keys if key not in hard])
+    return hard, disputed - hard
+
+
+def _closed_hosts(connection: sa.Connection, host_keys: Collection[str]) -> set[str]:
     if not _ANY_CLOSED.value(connection):  # of nearly every house
-        return hard
-    domain_of = {key: registrable_domain(key) for key in host_keys if key not in hard}
+        return set()
+    domain_of = {key: registrable_domain(key) for key in host_keys}
     closed = {row.domain for row in _CLOSED.rows(connection, of_domains=list(set(domain_of.values())))}
     doubtful = (key for key, domain in domain_of.items() if domain in closed)
-    return hard | {key for key in doubtful if not host_standing_of(connection, key).read}
+    return {key for key in doubtful if not host_standing_of(connection, key).read}
 
 
 def fold_domain(connection: sa.Connection, domain: str, event: HostEvent, now_ms: int) -> None:
