@@ -59,7 +59,7 @@ class TrustRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     canary_ppm: int = 20_000
     canary_watched_ppm: int = 100_000  # of an escalated node's leases
     canary_young_ppm: int = 100_000  # of a node's that has passed fewer than so many audits since it began:
-    canary_young_audits: int = 200  # it begins again when a fine took all that it had at stake
+    canary_young_audits: int = 300  # it begins again when a fine took all that it had at stake
     canary_pages_a_day: int = 64  # of each control host; more leases than these allow want more hosts
     canary_caught_ppm: int = 1_000  # of a cheat's leases: canaries it does not recognise; fines count so
     turned_ppm: int = 10_000  # at most, of a node's leases: pages just found to be other ones

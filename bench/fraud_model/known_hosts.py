@@ -26,14 +26,14 @@ WHOLE_WEB: Final = -1
 
 
 class KnownHosts:
-    """The standing of every host that was audited; `hard` says of each whether it is hard to check."""
+    """The standing of every host that was audited; `hard` says of each whether it is hard or disputed, `disputed` the latter."""
 
     def __init__(self, rules: TrustRules, tally: Tally) -> None:
         self._rules, self._tally = rules, tally
         self._hosts: dict[int, HostStanding] = {}
         self._excess = np.full(HOSTS + OWN_DOMAINS, np.nan)  # of those that were measured
         self.hard = np.zeros(HOSTS + OWN_DOMAINS, np.bool_)
-        self.by_readers = np.zeros(HOSTS + OWN_DOMAINS, np.bool_)
+        self.disputed = np.zeros(HOSTS + OWN_DOMAINS, np.bool_)
 
     def agree(self, host: int, event: HostEvent) -> None:
         """Fold truths that agree, into the whole web's standing too."""
@@ -50,7 +50,7 @@ class KnownHosts:
         if host >= 0 and self._rules.on("hard_hosts"):
             self._tally.hardened += after.hard and not before.hard
             self.hard[host] = after.hard
-            self.by_readers[host] = after.hard and after.by_readers
+            self.disputed[host] = after.disputed
         return voided
 
     def excess_of(self, host: int | None) -> float:

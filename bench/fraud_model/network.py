@@ -98,10 +98,10 @@ class Network:
         )
         self._count(answers)
         values = answers.size / np.float32(MEAN_BYTES)
-        by_readers = self.judging.hosts.by_readers[leases.host]
-        hard = self.judging.hosts.hard[leases.host] & ~by_readers
+        disputed = self.judging.hosts.disputed[leases.host] & self.rules.on("audits")
+        hard = self.judging.hosts.hard[leases.host] & ~disputed
         node_rates = np.where(hard, hard_rates[leases.node], rates[leases.node])
-        node_rates = np.where(by_readers & bool(self.rules.on("audits")), np.float32(PPM), node_rates)
+        node_rates[disputed] = PPM
         rates_ppm = self._turned.rates_of(answers, rates_of_values(node_rates, values))
         up = tuple(each for each in range(OPERATORS) if each not in self.outages.get(step, ()))
         drawn, first = draw(leases, rates_ppm, up)

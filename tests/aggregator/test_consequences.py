@@ -157,7 +157,9 @@ async def test_two_unrelated_nodes_that_differ_on_one_host_are_both_cleared(tmp_
 async def test_where_readers_differ_all_is_looked_at_and_an_honest_reader_is_paid_in_full(tmp_path) -> None:
     """A ring can bring two mismatches about on any host, free of charge: both are void. It must not cost the others."""
     rules = TrustRules(probation_documents=0, vest_age_ms=0, vest_audits=1, off=NO_LOTTERY)
-    world = TrustWorld(tmp_path, msgspec.structs.replace(rules, audit_rate_min_ppm=10**6, audit_rate_max_ppm=10**6))
+    world = TrustWorld(
+        tmp_path, msgspec.structs.replace(rules, audit_rate_min_ppm=10**6, audit_rate_max_ppm=10**6)
+    )
     nodes = [await trusted(world, number) for number in (1, 2, 3)]
     for number, node in enumerate(nodes[:2]):
         world.pages[f"http://slandered.example/{number}"] = words_of(5_000 + number)
@@ -175,7 +177,9 @@ async def test_where_readers_differ_all_is_looked_at_and_an_honest_reader_is_pai
     run_accountant(world.house)
     with world.house.state.read() as connection:
         paid = {
-            (row.cause, row.reason): row.amount for row in connection.execute(sa.select(ledger)) if row.cause in (good, bad)
+            (row.cause, row.reason): row.amount
+            for row in connection.execute(sa.select(ledger))
+            if row.cause in (good, bad)
         }
     assert paid[good, "novelty"] > 0
     assert {amount for (cause, _), amount in paid.items() if cause == bad} == {0}

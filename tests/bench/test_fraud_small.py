@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from aggregator.assignment import frontier
 from aggregator.verification.standings.audit_rate import Exposure, audit_rate_ppm
+from aggregator.verification.standings.hosts import HostStanding
 from aggregator.verification.standings.standing import AuditOutcome, Standing, observe
 from bench.fraud import arguments_of, row_of, settings_of
 from bench.fraud_model import network
@@ -187,6 +188,20 @@ def test_who_is_new_is_led_to_control_pages_until_it_is_known() -> None:
     assert found.F <= 1.25
     assert patient.L < 0.7 * as_before.L
     assert patient.work_share > found.work_share
+
+
+def test_a_ring_that_makes_readers_dispute_hosts_takes_little_from_honest_readers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = taken_by_hosts("ring_with_framing")
+    monkeypatch.setattr(HostStanding, "disputed", property(lambda _: False))
+    assert found < 0.3 * taken_by_hosts("ring_with_framing")
+
+
+def taken_by_hosts(name: str) -> float:
+    """Return how much of the novelty of easy hosts honest nodes are not paid, in WIND."""
+    made = Network(replace(SMALL, nodes=120, days=20, strategy=STRATEGIES[name]), 1).run()
+    return float(made.tally.lost_hardened[~made.fleet.attacker].sum())
 
 
 def test_domains_that_let_no_validator_in_earn_the_fee() -> None:

@@ -167,7 +167,9 @@ def _unpriced(connection: sa.Connection, node_id: str) -> int:
     """Return how many documents of a node were found good, or not looked at, and are not priced yet."""
     waiting = (
         sa.select(sa.func.count())
-        .select_from(verdicts.join(contributions, contributions.c.contribution_id == verdicts.c.contribution_id))
+        .select_from(
+            verdicts.join(contributions, contributions.c.contribution_id == verdicts.c.contribution_id)
+        )
         .where(verdicts.c.node_id == node_id, verdicts.c.seq > get_cursor(connection, PRICED_UP_TO))
         .where(verdicts.c.verdict.in_(("accepted", "unaudited")), contributions.c.kind == "work")
         .where(~sa.exists().where(ledger.c.cause == verdicts.c.contribution_id))
