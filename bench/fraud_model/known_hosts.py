@@ -26,7 +26,7 @@ WHOLE_WEB: Final = -1
 
 
 class KnownHosts:
-    """The standing of every host that was audited; `hard` says of each whether it is hard or disputed, `disputed` the latter."""
+    """The standing of every host that was audited; of each whether it is `hard`, `disputed` ones among them."""
 
     def __init__(self, rules: TrustRules, tally: Tally) -> None:
         self._rules, self._tally = rules, tally
