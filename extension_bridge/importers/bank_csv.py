@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from extension_bridge.importers.archives import Member
@@ -29,10 +30,11 @@ from extension_bridge.importers.bank_columns import (
     WHAT,
 )
 from extension_bridge.importers.clocks import UNKNOWN, Moment, from_iso
+from extension_bridge.importers.date_orders import Order, order_of
 from extension_bridge.importers.formats import Answer, Format, answered
 from extension_bridge.importers.items import Draft, Tally
 from extension_bridge.importers.tables import Heading, first_of, heading_of, rows_of
-from extension_bridge.importers.wall_times import day_stands_first, wall_moment
+from extension_bridge.importers.wall_times import wall_moment
 
 _NOT_BOOKED: Final = frozenset({"declined", "failed", "reverted", "cancelled", "canceled", "rejected"})
 _NUMBER: Final = re.compile(r"[+-]?\d[\d.,' \u00a0\u202f]*-?")
@@ -45,8 +47,8 @@ def _heading(member: Member) -> Heading | None:
     )
 
 
-def _answer(row: dict[str, str], day_first: bool) -> Answer:
-    at = _day(first_of(row, DATE), day_first)
+def _answer(row: dict[str, str], order: Order) -> Answer:
+    at = _day(first_of(row, DATE), order)
     if not at[0]:
         return "no_date"
     if first_of(row, STATE).lower() in _NOT_BOOKED:
@@ -92,13 +94,13 @@ def _number(cell: str) -> str | None:
     return f"-{number}" if minus and not number.startswith("-") else number
 
 
-def _day(cell: str, day_first: bool) -> Moment:
+def _day(cell: str, order: Order) -> Moment:
     found = from_iso(cell)
     if found[0]:
         return found
     if re.fullmatch(r"\d{8}", cell):
         return from_iso(f"{cell[:4]}-{cell[4:6]}-{cell[6:]}")
-    return wall_moment(cell, day_first=day_first) if cell else UNKNOWN
+    return wall_moment(cell, order=order) if cell else UNKNOWN
 
 
 def _reads(member: Member, tally: Tally) -> Iterator[Draft]:
@@ -106,9 +108,9 @@ def _reads(member: Member, tally: Tally) -> Iterator[Draft]:
     if heading is None:
         return
     dates = (first_of(row, DATE) for row in rows_of(member, heading))
-    day_first = day_stands_first(date for _, date in zip(range(_DATES_LOOKED_AT), dates, strict=False))
+    order = order_of(islice(dates, _DATES_LOOKED_AT))
     for row in rows_of(member, heading):
-        yield from answered(_answer(row, day_first), tally)
+        yield from answered(_answer(row, order), tally)
 
 
 FORMATS: Final = (
