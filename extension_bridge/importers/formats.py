@@ -75,13 +75,22 @@ def json_format(
     draft: Callable[[str, Any], Answer],
 ) -> Format:
     """Return the format of JSON files whose records at a place become one item each; `draft` gets (key, record)."""
+    return Format(
+        name, JSON_SUFFIXES, lambda member: has_shape(member, needs), json_records_reader(place, draft)
+    )
+
+
+def json_records_reader(
+    place: Place, draft: Callable[[str, Any], Answer]
+) -> Callable[[Member, Tally], Iterator[Draft]]:
+    """Return what reads the records at a place of a JSON file, each by `draft`."""
 
     def reads(member: Member, tally: Tally) -> Iterator[Draft]:
         with member.open() as stream:
             for key, record in records_of(stream, place, lambda: tally.skip("item_too_large")):
                 yield from answered(draft(key, record), tally)
 
-    return Format(name, JSON_SUFFIXES, lambda member: has_shape(member, needs), reads)
+    return reads
 
 
 def answered(answer: Answer, tally: Tally) -> Iterator[Draft]:
