@@ -1,6 +1,6 @@
 """Chats as text: WhatsApp's export and Signal's, one message a line, more lines where a message has them.
 
-Rules: the order of the dates is found out first (`day_stands_first`); a line that does not begin with
+Rules: the order of the dates is found out first (`order_of`); a line that does not begin with
 a date belongs to the message before; what the service says itself, and media without words, are counted.
 
 Does not: know the chat's name other than by its file, or the sender's zone: times are local.
@@ -14,13 +14,23 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from extension_bridge.importers.archives import Member
-from extension_bridge.importers.clocks import Moment
-from extension_bridge.importers.formats import Answer, Format, answered, encoding_of, lines_of, text_of_head
+from extension_bridge.importers.clocks import Moment, moment
+from extension_bridge.importers.date_orders import order_of
+from extension_bridge.importers.formats import (
+    Answer,
+    Format,
+    answered,
+    encoding_of,
+    json_format,
+    lines_of,
+    text_of_head,
+)
 from extension_bridge.importers.items import Draft, Tally
-from extension_bridge.importers.wall_times import day_stands_first, wall_moment
+from extension_bridge.importers.json_records import list_at, text_at
+from extension_bridge.importers.wall_times import wall_moment
 from windrow_protocol.limits import TEXT_BYTES_MAX
 
 _DAY: Final = r"\d{1,4}[./\-]\s?\d{1,2}[./\-]\s?\d{1,4}\.?(?:\s?г\.?)?"
@@ -98,10 +108,10 @@ def _messages(member: Member) -> Iterator[tuple[str, str]]:
 
 
 def _reads(member: Member, tally: Tally) -> Iterator[Draft]:
-    day_first = day_stands_first(when for when, _ in islice(_messages(member), _MESSAGES_LOOKED_AT))
+    order = order_of(when for when, _ in islice(_messages(member), _MESSAGES_LOOKED_AT))
     thread = PurePosixPath(member.name).stem
     for when, rest in _messages(member):
-        yield from answered(_said(wall_moment(when, day_first=day_first), rest, thread), tally)
+        yield from answered(_said(wall_moment(when, order=order), rest, thread), tally)
 
 
 def _headers(member: Member) -> list[str]:
@@ -110,6 +120,8 @@ def _headers(member: Member) -> list[str]:
 
 def _is_signal(member: Member) -> bool:
     headers = _headers(member)
+    if member.suffix == ".md":  # WhatsApp writes none, and some countries' dates as Signal's programs do
+        return bool(headers)
     return bool(headers) and all(_SIGNAL_HEADER.match(line) for line in headers)
 
 
@@ -121,4 +133,19 @@ FORMATS_WHATSAPP: Final = (
         _reads,
     ),
 )
-FORMATS_SIGNAL: Final = (Format("signal", frozenset({".txt", ".md"}), _is_signal, _reads),)
+
+
+def _signal_record(_: str, record: Any) -> Answer:
+    words = text_at(record, "body")
+    if not words:
+        return "attachment" if list_at(record, "attachments") or text_at(record, "sticker") else "no_content"
+    at_ms, clock = moment(text_at(record, "date"))
+    return (
+        Draft("message", at_ms, clock, text=words, author=text_at(record, "sender")) if at_ms else "no_date"
+    )
+
+
+FORMATS_SIGNAL: Final = (
+    Format("signal", frozenset({".txt", ".md"}), _is_signal, _reads),
+    json_format("signal_lines", needs=((("date",), ("sender",), ("body",)),), place=(), draft=_signal_record),
+)

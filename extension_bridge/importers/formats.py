@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from charset_normalizer import from_bytes
+
 from extension_bridge.importers.archives import Member
 from extension_bridge.importers.items import Draft, Tally
 from extension_bridge.importers.json_records import Place, is_seen, records_of, shape_of
@@ -32,10 +34,10 @@ TEXT_SUFFIXES: Final = frozenset({".txt", ".csv", ".tsv", ".text", ""})
 
 AS_WESTERN: Final = "windrow.as_western"  # how bytes that are no UTF-8 are read, see `_as_western`
 _HIGH: Final = re.compile(rb"[\x80-\xff]+")
-_HIGH_WORDS: Final = re.compile(
-    rb"[\xc0-\xff]{4,}"
-)  # whole words beyond ASCII are Cyrillic, single letters are not
+# Encodings of scripts in which whole words are beyond ASCII; among Latin letters few stand side by side.
+_OTHER_SCRIPTS: Final = ("cp1251", "cp932", "gb18030", "cp949", "big5", "cp1253", "cp1255", "cp1256")
 _POLISH: Final = re.compile(rb"[a-zA-Z][\xb3\xb9\xbf][a-z]")  # ł, ą, ż; in the western encoding ³, ¹, ¿
+_TURKISH: Final = re.compile(rb"\xe7\xfd|[a-zA-Z\xdd\xfd]\xfe")  # çı, and ş within a word; there çý and þ
 
 Answer = Draft | str | None  # a draft, a reason of `items.SKIPS`, or None for what is no entry at all
 
@@ -73,13 +75,22 @@ def json_format(
     draft: Callable[[str, Any], Answer],
 ) -> Format:
     """Return the format of JSON files whose records at a place become one item each; `draft` gets (key, record)."""
+    return Format(
+        name, JSON_SUFFIXES, lambda member: has_shape(member, needs), json_records_reader(place, draft)
+    )
+
+
+def json_records_reader(
+    place: Place, draft: Callable[[str, Any], Answer]
+) -> Callable[[Member, Tally], Iterator[Draft]]:
+    """Return what reads the records at a place of a JSON file, each by `draft`."""
 
     def reads(member: Member, tally: Tally) -> Iterator[Draft]:
         with member.open() as stream:
             for key, record in records_of(stream, place, lambda: tally.skip("item_too_large")):
                 yield from answered(draft(key, record), tally)
 
-    return Format(name, JSON_SUFFIXES, lambda member: has_shape(member, needs), reads)
+    return reads
 
 
 def answered(answer: Answer, tally: Tally) -> Iterator[Draft]:
@@ -106,11 +117,19 @@ def encoding_of(head: bytes) -> str:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)  # a head may end within a character
     except UnicodeDecodeError:
-        high = sum(map(len, _HIGH.findall(head)))
-        if 2 * sum(map(len, _HIGH_WORDS.findall(head))) > high:
-            return "cp1251"
-        return "cp1250" if _POLISH.search(head) else "cp1252"
+        return _encoding_of_letters(head)
     return "utf-8"
+
+
+def _encoding_of_letters(head: bytes) -> str:
+    runs = [len(run) for run in _HIGH.findall(head)]
+    if 3 * sum(run for run in runs if run > 1) > 2 * sum(runs):
+        likely = from_bytes(head, cp_isolation=list(_OTHER_SCRIPTS)).best()
+        if likely is not None:
+            return likely.encoding
+    if _TURKISH.search(head):
+        return "cp1254"
+    return "cp1250" if _POLISH.search(head) else "cp1252"
 
 
 def text_in(stream: io.BufferedReader, encoding: str, newline: str = "") -> io.TextIOWrapper:

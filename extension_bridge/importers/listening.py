@@ -10,15 +10,17 @@ Usage: `FORMATS_SPOTIFY` and `FORMATS_NETFLIX` of the registry.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 from extension_bridge.importers.archives import Member
 from extension_bridge.importers.clocks import Moment, from_iso, moment
+from extension_bridge.importers.date_orders import Order, order_of
 from extension_bridge.importers.formats import Answer, Format, answered, json_format
 from extension_bridge.importers.items import Draft, Tally
 from extension_bridge.importers.json_records import ITEM, first_text, text_at
-from extension_bridge.importers.tables import Heading, heading_of, rows_of
-from extension_bridge.importers.wall_times import day_stands_first, wall_moment
+from extension_bridge.importers.tables import Heading, heading_of, plain_name, rows_of
+from extension_bridge.importers.wall_times import wall_moment
 
 _DATES_LOOKED_AT: Final = 5_000
 
@@ -31,11 +33,13 @@ def _played(_: str, record: Any) -> Answer:
         "master_metadata_track_name",
         "episode_name",
         "audiobook_chapter_title",
+        "chapterName",
+        "audiobookName",
     )
     by = first_text(
         record,
         *("artistName", "podcastName", "master_metadata_album_artist_name", "episode_show_name"),
-        "audiobook_title",
+        *("audiobook_title", "audiobookName", "authorName"),
     )
     written = first_text(record, "endTime", "ts")
     at_ms, clock = moment(
@@ -74,17 +78,75 @@ FORMATS_SPOTIFY: Final = (
 )
 
 
+# What the two columns of the short list are called, which is written in the person's language.
+_TITLE: Final = frozenset(
+    plain_name(name)
+    for name in (
+        *(
+            "Title",
+            "Titel",
+            "Titre",
+            "Título",
+            "Titolo",
+            "Tytuł",
+            "Tittel",
+            "Otsikko",
+            "Nimi",
+            "Başlık",
+            "Cím",
+        ),
+        *(
+            "Název",
+            "Názov",
+            "Titlu",
+            "Τίτλος",
+            "Название",
+            "Назва",
+            "כותר",
+            "العنوان",
+            "タイトル",
+            "作品名",
+            "제목",
+        ),
+        *("标题", "標題", "片名", "ชื่อเรื่อง", "Tiêu đề", "Judul", "Tajuk", "Naslov"),
+    )
+)
+_DAY: Final = frozenset(
+    plain_name(name)
+    for name in (
+        *("Date", "Datum", "Fecha", "Data", "Dato", "Päivämäärä", "Päiväys", "Tarih", "Dátum", "Dată"),
+        *(
+            "Ημερομηνία",
+            "Дата",
+            "תאריך",
+            "التاريخ",
+            "日付",
+            "視聴日",
+            "날짜",
+            "日期",
+            "วันที่",
+            "Ngày",
+            "Tanggal",
+        ),
+        "Tarikh",
+    )
+)
+
+
 def _netflix_heading(member: Member) -> tuple[Heading, str, str] | None:
     """Return the heading with the columns of moment and title: activity in full, searches, or the short list."""
     for when, what, also in (
         ("start time", "title", "duration"),
         ("utc timestamp", "query typed", "displayed name"),
-        ("date", "title", "date"),
     ):
         heading = heading_of(member, frozenset({when}), frozenset({what}), frozenset({also}))
-        if heading and (also != "date" or set(heading.columns) == {"date", "title"}):
+        if heading:
             return heading, when, what
-    return None
+    heading = heading_of(member, _TITLE, _DAY)
+    if heading is None or len(heading.columns) != 2:
+        return None
+    what, when = heading.columns if heading.columns[0] in _TITLE else heading.columns[::-1]
+    return heading, when, what
 
 
 def _netflix(member: Member, tally: Tally) -> Iterator[Draft]:
@@ -93,17 +155,17 @@ def _netflix(member: Member, tally: Tally) -> Iterator[Draft]:
         return
     heading, when, what = found
     dates = (row[when] for row in rows_of(member, heading))
-    day_first = day_stands_first(date for _, date in zip(range(_DATES_LOOKED_AT), dates, strict=False))
+    order = order_of(islice(dates, _DATES_LOOKED_AT))
     for row in rows_of(member, heading):
-        at = _in_utc(row[when], day_first)
+        at = _in_utc(row[when], order)
         yield from answered(_netflix_row(row, what, at), tally)
 
 
-def _in_utc(cell: str, day_first: bool) -> Moment:
+def _in_utc(cell: str, order: Order) -> Moment:
     at_ms, clock = from_iso(cell)
     if at_ms:
         return at_ms, ("utc" if clock == "local" else clock)  # Netflix writes UTC and does not say so
-    return wall_moment(cell, day_first=day_first)
+    return wall_moment(cell, order=order)
 
 
 def _netflix_row(row: dict[str, str], what: str, at: Moment) -> Answer:

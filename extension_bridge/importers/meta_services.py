@@ -10,15 +10,26 @@ Usage: `FORMATS` of the registry's `instagram`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from extension_bridge.importers.archives import Member
 from extension_bridge.importers.clocks import UNKNOWN, Moment, from_epoch
-from extension_bridge.importers.formats import JSON_SUFFIXES, Answer, Format, answered, has_shape, json_format
+from extension_bridge.importers.formats import (
+    JSON_SUFFIXES,
+    Answer,
+    Format,
+    answered,
+    has_shape,
+    json_format,
+    json_records_reader,
+)
 from extension_bridge.importers.items import Draft, Kind, Tally
 from extension_bridge.importers.json_records import ITEM, list_at, records_at, text_at
 
+_LIKED: Final = re.compile(r"liked_(?:posts|comments)|story_likes|saved_posts")
 _MESSAGES: Final = ("messages", ITEM)
 _LISTS: Final[dict[str, Kind]] = {
     "likes_media_likes": "reaction",
@@ -115,12 +126,83 @@ def _posted(_: str, record: Any) -> Answer:
     return Draft("post", at_ms, clock, text=words)
 
 
+def _liked(_: str, record: Any) -> Answer:
+    """An entry of the newest lists: values with what they are called in the person's language."""
+    values = list_at(record, "label_values")
+    url = next((text_at(each, "href") for each in values if text_at(each, "href")), "")
+    at_ms, clock = from_epoch(text_at(record, "timestamp"))
+    return Draft("reaction", at_ms, clock, url=url) if url else "no_content"
+
+
+def _is_liked(member: Member) -> bool:
+    """Many lists have this form, of places and groups too: only its name says what it holds, in English everywhere."""
+    name = PurePosixPath(member.name).stem
+    return bool(_LIKED.fullmatch(name)) and has_shape(
+        member, (((ITEM, "label_values"), (ITEM, "timestamp")),)
+    )
+
+
+def _commented(_: str, record: Any) -> Answer:
+    data = list_at(record, "data")
+    words = right_letters(next((text_at(each, "comment", "comment") for each in data), ""))
+    at_ms, clock = from_epoch(text_at(record, "timestamp"))
+    return Draft("post", at_ms, clock, text=words) if words else "attachment"
+
+
+def _sought(_: str, record: Any) -> Answer:
+    words = right_letters(next((text_at(each, "text") for each in list_at(record, "data")), ""))
+    at_ms, clock = from_epoch(text_at(record, "timestamp"))
+    return Draft("search", at_ms, clock, text=words) if words else "no_content"
+
+
+def _encrypted(member: Member, tally: Tally) -> Iterator[Draft]:
+    """Chats that Messenger kept encrypted: fields with names of their own, texts with the right letters."""
+    thread = PurePosixPath(member.name).stem
+    with member.open() as stream:
+        for _, _, record in records_at(stream, (_MESSAGES,), lambda: tally.skip("item_too_large")):
+            yield from answered(_encrypted_message(record, thread), tally)
+
+
+def _encrypted_message(record: Any, thread: str) -> Answer:
+    if not isinstance(record, dict):
+        return "malformed"
+    if record.get("isUnsent") is True:
+        return "deleted"
+    words, author = text_at(record, "text"), text_at(record, "senderName")
+    if not words:
+        return "attachment" if list_at(record, "media") else "no_content"
+    at_ms, clock = from_epoch(record.get("timestamp"))
+    return Draft("message", at_ms, clock, text=words, author=author, thread=thread) if at_ms else "no_date"
+
+
 def _is_chat(member: Member) -> bool:
     return has_shape(member, (((*_MESSAGES, "sender_name"), (*_MESSAGES, "timestamp_ms")),))
 
 
 FORMATS: Final = (
     Format("meta_messages", JSON_SUFFIXES, _is_chat, _messages),
+    Format(
+        "meta_encrypted",
+        JSON_SUFFIXES,
+        lambda member: has_shape(member, (((*_MESSAGES, "senderName"), (*_MESSAGES, "timestamp")),)),
+        _encrypted,
+    ),
+    Format("meta_liked", JSON_SUFFIXES, _is_liked, json_records_reader((ITEM,), _liked)),
+    *(
+        json_format(
+            f"meta_{name}",
+            needs=(((name, ITEM, "data", ITEM, "comment", "comment"),),),
+            place=(name, ITEM),
+            draft=_commented,
+        )
+        for name in ("comments_v2", "comments")
+    ),
+    *(
+        json_format(
+            f"meta_{name}", needs=(((name, ITEM, "data", ITEM, "text"),),), place=(name, ITEM), draft=_sought
+        )
+        for name in ("searches_v2", "searches")
+    ),
     *(
         json_format(f"meta_{name}", needs=(((name, ITEM),),), place=(name, ITEM), draft=_listed(kind))
         for name, kind in _LISTS.items()

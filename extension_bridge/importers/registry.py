@@ -28,11 +28,13 @@ from extension_bridge.importers import (
     chat_texts,
     chatgpt,
     listening,
+    meta_pages,
     meta_services,
     plain_lists,
     social,
     takeout_html,
     takeout_json,
+    team_chats,
     telegram,
 )
 from extension_bridge.importers.archives import Member, open_archive
@@ -188,9 +190,9 @@ IMPORTERS: Final[tuple[Importer, ...]] = (
     Importer(
         "instagram",
         "Instagram and Facebook",
-        "messages, posts, comments, likes, saved and searches as JSON",
-        "Accounts Center, Download your information, JSON",
-        meta_services.FORMATS,
+        "messages, posts, comments, likes, saved and searches, as JSON or HTML",
+        "Accounts Center, Download your information",
+        (*meta_services.FORMATS, *meta_pages.FORMATS),
     ),
     Importer(
         "whatsapp",
@@ -202,16 +204,30 @@ IMPORTERS: Final[tuple[Importer, ...]] = (
     Importer(
         "telegram",
         "Telegram",
-        "result.json of one chat or of the account",
-        "Telegram Desktop, Settings, Advanced, Export data, JSON",
+        "result.json of one chat or of the account, or a chat's messages.html",
+        "Telegram Desktop, Settings, Advanced, Export data",
         telegram.FORMATS,
     ),
     Importer(
         "signal",
         "Signal",
-        "a chat exported as text",
+        "a chat exported as text or as lines of JSON",
         "a program that exports Signal's chats, as there is no export of its own",
         chat_texts.FORMATS_SIGNAL,
+    ),
+    Importer(
+        "discord",
+        "Discord",
+        "messages.csv or messages.json of the data package, or a channel that DiscordChatExporter saved as JSON",
+        "Settings, Data & privacy, Request all of my data",
+        team_chats.FORMATS_DISCORD,
+    ),
+    Importer(
+        "slack",
+        "Slack",
+        "the days of a workspace's channels, as JSON",
+        "the workspace's settings, Export",
+        team_chats.FORMATS_SLACK,
     ),
     Importer(
         "plain_lists",

@@ -22,6 +22,25 @@ from extension_bridge.importers.items import Draft, Kind, Tally
 from extension_bridge.importers.json_records import ITEM, first_text, list_at, records_of, text_at
 from extension_bridge.importers.tables import heading_of, rows_of
 
+
+def _table(
+    name: str, columns: tuple[str, ...], without: frozenset[str], draft: Callable[[dict[str, str]], Answer]
+) -> Format:
+    """Return the format of a table that has all of some columns and none of others."""
+    needs = tuple(frozenset({column}) for column in columns)
+
+    def reads(member: Member, tally: Tally) -> Iterator[Draft]:
+        heading = heading_of(member, *needs)
+        for row in rows_of(member, heading) if heading else ():
+            yield from answered(draft(row), tally)
+
+    def claims(member: Member) -> bool:
+        heading = heading_of(member, *needs)
+        return heading is not None and not without & {*heading.columns}
+
+    return Format(name, frozenset({".csv"}), claims, reads)
+
+
 # --- X ----------------------------------------------------------------------------------------------------------
 
 
@@ -35,6 +54,11 @@ def _tweet(_: str, record: Any) -> Answer:
         return "no_date"
     kind: Kind = "reaction" if words.startswith("RT @") else "post"
     return Draft(kind, at_ms, clock, text=words, mark=first_text(inner, "id_str", "id"))
+
+
+def _old_tweet(row: dict[str, str]) -> Answer:
+    """A row of `tweets.csv`, until 2018."""
+    return _tweet("", {"text": row["text"], "created_at": row["timestamp"], "id_str": row["tweet id"]})
 
 
 def _note(_: str, record: Any) -> Answer:
@@ -74,6 +98,8 @@ def _is_kept(member: Member) -> bool:
     return not PurePosixPath(member.name).name.startswith("deleted")
 
 
+# Their headings come in a file of their own, with neither words nor pictures.
+_IN_MESSAGE: Final = (ITEM, "dmConversation", "messages", ITEM, "messageCreate")
 _TWEETS: Final = json_format(
     "x_posts",
     needs=(
@@ -94,30 +120,13 @@ FORMATS_X: Final = (
     Format(
         "x_messages",
         JSON_SUFFIXES,
-        lambda member: has_shape(member, (((ITEM, "dmConversation", "messages"),),)),
+        lambda member: has_shape(member, (((*_IN_MESSAGE, "text"),), ((*_IN_MESSAGE, "mediaUrls"),))),
         _direct,
     ),
+    _table("x_table", ("tweet id", "timestamp", "text"), frozenset(), _old_tweet),
 )
 
 # --- Reddit -----------------------------------------------------------------------------------------------------
-
-
-def _table(
-    name: str, columns: tuple[str, ...], without: frozenset[str], draft: Callable[[dict[str, str]], Answer]
-) -> Format:
-    """Return the format of a table that has all of some columns and none of others."""
-    needs = tuple(frozenset({column}) for column in columns)
-
-    def reads(member: Member, tally: Tally) -> Iterator[Draft]:
-        heading = heading_of(member, *needs)
-        for row in rows_of(member, heading) if heading else ():
-            yield from answered(draft(row), tally)
-
-    def claims(member: Member) -> bool:
-        heading = heading_of(member, *needs)
-        return heading is not None and not without & {*heading.columns}
-
-    return Format(name, frozenset({".csv"}), claims, reads)
 
 
 def _post(row: dict[str, str]) -> Answer:

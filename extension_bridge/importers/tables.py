@@ -19,6 +19,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from extension_bridge.importers.archives import Member
@@ -27,7 +28,7 @@ from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TEXT_BYTES_MAX
 
 _SEPARATORS: Final = ",;\t|"
-_PREAMBLE_ROWS_MAX: Final = 30
+_PREAMBLE_ROWS_MAX: Final = 60
 _COLUMNS_MAX: Final = 500
 
 
@@ -42,24 +43,32 @@ class Heading:
 
 def plain_name(name: str) -> str:
     """Return a column's name in lower case, without accents, signs and what stands in brackets."""
-    without = re.sub(r"\(.*?\)|\[.*?\]", "", name)
+    without = re.sub(r"\(.*?\)|\[.*?\]", "", unicodedata.normalize("NFKC", name))
     letters = unicodedata.normalize("NFKD", without).lower().replace("ß", "ss")
     return " ".join(re.findall(r"[^\W_]+", "".join(c for c in letters if not unicodedata.combining(c))))
 
 
-def headings_of(member: Member) -> Iterator[Heading]:
-    """Yield what may be the heading of a table: its first rows, read with each separator that they hold."""
+def first_rows(member: Member) -> Iterator[tuple[str, Iterator[list[str]]]]:
+    """Yield (separator, rows) of a table's head, read with each separator that it holds; a broken row ends the rows."""
     head = text_of_head(member)
     for separator in _SEPARATORS:
-        if separator not in head[:8_192]:
-            continue
-        try:
-            rows = csv.reader(io.StringIO(head, newline=""), delimiter=separator)
-            for number, row in zip(range(_PREAMBLE_ROWS_MAX), rows, strict=False):
-                if len(row) > 1:
-                    yield Heading(separator, number, tuple(map(plain_name, row[:_COLUMNS_MAX])))
-        except csv.Error:
-            continue
+        if separator in head[:8_192]:
+            yield separator, _whole_rows(head, separator)
+
+
+def _whole_rows(head: str, separator: str) -> Iterator[list[str]]:
+    try:
+        yield from islice(csv.reader(io.StringIO(head, newline=""), delimiter=separator), _PREAMBLE_ROWS_MAX)
+    except csv.Error:
+        return
+
+
+def headings_of(member: Member) -> Iterator[Heading]:
+    """Yield what may be the heading of a table: its first rows, read with each separator that they hold."""
+    for separator, rows in first_rows(member):
+        for number, row in enumerate(rows):
+            if len(row) > 1:
+                yield Heading(separator, number, tuple(map(plain_name, row[:_COLUMNS_MAX])))
 
 
 def heading_of(member: Member, *needs: frozenset[str]) -> Heading | None:

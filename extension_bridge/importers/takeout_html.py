@@ -10,7 +10,7 @@ Usage: `FORMATS` of the registry's `google_takeout`.
 
 from __future__ import annotations
 
-import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -19,13 +19,12 @@ from typing import Final
 from extension_bridge.importers.archives import Member
 from extension_bridge.importers.clocks import UNKNOWN, Moment
 from extension_bridge.importers.formats import Answer, Format, answered
+from extension_bridge.importers.html_boxes import boxes
 from extension_bridge.importers.items import Draft, Tally
 from extension_bridge.importers.takeout_json import activity_draft
 from extension_bridge.importers.wall_times import wall_moment
 
 _CELL: Final = b'<div class="outer-cell'
-_CELL_BYTES_MAX: Final = 1_000_000
-_PIECE_BYTES: Final = 65_536
 _DATE_CHARS_MAX: Final = 80
 
 
@@ -65,23 +64,6 @@ class _Cell(HTMLParser):
         self.parts[-1].lines[-1].text += data
 
 
-def _cells(stream: io.BufferedReader, tally: Tally) -> Iterator[str]:
-    """Yield the HTML of each cell; what stands before the first one is dropped as it comes."""
-    held, inside = b"", False
-    while piece := stream.read(_PIECE_BYTES):
-        *whole, held = (held + piece).split(_CELL)
-        for cell in whole:
-            if inside:
-                yield cell.decode("utf-8", "replace")
-            inside = True
-        if len(held) > _CELL_BYTES_MAX or not inside:
-            if inside:
-                tally.skip("item_too_large")
-            inside, held = False, held[-len(_CELL) :]
-    if inside:
-        yield held.decode("utf-8", "replace")
-
-
 def _answer(cell: str) -> Answer:
     parser = _Cell()
     parser.feed(cell)
@@ -119,7 +101,7 @@ def _claims(member: Member) -> bool:
 
 def _reads(member: Member, tally: Tally) -> Iterator[Draft]:
     with member.open() as stream:
-        for cell in _cells(stream, tally):
+        for cell in boxes(stream, re.compile(_CELL), lambda: tally.skip("item_too_large")):
             yield from answered(_answer(cell), tally)
 
 

@@ -12,23 +12,22 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Final
 
 from babel import Locale
 
 from extension_bridge.importers.clocks import UNKNOWN, Moment, from_day, from_parts
+from extension_bridge.importers.date_orders import NUMBER, Order, plain_digits, whole_year
 
 _CHARS_MAX: Final = 120
 _TIME: Final = re.compile(r"(?<![\d:])(\d{1,2}):(\d\d)(?::(\d\d))?(?:[.,](\d{3}))?(?![\d:])")
 _DOTTED_TIME: Final = re.compile(r"(?<![\d.])(\d{1,2})\.(\d\d)(?:\.(\d\d))?(?![\d.])")
-_NUMBER: Final = re.compile(r"\d+")
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _INNER_DOT: Final = re.compile(r"(?<=[^\W\d_])\.(?=[^\W\d_])")
 _OFFSET: Final = re.compile(r"(?:GMT|UTC|UT)?\s*([+-]\d{1,2})(?::?(\d\d))?\s*$")
 _CHINA: Final = 480  # what CST means in a Chinese date
-_THAI_YEARS: Final = 543  # by which Thailand's calendar is ahead
 
 # Those in which the large services write exports. All of the CLDR would take 130 MB.
 _LANGUAGES: Final = (
@@ -76,14 +75,14 @@ _ZONES: Final[dict[str, int]] = {
 
 
 @lru_cache(maxsize=4_096)
-def wall_moment(text: str, *, day_first: bool | None = None) -> Moment:
-    """Return the moment that a line says; `day_first` is the order of an all-numeric date where it is ambiguous."""
+def wall_moment(text: str, *, order: Order | None = None) -> Moment:
+    """Return the moment that a line says; `order` is that of an all-numeric date where it is ambiguous."""
     if len(text) > _CHARS_MAX or not any(map(str.isdigit, text)):
         return UNKNOWN
-    plain = _plain_digits(unicodedata.normalize("NFKC", text)).replace("\u200e", "").replace("\u200f", "")
+    plain = plain_digits(unicodedata.normalize("NFKC", text)).replace("\u200e", "").replace("\u200f", "")
     time = _TIME.search(plain)
     rest = f"{plain[: time.start()]} {_OFFSET.sub('', plain[time.end() :])}" if time else plain
-    day = _date_in(rest, day_first)
+    day = _date_in(rest, order)
     if not time and day:
         dotted = [
             each for each in _DOTTED_TIME.finditer(plain) if int(each[1]) < 24 and each.start() >= day[3]
@@ -99,41 +98,9 @@ def wall_moment(text: str, *, day_first: bool | None = None) -> Moment:
     return from_parts(*day[:3], hour, int(time[2]), int(time[3] or 0), milli, offset)
 
 
-def day_stands_first(texts: Iterable[str]) -> bool:
-    """Return whether the day stands before the month in these all-numeric dates; where both fit, as in most places.
-
-    A file's dates come in order as a rule, so where both fit, the reading with fewer steps back wins.
-    """
-    readable = {True: 0, False: 0}
-    steps_back = {True: 0, False: 0}
-    before = {True: 0, False: 0}
-    rising = {True: 0, False: 0}
-    for text in texts:
-        numbers = [int(each) for each in _NUMBER.findall(_plain_digits(text))[:3] if len(each) <= 4]
-        if len(numbers) < 3 or numbers[0] > 31:
-            continue
-        for first, (day, month) in ((True, numbers[:2]), (False, numbers[1::-1])):
-            if month <= 12 and day <= 31:
-                at = (_year(numbers[2]) * 100 + month) * 100 + day
-                readable[first] += 1
-                steps_back[first] += at < before[first]
-                rising[first] += at > before[first] > 0
-                before[first] = at
-    if readable[True] != readable[False]:
-        return readable[True] > readable[False]
-    disorder = {first: min(steps_back[first], rising[first]) for first in (True, False)}
-    return disorder[True] <= disorder[False]
-
-
-def _plain_digits(text: str) -> str:
-    if text.isascii():
-        return text
-    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
-
-
-def _date_in(text: str, day_first: bool | None) -> tuple[int, int, int, int] | None:
+def _date_in(text: str, order: Order | None) -> tuple[int, int, int, int] | None:
     """Return (year, month, day, where the date ends) of a line whose time of day was taken out."""
-    found = list(_NUMBER.finditer(text))[:3]
+    found = list(NUMBER.finditer(text))[:3]
     numbers = [int(each.group()) for each in found if len(each.group()) <= 4]
     if len(numbers) < 2:
         return None
@@ -143,21 +110,15 @@ def _date_in(text: str, day_first: bool | None) -> tuple[int, int, int, int] | N
         year, day = sorted(numbers[:2], reverse=True)
         if year < 32:  # both are short: the year stands last, as in "31 Jan 18"
             day, year = numbers[:2]
-        return _year(year), month, day, max(end, 0)
+        return whole_year(year), month, day, max(end, 0)
     if len(numbers) < 3:
         return None
     first, second, third = numbers
-    if first > 31:
-        return _year(first), second, third, end
-    if second > 12 or (day_first is False and first <= 12):
-        return _year(third), first, second, end
-    return _year(third), second, first, end
-
-
-def _year(number: int) -> int:
-    if number < 100:
-        return number + (2000 if number < 70 else 1900)
-    return number - _THAI_YEARS if number > 2400 else number
+    if first > 31 or (order == "ymd" and second <= 12):
+        return whole_year(first), second, third, end
+    if second > 12 or (order == "mdy" and first <= 12):
+        return whole_year(third), first, second, end
+    return whole_year(third), second, first, end
 
 
 def _month_in(text: str) -> int:

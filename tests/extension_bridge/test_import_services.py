@@ -12,9 +12,9 @@ from export_files import read_all
 from hypothesis import given
 from hypothesis import strategies as st
 
+from extension_bridge.importers.date_orders import Order, order_of
 from extension_bridge.importers.items import ImportedItem, ImportReport
 from extension_bridge.importers.meta_services import right_letters
-from extension_bridge.importers.wall_times import day_stands_first
 
 
 def written(tmp_path: Path, name: str, value: Any, source: str) -> tuple[list[ImportedItem], ImportReport]:
@@ -148,19 +148,23 @@ def test_numbers_of_accounts_stay_out_of_a_statement(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("texts", "first"),
+    ("texts", "order"),
     [
-        (["13/01/2024"], True),
-        (["01/13/2024"], False),
-        (["01/02/2024", "02/02/2024", "03/02/2024"], True),
-        (["01/31/24", "02/01/24"], False),
-        (["12/01/2023", "12/02/2023", "01/05/2024", "02/03/2024"], False),
-        (["2024-01-02"], True),
-        ([], True),
+        (["13/01/2024"], "dmy"),
+        (["01/13/2024"], "mdy"),
+        (["01/02/2024", "02/02/2024", "03/02/2024"], "dmy"),
+        (["01/31/24", "02/01/24"], "mdy"),
+        (["12/01/2023", "12/02/2023", "01/05/2024", "02/03/2024"], "mdy"),
+        (["2024-01-02"], "dmy"),
+        (["24/1/31", "24/1/19", "24/1/5", "24/1/2"], "ymd"),
+        (["24. 1. 31.", "24. 1. 31.", "24. 1. 2."], "dmy"),  # too few to tell
+        (["05/01/20", "05/01/19", "05/01/18"], "dmy"),
+        (["31.12.24", "01.01.25", "02.01.25"], "dmy"),
+        ([], "dmy"),
     ],
 )
-def test_the_order_of_day_and_month_is_found_out(texts: list[str], first: bool) -> None:
-    assert day_stands_first(texts) is first
+def test_the_order_of_a_file_s_dates_is_found_out(texts: list[str], order: Order) -> None:
+    assert order_of(texts) == order
 
 
 def test_x(tmp_path: Path) -> None:
