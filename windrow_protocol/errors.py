@@ -156,6 +156,8 @@ REASONS: dict[str, Reason] = _table(
     Reason("other_files", "The place for files of the settings is not this home's", "set WINDROW_FILES to the one that it was begun or restored with; nothing was changed", 409, 2),
     Reason("other_contracts", "With these settings the house would pay through other contracts than this home does", "set WINDROW_NETWORK, WINDROW_TIMELOCK_S and the operator's key as they were, or the version of Windrow; nothing was deployed", 409, 2),
     Reason("backup_in_way", "There is something where this would be written", "name a folder that does not exist yet, and an empty database; nothing was written", 409, 2),
+    Reason("table_refused", "This is not written into that table", "name a folder or s3:// address of its own for each dataset, outside the home; nothing was written", 409, 2),
+    Reason("table_failed", "The table cannot be read or written", "see that the folder or S3 server can be written (docs/operate.md), then run the command again: a version is in a table whole or not at all", 503),
     Reason("backup_damaged", "The backup is not as it was written", "use another one; nothing was written", 409),
     Reason("backup_keys", "The keys of this home are missing, or are those of another", "give your copy of the home's folder `keys` with --keys, or --without-keys to go on with new ones", 409, 2),
     Reason("port_taken", "The port is already in use", "stop the other program, or choose another port", 500, 2),
