@@ -21,11 +21,9 @@ from itertools import islice
 from typing import Any, Final
 
 import msgspec
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from aggregator.judgement import CURSOR, Judgement
-from aggregator.publish.export import export_folder
 from aggregator.sql.view_blocks import FOLDER as VIEW_BLOCKS
 from aggregator.sql.view_blocks import let_go
 from aggregator.verification.drawing.audit_steps import UNDECIDED
@@ -33,6 +31,7 @@ from storage.house import House
 from storage.lake import Lake
 from storage.lake.erasing import commit_replaced, files_with, replace_without
 from storage.lake_tables import erasures
+from storage.published import published_files
 from storage.segments import Place, Segments
 from storage.state import get_cursor
 from storage.tables import contributions, duplicates, exports, submissions, verdicts
@@ -234,8 +233,8 @@ def _left(house: House, connection: sa.Connection, going: Sequence[Any]) -> dict
 def _exports_with(house: House, connection: sa.Connection, ids: AbstractSet[str]) -> list[str]:
     found = []
     for row in connection.execute(sa.select(exports.c.dataset, exports.c.version)):
-        path = export_folder(house, row.dataset, row.version) / PROVENANCE_NAME
-        if not ids.isdisjoint(pq.read_table(path, columns=["id"])["id"].to_pylist()):
+        files = published_files(house.env.disk, house.home, row.dataset, row.version)
+        if not ids.isdisjoint(files.table(PROVENANCE_NAME, ["id"])["id"].to_pylist()):
             found.append(f"{row.dataset}/{row.version}")
     return sorted(found)
 

@@ -16,12 +16,10 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import duckdb
 import msgspec
-import pyarrow.dataset as pads
 import sqlalchemy as sa
 import structlog
 from msgspec import Meta
@@ -31,6 +29,7 @@ from marketplace.orders import Bytes32
 from marketplace.payment import exports_on_chain
 from marketplace.terms import Terms, terms_sha256
 from storage.house import House
+from storage.outages import FilesAwayError
 from storage.state import insert_once
 from storage.tables import judgements
 from windrow_protocol.errors import WindrowError
@@ -83,24 +82,25 @@ class Judgement(msgspec.Struct, frozen=True):
 
 
 def examine(offer: Offer, terms: Terms, now_ms: int) -> list[Finding]:
-    """Hold terms against an export's own Parquet. Raises WindrowError `export_corrupt`."""
-    shards = [str(offer.folder / file.path) for file in offer.manifest.files if file.path.startswith("data/")]
+    """Hold terms against an export's own Parquet. Raises WindrowError `export_corrupt`, or FilesAwayError."""
+    shards = [file.path for file in offer.manifest.files if file.path.startswith("data/")]
     columns = {column.name: column.type for column in offer.manifest.columns}
-    with (
-        tempfile.TemporaryDirectory(prefix="windrow-terms-") as spilled,
-        duckdb.connect(config={**_BOUNDS, "temp_directory": spilled}) as engine,
-    ):
-        engine.execute("SET enable_external_access = false")
-        if shards:
-            engine.register("export", pads.dataset([Path(shard) for shard in shards], format="parquet"))
-        try:
-            return [
-                *_amounts(offer, terms),
-                *_schema(terms, columns),
-                *(_measured(engine, terms, columns, now_ms) if shards else ()),
-            ]
-        except (duckdb.Error, OSError) as error:
-            raise WindrowError("export_corrupt", f"{offer.manifest.subject}: {error}"[:200]) from error
+    found = [*_amounts(offer, terms), *_schema(terms, columns)]
+    if not shards:
+        return found
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="windrow-terms-") as spilled,
+            duckdb.connect(config={**_BOUNDS, "temp_directory": spilled}) as engine,
+            offer.files.scanned(shards) as rows,
+        ):
+            engine.execute("SET enable_external_access = false")
+            engine.register("export", rows)
+            return [*found, *_measured(engine, terms, columns, now_ms)]
+    except FilesAwayError:
+        raise
+    except (duckdb.Error, OSError) as error:
+        raise WindrowError("export_corrupt", f"{offer.manifest.subject}: {error}"[:200]) from error
 
 
 def _amounts(offer: Offer, terms: Terms) -> Iterator[Finding]:

@@ -20,18 +20,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 
+from storage.env import RangedFile
 from storage.house import House
+from storage.outages import FilesAwayError
+from storage.published import PublishedFiles, published_files
 from storage.tables import exports, sales
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.export_measures import MEASURES_NAME, Measures, decode_measures
 from windrow_protocol.exports import (
+    MANIFEST_JWS_NAME,
     MANIFEST_NAME,
     REMOVED_NAME,
     SAMPLE_NAME,
@@ -49,7 +51,7 @@ class Offer:
 
     manifest: Manifest
     manifest_sha256: str
-    folder: Path
+    files: PublishedFiles
     listed: bool
     price_wei: int
     bytes: int
@@ -108,12 +110,12 @@ class Offer:
     def measures(self) -> Measures | None:
         """What was measured of the rows, None for a version that has no measures. Raises `export_corrupt`."""
         listed = {file.path: file.sha256 for file in self.manifest.files}.get(MEASURES_NAME)
-        return _measures(self.folder / MEASURES_NAME, listed) if listed else None
+        return _measures(self.files, listed) if listed else None
 
     @property
     def removed(self) -> int:
         """How many ids that earlier versions sold stand in the signed `removed_ids.json`. Raises `export_corrupt`."""
-        return _removed(self.folder / REMOVED_NAME, self.manifest.file(REMOVED_NAME).sha256)
+        return _removed(self.files, self.manifest.file(REMOVED_NAME).sha256)
 
     @property
     def ages_ms(self) -> dict[str, int] | None:
@@ -123,6 +125,18 @@ class Offer:
             return None
         times = {"newest": fetched.newest_ms, "median": fetched.median_ms, "oldest": fetched.oldest_ms}
         return {name: max(0, self.manifest.created_at_ms - at_ms) for name, at_ms in times.items()}
+
+    def file(self, path: str) -> RangedFile:
+        """Return a file that the manifest lists, the manifest or its signature, as it is sent.
+
+        Raises WindrowError `not_found`, or OSError.
+        """
+        if path not in (MANIFEST_NAME, MANIFEST_JWS_NAME):
+            listed = self.manifest.file(path)
+            return self.files.ranged(listed.path, listed.bytes, listed.sha256)
+        body = self.files.read(path)
+        digest = hashlib.sha256(body).hexdigest()
+        return RangedFile(len(body), digest, lambda offset, length: body[offset : offset + length])
 
     def says(self, words: Sequence[str]) -> bool:
         """Whether all of these words stand in name, title, summary, licence, languages, hosts or columns."""
@@ -218,15 +232,15 @@ class Catalogue:
 
     def card(self, offer: Offer) -> str:
         """Return the card as Markdown, without its YAML front matter."""
-        text = (offer.folder / "README.md").read_text(encoding="utf-8")
+        text = offer.files.read("README.md").decode()
         return text.split("\n---\n", 1)[-1].strip()
 
     def _offer(self, row: Any) -> Offer:
-        folder = self._house.home / "exports" / row.dataset / row.version
+        files = published_files(self._house.env.disk, self._house.home, row.dataset, row.version)
         return Offer(
-            manifest=_manifest(folder / MANIFEST_NAME, row.manifest_sha256),
+            manifest=_manifest(files, row.manifest_sha256),
             manifest_sha256=row.manifest_sha256,
-            folder=folder,
+            files=files,
             listed=row.listed,
             price_wei=row.price,
             bytes=row.bytes,
@@ -234,19 +248,19 @@ class Catalogue:
 
 
 @lru_cache(maxsize=256)
-def _manifest(path: Path, digest: str) -> Manifest:
+def _manifest(files: PublishedFiles, digest: str) -> Manifest:
     """Read a manifest once; a version never changes."""
-    return decode_manifest(_signed(path, digest))
+    return decode_manifest(_signed(files, MANIFEST_NAME, digest))
 
 
 @lru_cache(maxsize=256)
-def _measures(path: Path, digest: str) -> Measures:
-    return decode_measures(_signed(path, digest))
+def _measures(files: PublishedFiles, digest: str) -> Measures:
+    return decode_measures(_signed(files, MEASURES_NAME, digest))
 
 
 @lru_cache(maxsize=256)
-def _removed(path: Path, digest: str) -> int:
-    return len(msgspec.json.decode(_signed(path, digest), type=_Removed).ids)
+def _removed(files: PublishedFiles, digest: str) -> int:
+    return len(msgspec.json.decode(_signed(files, REMOVED_NAME, digest), type=_Removed).ids)
 
 
 class _Removed(msgspec.Struct, frozen=True):
@@ -255,21 +269,26 @@ class _Removed(msgspec.Struct, frozen=True):
     ids: list[str]
 
 
-def _signed(path: Path, digest: str) -> bytes:
-    """Return a file's bytes if they are those that were signed for. Raises WindrowError `export_corrupt`."""
+def _signed(files: PublishedFiles, name: str, digest: str) -> bytes:
+    """Return a file's bytes if they are those that were signed for.
+
+    Raises WindrowError `export_corrupt`, or FilesAwayError.
+    """
     try:
-        body = path.read_bytes()
+        body = files.read(name)
+    except FilesAwayError:
+        raise
     except OSError as error:
-        raise WindrowError("export_corrupt", f"{path.parent.name}/{path.name} cannot be read") from error
+        raise WindrowError("export_corrupt", f"{files.folder.name}/{name} cannot be read") from error
     if hashlib.sha256(body).hexdigest() != digest:
-        raise WindrowError("export_corrupt", f"{path.parent.name}/{path.name} is not the one that was signed")
+        raise WindrowError("export_corrupt", f"{files.folder.name}/{name} is not the one that was signed")
     return body
 
 
 @lru_cache(maxsize=32)
-def sample_rows(folder: Path) -> tuple[Mapping[str, Any], ...]:
+def sample_rows(files: PublishedFiles) -> tuple[Mapping[str, Any], ...]:
     """Return the free sample's rows as JSON values (times in ISO 8601)."""
-    rows = pq.read_table(folder / SAMPLE_NAME).to_pylist()
+    rows = files.small_table(SAMPLE_NAME).to_pylist()
     return tuple(
         {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
         for row in rows

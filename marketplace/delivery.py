@@ -12,7 +12,6 @@ Usage: `ticket = Delivery(house).order(order, chain)`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -20,11 +19,11 @@ import sqlalchemy as sa
 from marketplace.catalogue import Catalogue, Offer
 from marketplace.orders import Order, OrderDomain, signer_of_order
 from marketplace.payment import record_purchases, standing_sale
+from storage.env import RangedFile
 from storage.house import House
 from storage.state import insert_once
 from storage.tables import nonces, sales
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.exports import MANIFEST_JWS_NAME, MANIFEST_NAME
 from windrow_protocol.limits import DOWNLOAD_TOKEN_LIFE_MS, ORDER_LIFE_S_MAX
 from windrow_protocol.signing import verify
 
@@ -75,7 +74,7 @@ class Delivery:
         self._spend(order)
         return self.ticket(sale)
 
-    def file(self, token: str, path: str) -> Path:
+    def file(self, token: str, path: str) -> RangedFile:
         """Return the file that a token and a listed path name. Raises WindrowError as `verify`, or `not_found`."""
         statement = verify(
             token,
@@ -85,9 +84,7 @@ class Delivery:
             now_ms=self._house.now_ms(),
         )
         offer = self._catalogue.offer_of(str((statement.content or {}).get("export_id")))
-        if path in (MANIFEST_NAME, MANIFEST_JWS_NAME):
-            return offer.folder / path
-        return offer.folder / offer.manifest.file(path).path
+        return offer.file(path)
 
     def _check_frame(self, order: Order) -> None:
         now_s = self._house.now_ms() // 1000

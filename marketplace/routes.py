@@ -96,10 +96,10 @@ class MarketDoors:
         offer = await asyncio.to_thread(self._offer, request)
         kind = request.query.get("format", "json")
         if kind == "parquet":
-            return _file(offer, SAMPLE_NAME, _PARQUET)
+            return await asyncio.to_thread(_file, offer, SAMPLE_NAME, _PARQUET)
         if kind != "json":
             raise WindrowError("wrong_schema", "`format` is json or parquet")
-        rows = await asyncio.to_thread(sample_rows, offer.folder)
+        rows = await asyncio.to_thread(sample_rows, offer.files)
         return json_response({"dataset": offer.manifest.dataset, "rows": rows})
 
     async def free_file(self, request: Request) -> Response:
@@ -110,7 +110,7 @@ class MarketDoors:
             raise WindrowError("not_found", f"free are {', '.join(_FREE_FILES)} and sample")
         if name not in (MANIFEST_NAME, MANIFEST_JWS_NAME):
             offer.manifest.file(name)  # a version about people has no measures
-        return _file(offer, name, _FREE_FILES[name])
+        return await asyncio.to_thread(_file, offer, name, _FREE_FILES[name])
 
     async def order(self, request: Request) -> Response:
         """POST /market/orders."""
@@ -121,9 +121,9 @@ class MarketDoors:
 
     async def download(self, request: Request) -> Response:
         """GET and HEAD /market/download/{token}/{path}, with byte ranges."""
-        path = await asyncio.to_thread(self._delivery.file, request.params["token"], request.params["path"])
+        file = await asyncio.to_thread(self._delivery.file, request.params["token"], request.params["path"])
         headers = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
-        return Response(file=path, headers=headers)
+        return Response(ranged=file, content_type=_type_of(request.params["path"]), headers=headers)
 
     def _offer(self, request: Request) -> Offer:
         return self._catalogue.offer(request.params["dataset"], request.params.get("version", ""))
@@ -133,7 +133,7 @@ class MarketDoors:
         return render_dataset(
             offer,
             versions=self._catalogue.versions(offer.manifest.dataset),
-            sample=sample_rows(offer.folder),
+            sample=sample_rows(offer.files),
             card=self._catalogue.card(offer),
             times_sold=self._catalogue.times_sold(offer),
             chain=chain and {**chain, "export": _name_on_chain(offer)},
@@ -166,8 +166,12 @@ def _name_on_chain(offer: Offer) -> str:
 
 
 def _file(offer: Offer, name: str, content_type: str) -> Response:
-    headers = {"Content-Type": content_type, "X-Content-Type-Options": "nosniff"}
-    return Response(file=offer.folder / name, content_type=content_type, headers=headers)
+    headers = {"X-Content-Type-Options": "nosniff"}
+    return Response(ranged=offer.file(name), content_type=content_type, headers=headers)
+
+
+def _type_of(path: str) -> str:
+    return _PARQUET if path.endswith(".parquet") else _FREE_FILES.get(path, "application/octet-stream")
 
 
 def routes(house: House, chain_getter: ChainGetter, settler_key: LocalAccount | None = None) -> list[Route]:

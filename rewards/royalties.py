@@ -20,10 +20,8 @@ Source: largest remainder (Hamilton) apportionment; docs/protocol.md, "Ledger, e
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 import structlog
 from pyarrow import ArrowException
@@ -31,8 +29,11 @@ from pyarrow import ArrowException
 from rewards.ledger import BURNED, Transfer, post, posted_account
 from rewards.personal_pay import pay_sale, sold_months
 from storage.house import House
+from storage.outages import FilesAwayError
+from storage.published import PublishedFiles, published_files
 from storage.tables import ledger, sales
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.exports import SHARES_NAME
 from windrow_protocol.limits import ROYALTY_OWNERS_MAX
 from windrow_protocol.merkle import checksum_address
 
@@ -66,8 +67,8 @@ def _post_sale(house: House, sale: Any) -> int:
         months = sold_months(connection, sale.dataset, sale.version)
         if months is not None:
             return post(connection, price_transfers(sale)) + pay_sale(house, connection, sale, months)
-        path = house.home / "exports" / sale.dataset / sale.version / "shares.parquet"
-        return post(connection, sale_transfers(sale, read_shares(path)))
+        files = published_files(house.env.disk, house.home, sale.dataset, sale.version)
+        return post(connection, sale_transfers(sale, read_shares(files)))
 
 
 def split(amount: int, weights: Mapping[str, int]) -> dict[str, int]:
@@ -88,23 +89,26 @@ def split(amount: int, weights: Mapping[str, int]) -> dict[str, int]:
     return parts
 
 
-def read_shares(path: Path) -> dict[str, int]:
+def read_shares(files: PublishedFiles) -> dict[str, int]:
     """Return the tokens of each owner of an export by payout address; `treasury` for rows without an owner.
 
-    Raises WindrowError `not_found` when the file is absent, `export_corrupt` when it is no table of shares.
+    Raises WindrowError `not_found` when the file is absent, `export_corrupt` when it is no table of shares;
+    FilesAwayError where it cannot be read for now.
     """
     try:
-        table = pq.read_table(path, columns=["payout_address", "tokens"])
+        table = files.small_table(SHARES_NAME, ["payout_address", "tokens"])
     except FileNotFoundError as error:
-        raise WindrowError("not_found", f"{path.parent.name}/{path.name}") from error
+        raise WindrowError("not_found", f"{files.folder.name}/{SHARES_NAME}") from error
+    except FilesAwayError:
+        raise
     except (ArrowException, OSError) as error:
-        raise WindrowError("export_corrupt", f"{path.name}: {error}"[:200]) from error
+        raise WindrowError("export_corrupt", f"{SHARES_NAME}: {error}"[:200]) from error
     if table.num_rows > ROYALTY_OWNERS_MAX:
         raise WindrowError("too_large", f"{table.num_rows} owners, {ROYALTY_OWNERS_MAX} allowed")
     shares: dict[str, int] = {}
     for row in table.to_pylist():
         if row["tokens"] is None or row["tokens"] < 0:
-            raise WindrowError("export_corrupt", f"{path.name}: {row['tokens']} tokens")
+            raise WindrowError("export_corrupt", f"{SHARES_NAME}: {row['tokens']} tokens")
         owner = checksum_address(row["payout_address"]) if row["payout_address"] else TREASURY
         shares[owner] = shares.get(owner, 0) + row["tokens"]
     return shares

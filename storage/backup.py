@@ -126,12 +126,12 @@ def _copied(house: House, home: Path, folder: Path) -> list[BackedUpFile]:
 
     follow_segments()
     house.state.copy_to(folder / DATABASE, follow_segments)
-    left_out = ("segments/", "lake/", "views/", DATABASE, *_rows_about_people(house))
+    about_people = tuple(_rows_about_people(house))
     for path, size in stored_files(disk, home).items():
-        if path.startswith("lake/"):
+        if path.startswith(("lake/", "exports/")) and not path.startswith(about_people):
             copy(path, size)
     for path in _relative_files(home, home):
-        if not path.startswith(left_out):
+        if not path.startswith(("segments/", "lake/", "exports/", "views/", DATABASE)):
             copy(path, (home / path).stat().st_size)
     listed = [BackedUpFile(path, copy.bytes, copy.sha256) for path, copy in sorted(copies.items())]
     size, digest = _size_and_digest(folder / DATABASE)
@@ -218,7 +218,7 @@ def restore_backup(
 
     `keys` is a copy of the home's folder of keys; None leaves a home that will make new ones. `database_url` is of an
     empty database that the state goes into; empty: it stays a file of the home. `files` is the disk of the new home and
-    its address, where segments and lake do not lie in the home. Raises WindrowError `backup_in_way`,
+    its address, where segments, lake and exports do not lie in the home. Raises WindrowError `backup_in_way`,
     `backup_damaged`, or `backup_keys` where a required key is missing or of another home.
     """
     if home.exists() and any(home.iterdir()):

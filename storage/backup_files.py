@@ -49,17 +49,16 @@ class FileCopy:
 
 
 def stored_files(disk: Disk, home: Path) -> dict[str, int]:
-    """Return the finished files of segments and lake, by their path in the home, with their sizes in bytes."""
+    """Return the finished files of segments, lake and exports, by their path in the home, with their sizes in bytes."""
     return {
         f"{folder}/{name}": size
         for folder in STORED
-        for name, size in sorted(disk.names(home / folder).items())
-        if not name.startswith(".")
+        for name, size in sorted(disk.tree(home / folder).items())
     }
 
 
 def settle_files(staged: Path, home: Path, disk: Disk, address: str) -> None:
-    """Send a restored home's segments and lake to where it will keep them, and let its state know the place.
+    """Send a restored home's segments, lake and exports to where it will keep them, and let its state know the place.
 
     `staged` is the folder in which the home is put together, its state still a SQLite file; `address` is the setting
     `files`. Raises WindrowError `backup_in_way` for a prefix with something in it, OSError as the store does.

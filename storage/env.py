@@ -81,8 +81,20 @@ class Disk(Protocol):
         """Return exactly that range, or raise OSError."""
         ...
 
+    def read(self, path: Path) -> bytes:
+        """Return a whole file, or raise OSError (FileNotFoundError where there is none)."""
+        ...
+
     def names(self, folder: Path) -> dict[str, int]:
         """Return the files in a folder, unfinished ones too, with their sizes in bytes; absent is empty."""
+        ...
+
+    def tree(self, folder: Path) -> dict[str, int]:
+        """Return the finished files below a folder, by their path in it, with their sizes in bytes; absent is empty."""
+        ...
+
+    def place(self, path: Path) -> str:
+        """Return where a file or folder lies, as people are told."""
         ...
 
     def arrow(self, folder: Path) -> pafs.FileSystem:
@@ -129,8 +141,20 @@ class Request:
 
 
 @dataclass(frozen=True)
+class RangedFile:
+    """A file that never changes, sent whole or in ranges from wherever it lies; `sha256` is of all its `size` in bytes.
+
+    `read(offset, length)` returns exactly that range, blocking, or raises OSError.
+    """
+
+    size: int
+    sha256: str
+    read: Callable[[int, int], bytes]
+
+
+@dataclass(frozen=True)
 class Response:
-    """One answer; `file` is sent with support for byte ranges instead of `body`, `chunks` as they come.
+    """One answer; `file` and `ranged` are sent with support for byte ranges instead of `body`, `chunks` as they come.
 
     An error while the chunks come breaks the connection off, so that nobody takes a part for the whole.
     """
@@ -140,6 +164,7 @@ class Response:
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
+    ranged: RangedFile | None = None
     chunks: AsyncGenerator[bytes] | None = None
 
 

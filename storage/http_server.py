@@ -25,6 +25,7 @@ from aiohttp import web
 
 from storage.env import Request, Response, Route, json_response
 from storage.outages import refusal_of
+from storage.ranged_answer import send_ranged
 from windrow_protocol.errors import WindrowError
 
 log = structlog.get_logger(__name__)
@@ -101,6 +102,8 @@ def _adapt(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
             answer = await _answered(route, request, await _read(request, route.body_bytes_max))
+            if answer.ranged is not None:
+                return await send_ranged(request, answer)
         except Exception as error:
             answer = answer_to_failure(route.pattern, error)
         return await _send_chunks(request, answer, route) if answer.chunks is not None else _send(answer)

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 import pyarrow.fs as pafs
 
-from storage.outages import FilesAwayError
+from storage.outages import FilesAwayError, telling_outages
 from storage.rest import Rest
 from windrow_protocol.errors import WindrowError
 
@@ -30,13 +30,6 @@ _TRIES: Final = 3
 _CONNECT_S: Final = 2.0
 _CHUNK_BYTES: Final = 8 << 20
 _CLAIM: Final = "state_id"
-_AWAY: Final = tuple(  # as Arrow names what AWS's own library says
-    f"AWS Error {name}"
-    for name in (
-        *("NETWORK_CONNECTION", "SERVICE_UNAVAILABLE", "INTERNAL_FAILURE"),
-        *("REQUEST_TIMEOUT", "SLOW_DOWN", "THROTTLING"),
-    )
-)
 _P = ParamSpec("_P")
 _Answer = TypeVar("_Answer")
 
@@ -47,13 +40,8 @@ def _telling_outages(
     @wraps(method)
     def told(store: ObjectStore, /, *given: _P.args, **named: _P.kwargs) -> _Answer:
         store.rest.require_over(FilesAwayError)
-        with store.rest.attempt(FilesAwayError):
-            try:
-                return method(store, *given, **named)
-            except OSError as error:
-                if any(sign in str(error) for sign in _AWAY):
-                    raise FilesAwayError(str(error)) from error
-                raise
+        with store.rest.attempt(FilesAwayError), telling_outages():
+            return method(store, *given, **named)
 
     return told
 

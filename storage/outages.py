@@ -3,7 +3,7 @@
     PostgreSQL    the connection is gone or none can be had; the server stops, starts, is full or in recovery;
                   a lock, a deadlock or a serialization was lost
     SQLite        somebody else held the lock for longer than is waited; the disk cannot be read, written or is full
-    files         the server that holds segments and lake does not answer, or says that it cannot for now
+    files         the server that holds segments, lake and exports does not answer, or says that it cannot for now
 
 Does not: try again. Usage: `refusal = refusal_of(error)` → WindrowError `database_away`, `files_away`, or None.
 
@@ -13,6 +13,8 @@ Source: PostgreSQL, "Appendix A. Error Codes"; SQLite, "Result and Error Codes";
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import sqlalchemy as sa
@@ -30,8 +32,28 @@ _SQLITE_CODES: Final = {
 }
 
 
+_FILES: Final = tuple(  # as Arrow names what AWS's own library says
+    f"AWS Error {name}"
+    for name in (
+        *("NETWORK_CONNECTION", "SERVICE_UNAVAILABLE", "INTERNAL_FAILURE"),
+        *("REQUEST_TIMEOUT", "SLOW_DOWN", "THROTTLING"),
+    )
+)
+
+
 class FilesAwayError(OSError):
     """The server that holds files does not answer for now; what was asked of it may or may not have happened."""
+
+
+@contextmanager
+def telling_outages() -> Iterator[None]:
+    """Turn what Arrow, or DuckDB above it, raises here where the server does not answer into FilesAwayError."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, FilesAwayError) and any(sign in str(error) for sign in _FILES):
+            raise FilesAwayError(str(error)) from error
+        raise
 
 
 def refusal_of(error: BaseException) -> WindrowError | None:

@@ -175,11 +175,28 @@ class PosixDisk:
             raise OSError(f"{path.name} ends before byte {offset + length}")
         return data
 
+    def read(self, path: Path) -> bytes:
+        """Return a whole file."""
+        return path.read_bytes()
+
     def names(self, folder: Path) -> dict[str, int]:
         """Return the files in a folder with their sizes."""
         if not folder.is_dir():
             return {}
         return {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
+
+    def tree(self, folder: Path) -> dict[str, int]:
+        """Return the finished files below a folder, by their path in it, with their sizes."""
+        below = ((path.relative_to(folder), path) for path in sorted(folder.rglob("*")) if path.is_file())
+        return {
+            name.as_posix(): path.stat().st_size
+            for name, path in below
+            if not any(part.startswith(".") for part in name.parts)
+        }
+
+    def place(self, path: Path) -> str:
+        """Return the path."""
+        return str(path)
 
     def arrow(self, folder: Path) -> pafs.FileSystem:
         """Return the folder as Arrow maps its files into memory."""

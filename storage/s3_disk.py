@@ -1,4 +1,4 @@
-"""The files of a home whose segments and lake lie on an S3 server: the second adapter of the `Disk` port.
+"""The files of a home whose segments, lake and exports lie on an S3 server: the second adapter of the `Disk` port.
 
 Rules: what lies in the folders of `STORED` is objects, under the same names; everything else, and every file whose name
 begins with a dot because it is still being written, lies on this machine. A whole file is one object; a file that
@@ -23,7 +23,11 @@ from storage.s3_parts import GrowingFile, HeldParts, Parts, sorted_out
 if TYPE_CHECKING:
     import pyarrow.fs as pafs
 
-STORED: Final = ("segments", "lake")  # of which the first holds files that grow, the second whole ones
+STORED: Final = (
+    "segments",
+    "lake",
+    "exports",
+)  # of which the first holds files that grow, the others whole ones
 
 
 class S3Disk:
@@ -54,13 +58,32 @@ class S3Disk:
             raise OSError(f"{path.name} ends before byte {offset + length}")
         return data
 
+    def read(self, path: Path) -> bytes:
+        """Return a whole file; one that grows is read by ranges alone."""
+        key = self._key(path)
+        return self._local.read(path) if key is None else self.store.get(key)
+
     def names(self, folder: Path) -> dict[str, int]:
         """Return the files in a folder, here and on the store, with their sizes."""
         key = self._key(folder)
         if key is None:
             return self._local.names(folder)
         unfinished = {name: size for name, size in self._local.names(folder).items() if name.startswith(".")}
-        return {**unfinished, **dict(_files(self.store.list(key)))}
+        found = self.tree(folder)
+        return {**unfinished, **{name: size for name, size in found.items() if "/" not in name}}
+
+    def tree(self, folder: Path) -> dict[str, int]:
+        """Return the finished files below a folder, by their path in it, with their sizes."""
+        key = self._key(folder)
+        if key is None:
+            return self._local.tree(folder)
+        found = self.store.list(key)
+        return dict(_grown(found)) if _grows(key) else found
+
+    def place(self, path: Path) -> str:
+        """Return the object's or folder's address, or a path of this machine."""
+        key = self._key(path)
+        return self._local.place(path) if key is None else f"s3://{self.store.root}/{key}"
 
     def arrow(self, folder: Path) -> pafs.FileSystem:
         """Return how Arrow reads a folder: by ranges, so that it asks for the columns and rows it needs."""
@@ -94,13 +117,25 @@ class S3Disk:
             self.store.put(key, data)
 
     def adopt_durably(self, temporary: Path, path: Path) -> None:
-        """Send a finished temporary file of this machine to the store, and remove it here."""
+        """Send a finished temporary file or folder of this machine to the store, and remove it here.
+
+        A folder arrives file by file: it is there for others once something else, a row, names it.
+        """
         key = self._key(path)
         if key is None:
             self._local.adopt_durably(temporary, path)
             return
-        self.store.put_file(key, temporary)
+        if temporary.is_dir():
+            for name in self._local.tree(temporary):
+                self.store.put_file(f"{key}/{name}", temporary / name)
+        else:
+            self.store.put_file(key, temporary)
         self._local.remove(temporary)
+
+    def take_over(self, folder: Path) -> None:
+        """Send what is finished and lies in a folder of this machine: earlier releases kept exports there."""
+        for path in sorted(folder.glob("[!.]*")):
+            self.adopt_durably(path, path)
 
     def remove(self, path: Path) -> None:
         """Delete a file or a folder tree."""
@@ -141,18 +176,15 @@ class S3Disk:
 
 
 def _grows(key: str) -> bool:
-    return key.startswith(f"{STORED[0]}/")
+    return key.split("/", 1)[0] == STORED[0]
 
 
-def _files(found: dict[str, int]) -> Iterator[tuple[str, int]]:
-    """Yield name and size of each file in a folder's listing, one that grows as a whole."""
+def _grown(found: dict[str, int]) -> Iterator[tuple[str, int]]:
+    """Yield name and size of each file in a listing of parts."""
     growing: dict[str, dict[str, int]] = {}
     for key, size in found.items():
         name, _, part = key.partition("/")
-        if part:
-            growing.setdefault(name, {})[part] = size
-        else:
-            yield name, size
+        growing.setdefault(name, {})[part] = size
     for name, parts in growing.items():
         valid, _, _ = sorted_out(parts)
         yield name, valid[-1].end if valid else 0

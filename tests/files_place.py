@@ -1,4 +1,4 @@
-"""Where a test's house keeps segments and lake: in its home, or as objects of a real S3 server.
+"""Where a test's house keeps segments, lake and exports: in its home, or as objects of a real S3 server.
 
 `WINDROW_TEST_FILES=s3` moves those of every house that tests open in their own process to the server, below a prefix
 for each home; so any test of the server's rooms is a test on S3 too.
@@ -39,7 +39,7 @@ def copy_files(source: Path, target: Path) -> None:
 
 
 def env_on_s3(home: Path) -> Env:
-    """Return the port of a home whose segments and lake lie on the server."""
+    """Return the port of a home whose segments, lake and exports lie on the server."""
     return replace(real_env(), disk=S3Disk(PosixDisk(), home, open_store(files_address(home))))
 
 

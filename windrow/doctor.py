@@ -123,7 +123,7 @@ def check_database(settings: HouseSettings) -> Iterator[Finding]:
 
 
 def check_files(settings: HouseSettings) -> Iterator[Finding]:
-    """The place for segments and lake answers, and is this home's to write."""
+    """The place for segments, lake and exports answers, and is this home's to write."""
     if not settings.files:
         yield Finding("files", "passed", "in the home")
         return

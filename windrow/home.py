@@ -22,6 +22,7 @@ from storage.env import Disk, Env
 from storage.house import House
 from storage.lake import Lake
 from storage.pkcs11_keys import Pkcs11Keys, Pkcs11Token
+from storage.published import EXPORTS
 from storage.ray_runner import RayRunner
 from storage.real_env import PosixDisk, real_env
 from storage.runner import LocalRunner, Runner
@@ -100,7 +101,7 @@ def runner_of(settings: HouseSettings) -> Runner:
 
 
 def disk_of(settings: HouseSettings, local: Disk | None = None) -> Disk:
-    """Return the files of a home: those of this machine, with segments and lake where the settings say they are.
+    """Return the files of a home: those of this machine, with the stored ones where the settings say they are.
 
     Raises WindrowError `bad_config` for a place that is none.
     """
@@ -141,6 +142,7 @@ def _require_own_files(state: State, disk: Disk, settings: HouseSettings) -> Non
 
             assert isinstance(disk, S3Disk)
             disk.store.claim(state_id, begun=begun)
+            disk.take_over(Path(settings.home) / EXPORTS)
 
 
 def _has_segments(connection: sa.Connection) -> bool:

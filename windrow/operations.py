@@ -145,7 +145,7 @@ class Operations:
             "prices": export.prices,
             "splits": export.splits,
             "shards": export.shards,
-            "path": str(export.path or ""),
+            "path": house.env.disk.place(export.path) if export.path else "",
             "state": export.state,
             "failures": [str(failure) for failure in export.failures],
             "dropped_rows": export.dropped.rows,

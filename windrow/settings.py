@@ -52,7 +52,7 @@ class HouseSettings(msgspec.Struct, frozen=True):
     host: str = "127.0.0.1"
     port: Port = 8420
     database_url: str = ""  # empty: SQLite in the home
-    files: str = ""  # s3://bucket/prefix for segments and lake; empty: in the home
+    files: str = ""  # s3://bucket/prefix for segments, lake and exports; empty: in the home
     cluster: Annotated[str, Meta(pattern="^(local|[^\\s:/]+:[0-9]{1,5})?$(?!\\n)")] = (
         ""  # HOST:PORT of a Ray cluster for batch work, `local` for one on this machine; empty: this process
     )

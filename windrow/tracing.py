@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from marketplace.rendering import units_text as whole_tokens
 from rewards.known_assets import decimals_of
 from rewards.rates import sentence_of
+from storage.published import published_files
 from storage.tables import (
     consents,
     contributions,
@@ -33,7 +33,7 @@ from storage.tables import (
     verdicts,
 )
 from storage.trust_tables import appeals, audits, consequences, truth_requests
-from windrow.home import reading_state
+from windrow.home import disk_of, reading_state, usable_files
 from windrow.settings import HouseSettings
 from windrow_protocol.amounts import OWN_ASSET, units_text
 from windrow_protocol.errors import WindrowError
@@ -51,17 +51,17 @@ class Step(NamedTuple):
 def trace(settings: HouseSettings, item_id: str) -> list[Step]:
     """Return the steps of a lease's or a contribution's life.
 
-    Raises WindrowError `not_found`, `no_house` or `database_failed`.
+    Raises WindrowError `not_found`, `no_house`, `database_failed` or `files_failed`.
     """
-    with reading_state(settings) as connection:
-        return _Life(connection, Path(settings.home), item_id).steps()
+    with usable_files(settings), reading_state(settings) as connection:
+        return _Life(connection, settings, item_id).steps()
 
 
 class _Life:
     """All that is said of one item."""
 
-    def __init__(self, connection: sa.Connection, home: Path, item_id: str) -> None:
-        self._connection, self._home = connection, home
+    def __init__(self, connection: sa.Connection, settings: HouseSettings, item_id: str) -> None:
+        self._connection, self._home, self._disk = connection, Path(settings.home), disk_of(settings)
         given = self._one(contributions, contributions.c.contribution_id == item_id)
         given = given or self._one(contributions, contributions.c.lease_id == item_id)
         self._given = given
@@ -129,8 +129,11 @@ class _Life:
 
     def _sold(self) -> Iterator[Step]:
         for row in self._all(exports, sa.true(), exports.c.created_at_ms):
-            path = self._home / "exports" / row.dataset / row.version / PROVENANCE_NAME
-            if not path.exists() or not pq.read_table(path, columns=["id"], filters=[("id", "=", self._id)]):
+            files = published_files(self._disk, self._home, row.dataset, row.version)
+            try:
+                if not files.table(PROVENANCE_NAME, ["id"], filters=[("id", "=", self._id)]).num_rows:
+                    continue
+            except FileNotFoundError:  # of what was about people and was taken back, or is in no backup
                 continue
             yield Step(row.created_at_ms, "published", f"a row of {row.dataset} {row.version}")
             of_it = (sales.c.dataset == row.dataset) & (sales.c.version == row.version)

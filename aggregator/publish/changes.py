@@ -13,13 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
-import pyarrow.parquet as pq
 
 from aggregator.publish.recipe import Recipe
 from aggregator.publish.rows import RowBatch
+from storage.published import PublishedFiles
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import PROVENANCE_NAME, changes_name
 
@@ -36,11 +35,12 @@ def changes_recipe(recipe: Recipe, since: str) -> Recipe:
     )
 
 
-def texts_of(folder: Path) -> dict[str, str]:
+def texts_of(files: PublishedFiles) -> dict[str, str]:
     """Return the SHA-256 of each text that a version sold, by row id. Raises WindrowError `not_found`."""
     try:
-        table = pq.read_table(folder / PROVENANCE_NAME, columns=["id", "text_sha256"])
+        table = files.table(PROVENANCE_NAME, ["id", "text_sha256"])
     except FileNotFoundError as error:
+        folder = files.folder
         raise WindrowError("not_found", f"{folder.parent.name} has no version {folder.name}") from error
     return dict(zip(table["id"].to_pylist(), table["text_sha256"].to_pylist(), strict=True))
 

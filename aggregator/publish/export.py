@@ -38,6 +38,7 @@ from extension_bridge.redaction import redact
 from storage.house import House
 from storage.lake import Lake
 from storage.lake.manifest import latest_snapshot, refer
+from storage.published import EXPORTS, PublishedFiles, published_files
 from storage.state import get_meta, set_meta
 from storage.tables import exports
 from windrow_protocol.errors import WindrowError
@@ -88,7 +89,7 @@ class Export:
 
 def export_folder(house: House, dataset: str, version: str) -> Path:
     """Return where a version lies."""
-    return house.home / "exports" / dataset / version
+    return published_files(house.env.disk, house.home, dataset, version).folder
 
 
 def publish(
@@ -112,8 +113,9 @@ def publish(
     if since and recipe.settings.people:
         raise WindrowError("bad_recipe", "of a dataset about people only whole versions are published")
     if since:
-        recipe, held = changes_recipe(recipe, since), texts_of(export_folder(house, dataset, since))
-    temporary = house.home / "exports" / f".{recipe.dataset}.building"
+        recipe = changes_recipe(recipe, since)
+        held = texts_of(published_files(house.env.disk, house.home, dataset, since))
+    temporary = house.home / EXPORTS / f".{recipe.dataset}.building"
     house.env.disk.remove(temporary)  # one process writes: what is left here is from a crash
     try:
         if recipe.settings.people:
@@ -218,13 +220,13 @@ def _keep(
 ) -> Export:
     latest = _latest(house, recipe.dataset)
     content_sha256 = hashlib.sha256(f"{recipe.sha256} {built.content_sha256}".encode()).hexdigest()
+    earlier = None
     if latest is not None and not latest.retired:
-        folder = export_folder(house, recipe.dataset, latest.version)
-        manifest = decode_manifest((folder / MANIFEST_NAME).read_bytes())
+        earlier = published_files(house.env.disk, house.home, recipe.dataset, latest.version)
+        manifest = decode_manifest(earlier.read(MANIFEST_NAME))
         if manifest.content_sha256 == content_sha256:
-            return _export(manifest, latest.manifest_sha256, folder, "unchanged")
+            return _export(manifest, latest.manifest_sha256, earlier.folder, "unchanged")
     version = next_version(latest.version if latest else None)
-    earlier = None if latest is None or latest.retired else folder
     manifest = _write_front(house, recipe, built, version, content_sha256, earlier)
     body = encode_manifest(manifest)
     digest = hashlib.sha256(body).hexdigest()
@@ -242,11 +244,11 @@ def _write_front(
     built: BuiltFolder,
     version: str,
     content_sha256: str,
-    earlier: Path | None,
+    earlier: PublishedFiles | None,
 ) -> Manifest:
     """Write card, Croissant, removals and measures, and return the manifest that lists everything.
 
-    `earlier` is the folder of the version before, None where there is none to compare with.
+    `earlier` holds the version before, None where there is none to compare with.
     """
     now, facts, price = house.now_ms(), built.facts, recipe.settings.price
     export_id = export_id_for(house.network, recipe.dataset, version)

@@ -27,6 +27,8 @@ import pyarrow.dataset as pads
 
 from aggregator.publish.filters import Dropped
 from aggregator.publish.recipe import Recipe
+from storage.outages import FilesAwayError
+from storage.published import PublishedFiles
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.export_measures import (
     MEASURES_FORMAT,
@@ -122,27 +124,28 @@ def measures_of(recipe: Recipe, counts: RowCounts, dropped: Dropped, changes: Ch
     )
 
 
-def changes_since(folder: Path, earlier: Path, recipe: Recipe) -> Changes:
-    """Return how what is built in `folder` differs from the version in `earlier`.
+def changes_since(folder: Path, earlier: PublishedFiles, recipe: Recipe) -> Changes:
+    """Return how what is built in `folder` differs from an `earlier` version.
 
     The recipe counts as changed where the earlier version does not say by which one it was made.
     Raises WindrowError `export_corrupt` when the earlier version's files cannot be read.
     """
-    columns = ["id", "text_sha256"]
+    columns, new = ["id", "text_sha256"], pads.dataset(folder / PROVENANCE_NAME)
     try:
-        old, new = (pads.dataset(each / PROVENANCE_NAME) for each in (earlier, folder))
-        with duckdb.connect(config={"threads": 1}) as engine:
+        with earlier.scanned([PROVENANCE_NAME]) as old, duckdb.connect(config={"threads": 1}) as engine:
             engine.execute("SET enable_external_access = false")
             engine.register("old_rows", old.scanner(columns=columns).to_reader())
             engine.register("new_rows", new.scanner(columns=columns).to_reader())
             found = engine.execute(_CHANGED).fetchone() or (0, 0, 0)
+        made_by = None
+        if earlier.has(MEASURES_NAME):
+            made_by = decode_measures(earlier.read(MEASURES_NAME)).recipe_sha256
+    except FilesAwayError:
+        raise
     except (OSError, ValueError, duckdb.Error) as error:
-        raise WindrowError("export_corrupt", f"{earlier}: {error}"[:200]) from error
-    made_by = None
-    if (earlier / MEASURES_NAME).is_file():
-        made_by = decode_measures((earlier / MEASURES_NAME).read_bytes()).recipe_sha256
+        raise WindrowError("export_corrupt", f"{earlier.folder}: {error}"[:200]) from error
     fresh, gone, replaced = found
-    return Changes(earlier.name, fresh, gone, replaced, recipe_changed=made_by != recipe.sha256)
+    return Changes(earlier.folder.name, fresh, gone, replaced, recipe_changed=made_by != recipe.sha256)
 
 
 def _step(value: int, steps: tuple[int, ...]) -> int:

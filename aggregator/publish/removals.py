@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from aggregator.publish.sellable import withdrawn
 from storage.house import House
 from storage.person_month_tables import export_donations
 from storage.personal_tables import withdrawals
+from storage.published import published_files
 from storage.tables import exports
 from windrow_protocol.exports import PROVENANCE_NAME, REMOVED_PURPOSE, ids_sha256
 
@@ -38,11 +38,13 @@ def _sold_and_withdrawn(house: House, dataset: str) -> list[str]:
         gone = set(withdrawn(connection))
         of_it = (exports.c.dataset == dataset) & (exports.c.retired == "")
         versions = connection.execute(sa.select(exports.c.version).where(of_it))
-        folders = [house.home / "exports" / dataset / version for version in versions.scalars()]
+        sold = [
+            published_files(house.env.disk, house.home, dataset, version) for version in versions.scalars()
+        ]
     if not gone:
         return []
-    sold = (pq.read_table(folder / PROVENANCE_NAME, columns=["id"])["id"].to_pylist() for folder in folders)
-    return sorted(gone & set().union(*sold))
+    ids = (files.table(PROVENANCE_NAME, ["id"])["id"].to_pylist() for files in sold)
+    return sorted(gone & set().union(*ids))
 
 
 def _rows_taken_back(connection: sa.Connection, dataset: str) -> list[str]:

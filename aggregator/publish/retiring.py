@@ -18,6 +18,7 @@ from aggregator.publish.export import export_folder
 from storage.house import House
 from storage.person_month_tables import export_donations, export_months
 from storage.personal_tables import withdrawals
+from storage.published import EXPORTS, published_files
 from storage.tables import exports
 from windrow_protocol.exports import MANIFEST_NAME, PROVENANCE_NAME, SAMPLE_NAME, decode_manifest
 
@@ -52,17 +53,21 @@ def clear_unfinished(house: House) -> None:
     Half-built exports may hold what is taken back tomorrow, and no row of `exports` leads to them. A backup has no rows
     about people, so a house restored from one cannot give them out.
     """
-    folder, disk = house.home / "exports", house.env.disk
+    folder, disk = house.home / EXPORTS, house.env.disk
     for unfinished in sorted(folder.glob(".*.building")):
         disk.remove(unfinished)
     with house.state.write() as connection:
         known = {(row.dataset, row.version) for row in connection.execute(sa.select(exports))}
         of_months = sa.select(export_months.c.dataset, export_months.c.version).distinct()
         for dataset, version in connection.execute(of_months).all():
-            if not (export_folder(house, dataset, version) / "data").is_dir():
+            if not published_files(disk, house.home, dataset, version).has("data"):
                 of_it = (exports.c.dataset == dataset) & (exports.c.version == version)
                 connection.execute(sa.update(exports).where(of_it).values(retired="done"))
-    for path in sorted(folder.glob(f"*/*/{MANIFEST_NAME}")):
-        named = (path.parent.parent.name, path.parent.name)
-        if named not in known and decode_manifest(path.read_bytes()).about_people:
-            disk.remove(path.parent)
+    for name in sorted(disk.tree(folder)):
+        dataset, _, rest = name.partition("/")
+        version, _, file = rest.partition("/")
+        if file != MANIFEST_NAME or (dataset, version) in known:
+            continue
+        files = published_files(disk, house.home, dataset, version)
+        if decode_manifest(files.read(MANIFEST_NAME)).about_people:
+            disk.remove(files.folder)

@@ -22,10 +22,13 @@ from people_world import (
     world_from,
 )
 from published_world import RECIPES
+from state_database import database_of
 
 from marketplace.export_checks import ExportChecks
 from marketplace.questions import NotChecked
 from storage.person_month_tables import month_jobs
+from windrow.delta_table import write_delta
+from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 
 
@@ -118,6 +121,14 @@ def test_a_month_that_was_not_judged_genuine_is_not_sold(world: HistoryHouse) ->
     world.give(node, copied[::2] + copied[1::2], title="Another title")
     world.days_pass(2)
     assert len({row["contributor_pseudonym"] for row in rows_of(published(world))}) == PEOPLE
+
+
+def test_a_table_that_keeps_what_is_taken_back_gets_none_of_it(world: HistoryHouse, tmp_path: Path) -> None:
+    dataset, home = published(world).dataset, world.house.home
+    settings = HouseSettings(home=str(home), database_url=database_of(home))
+    with pytest.raises(WindrowError) as refusal:
+        write_delta(settings, dataset, str(tmp_path / "table"))
+    assert (refusal.value.code, (tmp_path / "table").exists()) == ("table_refused", False)
 
 
 def test_the_offline_check_passes_and_says_what_it_could_not_check(world: HistoryHouse) -> None:

@@ -16,6 +16,8 @@ from published_world import RECIPES
 from aggregator.publish.filters import Dropped
 from aggregator.publish.measuring import RowCounts, changes_since, measures_of
 from aggregator.publish.recipe import load_recipe
+from storage.published import PublishedFiles
+from storage.real_env import PosixDisk
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.export_measures import Measures, decode_measures, encode_measures
 
@@ -86,13 +88,13 @@ def version(folder: Path, texts: dict[str, str]) -> Path:
 def test_what_changed_is_counted_by_id_and_text(tmp_path: Path) -> None:
     old = version(tmp_path / "0.1.0", {"a": "1", "b": "2", "c": "3"})
     new = version(tmp_path / "built", {"a": "1", "b": "other", "d": "4", "e": "5"})
-    found = changes_since(new, old, RECIPE)
+    found = changes_since(new, PublishedFiles(PosixDisk(), old), RECIPE)
     assert (found.since, found.rows_new, found.rows_gone, found.rows_replaced) == ("0.1.0", 2, 1, 1)
     assert found.recipe_changed  # it does not say by which recipe it was made
     (old / "measures.json").write_bytes(encode_measures(measured([])))
-    assert not changes_since(new, old, RECIPE).recipe_changed
+    assert not changes_since(new, PublishedFiles(PosixDisk(), old), RECIPE).recipe_changed
     with pytest.raises(WindrowError) as refusal:
-        changes_since(new, tmp_path / "0.0.1", RECIPE)
+        changes_since(new, PublishedFiles(PosixDisk(), tmp_path / "0.0.1"), RECIPE)
     assert refusal.value.code == "export_corrupt"
 
 

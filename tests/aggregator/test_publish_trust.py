@@ -20,6 +20,8 @@ from marketplace.catalogue import Catalogue
 from marketplace.provenance import verify_export
 from rewards.accountant import run_accountant
 from rewards.royalties import read_shares
+from storage.published import PublishedFiles
+from storage.real_env import PosixDisk
 from storage.tables import verdicts
 from storage.trust_tables import consequences
 from windrow_protocol.errors import WindrowError
@@ -56,7 +58,7 @@ async def test_truth_takes_a_fakes_place_and_belongs_to_nobody(tmp_path: Path) -
     proof = proofs[str(rows[FAKE]["id"])]
     assert (proof["node_id"], proof["payout_address"]) == (world.validator.node_id, "")
     assert export.path is not None
-    assert read_shares(export.path / "shares.parquet")["treasury"] == rows[FAKE]["token_count"]
+    assert read_shares(PublishedFiles(PosixDisk(), export.path))["treasury"] == rows[FAKE]["token_count"]
     result = verify_export(export.path)
     assert result.ok, result.checks
     world.close()

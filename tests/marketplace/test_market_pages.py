@@ -141,7 +141,7 @@ async def test_what_strangers_wrote_is_shown_as_text(tmp_path: Path) -> None:
     page = render_dataset(
         offer,
         versions=[offer],
-        sample=sample_rows(offer.folder),
+        sample=sample_rows(offer.files),
         card=catalogue.card(offer) + hostile,
         times_sold=0,
     )

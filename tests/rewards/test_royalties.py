@@ -17,6 +17,7 @@ from rewards.ledger import balances, entries
 from rewards.ledger_checks import verify_ledger
 from rewards.royalties import read_shares, run_royalties, split
 from storage.house import House
+from storage.published import PublishedFiles
 from storage.tables import sales
 from windrow_protocol.errors import WindrowError
 
@@ -177,14 +178,15 @@ def test_a_sale_without_shares_waits_and_holds_up_no_other(tmp_path: Path) -> No
 def test_broken_shares_are_named(tmp_path: Path) -> None:
     house = open_house(tmp_path)
     path = write_shares(house, [(payout(1), -5)])
+    files = PublishedFiles(house.env.disk, path.parent)
     with pytest.raises(WindrowError, match="export_corrupt"):
-        read_shares(path)
+        read_shares(files)
     path.write_bytes(b"PAR1 not really")
     with pytest.raises(WindrowError, match="export_corrupt"):
-        read_shares(path)
+        read_shares(files)
     path.unlink()
     with pytest.raises(WindrowError, match="not_found"):
-        read_shares(path)
+        read_shares(files)
     write_shares(house, [("0x12", 5)])
     with pytest.raises(WindrowError, match="bad_payout_address"):
-        read_shares(path)
+        read_shares(files)

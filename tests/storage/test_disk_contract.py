@@ -232,3 +232,41 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(WindrowError) as caught:
         open_store(address)
     assert caught.value.code == "bad_config"
+
+
+def test_a_folder_is_adopted_read_and_removed_in_parts(disk: Disk, tmp_path: Path) -> None:
+    built, version = tmp_path / "exports" / ".set.building", tmp_path / "exports" / "set" / "0.1.0"
+    (built / "data").mkdir(parents=True)
+    (built / "manifest.json").write_bytes(b"{}")
+    (built / "data" / "rows.parquet").write_bytes(b"rows")
+    assert disk.tree(tmp_path / "exports") == {}, "unfinished"
+    disk.adopt_durably(built, version)
+    for each in (disk, again(disk, tmp_path)):
+        assert each.tree(tmp_path / "exports" / "set") == {
+            "0.1.0/data/rows.parquet": 4,
+            "0.1.0/manifest.json": 2,
+        }
+        assert each.names(version) == {"manifest.json": 2}
+        assert (each.read(version / "data" / "rows.parquet"), each.place(version)[-5:]) == (b"rows", "0.1.0")
+        with pytest.raises(FileNotFoundError):
+            each.read(version / "none")
+    assert not built.exists()
+    disk.remove(version / "data")
+    assert disk.tree(version) == {"manifest.json": 2}
+    disk.remove(version)
+    assert disk.tree(version) == {}
+
+
+@needs_s3
+def test_what_an_earlier_release_kept_in_the_home_is_sent_also_after_a_kill(tmp_path: Path) -> None:
+    disk = S3Disk(PosixDisk(), tmp_path, new_store())
+    version = tmp_path / "exports" / "set" / "0.1.0"
+    (version / "data").mkdir(parents=True)
+    (version / "manifest.json").write_bytes(b"{}")
+    disk.store.put("exports/set/0.1.0/manifest.json", b"{}")  # sent before a kill
+    (version / "data" / "rows.parquet").write_bytes(b"rows")
+    (tmp_path / "exports" / ".other.building").mkdir()
+    disk.take_over(tmp_path / "exports")
+    disk.take_over(tmp_path / "exports")
+    assert disk.tree(version) == {"data/rows.parquet": 4, "manifest.json": 2}
+    assert [path.name for path in (tmp_path / "exports").iterdir()] == [".other.building"]

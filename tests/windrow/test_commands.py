@@ -38,6 +38,7 @@ COMMANDS = [
         "lake check",
         "lake compact",
         "lake duplicates",
+        "lake export",
         "lake stats",
     ),
     *("import", "export", "erase", "redteam", "mcp", "ledger verify", "ledger recompute"),

@@ -161,6 +161,8 @@ def test_a_backup_leads_from_one_place_to_another(
     )
     with open_home(old) as home:
         places = [append(home, count) for count in (3, 2)]
+        version, disk = Path(old.home) / "exports" / "set" / "0.1.0", home.house.env.disk
+        disk.write_durably(version / "data" / "rows.parquet", b"rows")
         write_backup(home.house, tmp_path / "backup")
     keys = Path(old.home) / "keys"
     (keys / "operator").write_text("0x" + "11" * 32)
@@ -173,6 +175,9 @@ def test_a_backup_leads_from_one_place_to_another(
     with open_home(new) as home:
         assert checked(home.house.state, home.lake)["ok"]
         assert [home.contributions.read(place) for place in places] == [b"the body of 1", b"the body of 4"]
+        version = Path(new.home) / "exports" / "set" / "0.1.0"
+        assert home.house.env.disk.read(version / "data" / "rows.parquet") == b"rows"
+        assert version.exists() is not to_s3
         append(home, 1)
         local = sorted(path.name for path in (Path(new.home) / "lake").iterdir())
         assert bool(local) is not to_s3

@@ -12,6 +12,7 @@ from windrow.operations import BEGINNING, OPERATIONS
 
 OF_A_HOUSE = (
     *("ledger verify", "lake check", "lake stats", "lake compact", "lake annotate", "host list"),
+    *("lake duplicates", "lake export web_text table"),
     *("host receipt x.example", "host release x.example --reason r", "publish web_text --dry-run"),
     *("backup copy", "sql 'SELECT 1'", "trace abc", "export pages.warc.gz", "epoch close"),
     *("erase abc --reason r --yes", "rotate-personal-key"),

@@ -1,4 +1,4 @@
-"""Commands about the lake: `lake annotate|check|compact|duplicates|stats`, `import`, `export`, `erase`.
+"""Commands about the lake: `lake annotate|check|compact|duplicates|export|stats`, `import`, `export`, `erase`.
 
 Rules: what writes speaks to the running house over its local socket, or takes the home's lock when none runs.
 
@@ -113,6 +113,25 @@ def duplicates(
         print(f"{result['rows']} rows: {kinds}; {result['differing']} were judged otherwise")
 
 
+def export_table(
+    dataset: Annotated[str, typer.Argument(help="name of a published dataset, such as web_text")],
+    table: Annotated[str, typer.Argument(help="a folder or s3://bucket/prefix of its own")],
+    version: Annotated[str, typer.Option(help="a published version (default: the newest)")] = "",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a published version into a Delta table, as its next commit; again is harmless."""
+    from windrow.delta_table import write_delta
+
+    result = write_delta(settings_for(home=home), dataset, table, version)
+    if as_json:
+        print(json.dumps(result))
+        return
+    did = {"written": "is now", "unchanged": "was already"}[result["state"]]
+    what = f"{result['dataset']} {result['version']}, {result['rows']} rows,"
+    print(f"{what} {did} version {result['table_version']} of the Delta table {result['table']}")
+
+
 def export_file(
     file: Annotated[Path, typer.Argument(help="file to write: .warc.gz, or .warc")],
     source: Annotated[
@@ -185,6 +204,7 @@ def register(app: typer.Typer) -> None:
     lake.command("check")(check)
     lake.command("compact")(compact)
     lake.command("duplicates")(duplicates)
+    lake.command("export")(export_table)
     lake.command("stats")(stats)
     app.add_typer(lake, name="lake")
     app.command("import")(import_file)

@@ -123,5 +123,6 @@ def guarded(response: Response) -> Response:
         content_type=response.content_type,
         headers={**GUARDED, **response.headers},
         file=response.file,
+        ranged=response.ranged,
         chunks=response.chunks,
     )
