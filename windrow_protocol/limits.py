@@ -131,9 +131,9 @@ MISMATCH_MARGIN: Final = 0.25
 TRUTHS_PER_AUDIT_MAX: Final = 3
 NEW_SHINGLES_MIN: Final = 20  # fewer shingles new since an earlier version prove nothing about a copy of it
 AS_SERVED_SIMILARITY: Final = 0.95  # so like a truth, a text is right content, whatever it lacks
-OWN_SHINGLES_MIN: Final = 5  # fewer that a page has and its neighbour has not are less than one word
 OWN_SHARE_MIN: Final = 0.30  # of what is a page's own, that its text has at least
 NEIGHBOUR_SHARE_MIN: Final = 0.50  # of what is the neighbour's own, that makes a text the neighbour's
+NEIGHBOUR_SHINGLES_MIN: Final = 5  # of those it has at least, as one word within a text is in five
 NEIGHBOURS_SEEN_MAX: Final = (
     100  # pages of the host, added before and after one, whose addresses are looked at
 )

@@ -80,6 +80,12 @@ def test_the_decision_does_not_depend_on_the_order_of_the_truths() -> None:
     assert decide(NEIGHBOUR, truths, None, NEIGHBOUR) == decide(NEIGHBOUR, truths[::-1], None, NEIGHBOUR)
 
 
+def test_one_word_at_the_edge_of_a_text_is_enough_to_earn_nothing_and_too_little_for_a_fine() -> None:
+    """A name at the beginning stands in one shingle only; a neighbour's own part must be a word within a text."""
+    held, page, noise = f"Ada {SHARED}", f"Grace {SHARED}", [part(f"advert{i}", 40) for i in range(3)]
+    assert judged(f"{held} {part('mine', 40)}", [f"{page} {each}" for each in noise], held) == OPEN
+
+
 def test_an_appeal_against_it_does_not_forget_the_neighbour() -> None:
     fresh = [(operator, PAGE) for operator in ("north", "south", "west")]
     stored = [PAGE] * 3

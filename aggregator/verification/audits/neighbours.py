@@ -12,7 +12,7 @@ Usage: `seq = neighbour_of(connection, segments, lease, audit.seq, text)`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -38,6 +38,12 @@ def neighbour_of(
     alike = [(similarity(text, texts[seq]).two_sided, seq) for seq in places if texts[seq]]
     best, seq = max(alike, default=(0.0, 0))
     return seq if best >= MATCH_SIMILARITY_MIN else None
+
+
+def nearest_addresses(url: str, found: Mapping[str, str]) -> list[str]:
+    """Return the names of the addresses that are most like one, the best first, as many as are read."""
+    ranked = sorted(found, key=lambda name: (-address_likeness(url, found[name]), name))
+    return ranked[:NEIGHBOURS_READ_MAX]
 
 
 def address_likeness(a: str, b: str) -> int:
@@ -72,8 +78,7 @@ def _urls_nearby(connection: sa.Connection, lease: Any) -> list[str]:
         )
         for row in connection.execute(statement.limit(NEIGHBOURS_SEEN_MAX))
     }
-    ranked = sorted(found, key=lambda url_id: (-address_likeness(lease.url, found[url_id]), url_id))
-    return ranked[:NEIGHBOURS_READ_MAX]
+    return nearest_addresses(lease.url, found)
 
 
 def _held_texts(connection: sa.Connection, url_ids: Sequence[str], before_seq: int) -> list[int]:

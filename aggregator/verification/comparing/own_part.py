@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from windrow_protocol.limits import NEIGHBOUR_SHARE_MIN, OWN_SHARE_MIN, OWN_SHINGLES_MIN
+from windrow_protocol.limits import NEIGHBOUR_SHARE_MIN, NEIGHBOUR_SHINGLES_MIN, OWN_SHARE_MIN
 
 Shingles = frozenset[int]
 
@@ -27,12 +27,12 @@ Shingles = frozenset[int]
 def score_of_own_part(claimed: Shingles, truths: Sequence[Shingles], neighbour: Shingles | None) -> float:
     """Return the share of the page's own shingles that was claimed where it is too low, else 1.0.
 
-    1.0 also where there is no neighbour, no truth, or next to nothing of the page's own.
+    1.0 also where there is no neighbour, no truth, or nothing of the page's own.
     """
     if neighbour is None or not truths:
         return 1.0
     own = frozenset.intersection(*truths) - neighbour
-    if len(own) < OWN_SHINGLES_MIN:
+    if not own:
         return 1.0
     share = len(claimed & own) / len(own)
     return share if share < OWN_SHARE_MIN else 1.0
@@ -43,4 +43,5 @@ def is_of_neighbour(claimed: Shingles, truths: Sequence[Shingles], neighbour: Sh
     if neighbour is None:
         return False
     foreign = neighbour - frozenset().union(*truths)
-    return len(foreign) >= OWN_SHINGLES_MIN and len(claimed & foreign) / len(foreign) >= NEIGHBOUR_SHARE_MIN
+    enough = len(foreign) >= NEIGHBOUR_SHINGLES_MIN
+    return enough and len(claimed & foreign) / len(foreign) >= NEIGHBOUR_SHARE_MIN
