@@ -22,7 +22,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
@@ -36,6 +36,7 @@ from bench.changing_web.base_pages import BasePage, Pool, base_pages, pool_of
 from bench.changing_web.double_fetches import Case, honest_cases
 from bench.changing_web.figures import Tally, forged_line, honest_line, roc, sum_of
 from bench.changing_web.forgeries import ALTERED, FAKES, PADDED, PARTS, STALE_PERCENT, Forger, older_version
+from bench.changing_web.held_pages import HeldPages
 from bench.changing_web.noise import KINDS, WEBS, kinds_of
 from bench.changing_web.server import ChangingWeb
 from windrow.demo_site.build import build_site
@@ -52,11 +53,12 @@ OF_THE_HOST: Final = ("bigram_model", "other_page_of_host", "other_page_retitled
 
 async def measure_honest(pages: Sequence[BasePage], pool: Pool, options: argparse.Namespace) -> None:
     """The webs with every page, then each kind of noise by itself."""
+    held = HeldPages(pages)
     async with ChangingWeb(pool, seed=options.seed) as web:
         for name in (name for name in WEBS if _wanted(options, name)):
             rng = random.Random(f"{options.seed}/{name}")
             drawn = [kinds_of(name, rng) for _ in pages]
-            plain, known = await _honest(web, pages, drawn, rng, roc=name == "assumed")
+            plain, known = await _honest(web, pages, drawn, rng, held, roc=name == "assumed")
             _print(honest_line("web", name, plain))
             _print(honest_line("web_with_earlier_version_known", name, known))
             if name == "assumed":
@@ -64,7 +66,7 @@ async def measure_honest(pages: Sequence[BasePage], pool: Pool, options: argpars
         for kind in KINDS if _wanted(options, "noise") else ():
             rng = random.Random(f"{options.seed}/{kind}")
             some = rng.sample(pages, min(options.per_kind, len(pages)))
-            plain, known = await _honest(web, some, [[kind]] * len(some), rng)
+            plain, known = await _honest(web, some, [[kind]] * len(some), rng, held)
             _print(honest_line("noise", kind, plain))
             _print(honest_line("noise_with_earlier_version_known", kind, known))
 
@@ -78,6 +80,7 @@ async def _honest(
     pages: Sequence[BasePage],
     drawn: Sequence[Sequence[str]],
     rng: random.Random,
+    held: HeldPages,
     *,
     roc: bool = False,
 ) -> tuple[Tally, Tally]:
@@ -86,10 +89,11 @@ async def _honest(
         if not case.text:
             plain.reports += 1
             continue
-        plain.add(case.text, case.truths, noise=case.kinds, roc=roc)
+        neighbour = partial(held.neighbour_of, case.page)
+        plain.add(case.text, case.truths, neighbour=neighbour, noise=case.kinds, roc=roc)
         plain.add_truths(case.truths)
         if case.earlier:
-            known.add(case.text, case.truths, case.earlier, noise=case.kinds)
+            known.add(case.text, case.truths, case.earlier, neighbour=neighbour, noise=case.kinds)
     return plain, known
 
 
@@ -101,26 +105,27 @@ class Forgeries:
 
     Wrong is what is less than `WRONG_BELOW` alike to what the site served; a fake that is not wrong is counted as
     `as_served`. Fakes of pages whose neighbour the rule itself takes for the page are wrong, and a group of their own.
+    The house holds all pages; `elsewhere` counts what is wrong once more where it holds all but the one that a fake was
+    made of (`not_held`), and where it looks at none (`none_looked_at`).
     """
 
     def __init__(self, pages: Sequence[BasePage], pool: Pool, rng: random.Random) -> None:
         self._pool, self._rng = pool, rng
-        self._by_host: dict[str, list[BasePage]] = {}
-        for page in pages:
-            self._by_host.setdefault(page.host, []).append(page)
+        self._held = HeldPages(pages)
         self.tallies: dict[tuple[str, str], Tally] = {}
+        self.elsewhere = {"not_held": Tally(), "none_looked_at": Tally()}
 
     def add_fakes(self, case: Case) -> None:
         """Judge what can be written without having the page."""
         page = case.page
-        siblings = [each for each in self._by_host[page.host] if each is not page]
+        siblings = [each for each in self._held.of_host[page.host] if each is not page]
         sibling = self._rng.choice(siblings) if siblings else page
         alike = similarity(page.text, sibling.text).two_sided >= MATCH_SIMILARITY_MIN
         forger = Forger(page, sibling, self._pool, self._rng)
         for name, forge in FAKES.items():
             if siblings or name not in OF_THE_HOST:
                 group = "fake_of_pages_alike" if alike and name in OF_THE_HOST else "fake"
-                self._add(group, name, case, forge(forger), roc=True)
+                self._add(group, name, case, forge(forger), roc=True, sibling=sibling)
 
     def add_parts(self, case: Case) -> None:
         """Judge what can be handed in by whoever has only parts of the page, without fetching it."""
@@ -140,11 +145,25 @@ class Forgeries:
             self._add("stale_never_seen_here", f"stale_{percent}", case, old)
 
     def _add(
-        self, group: str, name: str, case: Case, text: str, earlier: str | None = None, *, roc: bool = False
+        self,
+        group: str,
+        name: str,
+        case: Case,
+        text: str,
+        earlier: str | None = None,
+        *,
+        roc: bool = False,
+        sibling: BasePage | None = None,
     ) -> None:
         if group.startswith("fake") and similarity(text, case.text).two_sided >= WRONG_BELOW:
             group = "as_served"
-        self.tallies.setdefault((group, name), Tally()).add(text, case.truths, earlier, roc=roc)
+        neighbour = partial(self._held.neighbour_of, case.page)
+        tally = self.tallies.setdefault((group, name), Tally())
+        tally.add(text, case.truths, earlier, neighbour=neighbour, roc=roc)
+        if group.startswith("fake"):
+            others = partial(self._held.neighbour_of, case.page, without=sibling)
+            self.elsewhere["not_held"].add(text, case.truths, neighbour=others)
+            self.elsewhere["none_looked_at"].add(text, case.truths)
 
     def sum_of(self, *groups: str) -> Tally:
         """All of some groups as one."""
@@ -174,6 +193,7 @@ async def measure_forged(pages: Sequence[BasePage], pool: Pool, options: argpars
     _print(
         {
             **forged_line("wrong", "all", forged.sum_of("fake", "fake_of_pages_alike")),
+            **{f"accepted_{name}": tally.share("match") for name, tally in forged.elsewhere.items()},
             "of_pages_alike": forged.sum_of("fake_of_pages_alike").share("match"),
             "as_served": forged.sum_of("as_served").share("match"),
             "as_served_count": forged.sum_of("as_served").cases,

@@ -1,7 +1,8 @@
 """Fakes made of a neighbour's page that says nearly the same: could any comparison tell them?
 
 Rules: for each page of installed documentation whose host has another page that the rule takes for it, the three
-fakes made of that page are judged against truths of the web as assumed, by the protocol's own rule. One JSON line a
+fakes made of that page are judged against truths of the web as assumed, by the protocol's own rule: with the
+neighbours that the house holds, with all of them but the one a fake was made of, and with none. One JSON line a
 fake: how like what was served it is and how like each truth, the same of the honest fetch, and how much of what the
 first truth has and the neighbour has not is in either. Does not: change the rule.
 
@@ -18,6 +19,7 @@ import json
 import random
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from bench.changing_web.base_pages import BasePage, base_pages, pool_of
 from bench.changing_web.double_fetches import Case, honest_cases
 from bench.changing_web.figures import judge
 from bench.changing_web.forgeries import FAKES, Forger
+from bench.changing_web.held_pages import HeldPages
 from bench.changing_web.noise import kinds_of
 from bench.changing_web.server import ChangingWeb
 from bench.comparison import OF_THE_HOST
@@ -48,12 +51,14 @@ def pairs_alike(pages: Sequence[BasePage], rng: random.Random) -> Iterator[tuple
             yield page, other
 
 
-def lines_of(case: Case, neighbour: BasePage, forger: Forger) -> Iterator[dict[str, Any]]:
+def lines_of(case: Case, neighbour: BasePage, forger: Forger, pages: HeldPages) -> Iterator[dict[str, Any]]:
     """Yield what became of each fake, and of the honest fetch beside it."""
     own = set(shingles_in_order(case.truths[0])) - set(shingles_in_order(neighbour.text))
     for name in OF_THE_HOST:
         text = FAKES[name](forger)
-        decision = judge(text, case.truths)
+        held = partial(pages.neighbour_of, case.page)
+        decision, alone = judge(text, case.truths, neighbour=held), judge(text, case.truths)
+        not_held = judge(text, case.truths, neighbour=partial(held, without=neighbour))
         yield {
             "fake": name,
             "origin": case.page.origin,
@@ -61,6 +66,10 @@ def lines_of(case: Case, neighbour: BasePage, forger: Forger) -> Iterator[dict[s
             "noise": case.kinds,
             "as_served": _like(text, [case.text])[0],
             "decision": decision.kind,
+            "reason": decision.reason_code,
+            "decision_not_held": not_held.kind,
+            "decision_without_neighbours": alone.kind,
+            "honest_decision": judge(case.text, case.truths, neighbour=held).kind,
             "confirmed": round(decision.confirmed, 3),
             "fake_to_truths": _like(text, case.truths),
             "honest_to_truths": _like(case.text, case.truths),
@@ -84,13 +93,14 @@ async def measure(site: Path, options: argparse.Namespace) -> None:
     pool, rng = pool_of(pages), random.Random(f"{options.seed}/alike")
     pairs = list(pairs_alike(pages, rng))
     print(json.dumps({"pages": len(pages), "pairs_alike": len(pairs)}), flush=True)
+    held = HeldPages(pages)
     neighbour_of = {id(page): other for page, other in pairs}
     async with ChangingWeb(pool, seed=options.seed + 1) as web:
         drawn = [kinds_of("assumed", rng) for _ in pairs]
         async for case in honest_cases(web, [page for page, _ in pairs], drawn, rng):
             if case.text and case.truths:
                 neighbour = neighbour_of[id(case.page)]
-                for line in lines_of(case, neighbour, Forger(case.page, neighbour, pool, rng)):
+                for line in lines_of(case, neighbour, Forger(case.page, neighbour, pool, rng), held):
                     print(json.dumps(line), flush=True)
 
 

@@ -72,6 +72,8 @@ REASONS: dict[str, Reason] = _table(
     Reason("differs_from_truth", "The text differs from what validators fetched", "fetch the page itself; if it had changed, send the operator your receipt", 200),
     Reason("truths_disagree", "Validators saw different pages, so nothing can be said", "nothing to do: this is never held against the node", 200),
     Reason("inconclusive", "The text differs from what validators fetched, but too little to prove anything", "nothing to do: this is never held against the node", 200),
+    Reason("another_page", "The text is that of another page of the host, and lacks what is this page's own", "fetch the page that was leased", 200),
+    Reason("lacks_own_part", "The text lacks what sets this page apart from others of its host, and may be an older one", "nothing to do: this is never held against the node", 200),
     Reason("perhaps_stale", "The text lacks what is new on the page, which may be younger than your fetch", "nothing to do: this is never held against the node", 200),
     Reason("truth_unavailable", "No validator could fetch the page", "nothing to do: this is never held against the node", 200),
     Reason("not_drawn", "Not drawn for an audit: its pay vests once later audits of the node have passed", "nothing to do", 200),

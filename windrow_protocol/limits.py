@@ -130,13 +130,21 @@ TRUTH_AGREEMENT_MIN: Final = 0.70
 MISMATCH_MARGIN: Final = 0.25
 TRUTHS_PER_AUDIT_MAX: Final = 3
 NEW_SHINGLES_MIN: Final = 20  # fewer shingles new since an earlier version prove nothing about a copy of it
+AS_SERVED_SIMILARITY: Final = 0.95  # so like a truth, a text is right content, whatever it lacks
+OWN_SHARE_MIN: Final = 0.30  # of what is a page's own, that its text has at least
+NEIGHBOUR_SHARE_MIN: Final = 0.50  # of what is the neighbour's own, that makes a text the neighbour's
+NEIGHBOUR_SHINGLES_MIN: Final = 5  # of those it has at least, as one word within a text is in five
+NEIGHBOURS_SEEN_MAX: Final = (
+    100  # pages of the host, added before and after one, whose addresses are looked at
+)
+NEIGHBOURS_READ_MAX: Final = 12  # of these, whose texts are read
 TRUTH_ATTEMPTS_MAX: Final = 3
 BROWSER_WAIT_MS: Final = 21_600_000  # a truth waits so long while no validator has the browser that it needs
 TRUTH_ATTEMPTS_WHERE_FEW_FAIL_MAX: Final = 9  # where not every operator failed, up to three of them
 AUDIT_VALUE_BYTES_MAX: Final = 50_000  # of one text that count for what it may be worth, as its pay is capped
 DRAW_ENTRIES_MAX: Final = 1_000  # of the audit log in one answer, and drawn ones in one message
 DRAWS_BYTES_MAX: Final = 131_072  # a message that names so many leases, drawn and doubled
-AUDIT_ROW_BYTES_MAX: Final = 40_000_000  # a line of a published audits file: up to five texts
+AUDIT_ROW_BYTES_MAX: Final = 48_000_000  # a line of a published audits file: up to six texts
 AUDIT_FILE_BYTES_MAX: Final = 20_000_000_000
 AUDIT_HEADER_BYTES_MAX: Final = 64_000_000
 DISCLOSURES_MAX: Final = 500

@@ -32,6 +32,7 @@ DEFENCES: Final = frozenset(
         "replacement",  # truth takes the place of what differs from it
         "padding",  # only confirmed bytes earn, and a lasting excess shrinks pending novelty
         "news",  # what is new since an earlier version is scored by itself
+        "neighbours",  # what sets a page apart from a page alike of its host is scored by itself
         "hard_hosts",  # hosts whose truths disagree earn a fee and no novelty
         "domain_caps",  # novelty is capped by domain, by hosting prefix and for all unranked domains
         "novelty",  # only the first text of its near-duplicate cluster earns by the byte

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import permutations
@@ -25,6 +25,7 @@ from aggregator.verification.comparing.alignment import share_in_order
 from aggregator.verification.comparing.comparison import Decision, decide, similarity
 from bench.changing_web.bounds import upper_bound
 from windrow_protocol.content import shingles_in_order
+from windrow_protocol.limits import AS_SERVED_SIMILARITY
 
 PART_OF_TRUTH_MIN: Final = (
     0.8  # of a text's shingles in a truth: a part of the page, as docs/adr/0027 speaks of it
@@ -33,11 +34,21 @@ _shingles: Final = lru_cache(24)(shingles_in_order)  # the same few texts are co
 THRESHOLDS: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
-def judge(text: str, truths: Sequence[str], earlier: str | None = None) -> Decision:
-    """Decide as an audit does: truths are asked for one after the other, while the rule wants more."""
+Neighbour = Callable[[str], str | None]  # the text of another page of the host that a text resembles
+
+
+def judge(
+    text: str, truths: Sequence[str], earlier: str | None = None, neighbour: Neighbour | None = None
+) -> Decision:
+    """Decide as an audit does: truths are asked for one after the other, while the rule wants more.
+
+    A neighbour is looked for as an audit does too, where the text is taken and not as like as what was served.
+    """
     decision = Decision("need_truth", 0.0, "")
     for count in range(1, len(truths) + 1):
         decision = decide(text, truths[:count], earlier)
+        if neighbour and comparison.MATCH_SIMILARITY_MIN <= decision.score < AS_SERVED_SIMILARITY:
+            decision = decide(text, truths[:count], earlier, neighbour(text))
         if decision.kind != "need_truth":
             return decision
     return Decision(
@@ -45,10 +56,16 @@ def judge(text: str, truths: Sequence[str], earlier: str | None = None) -> Decis
     )
 
 
-def judge_at(threshold: float, text: str, truths: Sequence[str], earlier: str | None = None) -> Decision:
+def judge_at(
+    threshold: float,
+    text: str,
+    truths: Sequence[str],
+    earlier: str | None = None,
+    neighbour: Neighbour | None = None,
+) -> Decision:
     """The same with another threshold of the match."""
     with patch.object(comparison, "MATCH_SIMILARITY_MIN", threshold):
-        return judge(text, truths, earlier)
+        return judge(text, truths, earlier, neighbour)
 
 
 @dataclass
@@ -72,11 +89,12 @@ class Tally:
         truths: Sequence[str],
         earlier: str | None = None,
         *,
+        neighbour: Neighbour | None = None,
         noise: Sequence[str] = (),
         roc: bool = False,
     ) -> Decision:
         """Judge one case and count it; `noise` names the kinds that the page has."""
-        decision = judge(text, truths, earlier)
+        decision = judge(text, truths, earlier, neighbour)
         self.cases += 1
         self.kinds[decision.kind] += 1
         self.reasons[decision.reason_code] += 1
@@ -89,7 +107,7 @@ class Tally:
             self.own_excess.append(_excess(text, truths[0]))
         at_all = len(decision.scores) == 1 and decision.score >= THRESHOLDS[-1]  # the first truth settles it
         for threshold in THRESHOLDS if roc else ():
-            kind = "match" if at_all else judge_at(threshold, text, truths, earlier).kind
+            kind = "match" if at_all else judge_at(threshold, text, truths, earlier, neighbour).kind
             self.at[threshold][kind] += 1
         return decision
 

@@ -31,7 +31,7 @@ def forged(asked: BasePage, neighbour: BasePage) -> Forgeries:
 
 @pytest.mark.parametrize(
     ("changed", "group", "kind"),
-    [(0, "as_served", "match"), (8, "fake_of_pages_alike", "match"), (40, "fake", "mismatch")],
+    [(0, "as_served", "match"), (8, "fake_of_pages_alike", "mismatch"), (40, "fake", "mismatch")],
 )
 def test_the_neighbours_page_is_wrong_unless_it_is_what_was_served(
     changed: int, group: str, kind: str
@@ -39,6 +39,11 @@ def test_the_neighbours_page_is_wrong_unless_it_is_what_was_served(
     groups = forged(page("north", changed), page("south", changed)).tallies
     assert groups[group, "other_page_of_host"].kinds == {kind: 1}
     assert [name for name, forgery in groups if forgery == "other_page_of_host"] == [group]
+
+
+def test_a_neighbours_page_that_is_not_looked_at_is_taken() -> None:
+    found = forged(page("north", 8), page("south", 8)).elsewhere
+    assert found["none_looked_at"].kinds["match"] == found["not_held"].kinds["match"] > 0
 
 
 def test_every_fake_is_in_one_group() -> None:

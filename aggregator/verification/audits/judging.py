@@ -23,6 +23,7 @@ import sqlalchemy as sa
 
 from aggregator.assignment.frontier import reopen
 from aggregator.ingest import read_text
+from aggregator.verification.audits.neighbours import neighbour_of
 from aggregator.verification.audits.truth_requests import ask, no_truth, operators, was_given_up
 from aggregator.verification.audits.truths import Answer, answers_of, earlier_version, is_everywhere
 from aggregator.verification.audits.turned_pages import KIND as TURNED
@@ -37,6 +38,7 @@ from storage.segments import Segments
 from storage.tables import leases
 from storage.trust_tables import audits
 from windrow_protocol.limits import (
+    AS_SERVED_SIMILARITY,
     MATCH_SIMILARITY_MIN,
     TRUTH_ATTEMPTS_MAX,
     TRUTH_ATTEMPTS_WHERE_FEW_FAIL_MAX,
@@ -118,17 +120,35 @@ def _weigh_text(
     earlier_seq = earlier_version(connection, lease) if has_news else None
     earlier = None if earlier_seq is None else read_text(connection, segments, earlier_seq)
     truths = _truths(answers)
-    decision = _decide(house, text, truths, earlier, network)
+    decision = _decide(house, text, truths, (earlier, None), network)
+    neighbour_seq = None
+    if _may_be_another(decision) and house.rules.on("neighbours") and lease.kind != TURNED:
+        neighbour_seq = neighbour_of(connection, segments, lease, audit.seq, text)
+    neighbour = None if neighbour_seq is None else read_text(connection, segments, neighbour_seq)
+    if neighbour is not None:
+        decision = _decide(house, text, truths, (earlier, neighbour), network)
     if decision.kind == "mismatch":
         own = tuple(truth for truth in truths if not is_everywhere(connection, segments, truth))
         if own != truths:
-            truths, decision = own, _decide(house, text, own, earlier, network)
-    weighed = Weighed(operators=network, earlier_seq=earlier_seq)
+            truths, decision = own, _decide(house, text, own, (earlier, neighbour), network)
+    weighed = Weighed(operators=network, earlier_seq=earlier_seq, neighbour_seq=neighbour_seq)
     return _Case(audit, lease, decision, truths, _no_truths(answers, truths), weighed)
 
 
-def _decide(house: House, text: str, truths: Sequence[Answer], earlier: str | None, network: int) -> Decision:
-    decision = decide(text, [truth.text for truth in truths], earlier)
+def _may_be_another(decision: Decision) -> bool:
+    """Say whether a text was taken, or nearly, that is not as like a truth as what was served."""
+    return MATCH_SIMILARITY_MIN <= decision.score < AS_SERVED_SIMILARITY
+
+
+def _decide(
+    house: House,
+    text: str,
+    truths: Sequence[Answer],
+    known: tuple[str | None, str | None],
+    network: int,
+) -> Decision:
+    """Decide over truths; `known` are an earlier text of the page and a neighbour's, where there are any."""
+    decision = decide(text, [truth.text for truth in truths], *known)
     return among_operators(house.rules, decision, [truth.operator for truth in truths], network)
 
 

@@ -21,11 +21,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
 import sqlalchemy as sa
 
 from aggregator.ingest import read_text
 from aggregator.verification.audits.truth_requests import ask, operators
 from aggregator.verification.audits.truths import Answer, answers_of, earlier_text, is_everywhere
+from aggregator.verification.comparing.weighing import Weighed
 from storage.house import House
 from storage.segments import Segments
 from storage.tables import leases
@@ -51,6 +53,7 @@ class Seen:
     refused: int
     asked: int
     earlier: str | None
+    neighbour: str | None
     operators: int
 
 
@@ -126,6 +129,14 @@ def stored_evidence(
     )
 
 
+def neighbour_looked_at(connection: sa.Connection, segments: Segments, contribution_id: str) -> str | None:
+    """Return the text of another page of the host that the audit looked at, if it did."""
+    rested_on = sa.select(audits.c.weighed).where(audits.c.contribution_id == contribution_id)
+    weighed = connection.execute(rested_on).scalar()
+    seq = None if weighed is None else msgspec.json.decode(weighed, type=Weighed).neighbour_seq
+    return None if seq is None else read_text(connection, segments, seq)
+
+
 def _ripe(house: House, purpose: Purpose, batch: int) -> sa.Select[Any]:
     still_open = sa.exists().where(
         truth_requests.c.contribution_id == second_looks.c.contribution_id,
@@ -155,6 +166,7 @@ def _seen(connection: sa.Connection, segments: Segments, row: Any) -> Seen:
         refused=sum(each.outcome not in (Outcome.FETCHED, Outcome.EXPIRED, None) for each in after),
         asked=len(after),
         earlier=earlier,
+        neighbour=neighbour_looked_at(connection, segments, row.contribution_id),
         operators=len(operators(connection)),
     )
 

@@ -4,9 +4,11 @@ Similarity counts distinct five-word shingles: `s = min(|A∩B|/|A|, |A∩B|/|B|
 What says a page twice is not the page: the `s` of a contribution is at most the truth's length over its own, repeated
 shingles counted. Where an earlier version of the page is known, the shingles that all truths have and the earlier
 version has not are scored by themselves, and the lower score counts: a stale copy earns nothing. It proves nothing
-either, because the news may be younger than the contribution (docs/calibration.md). The decision is this table, read
-from the top; `s` is the contribution against each truth and `agreement` the least similarity of two truths. A truth
-without words is none (a block page, an empty answer) and is set aside first.
+either, because the news may be younger than the contribution (docs/calibration.md). Where a page of the host is known
+that says nearly the same, what is this page's own is scored by itself likewise (`own_part`), unless the text is as like
+a truth as what is served is to itself. The decision is this table, read from the top; `s` is the contribution against
+each truth and `agreement` the least similarity of two truths. A truth without words is none (a block page, an empty
+answer) and is set aside first.
 
     truths   condition                                   kind         reason code
     any      some s ≥ MATCH_SIMILARITY_MIN               match        matches_truth
@@ -14,8 +16,10 @@ without words is none (a block page, an empty answer) and is set aside first.
     2 or 3   agreement < TRUTH_AGREEMENT_MIN             no_evidence  truths_disagree
     2 or 3   some s ≥ agreement − MISMATCH_MARGIN        no_evidence  inconclusive
     2        otherwise                                   need_truth   (a mismatch takes a third truth)
-    3        without the news it were no mismatch        no_evidence  perhaps_stale
-    3        otherwise                                   mismatch     differs_from_truth
+    3        s alone makes it a mismatch                 mismatch     differs_from_truth
+    3        the own part lacks, a neighbour's is there  mismatch     another_page
+    3        otherwise; the own part lacks               no_evidence  lacks_own_part
+    3        otherwise; the news lacks                   no_evidence  perhaps_stale
 
 Rules: a pure function of the texts, so anybody can recompute a verdict; the doubt is the contributor's. Texts are
 bounded by `TEXT_BYTES_MAX` before they come here.
@@ -39,8 +43,10 @@ from math import fsum
 from typing import Literal
 
 from aggregator.verification.comparing.alignment import share_in_order
+from aggregator.verification.comparing.own_part import is_of_neighbour, score_of_own_part
 from windrow_protocol.content import shingles_in_order
 from windrow_protocol.limits import (
+    AS_SERVED_SIMILARITY,
     MATCH_SIMILARITY_MIN,
     MISMATCH_MARGIN,
     NEW_SHINGLES_MIN,
@@ -95,27 +101,41 @@ def likeness(said: Sequence[int], shown: Sequence[int]) -> float:
     return min(_similarity(frozenset(said), frozenset(shown)).two_sided, length)
 
 
-def decide(contribution_text: str, truths: Sequence[str], earlier_text: str | None = None) -> Decision:
+def decide(
+    contribution_text: str,
+    truths: Sequence[str],
+    earlier_text: str | None = None,
+    neighbour_text: str | None = None,
+) -> Decision:
     """Decide by the module's table. Raises ValueError for more than `TRUTHS_PER_AUDIT_MAX` truths.
 
-    `earlier_text` is an accepted text of the same URL from before its lease, where there is one.
+    `earlier_text` is an accepted text of the same URL from before its lease, `neighbour_text` one of another URL of the
+    host, where there is one.
     """
     if len(truths) > TRUTHS_PER_AUDIT_MAX:
         raise ValueError(f"{len(truths)} truths, at most {TRUTHS_PER_AUDIT_MAX}")
     said = shingles_in_order(contribution_text)
     shown = [shingles for shingles in map(shingles_in_order, truths) if shingles]
     claimed, known = frozenset(said), [frozenset(shingles) for shingles in shown]
-    earlier = frozenset(shingles_in_order(earlier_text)) if earlier_text is not None else None
-    ceiling = _score_of_news(claimed, known, earlier)
+    earlier, neighbour = _shingles_of(earlier_text), _shingles_of(neighbour_text)
     alike = [likeness(said, truth) for truth in shown]
-    scores = [min(each, ceiling) for each in alike]
-    best = max(scores, default=0.0)
+    news = _score_of_news(claimed, known, earlier)
+    as_served = max(alike, default=0.0) >= AS_SERVED_SIMILARITY
+    own = 1.0 if as_served else score_of_own_part(claimed, known, neighbour)
+    scores = [min(each, news, own) for each in alike]
     agreement = _agreement(known)
     kind, reason = judge(scores, agreement)
     if kind == "mismatch" and judge(alike, agreement)[0] != "mismatch":
-        kind, reason = "no_evidence", "perhaps_stale"
+        if own < 1.0 and is_of_neighbour(claimed, known, neighbour):
+            reason = "another_page"
+        else:
+            kind, reason = "no_evidence", "perhaps_stale" if news <= own else "lacks_own_part"
     confirmed = max((share_in_order(said, truth) for truth in shown), default=0.0)
-    return Decision(kind, best, reason, confirmed, mean_excess(shown), tuple(scores))
+    return Decision(kind, max(scores, default=0.0), reason, confirmed, mean_excess(shown), tuple(scores))
+
+
+def _shingles_of(text: str | None) -> Shingles | None:
+    return None if text is None else frozenset(shingles_in_order(text))
 
 
 def judge(

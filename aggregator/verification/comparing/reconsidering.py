@@ -43,15 +43,22 @@ Truth = tuple[str, str]  # operator, text
 
 
 def weigh_again(
-    claimed: str, *, stored: Sequence[str], fresh: Sequence[Truth], operators: int, earlier: str | None = None
+    claimed: str,
+    *,
+    stored: Sequence[str],
+    fresh: Sequence[Truth],
+    operators: int,
+    earlier: str | None = None,
+    neighbour: str | None = None,
 ) -> Result:
     """Weigh a text by fresh truths beside those stored when it was first looked at.
 
-    `operators` counts those at work; `earlier` is an accepted text of the page from before the contribution's lease.
+    `operators` counts those at work; `earlier` is an accepted text of the page from before the contribution's lease,
+    `neighbour` the text of another page of the host that the audit looked at.
     """
     said: dict[str, set[Voice]] = {}
     for operator, truth in fresh:
-        said.setdefault(operator, set()).add(_voice(claimed, truth, stored, earlier))
+        said.setdefault(operator, set()).add(_voice(claimed, truth, stored, earlier, neighbour))
     voices = [next(iter(each)) if len(each) == 1 else "neither" for each in said.values()]
     against, in_favour = voices.count("against"), voices.count("for")
     if 2 * against > len(voices):
@@ -61,14 +68,18 @@ def weigh_again(
     return "voided"
 
 
-def _voice(claimed: str, truth: str, stored: Sequence[str], earlier: str | None) -> Voice:
-    score = decide(claimed, [truth], earlier).score
+def _voice(
+    claimed: str, truth: str, stored: Sequence[str], earlier: str | None, neighbour: str | None
+) -> Voice:
+    score = decide(claimed, [truth], earlier, neighbour).score
     if score >= MATCH_SIMILARITY_MIN:
         return "for"
     over_time = min((similarity(truth, old).two_sided for old in stored), default=0.0)
     if over_time >= TRUTH_AGREEMENT_MIN:
         return "against"
-    best = max(score, *(decide(claimed, [old], earlier).score for old in stored)) if stored else score
+    best = (
+        max(score, *(decide(claimed, [old], earlier, neighbour).score for old in stored)) if stored else score
+    )
     shares = best >= SHARED_WITH_PAGE_MIN or (stored and best >= over_time - MISMATCH_MARGIN)
     return "neither" if shares else "against"
 

@@ -48,10 +48,15 @@ _UNREACHABLE: Final = (
 
 
 class Weighed(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a decision rests on besides the truths: operators at work, where an earlier version is, who was refused."""
+    """What a decision rests on besides the truths: operators at work, places of other texts, who was refused.
+
+    `earlier_seq` is where an earlier version of the page stands in the log, `neighbour_seq` where a page alike of its
+    host does.
+    """
 
     operators: int
     earlier_seq: int | None = None
+    neighbour_seq: int | None = None
     refused_too: bool = False
 
 

@@ -26,7 +26,14 @@ import sqlalchemy as sa
 
 from aggregator.ingest import read_text
 from aggregator.verification.audits.canaries import AnsweredAt, judge_canary
-from aggregator.verification.audits.second_looks import Seen, completed, conclude, look_again, stored_evidence
+from aggregator.verification.audits.second_looks import (
+    Seen,
+    completed,
+    conclude,
+    look_again,
+    neighbour_looked_at,
+    stored_evidence,
+)
 from aggregator.verification.comparing.comparison import decide
 from aggregator.verification.comparing.reconsidering import Result, weigh_again
 from aggregator.verification.consequences.consequence_log import ConsequenceLog
@@ -119,7 +126,8 @@ def _evidence(house: House, connection: sa.Connection, segments: Segments, contr
     if claimed is None:
         return "evidence_stands"
     texts = [text for _, text in truths][:TRUTHS_PER_AUDIT_MAX]
-    decided = decide(claimed, texts, earlier).kind
+    neighbour = neighbour_looked_at(connection, segments, contribution_id)
+    decided = decide(claimed, texts, earlier, neighbour).kind
     return "evidence_fails" if decided in ("match", "no_evidence") else "evidence_stands"
 
 
@@ -147,6 +155,7 @@ def _weigh(seen: Seen) -> Result:
         fresh=seen.fresh,
         operators=seen.operators,
         earlier=seen.earlier,
+        neighbour=seen.neighbour,
     )
 
 

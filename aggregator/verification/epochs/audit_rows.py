@@ -40,6 +40,13 @@ class PublishedTruth(Message, frozen=True):
     record: str
 
 
+class PublishedNeighbour(Message, frozen=True):
+    """Another page of the host that the verdict looked at: its place in the log, which is earlier, and its record."""
+
+    seq: Place
+    record: str
+
+
 class PublishedVerdict(Message, frozen=True, omit_defaults=True):
     """What was decided, and from what. `operators` counts those at work then; `earlier_text` was known of the page.
 
@@ -55,6 +62,7 @@ class PublishedVerdict(Message, frozen=True, omit_defaults=True):
     record: str = ""
     truths: list[PublishedTruth] = msgspec.field(default_factory=list)
     earlier_text: str | None = None
+    neighbour: PublishedNeighbour | None = None
     operators: int = 0
     refused_too: bool = False
 

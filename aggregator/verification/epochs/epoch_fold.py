@@ -21,6 +21,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
@@ -29,17 +30,22 @@ from aggregator.verification.comparing.comparison import Decision
 from aggregator.verification.comparing.weighing import REFUSALS
 from aggregator.verification.epochs.audit_rows import (
     AuditRow,
+    PublishedNeighbour,
     PublishedTruth,
     PublishedValidator,
     PublishedVerdict,
     record_of,
 )
 from aggregator.verification.epochs.dividends import Dividend, Found, Seat, split
-from aggregator.verification.epochs.recomputing import agreements, decided, follows, is_intact
+from aggregator.verification.epochs.recomputing import agreements, decided, follows, is_intact, neighbour_text
 from windrow_protocol.audit_draw import NO_LOG, is_drawn, next_log_digest
+from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TRUTHS_PER_AUDIT_MAX
 from windrow_protocol.messages import Contribution, Report, Submission, contribution_id_for
 from windrow_protocol.trust_rules import TrustRules, trust_label
+from windrow_protocol.urls import host_key
+
+_DIGEST_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,7 @@ class EpochFold:
         self._next_seq = log.first_seq
         self._last_late = 0
         self._records: dict[int, str] = {}  # of truths, until their own place of the log is reached
+        self._digests = bytearray()  # of the epoch's records so far, for neighbours named later
         self._found = Found()
         self._count = _Count()
         self._differences: list[str] = []
@@ -160,6 +167,7 @@ class EpochFold:
             self._differ(row.seq, f"stands where {self._next_seq} should")
         self._next_seq = row.seq + 1
         self._head = next_head(self._head, row.record_sha256)
+        self._digests += bytes.fromhex(row.record_sha256)
         if self._records.pop(row.seq, row.record_sha256) != row.record_sha256:
             self._differ(row.seq, "is not the truth that a verdict names")
         if row.kind == "entry" and row.epoch_id != self._log.epoch_id:
@@ -219,10 +227,13 @@ class EpochFold:
         try:
             record = record_of(verdict.record)
             truths = [record_of(truth.record) for truth in verdict.truths]
+            neighbour_text(verdict)
         except (msgspec.MsgspecError, RecursionError, ValueError):
             self._differ(row.seq, "holds a record that is none")
             return
         self._check_record(row, verdict, record)
+        if verdict.neighbour is not None:
+            self._check_neighbour(row, verdict.neighbour, record)
         self._expect_truths(verdict.truths, truths, record)
         if len(truths) > TRUTHS_PER_AUDIT_MAX + 1:
             self._differ(row.seq, f"rests on {len(truths)} truths")
@@ -244,6 +255,20 @@ class EpochFold:
             self._differ(row.seq, "is counted for another node than its own")
         if not is_intact(record):
             self._differ(row.seq, "holds a text of another digest")
+
+    def _check_neighbour(self, row: AuditRow, neighbour: PublishedNeighbour, record: Submission) -> None:
+        """Check that a neighbour is what the log had earlier of another page of the host.
+
+        Of what stands in an earlier epoch only that epoch's files can tell whether it is the log's.
+        """
+        its_record = record_of(neighbour.record)
+        is_page = isinstance(its_record, Contribution) and is_intact(its_record)
+        other = its_record.url != record.url and _host(its_record) == _host(record)
+        if not is_page or not other or neighbour.seq >= row.seq:
+            self._differ(row.seq, "looks at a neighbour that is no earlier page of its host")
+        at = (neighbour.seq - self._log.first_seq) * _DIGEST_BYTES
+        if at >= 0 and self._digests[at : at + _DIGEST_BYTES] != _digest(neighbour.record):
+            self._differ(row.seq, "looks at a neighbour that is not in the log")
 
     def _expect_truths(
         self, truths: Sequence[PublishedTruth], records: Sequence[Submission], record: Submission
@@ -271,6 +296,17 @@ class EpochFold:
 
     def _differ(self, seq: int, what: str) -> None:
         self._differences.append(f"place {seq} of the log {what}")
+
+
+def _host(record: Submission) -> str:
+    try:
+        return host_key(record.url)
+    except WindrowError:
+        return record.url
+
+
+def _digest(record: str) -> bytes:
+    return hashlib.sha256(record.encode()).digest()
 
 
 def label_of(validators: Sequence[PublishedValidator], rules: TrustRules) -> str:

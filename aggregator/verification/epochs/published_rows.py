@@ -20,7 +20,12 @@ import sqlalchemy as sa
 from aggregator.ingest import read_text
 from aggregator.verification.comparing.weighing import REFUSALS, Weighed
 from aggregator.verification.drawing.audit_epochs import EpochRow
-from aggregator.verification.epochs.audit_rows import AuditRow, PublishedTruth, PublishedVerdict
+from aggregator.verification.epochs.audit_rows import (
+    AuditRow,
+    PublishedNeighbour,
+    PublishedTruth,
+    PublishedVerdict,
+)
 from storage.segments import Place, Segments
 from storage.tables import contributions, leases, submissions, verdicts
 from storage.trust_tables import audits, draws, truth_requests
@@ -171,9 +176,17 @@ def _verdict(connection: sa.Connection, segments: Segments, row: Any) -> Publish
         record=_record(segments, row),
         truths=_truths(connection, segments, row),
         earlier_text=earlier,
+        neighbour=_neighbour(connection, segments, weighed.neighbour_seq),
         operators=weighed.operators,
         refused_too=weighed.refused_too,
     )
+
+
+def _neighbour(connection: sa.Connection, segments: Segments, seq: int | None) -> PublishedNeighbour | None:
+    if seq is None:
+        return None
+    row = connection.execute(sa.select(submissions).where(submissions.c.seq == seq)).one()
+    return PublishedNeighbour(seq, _record(segments, row))
 
 
 def _truths(connection: sa.Connection, segments: Segments, row: Any) -> list[PublishedTruth]:

@@ -15,6 +15,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from aggregator.verification.comparing.comparison import Decision, decide, similarity
 from aggregator.verification.comparing.weighing import among_operators, weigh_refusal
 from aggregator.verification.epochs.audit_rows import PublishedVerdict
@@ -36,8 +38,16 @@ def decided(
     ]
     if isinstance(record, Report):
         return weigh_refusal(record.outcome, record.detail, verdict.refused_too, texts, verdict.operators)
-    decision = decide(record.text, [text for _, text in texts], verdict.earlier_text)
+    neighbour = neighbour_text(verdict)
+    decision = decide(record.text, [text for _, text in texts], verdict.earlier_text, neighbour)
     return among_operators(rules, decision, [operator for operator, _ in texts], verdict.operators)
+
+
+def neighbour_text(verdict: PublishedVerdict) -> str | None:
+    """Return the text of the neighbour that a verdict looked at. Raises msgspec.MsgspecError for no such record."""
+    if verdict.neighbour is None:
+        return None
+    return msgspec.json.decode(verdict.neighbour.record, type=Contribution).text
 
 
 def follows(rules: TrustRules, verdict: PublishedVerdict, decision: Decision, is_text: bool) -> bool:
@@ -60,7 +70,7 @@ def agreements(
     """Say of each truth whether it shows what the node handed in: the same text, or a refusal too."""
     if isinstance(record, Report):
         return [isinstance(truth, Report) for truth in truths]
-    if verdict.earlier_text is None and len(decision.scores) == len(truths):
+    if verdict.earlier_text is None and verdict.neighbour is None and len(decision.scores) == len(truths):
         return [
             score >= MATCH_SIMILARITY_MIN for score in decision.scores
         ]  # nothing but the texts lowered them
