@@ -1,4 +1,4 @@
-"""Browsers' history databases: Chromium and its kin, Firefox and its kin (old and on telephones), Safari, qutebrowser.
+"""Browsers' history: databases of Chromium and its kin, Firefox and its kin (old and on telephones), Safari and others.
 
 Rules: a browser's own file is never opened: it is copied, with the write-ahead log beside it, and the copy is read; a
 database is a stranger's program, so views, triggers and functions are off and its machine's steps are bounded; columns
@@ -22,9 +22,10 @@ from typing import Any, Final
 
 from extension_bridge.importers.archives import Member
 from extension_bridge.importers.clocks import Moment, from_cocoa, from_epoch, from_webkit
-from extension_bridge.importers.formats import Answer, Format, answered
+from extension_bridge.importers.formats import Answer, Format, answered, json_format
 from extension_bridge.importers.items import Draft, Tally
-from extension_bridge.importers.takeout_json import web_address
+from extension_bridge.importers.json_records import ITEM
+from extension_bridge.importers.takeout_json import chrome_visit, web_address
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import IMPORT_DATABASE_STEPS_MAX, IMPORT_RECORD_BYTES_MAX
 
@@ -218,4 +219,10 @@ def _claims(member: Member) -> bool:
 
 FORMATS: Final = (
     Format("browser_database", frozenset({".sqlite", ".db", ".sqlite3", ".history", ""}), _claims, _reads),
+    json_format(  # what Safari itself exports, since 18.2
+        "safari_list",
+        needs=((("history", ITEM, "url"), ("history", ITEM, "time_usec")),),
+        place=("history", ITEM),
+        draft=chrome_visit,
+    ),
 )

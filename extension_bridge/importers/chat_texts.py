@@ -36,8 +36,14 @@ from windrow_protocol.limits import TEXT_BYTES_MAX
 _DAY: Final = r"\d{1,4}[./\-]\s?\d{1,2}[./\-]\s?\d{1,4}\.?(?:\s?г\.?)?"
 _TIME: Final = r"\d{1,2}[:.]\d\d(?:[:.]\d\d)?(?:[\s\u202f]?[^\W\d]\.?[\s\u202f]?[^\W\d]{0,10}\.?)?"
 _BEFORE_TIME: Final = r"(?:[^\W\d]{1,6}\s?)?"  # the half of the day, in languages that say it first
-_HEADER: Final = re.compile(
-    rf"^[\u200e\u200f]?(?:\[({_DAY})[,،]?\s({_BEFORE_TIME}{_TIME})\]\s?|({_DAY})[,،]?\s({_BEFORE_TIME}{_TIME})\s[-–]\s)(.*)$"
+_HEADERS: Final = tuple(
+    re.compile(rf"^[\u200e\u200f]?{form}(?P<rest>.*)$")
+    for form in (
+        rf"\[(?P<day>{_DAY})[,،]?\s(?P<time>{_BEFORE_TIME}{_TIME})\]\s?",
+        rf"(?P<day>{_DAY})[,،]?\s(?P<time>{_BEFORE_TIME}{_TIME})\s[-–]\s",
+        rf"(?P<time>\d{{1,2}}:\d\d),?\s(?P<day>{_DAY})\s[-–]\s",  # Vietnam
+        rf"(?P<day>{_DAY})[,،]?\s(?P<time>\d{{1,2}}:\d\d:\d\d(?:\s[AP]M)?):\s",  # iPhones until 2015
+    )
 )
 _SIGNAL_HEADER: Final = re.compile(r"^\[\d{4}-\d\d-\d\d, \d\d:\d\d\] ")
 _AUTHOR: Final = re.compile(r"^([^:\n\"“”„]{1,80}): (.*)$", re.S)
@@ -48,11 +54,43 @@ _ATTACHED: Final = re.compile(
 )
 _OMITTED: Final = re.compile(r"\b(?:omitted|weggelassen|omitid[oa]|omess[oa]|absente?|weggelaten)\b", re.I)
 _DELETED: Final = re.compile(
-    r"^(?:this message was deleted|you deleted this message|diese nachricht wurde gelöscht|du hast diese nachricht"
-    r" gelöscht|(?:se )?eliminó este mensaje|eliminaste este mensaje|ce message a été supprimé|vous avez supprimé ce"
-    r" message|questo messaggio è stato eliminato|mensagem apagada|dit bericht is verwijderd)",
+    "|".join(
+        (
+            *("this message was deleted", "you deleted this message", "diese nachricht wurde gelöscht"),
+            *("du hast diese nachricht gelöscht", "(?:se )?eliminó este mensaje", "eliminaste este mensaje"),
+            *(
+                "ce message a été supprimé",
+                "vous avez supprimé ce message",
+                "questo messaggio è stato eliminato",
+            ),
+            *("hai eliminato questo messaggio", "mensagem apagada", "esta mensagem foi apagada"),
+            *("você apagou esta mensagem", "dit bericht is verwijderd", "je hebt dit bericht verwijderd"),
+            *("det här meddelandet (?:har )?raderats?", "du raderade (?:det här )?meddelandet"),
+            *("denne (?:besked|meldingen) bl(?:ev|e) slettet", "du slettede? denne (?:besked|meldingen)"),
+            *("tämä viesti (?:on )?poistet", "poistit tämän viestin", "ta wiadomość została usunięta"),
+            *("usun(?:ięto|ąłeś|ęłaś) tę wiadomość", "tato zpráva byla (?:odstraněna|smazána)"),
+            *("ezt az üzenetet törölték", "törölted ezt az üzenetet", "acest mesaj a fost șters"),
+            *(
+                "ați șters acest mesaj",
+                "bu mesaj silindi",
+                "bu mesajı sildiniz",
+                "pesan ini (?:telah )?dihapus",
+            ),
+            *("anda menghapus pesan ini", "данное сообщение удалено", "вы удалили данное сообщение"),
+            *("це повідомлення (?:було )?видалено", "ви видалили це повідомлення", "הודעה זו נמחקה"),
+            *("تم حذف هذه الرسالة", "لقد حذفت هذه الرسالة", "यह मैसेज डिलीट", "このメッセージは削除されました"),
+            *(
+                "このメッセージを削除しました",
+                "삭제된 메시지입니다",
+                "此消息已(?:被)?删除",
+                "您删除了这条消息",
+            ),
+            *("此訊息已(?:被)?刪除", "你已刪除此訊息"),
+        )
+    ),
     re.I,
 )
+_NO_WORDS: Final = "null"  # what Android writes for a picture that is seen once
 _MESSAGE_LINES_MAX: Final = 20_000
 _HEAD_LINES: Final = 40
 _MESSAGES_LOOKED_AT: Final = 20_000  # for the order of day and month
@@ -60,22 +98,21 @@ _MESSAGES_LOOKED_AT: Final = 20_000  # for the order of day and month
 
 def _headed(line: str) -> tuple[str, str] | None:
     """Return (date and time, the rest) of a line that begins a message."""
-    match = _HEADER.match(line)
-    if not match:
-        return None
-    day, time = (match[1], match[2]) if match[1] else (match[3], match[4])
-    return f"{day} {time}", match[5]
+    match = next(filter(None, (header.match(line) for header in _HEADERS)), None)
+    return (f"{match['day']} {match['time']}", match["rest"]) if match else None
 
 
 def _said(at: Moment, rest: str, thread: str) -> Answer:
     author = _AUTHOR.match(rest)
     if author is None:
         return "service_notice"
-    name, words = author[1].strip(), author[2]
+    name, words = author[1].strip("~ \u202f\u00a0"), author[2]  # who is no contact has a wave before the name
     own_words = words.startswith(_MARK)
     bare = words.strip(f"{_MARK}\u200f \n")
     if not bare:
         return "no_content"
+    if bare == _NO_WORDS:
+        return "attachment"
     if _DELETED.match(bare):
         return "deleted"
     if _ATTACHED.search(words) or (own_words and _OMITTED.search(bare)):

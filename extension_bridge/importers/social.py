@@ -169,11 +169,17 @@ def _listed_post(_: str, record: Any) -> Answer:
     return Draft("post", at_ms, clock, title, body, mark=first_text(record, "id", "name"))
 
 
+_VOTES: Final = _table("reddit_votes", ("id", "permalink"), frozenset({"date", "body", "url"}), _vote)
 FORMATS_REDDIT: Final = (
     _table("reddit_posts", ("id", "date", "subreddit", "body"), frozenset(), _post),
     _table("reddit_messages", ("id", "date", "from", "to", "body"), frozenset({"subreddit"}), _message),
     _table("reddit_chat", ("message id", "created at", "username", "message"), frozenset(), _message),
-    _table("reddit_votes", ("id", "permalink"), frozenset({"date", "body", "url"}), _vote),
+    Format(
+        "reddit_votes",
+        _VOTES.suffixes,
+        lambda member: not PurePosixPath(member.name).name.startswith("hidden") and _VOTES.claims(member),
+        _VOTES.reads,
+    ),
     json_format(
         "reddit_list",
         needs=(

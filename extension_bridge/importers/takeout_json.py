@@ -1,4 +1,5 @@
-"""Google Takeout as JSON: My Activity, YouTube watches and searches, Chrome's history, and older forms of them.
+"""Google Takeout as JSON: My Activity, YouTube watches and searches, Chrome's history, and older forms of them; and
+YouTube's comments as a table.
 
 Rules: what somebody did is told by the address of the entry first, because the titles are translated; an address that
 only leads through Google is replaced by the one it leads to.
@@ -10,13 +11,18 @@ Usage: `FORMATS` of the registry's `google_takeout`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
+
+from extension_bridge.importers.archives import Member
 from extension_bridge.importers.clocks import from_epoch, from_webkit, moment
-from extension_bridge.importers.formats import Answer, json_format
-from extension_bridge.importers.items import Draft, Kind
+from extension_bridge.importers.formats import Answer, Format, answered, json_format
+from extension_bridge.importers.items import Draft, Kind, Tally
 from extension_bridge.importers.json_records import ITEM, first_text, list_at, text_at
+from extension_bridge.importers.tables import heading_of, rows_of
 
 _WATCH_HOSTS: Final[dict[str, Kind]] = {
     **dict.fromkeys(("youtube.com", "m.youtube.com", "youtu.be"), "watch"),
@@ -112,7 +118,8 @@ def _activity(_: str, record: Any) -> Answer:
     )
 
 
-def _chrome_visit(_: str, record: Any) -> Answer:
+def chrome_visit(_: str, record: Any) -> Answer:
+    """Return the draft of one visit as Chrome's export writes it, and Safari's, in microseconds."""
     url = text_at(record, "url")
     if not url:
         return "malformed"
@@ -123,6 +130,25 @@ def _chrome_visit(_: str, record: Any) -> Answer:
     if not at_ms:
         return "no_date"
     return Draft("visit", at_ms, clock, text_at(record, "title"), url=url, mark=text_at(record, "time_usec"))
+
+
+def _comment(member: Member, tally: Tally) -> Iterator[Draft]:
+    heading = heading_of(member, *_COMMENT)
+    for row in rows_of(member, heading) if heading else ():
+        at_ms, clock = moment(row["comment create timestamp"])
+        mark = row["comment id"]
+        words = _spoken(row["comment text"])
+        answer = Draft("post", at_ms, clock, text=words, mark=mark) if words else "no_content"
+        yield from answered(answer, tally)
+
+
+def _spoken(cell: str) -> str:
+    """Return the words of a comment, which lately come as pieces of JSON with commas between them."""
+    try:
+        pieces = msgspec.json.decode(f"[{cell}]") if cell.startswith("{") else [cell]
+    except (msgspec.DecodeError, RecursionError):
+        pieces = [cell]
+    return "".join(piece if isinstance(piece, str) else text_at(piece, "text") for piece in pieces)
 
 
 def _old_search(_: str, record: Any) -> Answer:
@@ -149,7 +175,16 @@ def _old_watch(_: str, record: Any) -> Answer:
     return Draft("watch", at_ms, clock, title, channel, url) if at_ms else "no_date"
 
 
+_COMMENT: Final = tuple(
+    frozenset({name}) for name in ("comment id", "comment create timestamp", "comment text")
+)
 FORMATS: Final = (
+    Format(
+        "takeout_comments",
+        frozenset({".csv"}),
+        lambda member: heading_of(member, *_COMMENT) is not None,
+        _comment,
+    ),
     json_format(
         "takeout_activity",
         needs=(
@@ -162,9 +197,12 @@ FORMATS: Final = (
     ),
     json_format(
         "takeout_chrome",
-        needs=((("Browser History", ITEM),),),
+        needs=(
+            (("Browser History", ITEM),),
+            (("Typed Url", ITEM), ("Session", ITEM)),  # the visits may stand behind much else
+        ),
         place=("Browser History", ITEM),
-        draft=_chrome_visit,
+        draft=chrome_visit,
     ),
     json_format(
         "takeout_searches",

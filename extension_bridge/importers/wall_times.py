@@ -27,6 +27,7 @@ _DOTTED_TIME: Final = re.compile(r"(?<![\d.])(\d{1,2})\.(\d\d)(?:\.(\d\d))?(?![\
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _INNER_DOT: Final = re.compile(r"(?<=[^\W\d_])\.(?=[^\W\d_])")
 _OFFSET: Final = re.compile(r"(?:GMT|UTC|UT)?\s*([+-]\d{1,2})(?::?(\d\d))?\s*$")
+_ZONE_BEFORE: Final = re.compile(r"(?:GMT|UTC)[+-]\d{1,2}(?::\d\d)?\s*$")  # as Google's pages in Chinese
 _CHINA: Final = 480  # what CST means in a Chinese date
 
 # Those in which the large services write exports. All of the CLDR would take 130 MB.
@@ -80,7 +81,7 @@ def wall_moment(text: str, *, order: Order | None = None) -> Moment:
     if len(text) > _CHARS_MAX or not any(map(str.isdigit, text)):
         return UNKNOWN
     plain = plain_digits(unicodedata.normalize("NFKC", text)).replace("\u200e", "").replace("\u200f", "")
-    time = _TIME.search(plain)
+    time = _TIME.search(plain) or _dotted_behind_a_month(plain)
     rest = f"{plain[: time.start()]} {_OFFSET.sub('', plain[time.end() :])}" if time else plain
     day = _date_in(rest, order)
     if not time and day:
@@ -95,7 +96,15 @@ def wall_moment(text: str, *, order: Order | None = None) -> Moment:
     hour = _hour(int(time[1]), plain[: time.start()], plain[time.end() :])
     milli = int(time[4] or 0) if time.re is _TIME else 0
     offset = _CHINA if "年" in plain and "CST" in plain else _offset_in(plain[time.end() :])
+    if offset is None and (before := _ZONE_BEFORE.search(plain[: time.start()])):
+        offset = _offset_in(before[0])
     return from_parts(*day[:3], hour, int(time[2]), int(time[3] or 0), milli, offset)
+
+
+def _dotted_behind_a_month(text: str) -> re.Match[str] | None:
+    """Return a time such as `19.20.11`, which alone may be a date, behind the name of a month."""
+    found = next(filter(lambda each: each[3] and int(each[1]) < 24, _DOTTED_TIME.finditer(text)), None)
+    return found if found and _month_in(text[: found.start()]) else None
 
 
 def _date_in(text: str, order: Order | None) -> tuple[int, int, int, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import zipfile
 from pathlib import Path
@@ -56,6 +57,26 @@ def test_a_database_is_read_while_its_browser_writes(tmp_path: Path) -> None:
     assert len(read_all(tmp_path / "History", "browser_history")[0]) == 3
     connection.rollback()
     connection.close()
+
+
+def test_what_safari_itself_exports(tmp_path: Path) -> None:
+    visit = {
+        "url": "https://bread.example/",
+        "title": "Bread",
+        "time_usec": 1_577_836_800_000_000,
+        "visit_count": 2,
+    }
+    kept = {
+        "metadata": {"browser_name": "Safari", "schema_version": 1},
+        "history": [visit, visit | {"url": "file:///a"}],
+    }
+    path = tmp_path / "History.json"
+    path.write_text(json.dumps(kept))
+    items, report = read_all(path, "browser_history")
+    assert [(item.url, item.title, item.at_ms) for item in items] == [
+        ("https://bread.example/", "Bread", 1_577_836_800_000)
+    ]
+    assert report.skipped == {"local_page": 1}
 
 
 def test_columns_that_a_version_lacks_or_adds_are_no_matter(tmp_path: Path) -> None:

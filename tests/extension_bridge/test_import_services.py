@@ -206,6 +206,9 @@ def test_reddit(tmp_path: Path) -> None:
     items, report = written(tmp_path, "comments.csv", comments, "reddit")
     assert [item.text for item in items] == ["Yes"]
     votes = "id,permalink,direction\na,https://r.example/a,up\nb,https://r.example/b,none\n"
+    hidden = "id,permalink\na,https://r.example/a\n"
+    assert written(tmp_path, "hidden_posts.csv", hidden, "reddit")[1].skipped == {"other_file": 1}
+    assert written(tmp_path, "saved_posts.csv", hidden, "reddit")[1].kinds == {"reaction": 1}
     assert written(tmp_path, "post_votes.csv", votes, "reddit")[1].kinds == {"reaction": 1}
     messages = "id,permalink,thread_id,date,ip,from,to,subject,body\n1,https://r.example/m,t,"
     messages += "2019-08-21 22:02:48 UTC,,a,b,Hi,Hello\n"
@@ -285,6 +288,9 @@ def test_letters_written_as_bytes_are_put_right_and_others_stay(text: str) -> No
         "20-01-2024 22:54 - Zoë: {}",
         "[2024/1/20 下午10:54:50] Zoë: {}",
         "2024. 1. 20. 오후 10:54 - Zoë: {}",
+        "22:54, 20/01/2024 - Zoë: {}",
+        "20/01/2024 22:54:50: Zoë: {}",
+        "[20/01/2024, 22:54:50] ~\u202fZoë: {}",
         "20/1/2024, 10:54 p. m. - Zoë: {}",
     ],
 )
@@ -298,3 +304,28 @@ def test_chats_of_telephones_in_several_languages(tmp_path: Path, line: str) -> 
     }
     assert len({item.item_id for item in items}) == 4
     assert report.skipped == {"attachment": 1}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("This message was deleted", "Du hast diese Nachricht gelöscht.", "Vous avez supprimé ce message"),
+        *(
+            "Данное сообщение удалено",
+            "Bu mesaj silindi",
+            "Ta wiadomość została usunięta",
+            "Mensagem apagada",
+        ),
+        *(
+            "Ezt az üzenetet törölték",
+            "このメッセージは削除されました",
+            "삭제된 메시지입니다",
+            "此消息已删除",
+        ),
+    ],
+)
+def test_what_was_deleted_in_a_chat_says_so_in_any_language(tmp_path: Path, words: str) -> None:
+    text = f"13/01/2024, 19:20 - Ana: Hi\n13/01/2024, 19:21 - Ana: {words}\n13/01/2024, 19:22 - Ana: null\n"
+    items, report = written(tmp_path, "_chat.txt", text, "whatsapp")
+    assert [item.text for item in items] == ["Hi"]
+    assert report.skipped == {"attachment": 1, "deleted": 1}

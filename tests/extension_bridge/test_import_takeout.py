@@ -103,6 +103,27 @@ def test_older_forms_are_read(tmp_path: Path) -> None:
     assert (item.kind, item.url) == ("watch", "https://www.youtube.com/watch?v=abc")
 
 
+def test_youtube_s_comments_as_a_table(tmp_path: Path) -> None:
+    table = "Comment ID,Channel ID,Comment create timestamp,Price,Video ID,Comment text\n"
+    table += 'a,UC,2024-01-13T18:20:11.5+00:00,0,v,"{""text"":""Nice ""},{""text"":""rye"",""link"":{}}"\n'
+    table += "b,UC,2023-01-13T18:20:11+00:00,0,v,{smile}\nc,UC,2023-01-13T18:20:11+00:00,0,v,\n"
+    path = tmp_path / "comments.csv"
+    path.write_text(table)
+    items, report = read_all(path, "google_takeout")
+    assert [(item.kind, item.text, item.at_ms) for item in items] == [
+        ("post", "Nice rye", 1_705_170_011_500),
+        ("post", "{smile}", 1_673_634_011_000),
+    ]
+    assert report.skipped == {"no_content": 1}
+
+
+def test_chrome_s_history_is_found_behind_much_else(tmp_path: Path) -> None:
+    visit = {"title": "Bread", "url": "https://bread.example/", "time_usec": 1_600_000_000_000_000}
+    session = [{"tab": {"title": "x" * 100}}] * 2_000
+    items = takeout(tmp_path, {"Typed Url": [{"url": "a"}], "Session": session, "Browser History": [visit]})
+    assert [item.url for item in items] == ["https://bread.example/"]
+
+
 def test_missing_and_extra_fields_are_counted_and_never_fail(tmp_path: Path) -> None:
     good = {
         "header": "Search",
@@ -156,6 +177,9 @@ def test_the_same_export_twice_gives_the_same_ids(tmp_path: Path) -> None:
         ("2018/01/31 22:54:50 JST", "2018-01-31T13:54:50Z"),
         ("2018年1月31日 22:54:50 JST", "2018-01-31T13:54:50Z"),
         ("2018. 1. 31. 오후 10:54:50 KST", "2018-01-31T13:54:50Z"),
+        ("31. jan. 2018 22.54.50 CET", "2018-01-31T21:54:50Z"),
+        ("31 Jan 2018 22.54.50 WIB", "2018-01-31T15:54:50Z"),
+        ("2018年1月31日 GMT+8 22:54:50", "2018-01-31T14:54:50Z"),
         ("31.1.2018 klo 22.54.50 EET", "2018-01-31T20:54:50Z"),
         ("٣١\u200f/٠١\u200f/٢٠١٨ ٢٢:٥٤:٥٠", "2018-01-31T22:54:50"),
         ("31 ม.ค. 2561 22:54:50", "2018-01-31T22:54:50"),
