@@ -1,7 +1,8 @@
 """National numbers without a name of their own, behind a bare `ID:` or alone on their line, by any country's check.
 
-Rules: what is found here is a whole number, of a length that some country uses and with that country's check digit or
-date of birth. In running text that would be an accident too often; behind `ID:` and in a field of its own it seldom is.
+Rules: behind an `ID:` that belongs to nobody else's noun any number is one; behind another, and alone on its line, a
+whole number of a length that some country uses with that country's check digit or date of birth. In running text that
+would be an accident too often.
 Asked for on a device only (`DEVICE_DETECTORS`).
 
 Does not: tell the country, or find a number without a check digit or date (an order's, a post's).
@@ -24,7 +25,17 @@ from windrow_protocol.personal_national_ids import SHAPES, bare
 _CUE: Final = r"(?<![\w-])(?i:id|i\.d\.)(?:[ \t]{0,2}[:#=：][ \t#]{0,2}|[ ](?:is|was)[ :]{1,2})"
 _VALUE: Final = r"[0-9A-Z](?:[ ./-]?[0-9A-Z]){6,17}"
 _BEHIND_CUE: Final = re.compile(rf"{_CUE}(?P<value>{_VALUE})(?![\w@%]|[.,/-][0-9])")
+# An `ID:` that no other noun claims (an order's, a post's) is a person's, whatever the form of its number.
+_OWN_CUE: Final = (
+    r"(?:^|[\n\t\"'“(\[{|>*•;:.,/-][ ]{0,3}"
+    r"|\b(?i:my|his|her|their|your|our|personal|government|state|photo|citizen)[ ])"
+    r"(?:ID|I\.D\.)(?:[ \t]{0,2}[:#=：][ \t#\"'*]{0,4}|[ ](?:is|was)[ :]{1,2})"
+)
+_BEHIND_OWN_CUE: Final = re.compile(rf"{_OWN_CUE}(?P<value>{_VALUE})(?![\w@%]|[.,/-][0-9A-Z])")
 _ALONE: Final = re.compile(rf"^[ \t]{{0,8}}(?P<value>{_VALUE})[ \t]{{0,8}}$", re.MULTILINE)
+_DATE: Final = re.compile(
+    r"(?:[0-9]{1,2}[./ -]){2}(?:[0-9]{2}){1,2}|(?:19|20)[0-9]{2}([./ -])[0-9]{1,2}\1[0-9]{1,2}"
+)
 _DIGITS_MIN: Final = 7
 _CENTURIES: Final = {"2": 1900, "3": 2000}  # Egypt's and Kuwait's first digit
 
@@ -67,7 +78,9 @@ def _iceland(number: str) -> bool:
 
 
 def _hungary(number: str) -> bool:
-    return number[0] in "12345678" and weighted(digits_of(number), range(1, 11)) % 11 == int(number[10])
+    born_since_1997 = number[0] in "3478" or number[1:3] >= "97"
+    weights = range(10, 0, -1) if born_since_1997 else range(1, 11)
+    return number[0] in "12345678" and weighted(digits_of(number), weights) % 11 == int(number[10])
 
 
 def _russia(number: str) -> bool:
@@ -102,6 +115,11 @@ def _vietnam(number: str) -> bool:
     return number[0] == "0" and 1 <= int(number[:3]) <= 96 and number[3] in "0123"
 
 
+def _algeria(number: str) -> bool:
+    year, town = number[2:5], int(number[5:7])
+    return number[0] in "12" and number[1] in "01" and (year >= "900" or year <= "029") and 1 <= town <= 58
+
+
 _OF_LENGTH: Final[dict[int, tuple[Check, ...]]] = {
     9: (luhn,),  # Canada, Israel
     10: (_ukraine, _british_health, _iran, _saudi_arabia, _ecuador, _iceland),
@@ -109,6 +127,7 @@ _OF_LENGTH: Final[dict[int, tuple[Check, ...]]] = {
     12: (verhoeff, _russia, _kuwait, _malaysia, _vietnam),
     14: (_egypt,),
     16: (_indonesia,),
+    18: (_algeria,),
 }
 # Without its own name nearly any nine digits would be a number of the United States.
 _ANY_LENGTH: Final = tuple(shape for shape in SHAPES if shape.country not in ("any", "US"))
@@ -120,6 +139,10 @@ def bare_ids_in(text: str) -> Iterator[tuple[int, int, bool]]:
         for found in shape.finditer(text):
             if _is_national(found["value"]):
                 yield *found.span("value"), shape is _BEHIND_CUE
+    for found in _BEHIND_OWN_CUE.finditer(text):
+        told_apart = len(set(bare(found["value"]))) > 1 and digits_of(found["value"])
+        if told_apart and not _DATE.fullmatch(found["value"]):
+            yield *found.span("value"), True
 
 
 def _is_national(value: str) -> bool:

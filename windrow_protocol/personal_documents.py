@@ -20,81 +20,50 @@ from datetime import date
 from typing import Final
 
 from windrow_protocol.personal_checksums import digits_of, luhn, verhoeff, weighted
+from windrow_protocol.personal_document_names import begins_name, in_small, named_in
+from windrow_protocol.personal_national_ids import switzerland
 
 _CUE_CHARS: Final = 48  # before a digit, in which the name of its document is looked for
 _DIGITS_MIN: Final = 4
 _DIGITS_ALONE_MIN: Final = 6  # of a number without letters; fewer are a year or an amount
+_DIGITS_BEHIND_SHORT_MIN: Final = 7  # behind two or three letters that are many other things too
 _CHARS_MAX: Final = 24
 
-# Names of documents. Words in any case; what is short enough to mean something else only as it is officially written.
-_WORDS: Final = (
-    r"passport|travel document|driv(?:er|ing)(?:['’]?s)?[ -]?(?:licen[cs]e|permit)|identity (?:card|document|number)"
-    r"|id[ -]?card|id (?:number|no)|identification (?:card|number|no)|national id(?:entity|entification)?(?: card)?"
-    r"|national insurance|social (?:security|insurance)|health (?:insurance|card)|medicare(?: id)?|medical record"
-    r"|tax(?:payer)?(?: identification| id| file| reference)"
-    r"|voter(?:['’]?s)?[ -]?id|residen(?:ce|t) (?:permit|card|registration)"
-    r"|alien registration|green card|aadhaa?r|pan card|personal (?:number|code|identity code)"
-    r"|reisepass|pass(?=-?nr|nummer)|personalausweis|ausweis|führerschein|steuer-?(?:id|nummer|identifikationsnummer)"
-    r"|(?:sozial|renten|kranken)versicherungs?|krankenversicherten|versicherten|ahv"
-    r"|passeport|carte (?:nationale )?d['’]identité|permis de conduire|numéro (?:fiscal|de sécurité sociale)"
-    r"|sécurité sociale"
-    r"|pasaporte|c[ée]dula(?: de (?:ciudadan[ií]a|identidad))?|licencia de conducir|carn[ée] de conducir"
-    r"|documento de identidad"
-    r"|(?:número|nº|no\.) de identificación|identificación|seguridad social"
-    r"|passaporte|carteira de (?:identidade|motorista)|cartão de cidadão|título de eleitor|contribuinte"
-    r"|passaporto|carta d['’]identità|patente(?: di guida)?|codice fiscale|tessera sanitaria"
-    r"|paspoort|rijbewijs|identiteitskaart|burgerservice|rijksregister"
-    r"|paszport\w*|dow[óo]d\w*(?: osobist\w*)?|prawo jazdy"
-    r"|person(?:nummer|nr|kod)|fødselsnummer|cpr|henkilötunnus|hetu|kennitala|körkort|førerkort|kørekort|ajokort\w*|isikukood"
-    r"|asmens kodas|personas kods|rodné číslo|občansk\w+ průkaz|cestovn\w+ pas|útlevél|személyi(?: igazolvány)?|taj"
-    r"|adóazonosító"
-    r"|pa[sș]aport|carte de identitate|buletin|jmbg|oib|osobna iskaznica|lična karta|putovnica|emšo"
-    r"|kimlik|pasaport|ehliyet|diavatirio|ταυτότητα|διαβατήριο|паспорт\w*|снилс|инн|водительск\w+ удостоверени\w+"
-    r"|рнокпп|іпн|егн|лична карта"
-    r"|kartu tanda penduduk|paspor|kad pengenalan|mykad|nric|hộ chiếu|căn cước(?: công dân)?|cmnd|cccd"
-    r"|บัตรประชาชน|เลขประจำตัวประชาชน|หนังสือเดินทาง"
-)
-_OFFICIAL: Final = (
-    r"SSN|ITIN|TIN|NIN|NINO|NHS|MBI|SIN|TFN|DL|UTR|MRN|DNI|NIE|NIF|NIR|CNI|RUT|CURP|CUIL|CUIT|CPF|CNH|CNP|BSN"
-    r"|PESEL|NIP|RVNR|SVNR|SVNr|KVNR|IdNr|NIK|KTP|CNIC|RRN|FRN|AMKA|ΑΜΚΑ|ΑΦΜ|TCKN|EGN|PPSN?|NUIT|CIN|RNOKPP|IIN|ИИН"
-)
-# Writings without blanks between words.
-_GLUED: Final = (
-    r"身份证|身分證|护照|護照|驾驶证|駕照|驾照|社会保障|社保|旅券|パスポート|運転免許証?|免許証|マイナンバー|個人番号|在留カード|保険証"
-    r"|주민등록|여권|운전면허|외국인등록|رقم الهوية|جواز السفر|الرقم القومي|رخصة القيادة|بطاقة الهوية|ת\.?ז\.?"
-    r"|תעודת זהות|דרכון|کد ملی"
-    r"|आधार|पैन|पासपोर्ट"
-)
-_NUMBER_WORD: Final = (
-    r"(?:numbers?|no|nos|nr|num|n[º°r]?|nº|id|code|card|nummer|numer|número|numéro|numero|numarası|número|номер|№|号码|號碼|号|番号|번호|رقم"
-    r"|#|is|was|are|ist|lautet|es|est|é|è|är|er|on|jest|with|of|de|du|di|del|serial|series|серия)"
-)
-_NAMED: Final = re.compile(
-    rf"(?:(?<!\w)(?:(?i:{_WORDS})|(?:{_OFFICIAL})(?!\w))|(?:{_GLUED}))"
-    rf"(?:[ \t-]?(?i:{_NUMBER_WORD})\.?(?!\w)|[ \t:：#=(.-]{{1,3}}){{0,6}}"
-)
 _PART: Final = r"(?:[A-Za-z]{0,6}[0-9][0-9A-Za-z]*)"
+_JOIN: Final = (
+    r"(?:[./+-]|--|[ ](?=[0-9])|[ ](?=[A-Za-z]{1,3}[0-9])|[ ][A-Z][ ](?=[0-9])|[ ][/№-][ ](?=[0-9]))"
+)
 _VALUE: Final = re.compile(
-    rf"(?:[A-Za-z]{{1,5}}[ ./-]?)?{_PART}(?:(?:[./-]|[ ](?=[0-9])|[ ](?=[A-Za-z]{{1,3}}[0-9])){_PART}){{0,6}}"
-    r"(?:[ -]?[A-Z](?![A-Za-z0-9.]))?(?![0-9A-Za-z@%€$£])"
+    rf"(?:[A-Z]{{1,6}}[ ./-]?|[A-Za-z]{{1,6}}(?:[./-]|(?=[0-9]))|(?:[A-Z]{{2,6}}[ ]){{2}})?"
+    rf"{_PART}(?:{_JOIN}{_PART}){{0,6}}"
+    r"(?:[ -]?[A-Z](?![A-Za-z0-9]|\.[ ]?[A-Za-z]))?(?:[ ]?[(\[][0-9A][)\]])?(?![0-9A-Za-z@%€$£])"
+)
+# The number before its name: `123456789 is my passport number`, `123456789 (passport)`.
+_VALUE_FIRST: Final = re.compile(
+    r"(?<![\w.,/-])(?P<value>(?:[A-Z]{1,3}[ -]?)?[0-9][0-9A-Z ./-]{4,18}[0-9A-Z])"
+    r"[ ](?:\(|(?:is|was|as)[ ](?:my|his|her|their|our|the)[ ])"
 )
 _DIGITS: Final = re.compile(r"[0-9]+")
 _FEW_DIGITS: Final = re.compile(r"(?=(?:[A-Z]*[0-9]){2})[A-Z][0-9A-Z]{5,15}|(?=[A-Z]*[0-9])[0-9A-Z]{7,9}")
-# Behind these words a number is the year or the price of the document, not its own.
+# Behind these words a number is the year, the day or the price of the document, not its own.
 _NO_NUMBER: Final = re.compile(
     r"(?:1[89]|20)[0-9]{2}(?:[-/. ](?:(?:1[89]|20)?[0-9]{2}))*$|[0-9]+[.,][0-9]{2}$"
+    r"|[0-3]?[0-9]([-/. ])[0-3]?[0-9]\1(?:1[89]|20)[0-9]{2}$"
 )
+_DECIMALS: Final = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}(?:-[0-9]{1,3}\.[0-9]{1,3})*$")
 
 
 def documents_named_in(text: str) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of each number right behind the name of a document, in order and without overlap."""
-    last = 0
+    """Yield (start, end) of each number right behind the name of a document, or right before it."""
+    small = in_small(text)
     for first, end in _windows(text):
-        for name in _NAMED.finditer(text, first, end):
-            value = _VALUE.match(text, name.end(), name.end() + _CHARS_MAX + 1)
-            if value and value.start() >= last and _is_document(value.group()):
-                last = value.end()
+        for begin, short in named_in(text, small, first, end):
+            value = _VALUE.match(text, begin, begin + _CHARS_MAX + 1)
+            if value and _is_document(value.group(), short=short):
                 yield value.span()
+    for before in _VALUE_FIRST.finditer(text):
+        if begins_name(text, small, before.end()) and _is_document(before["value"], short=False):
+            yield before.span("value")
 
 
 def _windows(text: str) -> Iterator[tuple[int, int]]:
@@ -110,10 +79,12 @@ def _windows(text: str) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def _is_document(value: str) -> bool:
+def _is_document(value: str, *, short: bool) -> bool:
     digits = len(digits_of(value))
     if len(value) > _CHARS_MAX or _NO_NUMBER.fullmatch(value):
         return False
+    if short:
+        return digits >= _DIGITS_BEHIND_SHORT_MIN and not _DECIMALS.fullmatch(value)
     lettered = any(char.isalpha() for char in value)
     return digits >= (_DIGITS_MIN if lettered else _DIGITS_ALONE_MIN) or bool(_FEW_DIGITS.fullmatch(value))
 
@@ -225,7 +196,7 @@ _MBI_LETTER: Final = "AC-HJKMNP-RT-Y"
 _SHAPES: Final[tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...]] = tuple(
     (re.compile(rf"(?<![0-9A-Za-z+])(?<![0-9][.,-])(?:{shape})(?![0-9A-Za-z]|[.,-][0-9])"), check)
     for shape, check in (
-        (r"[STFGM][0-9]{7}[A-Z]", _singapore),
+        (r"[STFGM](-?)[0-9]{7}\1[A-Z]", _singapore),
         (r"[0-9]{3}-[0-9]{3}-[0-9]{3}[ -][0-9]{2}", _snils),
         (r"[0-3][0-9][01][0-9][089][0-9]{8}", _jmbg),
         (r"(?:18|19|20)[0-9]{11}", _luxembourg),
@@ -248,7 +219,8 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...]] = tupl
         (r"[0-9]{2}[ .][0-9]{2}[ .][0-9]{2}[ .-][0-9]{3}[ .][0-9]{2}", _belgium),
         (r"[VEJPG]-[0-9]{8}-[0-9]", _venezuela),
         (r"[0-9]{4}-[0-9]{6}-[0-9]{3}-[0-9]", _salvador),
-        (r"(?:TN|ZZ)[0-9]{6}[A-Z]", _shaped),
+        (r"(?:TN|ZZ) ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Z]", _shaped),
+        (r"756([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{2}", switzerland),
         (r"[0-9]{2}\.[0-9]{3}\.[0-9]{3}\.[0-9]-[0-9]{3}\.[0-9]{3}", _shaped),
         (r"[0-9]{12}", _kazakhstan),
     )

@@ -160,7 +160,8 @@ def _latvia(number: str) -> bool:
     return number[:2] == "32" or (_ddmmyy(number) and (1 + total) % 11 % 10 == int(number[-1]))
 
 
-def _switzerland(number: str) -> bool:
+def switzerland(number: str) -> bool:
+    """Is the last digit the EAN-13 check of the others, as in a Swiss AHV number?"""
     return weighted(digits_of(number), (1, 3) * 6 + (1,)) % 10 == 0
 
 
@@ -295,7 +296,7 @@ SHAPES: Final[tuple[Shape, ...]] = (
     _shape("DK", r"[0-9]{6}-[0-9]{4}", _ddmmyy),
     _shape("DK", r"[0-9]{10}", _ddmmyy, r"cpr(?:-nr\.?|-nummer)?"),
     _shape("LV", r"[0-9]{6}-[0-9]{5}", _latvia),
-    _shape("CH", r"756\.?[0-9]{4}\.?[0-9]{4}\.?[0-9]{2}", _switzerland),
+    _shape("CH", r"756\.?[0-9]{4}\.?[0-9]{4}\.?[0-9]{2}", switzerland),
     _shape("IE", r"[0-9]{7}[A-W][A-IW]?", _ireland),
     _shape("BR", r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}|[0-9]{11}", _brazil),
     _shape("BE", r"[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}|[0-9]{11}", _belgium),

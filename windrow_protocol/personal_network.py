@@ -65,6 +65,12 @@ _MAC_DOTTED: Final = re.compile(
 _MAC_NAMED: Final = re.compile(
     r"(?<!\w)(?:mac|hardware|physical|ethernet|lladdr|bssid)\W(?:\W{0,3}\w{2,10}){0,2}\W{0,3}$", re.I
 )
+# Behind its name a hardware address of six or eight bytes is one in every way of writing it.
+_MAC_BEHIND_NAME: Final = re.compile(
+    r"(?<!\w)(?:mac|hardware|physical|ethernet|lladdr|bssid|eui-?(?:48|64))(?: addr(?:ess)?)?(?: is)?[\s:=\"']{1,4}"
+    r"(?P<mac>[0-9A-F]{2}(?P<sep>[ :-]?)(?:[0-9A-F]{2}(?P=sep)){4}(?:[0-9A-F]{2}(?P=sep)){0,2}[0-9A-F]{2})(?![0-9A-Z])",
+    re.IGNORECASE,
+)
 _NOWHERE_V4: Final = [IPv4Network(n) for n in ("0.0.0.0/8", "127.0.0.0/8", "255.0.0.0/8")]
 _NOWHERE_V6: Final = [IPv6Network(n) for n in ("::/127", "ff00::/8")]
 # Documentation: in a public page nobody's; on a device nothing is lost without them.
@@ -108,6 +114,8 @@ def addresses_in(text: str, *, device: bool = False) -> Iterator[tuple[str, int,
     `device`: also those of documentation, of a link, and hardware addresses written with dots.
     """
     nobody = _NOWHERE_V4 if device else _NOBODY_V4
+    named = [match.span("mac") for match in _MAC_BEHIND_NAME.finditer(text)] if device else []
+    yield from (("mac", *span) for span in named if len(set(text[slice(*span)])) > 2)
     for match in _IPV4.finditer(text) if _DOTS.search(text) else ():
         address = IPv4Address(match.group())
         version = _VERSION.search(text, max(0, match.start() - 12), match.start())
@@ -115,7 +123,7 @@ def addresses_in(text: str, *, device: bool = False) -> Iterator[tuple[str, int,
             suffix = _SUFFIX.match(text, match.end()) if device else None
             yield "ip", match.start(), suffix.end() if suffix else match.end()
     if _PAIR_OF_COLONS.search(text):
-        yield from (("ip", *span) for span in _ipv6_in(text, device=device))
+        yield from (("ip", *span) for span in _ipv6_in(text, device=device) if span not in named)
     for match in _MAC.finditer(text) if _PAIR.search(text) else ():
         if len(set(match.group().lower())) > 2:
             yield "mac", match.start(), match.end()

@@ -41,7 +41,7 @@ from windrow_protocol.personal_documents import documents_in, documents_named_in
 from windrow_protocol.personal_names import person_names_in
 from windrow_protocol.personal_national_ids import ids_in
 from windrow_protocol.personal_network import addresses_in, emails_in
-from windrow_protocol.personal_phones import phones_in
+from windrow_protocol.personal_phones import phones_in, short_phones_in
 from windrow_protocol.personal_secrets import secrets_in
 
 # What looks for findings, each by signs of its own; see `find_personal`.
@@ -69,6 +69,8 @@ DEVICE_KINDS: Final = (*KINDS, "address", "name")
     _LONE_ID,
     _PERSON,
 ) = range(14)
+_DATED_ID_CHARS: Final = 18  # with a date of birth and a check digit: far rarer by accident than a card's
+_CARD_DIGITS_NEVER: Final = (17, 18)
 _CARD_CHARS_MIN: Final = 14  # shorter ones are no longer issued: behind the name of a document it is that
 
 _CLUSTER: Final = re.compile(r"[0-9](?:[^0-9\n]{0,6}[0-9]){5,}")
@@ -171,8 +173,11 @@ def _spans(text: str, detectors: Collection[str]) -> Iterator[_Span]:
         yield from ((_PERSON, "name", *span) for span in person_names_in(text))
     if device:
         for start, end in documents_named_in(text):
-            yield _SHORT_ID if end - start < _CARD_CHARS_MIN else _NAMED_ID, "national_id", start, end
+            digits = sum(map(str.isdigit, text[start:end]))
+            no_card = end - start < _CARD_CHARS_MIN or digits in _CARD_DIGITS_NEVER
+            yield _SHORT_ID if no_card else _NAMED_ID, "national_id", start, end
         yield from ((_BARE_ID, "national_id", *span) for span in documents_in(text))
+        yield from ((_PHONE, "phone", *span) for span in short_phones_in(text))
         for start, end, cued in bare_ids_in(text):
             yield _NAMED_ID if cued else _LONE_ID, "national_id", start, end
     for cluster in _CLUSTER.finditer(text) if "number" in detectors else ():
@@ -190,10 +195,14 @@ def _checked(text: str, shape: re.Pattern[str], check: Callable[[str], bool]) ->
 
 def _numbers(text: str, start: int, end: int, *, device: bool) -> Iterator[_Span]:
     """Yield what a cluster of digits may hold: cards, accounts, ids and telephone numbers."""
+    phones = list(phones_in(text, start, end, device=device))
+    named_phones = {(first, last) for first, last, cued in phones if cued and device}
     for card in _CARD_SHAPE.finditer(text, start, end):
         digits = card.group().replace(" ", "").replace("-", "")
-        known = _CARD_ISSUER.match(digits) or (device and _named(_CARD_NAMED, text, card.start()))
-        if known and luhn(digits):
+        named = device and _named(_CARD_NAMED, text, card.start())
+        if len(digits) < _CARD_CHARS_MIN and card.span() in named_phones and not named:
+            continue
+        if (named or _CARD_ISSUER.match(digits)) and luhn(digits):
             yield _CARD, "card", card.start(), card.end()
     for head in _IBAN_HEAD.finditer(text, start, end):
         last = _iban_end(text, head.start(), head.group()[:2].upper())
@@ -203,8 +212,9 @@ def _numbers(text: str, start: int, end: int, *, device: bool) -> Iterator[_Span
         if mod_97_10(account.group().replace(" ", "")) and _named(_ACCOUNT_NAMED, text, account.start()):
             yield _IBAN, "iban", account.start(), account.end()
     for first, last, named in ids_in(text, start, end):
-        yield _NAMED_ID if named else _BARE_ID, "national_id", first, last
-    for first, last, cued in phones_in(text, start, end, device=device):
+        rank = _SHORT_ID if device and last - first == _DATED_ID_CHARS else _NAMED_ID if named else _BARE_ID
+        yield rank, "national_id", first, last
+    for first, last, cued in phones:
         yield _CUED_PHONE if cued else _PHONE, "phone", first, last
 
 

@@ -76,15 +76,42 @@ _SET_APART: Final = re.compile(
     r"[08][ -]?\([0-9]{3,5}\)[ -]?[0-9]{1,4}(?:[ -][0-9]{2,4}){0,3}|0([ -])[1-9][0-9]{1,3}(?:\1[0-9]{2,4}){2,4}"
     r"|8[ -][0-9]{3,4}[ -][0-9]{2,3}-[0-9]{2}-[0-9]{2}"
     r"|\((?!(?:1[89]|20)[0-9]{2}\))0?[ -]?[0-9]{1,4}(?:[ -][0-9]{1,3}){0,2}\)[ -]?[0-9]{2,9}(?:[ .-][0-9]{2,5}){0,3}"
-    r"|[1-9][0-9]{2}([ .-])[0-9]{3}\2[0-9]{2}\2[0-9]{2}"
+    r"|[1-9][0-9]{2}([ .-])[0-9]{3}\2[0-9]{2}\2[0-9]{2}|(?:\+?1[ .-])?\([2-9][0-9]{2}\)[ .-]?[0-9]{3}[ .-][0-9]{4}"
+    r"|0[0-9]{1,3}-[0-9]{1,4}/[0-9]{2,4}(?:[ -][0-9]{2,4}){0,2}"
+)
+# A run may be a field's value here (`phone=…`), and a dot stand before a bracket.
+_OWN_RUN: Final = re.compile(
+    r"(?:(?<![0-9A-Za-z@#/=&%$€£_+])|(?<=(?:hone|mber|bile|cell)=)|(?<=(?:tel|fax)=))(?<![0-9A-Za-z][.-])(?<![0-9],)"
+    r"\(?\+?\(?[0-9]+(?:(?:[ .-]?\(|\)[ ./-]?|[ ./-])[0-9]+)*"
+)
+_OWN_ABROAD: Final = re.compile(r"\(?\+\(?[1-9]|00[ .-]?[1-9]|011[ .-][1-9]")
+_OWN_EXTENSION: Final = re.compile(
+    r"(?:,? ?(?:x|ext[.:]?|extn\.?|extension|poste|durchwahl|dw|int\.|доб\.?)[ :.]{0,2}|#)[0-9]{1,6}(?![0-9A-Za-z])",
+    re.IGNORECASE,
+)
+_OWN_GROUPS: Final = re.compile(
+    r"(?:[0-9]{1,3} (?=\())?\(?[0-9]{1,6}(?:\)[ ./-]?|[ ./-])[0-9]{1,9}(?:[ ./-][0-9]{1,9}){0,6}|[0-9]{7,15}"
+)
+_OWN_THOUSANDS: Final = re.compile(r"[1-9][0-9]{0,2}(?:[ .][0-9]{3})*(?:[ .]000)+")
+# So short only where a field's name says so: numbers of a small place or a switchboard.
+_SHORT: Final = re.compile(
+    r"(?<![^\W_])(?:(?:tele)?phone(?:[ _]?number)?|tel|mobile|fax|call|whatsapp"
+    r"|(?:reach|ring)(?: (?:me|us|him|her))?(?: at| on)?)"
+    r"(?:\.?[\"']?[:=][ \"']{0,3}| is |\. ?| (?=[0-9]{2}[ -]))"
+    r"(?P<short>[0-9]{3,6}|[0-9]{2,3}(?:[ -][0-9]{2,3}){1,2})(?![\w%]|[ .,:/-][0-9])",
+    re.IGNORECASE,
 )
 _OWN_CUE_BEFORE: Final = re.compile(
-    r"(?<!\w)(?:text(?:ed|ing|s)?|rang|ringing|messaged?|cep|gsm|(?:tele\w+|phone|mobile|tel) (?:no|nr|number)"
-    r"|numara\w*"
+    r"(?<![^\W_])(?:text(?:ed|ing|s)?|rang|ringing|messaged?|cep|gsm"
+    r"|(?:tele\w+|phone|mobile|cell|tel|fax)[ _-]?(?:no|nr|num|number)?"
+    r"|numara\w*|mob|cel|(?-i:[TMPF](?=[.:]))"
     r"|(?:handy|telefon|ruf|mobil)?nummer|num[eé]ro|n[uú]mero|viber|telegram|imessage|facetime|voicemail|pager)"
     r"(?: (?:no|nr|me|us|him|her|them|from|at|on|is|to))*\W{1,3}$",
     re.IGNORECASE,
 )
+# Where somebody is may also be a street, whose name would follow.
+_WHERE_BEFORE: Final = re.compile(r"(?<!\w)(?:am|is|are|me|us|him|her) (?:at|on) $", re.IGNORECASE)
+_STREET_AFTER: Final = re.compile(r"[ ,]{1,2}[^\W_a-z]")
 _TOKEN: Final = re.compile(r"[^ ]+")
 
 
@@ -94,9 +121,9 @@ def phones_in(text: str, start: int, end: int, *, device: bool = False) -> Itera
     `device`: also what people write of their own numbers and a public page rarely means by it.
     `text` must be written in ASCII digits and blanks (see `personal_patterns`), and no run of digits may cross `end`.
     """
-    for run in _RUN.finditer(text, start, end):
+    for run in (_OWN_RUN if device else _RUN).finditer(text, start, end):
         for first, last in _numbers(text, run.start(), run.end(), device=device):
-            extension = _EXTENSION.match(text, last)
+            extension = (_OWN_EXTENSION if device else _EXTENSION).match(text, last)
             yield first, extension.end() if extension else last, _cued(text, first, last, device=device)
 
 
@@ -123,17 +150,19 @@ def _numbers(text: str, start: int, end: int, *, device: bool) -> Iterator[tuple
 def _is_number(text: str, start: int, end: int, *, whole: bool, device: bool) -> bool:
     """Is text[start:end] one telephone number? `whole`: it stands alone, not beside further digits."""
     number = text[start:end]
-    strong = _NORTH_AMERICA.fullmatch(number) or _BRACKETS.fullmatch(number) or _ABROAD.match(number)
+    abroad = (_OWN_ABROAD if device else _ABROAD).match(number)
+    strong = abroad or _NORTH_AMERICA.fullmatch(number) or _BRACKETS.fullmatch(number)
     if device:
         strong = strong or _SET_APART.fullmatch(number)
     trunk = not strong and _TRUNK.fullmatch(number)
     # The shape is asked first: it is cheap, and a page of figures has very many runs that are none of these.
-    if not (strong or trunk or (whole and _GROUPS.fullmatch(number))):
+    if not (strong or trunk or (whole and (_OWN_GROUPS if device else _GROUPS).fullmatch(number))):
         return False
     digits = _count(number)
-    if not DIGITS_MIN <= digits <= DIGITS_MAX + 2 * number.startswith("00") or _spoiled(text, start, end):
+    most = DIGITS_MAX + (3 if device and number.startswith("011") else 2 * number.startswith("00"))
+    if not DIGITS_MIN <= digits <= most or _spoiled(text, start, end, device=device):
         return False
-    if _ABROAD.match(number):
+    if abroad:
         enough = DIGITS_MIN if device and number[0] == "+" else DIGITS_MIN + 1
         return digits >= enough and "+" not in number[2:]
     if _DATE.match(number):
@@ -144,7 +173,7 @@ def _is_number(text: str, start: int, end: int, *, whole: bool, device: bool) ->
         return False
     if strong or (trunk and (cued or 9 <= digits <= 12)):
         return True
-    return whole and cued and not _THOUSANDS.fullmatch(number)
+    return whole and cued and not (_OWN_THOUSANDS if device else _THOUSANDS).fullmatch(number)
 
 
 def _count(text: str) -> int:
@@ -156,12 +185,23 @@ def _cued(text: str, start: int, end: int, *, device: bool) -> bool:
     before = text[max(0, start - _CUE_CHARS_BEFORE) : start]
     after = text[end : end + _CUE_CHARS_AFTER]
     return bool(
-        _CUE_BEFORE.search(before) or _CUE_AFTER.match(after) or (device and _OWN_CUE_BEFORE.search(before))
+        _CUE_BEFORE.search(before)
+        or _CUE_AFTER.match(after)
+        or (device and (_OWN_CUE_BEFORE.search(before) or _is_whereabouts(before, after)))
     )
 
 
-def _spoiled(text: str, start: int, end: int) -> bool:
+def _is_whereabouts(before: str, after: str) -> bool:
+    return bool(_WHERE_BEFORE.search(before)) and not _STREET_AFTER.match(after)
+
+
+def _spoiled(text: str, start: int, end: int, *, device: bool) -> bool:
     """Does what stands beside the digits make them something else (a time, an amount, a longer token)?"""
-    if _EXTENSION.match(text, end):
+    if (_OWN_EXTENSION if device else _EXTENSION).match(text, end):
         return False
     return bool(_SPOILED_AFTER.match(text, end))
+
+
+def short_phones_in(text: str) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of each number of three to six digits that a field's name calls a telephone's."""
+    yield from (field.span("short") for field in _SHORT.finditer(text))

@@ -51,6 +51,38 @@ def on_device(text: str) -> list[tuple[str, str]]:
         ("personnummer ", "8803200017"),
         ("rodné číslo ", "710319/2746"),
         ("Reisepass-Nr. ", "C4J7K2L9M"),
+        ("D.N.I. ", "10815958 R"),
+        ("C.P.F. ", "673902392-12"),
+        ("CNPJ sob o nº ", "57.969.022/0001-81"),
+        ("C.I. ", "28354860-0"),
+        ("C.C. ", "733.936.371"),
+        ("cédula de identidad ", "V-21.721.082"),
+        ("NSS: ", "48-02-33-4273-5"),
+        ("СV; РНОКПП ", "2783278109"),
+        ("کدملی ", "510-211862-5"),
+        ("הוא כתב ת״ז ", "47812334-2"),
+        ("الهوية الوطنية ", "1536342916"),
+        ("HKID No. ", "E 731590(6)"),
+        ("身份證號碼：", "D 597328(8)"),
+        ("マイナンバーは", "379115687424"),
+        ("RRN ", "521021 - 1823501"),
+        ("RČ: ", "410505 / 8397"),
+        ("SV-Nr. ", "4949/280852"),
+        ("Rentenversicherungsnummer: ", "11 140293 X 577"),
+        ("St.-Nr. ", "06/141/86342"),
+        ("Паспорт РФ: ", "2073 № 293199"),
+        ("numéro fiscal : ", "31 97 495 552 433"),
+        ("codice fiscale: ", "PCZSRT 56L12 H501S"),
+        ("davčna št. ", "03083975"),
+        ("IRD number ", "093-574-222"),
+        ("NHI: ", "KTA3957"),
+        ("SSS No. ", "66-4125011-6"),
+        ("Voter ID: ", "DEJ/9166264"),
+        ("CCCD số ", "079 163 558 237"),
+        ('"passport_number": "', "C1253473"),
+        ("socialSecurityNumber=", "219099999"),
+        ("| Driver's License | ", "SHYLE-706245-9-049"),
+        ("**Social Number:** ", "554 23 4432"),
     ],
 )
 def test_a_number_behind_the_name_of_a_document_is_found_whatever_its_check(before: str, number: str) -> None:
@@ -60,9 +92,40 @@ def test_a_number_behind_the_name_of_a_document_is_found_whatever_its_check(befo
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "AB-86-97-34-D is my NI number",
+        "C1253473 (passport) and luggage",
+        "912345678 is his passport",
+    ],
+)
+def test_a_number_before_the_name_of_its_document_is_found(text: str) -> None:
+    assert ("national_id", text.split()[0]) in on_device(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "95% CI 1.20-1.45",
+        "RFC 1738 says so",
+        "payments will overtake Medicaid in 2020",
+        "Passport: issued 12.05.2019",
+        "driving licence since 12/05/2019",
+        "CC 12.05.2019 and CC 2019",
+        "the tax of 120.00 on it",
+        "Voter ID laws of 1998",
+    ],
+)
+def test_what_is_no_number_of_a_document_stays(text: str) -> None:
+    assert [kind for kind, _ in on_device(text) if kind == "national_id"] == []
+
+
+@pytest.mark.parametrize(
     "number",
     [
-        "S1234567D",  # Singapore
+        "S1234567D",
+        "756 9217 0769 85",  # Switzerland, with blanks
+        "S-1234567-D",  # Singapore
         "112-233-445 95",  # Russia, pension
         "0101006500006",  # Slovenia and its neighbours
         "1893120105732",  # Luxembourg

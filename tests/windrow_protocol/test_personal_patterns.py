@@ -20,7 +20,7 @@ from windrow_protocol import personal_patterns
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TEXT_BYTES_MAX
 from windrow_protocol.personal_checksums import evm_address, iban, luhn, mod_11_10, verhoeff
-from windrow_protocol.personal_patterns import KINDS, find_personal
+from windrow_protocol.personal_patterns import DEVICE_DETECTORS, KINDS, find_personal
 
 # Written in halves, so that no scanner of repositories takes a test for a leaked key.
 AWS, GITHUB = "AKIA" + "Q3EGR7XJ5PLMNZ2V", "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
@@ -270,3 +270,46 @@ def test_every_number_of_a_shape_passes_what_is_looked_for_before_it(shape: nati
 @given(st.text(st.characters(codec=None), max_size=40) | st.text(max_size=200))
 def test_characters_beyond_ascii_are_those_of_the_text(text: str) -> None:
     assert personal_patterns._beyond_ascii(text) == {char for char in text if char > "\x7f"}
+
+
+@pytest.mark.parametrize(
+    ("before", "number"),
+    [
+        ("phone_number=", "+382 30 274 558"),
+        ("phone=", "(246) 258-1002"),
+        ("Tel/Fax ", "+998912776186, ext. 4835"),
+        ("WhatsApp me on ", "011 962 6 250 9155 Ext: 2895"),
+        ("M: ", "9 523 2060"),
+        ("Telefon: ", "00-1-649-242-7100"),
+        ("T: ", "00.966.51.255.4201"),
+        ("For help dial ", "1.(809).226-5595"),
+        ("call me at ", "63.296.957"),
+        ("ring me: ", "83 10 94"),
+        ("Phone: ", "974"),
+        ("Phone: ", "55 (17) 96332-2155"),
+        ("my sister is at ", "2270 9673"),
+        ("my new phone number: ", "573003321235"),  # whose check would make it a card
+    ],
+)
+def test_on_a_device_what_people_write_of_their_telephones_is_found(before: str, number: str) -> None:
+    found = find_personal(f"{before}{number}", DEVICE_DETECTORS)
+    assert [(each.kind, each.text) for each in found] == [("phone", number)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["The office is at 17031 2202 Rissik St", "it cost 1.000.000 to call", "Phone: 12", "?id=1234567890"],
+)
+def test_on_a_device_other_numbers_are_no_telephones(text: str) -> None:
+    assert [each for each in find_personal(text, DEVICE_DETECTORS) if each.kind == "phone"] == []
+
+
+@pytest.mark.parametrize("address", ["A9 C5 D4 9F EB D3", "01AB03040506", "01:02:03:04:05:06:07:ab"])
+def test_behind_its_name_a_hardware_address_is_found_however_it_is_written(address: str) -> None:
+    found = find_personal(f"MAC: {address}", DEVICE_DETECTORS)
+    assert [(each.kind, each.text) for each in found] == [("mac", address)]
+
+
+def test_eighteen_digits_with_a_birthday_and_a_right_check_are_a_person_s_not_a_card_s() -> None:
+    found = find_personal("653101199709305423", DEVICE_DETECTORS)
+    assert [each.kind for each in found] == ["national_id"]
