@@ -13,11 +13,12 @@ from drawn_audits import verdict_of, work
 from real_house import Node, words_of
 
 from aggregator.assignment.frontier import add_urls
-from aggregator.verification.audits.neighbours import address_likeness
+from aggregator.verification.audits.neighbours import nearest_in_size
 from aggregator.verification.epochs.audit_files import read_rows
 from aggregator.verification.epochs.audit_rows import HEADER, AuditRow, Header, PublishedNeighbour
 from aggregator.verification.epochs.epoch_fold import EpochFold, Range
 from aggregator.verification.epochs.replay import replay
+from windrow_protocol.limits import NEIGHBOURS_READ_MAX
 from windrow_protocol.messages import Lease
 from windrow_protocol.trust_rules import TrustRules
 from windrow_protocol.urls import host_key
@@ -99,17 +100,13 @@ async def test_honest_fetches_of_pages_alike_are_accepted(tmp_path: Path) -> Non
     assert verdict_of(world, node) == [("accepted", "matches_truth")] * 4
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "shared"),
-    [
-        ("http://h/p1/licence", "http://h/p2/licence", 2),
-        ("http://h/p1/licence", "http://h/p1/readme", 2),
-        ("http://h/a/b", "http://h/a/b/c", 0),
-        ("http://h/item?id=1&lang=en", "http://h/item?lang=de&id=2", 4),
-    ],
-)
-def test_addresses_of_one_shape_are_near(one: str, other: str, shared: int) -> None:
-    assert address_likeness(one, other) == address_likeness(other, one) == shared
+def test_texts_nearest_in_size_to_either_are_read() -> None:
+    """Whoever pads a neighbour's text moves it away from its own size, but not from the truth's."""
+    sizes = {place: 1_000 + 100 * place for place in range(100)}
+    read = nearest_in_size(sizes, "x" * 9_000, "y" * 2_000)
+    assert {80, 79, 81, 10, 9, 11} <= set(read)
+    assert len(read) == 2 * NEIGHBOURS_READ_MAX
+    assert nearest_in_size({}, "x", "y") == []
 
 
 class LicenceWorld(AuditWorld):
