@@ -7,17 +7,21 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from aggregator_world import World
 from audit_world import MOST, AuditWorld
 from drawn_audits import verdict_of, work
 from real_house import Node, words_of
 
 from aggregator.assignment.frontier import add_urls
+from aggregator.erasure import _in_the_way
 from aggregator.verification.audits.neighbours import nearest_in_size
+from aggregator.verification.audits.verdict_log import rested_upon
 from aggregator.verification.epochs.audit_files import read_rows
 from aggregator.verification.epochs.audit_rows import HEADER, AuditRow, Header, PublishedNeighbour
 from aggregator.verification.epochs.epoch_fold import EpochFold, Range
 from aggregator.verification.epochs.replay import replay
+from storage.tables import contributions
 from windrow_protocol.limits import NEIGHBOURS_READ_MAX
 from windrow_protocol.messages import Lease
 from windrow_protocol.trust_rules import TrustRules
@@ -65,6 +69,16 @@ async def test_a_neighbours_text_that_the_house_holds_is_rejected(
     await world.validators_ready()
     (first, *_) = await held(world, 3)
     assert verdict_of(world, await forged(world, 2, licence(first))) == [expected] * 2
+    with world.house.state.read() as connection:
+        texts = connection.execute(sa.select(contributions).where(contributions.c.url == first.url)).all()
+        neighbour = next(row.contribution_id for row in texts if row.audit_of is None)
+        assert rested_upon(connection, [neighbour]) == (set() if off else {(neighbour, 1)}), (
+            "none may erase it yet"
+        )
+        in_the_way = _in_the_way(connection, [neighbour])
+    assert in_the_way == {
+        neighbour: "its audit epoch is open" if off else "an audit epoch that rests on it is open"
+    }
 
 
 async def test_a_neighbours_text_that_it_does_not_hold_earns_nothing(tmp_path: Path) -> None:
