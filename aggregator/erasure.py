@@ -26,6 +26,7 @@ import sqlalchemy as sa
 from aggregator.judgement import CURSOR, Judgement
 from aggregator.sql.view_blocks import FOLDER as VIEW_BLOCKS
 from aggregator.sql.view_blocks import let_go
+from aggregator.verification.audits.verdict_log import rested_upon
 from aggregator.verification.drawing.audit_steps import UNDECIDED
 from storage.house import House
 from storage.lake import Lake
@@ -175,7 +176,10 @@ def _in_the_way(connection: sa.Connection, ids: Sequence[str]) -> dict[str, str]
         contributions.c.audit_of.is_(None),
         contributions.c.seq > get_cursor(connection, CURSOR),
     )
-    found: dict[str, str] = {}
+    found: dict[str, str] = {
+        contribution_id: "an audit epoch that rests on it is open"
+        for contribution_id, _ in rested_upon(connection, ids, ~is_told(verdicts.c.epoch_id))
+    }
     for statement, why in (
         (open_audit, "it is being audited"),
         (untold, "its audit epoch is open"),
@@ -240,8 +244,9 @@ def _exports_with(house: House, connection: sa.Connection, ids: AbstractSet[str]
 
 
 def _epochs_with(connection: sa.Connection, ids: AbstractSet[str]) -> list[int]:
-    """Return the epochs whose published lines hold a text: those that weighed it against truths."""
+    """Return the epochs whose published lines hold a text: those that weighed it, or weighed others with it."""
     statement = sa.select(verdicts.c.epoch_id).where(
         verdicts.c.contribution_id.in_(ids), verdicts.c.truth_sha256 != "[]", verdicts.c.epoch_id > 0
     )
-    return sorted(set(connection.execute(statement).scalars()))
+    beside = {epoch_id for _, epoch_id in rested_upon(connection, ids) if epoch_id > 0}
+    return sorted({*connection.execute(statement).scalars(), *beside})

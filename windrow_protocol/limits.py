@@ -134,10 +134,10 @@ AS_SERVED_SIMILARITY: Final = 0.95  # so like a truth, a text is right content, 
 OWN_SHARE_MIN: Final = 0.30  # of what is a page's own, that its text has at least
 NEIGHBOUR_SHARE_MIN: Final = 0.50  # of what is the neighbour's own, that makes a text the neighbour's
 NEIGHBOUR_SHINGLES_MIN: Final = 5  # of those it has at least, as one word within a text is in five
-NEIGHBOURS_SEEN_MAX: Final = (
-    100  # pages of the host, added before and after one, whose addresses are looked at
+NEIGHBOURS_SEEN_MAX: Final = 100  # pages of the host, added before and after one, whose sizes are looked at
+NEIGHBOURS_READ_MAX: Final = (
+    12  # of these, whose texts are read: nearest in size to the text, and to the truth
 )
-NEIGHBOURS_READ_MAX: Final = 12  # of these, whose texts are read
 TRUTH_ATTEMPTS_MAX: Final = 3
 BROWSER_WAIT_MS: Final = 21_600_000  # a truth waits so long while no validator has the browser that it needs
 TRUTH_ATTEMPTS_WHERE_FEW_FAIL_MAX: Final = 9  # where not every operator failed, up to three of them

@@ -34,7 +34,7 @@ _shingles: Final = lru_cache(24)(shingles_in_order)  # the same few texts are co
 THRESHOLDS: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
-Neighbour = Callable[[str], str | None]  # the text of another page of the host that a text resembles
+Neighbour = Callable[[str, str], str | None]  # of a text and a truth: what another page of the host says
 
 
 def judge(
@@ -48,7 +48,7 @@ def judge(
     for count in range(1, len(truths) + 1):
         decision = decide(text, truths[:count], earlier)
         if neighbour and comparison.MATCH_SIMILARITY_MIN <= decision.score < AS_SERVED_SIMILARITY:
-            decision = decide(text, truths[:count], earlier, neighbour(text))
+            decision = decide(text, truths[:count], earlier, neighbour(text, truths[0]))
         if decision.kind != "need_truth":
             return decision
     return Decision(

@@ -7,17 +7,22 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from aggregator_world import World
 from audit_world import MOST, AuditWorld
 from drawn_audits import verdict_of, work
 from real_house import Node, words_of
 
 from aggregator.assignment.frontier import add_urls
-from aggregator.verification.audits.neighbours import address_likeness
+from aggregator.erasure import _in_the_way
+from aggregator.verification.audits.neighbours import nearest_in_size
+from aggregator.verification.audits.verdict_log import rested_upon
 from aggregator.verification.epochs.audit_files import read_rows
 from aggregator.verification.epochs.audit_rows import HEADER, AuditRow, Header, PublishedNeighbour
 from aggregator.verification.epochs.epoch_fold import EpochFold, Range
 from aggregator.verification.epochs.replay import replay
+from storage.tables import contributions
+from windrow_protocol.limits import NEIGHBOURS_READ_MAX
 from windrow_protocol.messages import Lease
 from windrow_protocol.trust_rules import TrustRules
 from windrow_protocol.urls import host_key
@@ -64,6 +69,16 @@ async def test_a_neighbours_text_that_the_house_holds_is_rejected(
     await world.validators_ready()
     (first, *_) = await held(world, 3)
     assert verdict_of(world, await forged(world, 2, licence(first))) == [expected] * 2
+    with world.house.state.read() as connection:
+        texts = connection.execute(sa.select(contributions).where(contributions.c.url == first.url)).all()
+        neighbour = next(row.contribution_id for row in texts if row.audit_of is None)
+        assert rested_upon(connection, [neighbour]) == (set() if off else {(neighbour, 1)}), (
+            "none may erase it yet"
+        )
+        in_the_way = _in_the_way(connection, [neighbour])
+    assert in_the_way == {
+        neighbour: "its audit epoch is open" if off else "an audit epoch that rests on it is open"
+    }
 
 
 async def test_a_neighbours_text_that_it_does_not_hold_earns_nothing(tmp_path: Path) -> None:
@@ -99,17 +114,13 @@ async def test_honest_fetches_of_pages_alike_are_accepted(tmp_path: Path) -> Non
     assert verdict_of(world, node) == [("accepted", "matches_truth")] * 4
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "shared"),
-    [
-        ("http://h/p1/licence", "http://h/p2/licence", 2),
-        ("http://h/p1/licence", "http://h/p1/readme", 2),
-        ("http://h/a/b", "http://h/a/b/c", 0),
-        ("http://h/item?id=1&lang=en", "http://h/item?lang=de&id=2", 4),
-    ],
-)
-def test_addresses_of_one_shape_are_near(one: str, other: str, shared: int) -> None:
-    assert address_likeness(one, other) == address_likeness(other, one) == shared
+def test_texts_nearest_in_size_to_either_are_read() -> None:
+    """Whoever pads a neighbour's text moves it away from its own size, but not from the truth's."""
+    sizes = {place: 1_000 + 100 * place for place in range(100)}
+    read = nearest_in_size(sizes, "x" * 9_000, "y" * 2_000)
+    assert {80, 79, 81, 10, 9, 11} <= set(read)
+    assert len(read) == 2 * NEIGHBOURS_READ_MAX
+    assert nearest_in_size({}, "x", "y") == []
 
 
 class LicenceWorld(AuditWorld):

@@ -86,6 +86,14 @@ def test_one_word_at_the_edge_of_a_text_is_enough_to_earn_nothing_and_too_little
     assert judged(f"{held} {part('mine', 40)}", [f"{page} {each}" for each in noise], held) == OPEN
 
 
+def test_what_the_page_itself_had_before_is_not_its_neighbours() -> None:
+    """A release between fetch and audit, of a page of which the host shows the old version elsewhere too."""
+    old, new = f"{part('old', 40)} {SHARED}", PAGE
+    assert judged(old, [new] * 3, old) == ANOTHER
+    told = decide(old, [new] * 3, old, old)
+    assert (told.kind, told.reason_code) == ("no_evidence", "perhaps_stale")
+
+
 def test_an_appeal_against_it_does_not_forget_the_neighbour() -> None:
     fresh = [(operator, PAGE) for operator in ("north", "south", "west")]
     stored = [PAGE] * 3

@@ -123,7 +123,7 @@ def _weigh_text(
     decision = _decide(house, text, truths, (earlier, None), network)
     neighbour_seq = None
     if _may_be_another(decision) and house.rules.on("neighbours") and lease.kind != TURNED:
-        neighbour_seq = neighbour_of(connection, segments, lease, audit.seq, text)
+        neighbour_seq = neighbour_of(connection, segments, lease, audit.seq, text, truths[0].text)
     neighbour = None if neighbour_seq is None else read_text(connection, segments, neighbour_seq)
     if neighbour is not None:
         decision = _decide(house, text, truths, (earlier, neighbour), network)

@@ -8,15 +8,17 @@ Does not: decide. Usage: `write_verdict(house, connection, audit, Ruling("unaudi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
 
+from aggregator.verification.comparing.weighing import Weighed
 from storage.house import House
-from storage.tables import verdicts
+from storage.tables import contributions, verdicts
+from storage.trust_tables import audits
 from windrow_protocol.messages import Verdict
 from windrow_protocol.trust_rules import PPM
 
@@ -56,6 +58,31 @@ def write_verdicts(
     """Sign and log verdicts in their order, each with its audit epoch."""
     if decided:
         connection.execute(_INSERT, [_row(house, *each) for each in decided])
+
+
+def rested_upon(
+    connection: sa.Connection, contribution_ids: Collection[str], *conditions: sa.ColumnElement[bool]
+) -> set[tuple[str, int]]:
+    """Return which contributions other verdicts rest on, as earlier version or neighbour, and in which audit epochs.
+
+    `conditions` choose among verdicts.
+    """
+    places = sa.select(contributions.c.seq, contributions.c.contribution_id).where(
+        contributions.c.contribution_id.in_(contribution_ids)
+    )
+    id_of = {row.seq: row.contribution_id for row in connection.execute(places)}
+    others = (
+        sa.select(audits.c.weighed, verdicts.c.epoch_id)
+        .join(verdicts, verdicts.c.contribution_id == audits.c.contribution_id)
+        .where(audits.c.weighed.like("%_seq%"), *conditions)  # it names a place of the log
+    )
+    found: set[tuple[str, int]] = set()
+    for row in connection.execute(others):
+        weighed = msgspec.json.decode(row.weighed, type=Weighed)
+        for seq in (weighed.earlier_seq, weighed.neighbour_seq):
+            if seq in id_of:
+                found.add((id_of[seq], row.epoch_id))
+    return found
 
 
 def _row(house: House, subject: Subject, ruling: Ruling, epoch_id: int) -> dict[str, Any]:

@@ -126,7 +126,8 @@ def decide(
     agreement = _agreement(known)
     kind, reason = judge(scores, agreement)
     if kind == "mismatch" and judge(alike, agreement)[0] != "mismatch":
-        if own < 1.0 and is_of_neighbour(claimed, known, neighbour):
+        versions = known if earlier is None else [*known, earlier]
+        if own < 1.0 and is_of_neighbour(claimed, versions, neighbour):
             reason = "another_page"
         else:
             kind, reason = "no_evidence", "perhaps_stale" if news <= own else "lacks_own_part"

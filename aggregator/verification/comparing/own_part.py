@@ -10,7 +10,7 @@ one when it was fetched, and nothing is proved.
 
 Does not: find a neighbour (`audits/neighbours`), or decide (`comparison`).
 
-Usage: `score = score_of_own_part(claimed, truths, neighbour)`; `is_of_neighbour(claimed, truths, neighbour)`.
+Usage: `score = score_of_own_part(claimed, truths, neighbour)`; `is_of_neighbour(claimed, versions, neighbour)`.
 
 Source: docs/adr/0083-a-pages-own-part.md.
 """
@@ -38,10 +38,10 @@ def score_of_own_part(claimed: Shingles, truths: Sequence[Shingles], neighbour: 
     return share if share < OWN_SHARE_MIN else 1.0
 
 
-def is_of_neighbour(claimed: Shingles, truths: Sequence[Shingles], neighbour: Shingles | None) -> bool:
-    """Say whether a text has what the neighbour has and no truth."""
+def is_of_neighbour(claimed: Shingles, versions: Sequence[Shingles], neighbour: Shingles | None) -> bool:
+    """Say whether a text has what the neighbour has and no known version of the page: no truth, and none earlier."""
     if neighbour is None:
         return False
-    foreign = neighbour - frozenset().union(*truths)
+    foreign = neighbour - frozenset().union(*versions)
     enough = len(foreign) >= NEIGHBOUR_SHINGLES_MIN
     return enough and len(claimed & foreign) / len(foreign) >= NEIGHBOUR_SHARE_MIN
