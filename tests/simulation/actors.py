@@ -205,7 +205,7 @@ class ValidatorActor(Actor):
 
 @dataclass
 class Cheat(Actor):
-    """Fetches nothing: makes texts and refusals up, and now and then sends another text for a lease it was answered for."""
+    """Fetches nothing: makes texts and refusals up, and now and then sends another text for an answered lease."""
 
     honest: bool = False
 
