@@ -205,13 +205,15 @@ class ValidatorActor(Actor):
 
 @dataclass
 class Cheat(Actor):
-    """Fetches nothing: makes texts up, and now and then sends another one for a lease it was answered for."""
+    """Fetches nothing: makes texts and refusals up, and now and then sends another text for an answered lease."""
 
     honest: bool = False
 
     def record_for(self, lease: Lease) -> Submission:
-        """Return invented words."""
+        """Return invented words, or say that there is no such page."""
         drawn = self.randomness.randrange(10**9)
+        if drawn % 5 == 0:
+            return Report(lease.lease_id, lease.url, Outcome.NOT_FOUND, self.clock.now_ms())
         return self.contribution(lease, " ".join(f"made{drawn}up{place}" for place in range(60)))
 
     def _batch(self) -> list[Submission]:

@@ -31,6 +31,14 @@ from windrow_protocol.messages import Contribution, canonical_record
 from windrow_protocol.signing import verify
 
 PENALTIES = ("replaced", "escalated", "strike", "fined", "padding", "suspended", "would_suspend")
+OF_REFUSALS = (
+    "refusal_agreed",
+    "refusal_open",
+    "refusal_differs",
+    "truth_unavailable",
+    "truths_disagree",
+    "not_drawn",
+)
 # What an honest node may be told: its answer came too late, or the network doubled its request.
 HONEST_REFUSALS = {"lease_expired", "replayed", "unknown_node", "clock_skew"}
 
@@ -142,9 +150,16 @@ def _verdict_problems(connection: sa.Connection, records: dict[str, bytes]) -> I
         if b'"kind":"contribution"' in data
     }
     kinds = {"matches_truth": "match", "differs_from_truth": "mismatch"}
+    reported = set(
+        connection.execute(sa.select(submissions.c.seq).where(submissions.c.kind == "report")).scalars()
+    )
     for verdict in connection.execute(sa.select(verdicts)):
         about = contributions.c.contribution_id == verdict.contribution_id
-        work = connection.execute(sa.select(contributions).where(about)).one()
+        work = connection.execute(sa.select(contributions).where(about)).one_or_none()
+        if work is None:  # a refusal has no text, and what is said of it is no comparison
+            if verdict.seq not in reported or verdict.reason not in OF_REFUSALS:
+                yield f"verdict {verdict.reason} on {verdict.seq} is about nothing"
+            continue
         used = msgspec.json.decode(verdict.truth_sha256, type=list[str])
         truths = connection.execute(
             sa.select(contributions.c.lease_id, contributions.c.text_sha256)

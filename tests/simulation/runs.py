@@ -57,7 +57,7 @@ class Setting:
         draw = Random(f"setting {seed}").randint
         return cls(
             seed,
-            pages=draw(1, 5),
+            pages=draw(1, 7),  # the seventh is refused to everybody
             honest=draw(1, 2),
             cheats=draw(0, 1),
             validators=draw(1, 2),
