@@ -2,10 +2,11 @@
 
 Rules: an entry is a 64-bit number, the key of a column above and the number of the text below, so that sorting entries
 orders them by key and then by number. A file is read with pread(2), a block at a time: mapping it instead would make
-every block that was ever touched count as this process's memory. Keys are spread evenly unless somebody chose them, so
-a search begins where a key ought to be and widens from there. Of a column in a file there are held: the key of the
-first entry of each block (fences), a sum of each block, which is compared whenever a block is read, and a filter, one
-bit for each part of the keys' range, without which most blocks would be read in vain.
+every block that was ever touched count as this process's memory. Blocks that the system no longer holds are asked for,
+and read last: waiting for one after the other takes twice the processor time and more. Keys are spread evenly unless
+somebody chose them, so a search begins where a key ought to be and widens from there. Of a column in a file there are
+held: the key of the first entry of each block (fences), a sum of each block, compared whenever a block is read,
+and a filter, one bit for each part of the keys' range, without which most blocks would be read in vain.
 
 Does not: open files, check what they hold otherwise, or decide anything.
 
@@ -14,6 +15,7 @@ Usage: see `runs` and `run_files`.
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final
 
 import numpy as np
@@ -39,6 +41,15 @@ _WEIGHTS = np.arange(1, 2 * BLOCK_ENTRIES, 2, dtype=np.uint64) * np.uint64(0x9E3
 
 # pread(int, void *, size_t, off_t) of the C library; named, not addressed, so that compiled code can be kept.
 _pread: Any = types.ExternalFunction("pread", types.intp(types.intc, types.uintp, types.uintp, types.intp))
+# preadv2(int, const struct iovec *, int, off_t, int) and posix_fadvise(int, off_t, off_t, int), of Linux.
+_preadv2: Any = types.ExternalFunction(
+    "preadv2", types.intp(types.intc, types.uintp, types.intc, types.intp, types.intc)
+)
+_posix_fadvise: Any = types.ExternalFunction(
+    "posix_fadvise", types.intc(types.intc, types.intp, types.intp, types.intc)
+)
+_NOWAIT: Final = 8  # RWF_NOWAIT
+_WILL_NEED: Final = 3  # POSIX_FADV_WILLNEED
 
 
 @compiled
@@ -118,36 +129,89 @@ def _filter_bit(key: np.uint64, words: int) -> Any:
 
 
 @compiled
+def _read_if_at_hand(descriptor: int, block: Entries, part: Entries, length: int, offset: int) -> bool:
+    """Read what the system's memory holds; else only ask for it, so that many blocks are on their way at once."""
+    part[0], part[1] = block.ctypes.data, length  # a struct iovec
+    if _preadv2(descriptor, part.ctypes.data, 1, offset, _NOWAIT) == length:
+        return True
+    _posix_fadvise(descriptor, offset, length, _WILL_NEED)
+    return False
+
+
+@compiled
+def _read_and_wait(descriptor: int, block: Entries, _part: Entries, length: int, offset: int) -> bool:
+    """Read a block whatever it takes; where that fails, whoever reads it again finds out."""
+    return bool(_pread(descriptor, block.ctypes.data, length, offset) == length)
+
+
+_read_first = _read_if_at_hand if sys.platform == "linux" else _read_and_wait
+
+
+@compiled
+def _matches_from(
+    descriptor: int, column_start: int, size: int, sums: Keys, key: np.uint64, number: int, limit: int,
+    query: int, column: int, block: Entries, is_read: bool, found: Found, count: int,
+) -> int:  # fmt: skip
+    """Write a row for each entry of a key from a block on, which may be read already; return how many, or why not."""
+    taken = 0
+    while number < sums.size:
+        held = min(BLOCK_ENTRIES, size - number * BLOCK_ENTRIES)
+        length, offset = held * _ENTRY_BYTES, column_start + number * BLOCK_ENTRIES * _ENTRY_BYTES
+        if not is_read and _pread(descriptor, block.ctypes.data, length, offset) != length:
+            return UNREADABLE
+        is_read = False
+        if block_sum(block, 0, held) != sums[number]:
+            found[0, 1], found[0, 2] = column, number
+            return DAMAGED
+        place = _first_between(block, 0, held, _S32, key)
+        here = _note_matches(block, place, held, key, limit - taken, query, column, found, count + taken)
+        taken += here
+        number += 1
+        if place + here != held or taken >= limit:
+            break
+    return taken
+
+
+@compiled
 def find_in_file(
     descriptor: int, column_bytes: int, size: int, fences: Keys, sums: Keys, filters: Entries, keys: Keys,
     limit: int, found: Found,
 ) -> int:  # fmt: skip
     """As `find_in_memory`, of a file of `size` entries a column. Returns `UNREADABLE` or `DAMAGED` where it is."""
-    count = 0
-    block = np.empty(BLOCK_ENTRIES, np.uint64)
+    count, waiting = 0, 0
+    block, part = np.empty(BLOCK_ENTRIES, np.uint64), np.empty(2, np.uint64)
+    asked_for = np.empty((keys.size, 3), np.int64)  # column, query, block
     for column in range(fences.shape[0]):
         of_column, filter_words = fences[column], filters[column]
+        start = column * column_bytes
         for query in range(keys.shape[0]):
             key = np.uint64(keys[query, column])
             bit = _filter_bit(key, filter_words.size)
             if key == NO_KEY or not (filter_words[np.int64(bit >> _S6)] >> (bit & _LOW_6)) & _ONE:
                 continue
             number = max(0, _first_not_below(of_column, _S0, key) - 1)  # they may begin in the block before
-            taken, going_on = 0, True
-            while going_on and number < of_column.size:
-                held = min(BLOCK_ENTRIES, size - number * BLOCK_ENTRIES)
-                offset = column * column_bytes + number * BLOCK_ENTRIES * _ENTRY_BYTES
-                if _pread(descriptor, block.ctypes.data, held * _ENTRY_BYTES, offset) != held * _ENTRY_BYTES:
-                    return UNREADABLE
-                if block_sum(block, 0, held) != sums[column, number]:
-                    found[0, 1], found[0, 2] = column, number
-                    return DAMAGED
-                place = _first_between(block, 0, held, _S32, key)
-                here = _note_matches(block, place, held, key, limit - taken, query, column, found, count)
-                count += here
-                taken += here
-                going_on = place + here == held and taken < limit
-                number += 1
+            length = min(BLOCK_ENTRIES, size - number * BLOCK_ENTRIES) * _ENTRY_BYTES
+            offset = start + number * BLOCK_ENTRIES * _ENTRY_BYTES
+            if not _read_first(descriptor, block, part, length, offset):
+                asked_for[waiting, 0], asked_for[waiting, 1], asked_for[waiting, 2] = column, query, number
+                waiting += 1
+                continue
+            more = _matches_from(
+                descriptor, start, size, sums[column], key, number, limit, query, column, block, True, found, count
+            )  # fmt: skip
+            if more < 0:
+                return more
+            count += more
+    for each in range(waiting):
+        column, query, number = asked_for[each, 0], asked_for[each, 1], asked_for[each, 2]
+        key = np.uint64(keys[query, column])
+        more = _matches_from(
+            descriptor, column * column_bytes, size, sums[column], key, number, limit, query, column, block,
+            False, found, count,
+        )  # fmt: skip
+        if more < 0:
+            return more
+        count += more
     return count
 
 

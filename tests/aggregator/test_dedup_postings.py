@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -295,6 +297,40 @@ def test_a_run_in_a_file_finds_keys_that_are_spread_as_keys_are(tmp_path: Path) 
     found = FileRun(tmp_path / "run.idx", 3_000).find(queries, 5)
     assert found.shape[0] >= 3_000 * COLUMNS
     assert found.tolist() == run.find(queries, 5).tolist()
+
+
+def forgotten_by_the_system(path: Path) -> int:
+    """Have the kernel let go of what it holds of a file that is on the disk; return how many blocks it let go of."""
+    descriptor, gone = os.open(path, os.O_RDONLY), 0
+    os.fsync(descriptor)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    for offset in range(0, path.stat().st_size, 1_024):
+        try:
+            os.preadv(descriptor, [bytearray(1)], offset, os.RWF_NOWAIT)
+        except OSError:
+            gone += 1
+    os.close(descriptor)
+    return gone
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what its page cache holds")
+def test_what_the_system_holds_no_more_is_found_as_well_and_damage_in_it_too(tmp_path: Path) -> None:
+    random, path = np.random.default_rng(8), tmp_path / "run.idx"
+    keys = random.integers(0, 2**32 - 1, (3_000, COLUMNS), dtype=np.uint32)
+    keys[500:2_000, 3] = 77  # one key over many blocks: those after the first are waited for
+    run = MemoryRun.of(np.arange(3_000, dtype=np.uint32), keys)
+    whole = run_bytes(run.entries)
+    path.write_bytes(whole)
+    file = FileRun(path, run.texts)
+    if not forgotten_by_the_system(path):
+        pytest.skip("a file system that is memory")
+    assert sorted(file.find(keys[:700], 1_000).tolist()) == sorted(run.find(keys[:700], 1_000).tolist())
+    file.close()
+    path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+    file = FileRun(path, run.texts)
+    forgotten_by_the_system(path)
+    with pytest.raises(WindrowError, match="block 0 of column 0"):
+        file.find(keys, 1_000)
 
 
 def test_a_changed_bit_anywhere_in_a_run_is_noticed_and_named(tmp_path: Path) -> None:
