@@ -7,8 +7,9 @@
 Rules: nothing of it is emission, and no account here is ever below zero. One genuine month of one person is one unit,
 or the part of one that its breadth is (`month_breadth`), whatever else it holds; a person gets at most
 `owner_share_ppm` of a sale's royalties or of a round's pool; what that leaves stays in `personal` for other months.
-Budgets are shared out once a round, each month once. Going back comes before release, so that nobody is paid for what
-was taken back in time. Every entry is dated by what caused it.
+Budgets are shared out once a round, each month once, and wait while a full month would get less than a thousandth of
+its most. Going back comes before release, so that nobody is paid for what was taken back in time. Every entry is dated
+by what caused it.
 
 Does not: judge months, publish, or move tokens on chain.
 
@@ -41,7 +42,12 @@ from storage.person_month_tables import (
 from storage.personal_tables import withdrawals
 from storage.state import get_cursor, set_cursor
 from storage.tables import ledger
-from windrow_protocol.limits import HISTORY_ITEMS_MIN, HISTORY_MONTH_VISITS, HISTORY_TAKEN_FREE_PPM
+from windrow_protocol.limits import (
+    BUDGET_MONTH_PARTS_MAX,
+    HISTORY_ITEMS_MIN,
+    HISTORY_MONTH_VISITS,
+    HISTORY_TAKEN_FREE_PPM,
+)
 from windrow_protocol.trust_rules import DAY_MS, PPM
 
 POOL: Final = "personal"
@@ -246,10 +252,18 @@ def _share_out(connection: sa.Connection, now_ms: int, rates: PersonalRates) -> 
     pool = balance_of(connection, POOL)
     if not pool or not months:
         return 0  # the round is not over: a budget may still come
+    if _full_month(pool, months, rates) < rates.month_wei_max // BUDGET_MONTH_PARTS_MAX:
+        return 0  # the rest of a small sale would use up what a later budget pays these months
     shared = allot(pool, months, rates, month_wei_max=rates.month_wei_max)
     posted = _hold(connection, POOL, "", shared, begun_at_ms, ASSET, rates)
     set_cursor(connection, CURSOR, begun_at_ms)
     return posted
+
+
+def _full_month(pool: int, months: Sequence[Month], rates: PersonalRates) -> int:
+    """Return what a full month gets of a pool at most."""
+    fair = pool * PPM // max(PPM, sum(month.share_ppm for month in months))
+    return min(fair, pool * rates.owner_share_ppm // PPM)
 
 
 def _shared_out_ms(connection: sa.Connection) -> int:

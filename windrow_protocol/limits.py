@@ -366,6 +366,9 @@ HISTORY_TRIES_MAX: Final = 3  # for one person's month: who may try without end 
 HISTORY_DAY_VISITS_MAX: Final = 80  # of one day that count
 HISTORY_MONTH_VISITS: Final = 2_000  # that make a full month: 25 days with as many as count
 HISTORY_TAKEN_FREE_PPM: Final = 100_000  # of a month, taken back at no cost to its pending pay
+BUDGET_MONTH_PARTS_MAX: Final = (
+    1_000  # of `month_wei_max`, less than one of which no budget pays a full month
+)
 HISTORY_SPAN_MS: Final = 600_000  # in which two months' visits coincide (ADR 0060)
 HISTORY_STREAM_LIFT_MIN: Final = 2.5  # coincidences of one stream, to those of the same people on other days
 HISTORY_STREAM_SIGMAS_MIN: Final = 10.0  # and how far above them, in standard deviations

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import structlog
 from history_world import HistoryHouse, payout_of
 from people_world import (
     PEOPLE,
+    columns_in,
     everything_in,
     give_back,
     published,
@@ -27,10 +30,13 @@ from rewards.ledger import balances
 from rewards.ledger_checks import verify_ledger
 from rewards.month_breadth import breadth_ppm
 from rewards.royalties import run_royalties
+from storage.backup import write_backup
 from storage.person_month_tables import export_donations
 from storage.tables import exports, sales
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.trust_rules import PPM
+
+SEED = "The seeded title of one person"
 
 
 @pytest.fixture
@@ -86,6 +92,31 @@ def test_a_version_that_holds_it_is_given_out_no_more_and_no_row_of_it_is_left(w
     assert [offer.manifest.version for offer in Catalogue(world.house).versions("opt_in_browsing")] == [
         second.version
     ]
+
+
+def test_from_gift_to_withdrawal_neither_log_nor_file_nor_backup_can_be_read(
+    world: HistoryHouse, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Taken on, judged, published, counted, backed up and taken back: of what one person alone gave no byte is told."""
+    alone = [replace(each, url=f"https://seeded.example/{i}") for i, each in enumerate(with_shared(7))]
+    caplog.set_level("INFO")
+    with structlog.testing.capture_logs() as told:
+        given = world.give(world.join(7), [*with_shared(7), *alone[:50]], title=SEED)
+        world.days_pass(2)
+        published(world)
+        with pytest.raises(WindrowError):  # seven people are too few to be named, but were counted
+            published(world, "opt_in_browsing_monthly")
+        assert SEED.encode() in world.personal.vault.read(given[0]), "it is there to be found"
+        write_backup(world.house, tmp_path / "before")
+        give_back(world, 7)
+        write_backup(world.house, tmp_path / "after")
+        world.work()
+    world.house.state.forget_bytes()
+    kept = [everything_in(folder) for folder in (world.folder, tmp_path / "before", tmp_path / "after")]
+    kept += [str(columns_in(folder)).encode() for folder in (world.folder, tmp_path / "before")]
+    for place in (*kept, str(told).encode(), caplog.text.encode()):
+        assert SEED.encode() not in place
+        assert b"seeded.example" not in place
 
 
 def test_a_crash_between_mark_and_deletion_is_finished_at_the_next_start(

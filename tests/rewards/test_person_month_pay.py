@@ -91,6 +91,20 @@ def test_without_a_sale_or_a_budget_nobody_is_paid(world: HistoryHouse) -> None:
     )
 
 
+@pytest.mark.parametrize("dust_wei", [1, WIND])
+def test_dust_does_not_use_up_what_a_later_budget_pays_a_month(world: HistoryHouse, dust_wei: int) -> None:
+    """Each month is paid from budgets once: whoever buys a cheap export every week must not spend that turn."""
+    world.give(world.join(1), month(1))
+    budget(world, amount=dust_wei, tx="0xd5")
+    world.days_pass(2)
+    world.days_pass(WEEK_DAYS)
+    assert held(world) == {}, "it waits"
+    assert folded(world)["personal"] == dust_wei
+    budget(world)
+    world.days_pass(WEEK_DAYS)
+    assert sum(held(world).values()) == part_of(min(CAP, PERSONAL.month_wei_max), 1)
+
+
 def test_more_bytes_earn_no_more(world: HistoryHouse) -> None:
     short = month(1)
     long = [replace(each, url=each.url.replace("common", "popular").replace("own", "mine")) for each in short]
