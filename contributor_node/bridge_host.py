@@ -15,7 +15,7 @@ from typing import Any
 
 from contributor_node import control
 from contributor_node.dashboard.link_file import new_link
-from contributor_node.dashboard.wording import state_words
+from contributor_node.dashboard.state_words import state_words
 from contributor_node.identity import is_running
 from contributor_node.settings import load_settings
 from contributor_node.status import read_status
