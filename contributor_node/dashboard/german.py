@@ -34,6 +34,7 @@ OTHER_PAGES: Final[dict[str, str]] = {
     "No page is waiting for this node. It keeps asking for work.":
         "Keine Seite wartet auf diesen Knoten. Er fragt weiter nach Arbeit.",
     "Ready": "Bereit",
+    "Not running": "Läuft nicht", "Start it with “windrow node run”.": "Starten Sie ihn mit „windrow node run“.",
     "it may work": "er darf arbeiten", "its owner paused it": "Sie haben ihn angehalten",
     "its schedule is closed now": "seine Zeiten sind jetzt vorbei",
     "this machine runs on battery": "dieser Computer läuft mit Akku",
