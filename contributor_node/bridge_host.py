@@ -15,7 +15,8 @@ from typing import Any
 
 from contributor_node import control
 from contributor_node.dashboard.link_file import new_link
-from contributor_node.dashboard.wording import state_words
+from contributor_node.dashboard.state_words import state_words
+from contributor_node.dashboard.tongue import Language, say
 from contributor_node.identity import is_running
 from contributor_node.settings import load_settings
 from contributor_node.status import read_status
@@ -31,20 +32,20 @@ class HomeRemote:
     def __init__(self, home: Path) -> None:
         self._home = home
 
-    def state(self, account: dict[str, Any] | None) -> NodeState:
-        """Return how the node is, and what its account says of today (UTC)."""
+    def state(self, account: dict[str, Any] | None, language: Language = "en") -> NodeState:
+        """Return how the node is in a language's words, and what its account says of today (UTC)."""
         status, now_ms = read_status(self._home), clock_ms()
         told = control.read(self._home).at(now_ms)
         earned = (
             {"earned_today_wei": None, "earned_wei": None} if account is None else _earned(account, now_ms)
         )
         if not is_running(self._home) or not status:
-            stopped = "Start it with “windrow node run”."
-            return NodeState(False, told.state, "Not running", stopped, **earned)
+            start = say(language, "Start it with “windrow node run”.")
+            return NodeState(False, told.state, say(language, "Not running"), start, **earned)
         now = {**status, "control": told.state, "paused_until_ms": told.paused_until_ms}
         if told.state == "running" and status["may_work"] == "paused":  # it has not said more since
             now["may_work"] = "yes"
-        words = state_words(now, now_ms)
+        words = state_words(now, now_ms, language)
         return NodeState(True, told.state, words.heading, words.sentence, **earned)
 
     def payout(self) -> str:

@@ -174,7 +174,8 @@ class Host:
             node.resume()
         elif message.do != "look":
             node.pause(self._clock_ms() + HOUR_MS if message.do == "pause_hour" else None)
-        return {"type": "node", **msgspec.structs.asdict(node.state(self._account(node.payout())))}
+        state = node.state(self._account(node.payout()), message.language)
+        return {"type": "node", **msgspec.structs.asdict(state)}
 
     @answer.register
     def _(self, message: Dashboard) -> dict[str, Any]:

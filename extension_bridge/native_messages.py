@@ -85,6 +85,7 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
     """How is the node? Or: do this with it, and say how it is then."""
 
     do: Literal["look", "pause", "pause_hour", "resume"] = "look"
+    language: Language = "en"
     id: MessageId = ""
 
 

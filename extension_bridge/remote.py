@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from extension_bridge.native_messages import Language
+
 
 class NodeState(msgspec.Struct, frozen=True):
     """What the popup shows. `control` is running, paused or finishing; wei as a string, None where nobody answered."""
@@ -28,8 +30,11 @@ class NodeState(msgspec.Struct, frozen=True):
 class NodeRemote(Protocol):
     """One node on this machine."""
 
-    def state(self, account: dict[str, Any] | None) -> NodeState:
-        """Return how it is; `account` is the coordinator's answer about its payout address, None without one."""
+    def state(self, account: dict[str, Any] | None, language: Language) -> NodeState:
+        """Return how it is, in a language's words.
+
+        `account` is the coordinator's answer about its payout address, None without one.
+        """
 
     def payout(self) -> str:
         """Return its payout address, empty when it has none."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from contributor_node.dashboard.log_tail import DayTraffic
 from contributor_node.dashboard.markup import Markup, fill, joined
-from contributor_node.dashboard.wording import bytes_text, day_text
+from contributor_node.dashboard.tongue import Language, day, say, size
 
 HEIGHT, STEP, BAR = 100, 10, 7
 _STEPS_OF_TEN = (1, 2, 5, 10)
@@ -39,21 +39,28 @@ class DayPlot(NamedTuple):
     shows_cap: bool
 
 
-def day_plot(days: Sequence[tuple[int, DayTraffic]], day_bytes_max: int) -> DayPlot:
+def day_plot(
+    days: Sequence[tuple[int, DayTraffic]], day_bytes_max: int, language: Language = "en"
+) -> DayPlot:
     """Draw the days, the oldest first."""
     most = max((traffic.bytes_up + traffic.bytes_down for _, traffic in days), default=0)
     shows_cap = day_bytes_max <= 3 * most
     top = _round_up(max(most, day_bytes_max if shows_cap else 0, 1_000))
     width = STEP * len(days)
     cap = fill(_CAP, width=width, y=HEIGHT * (1 - day_bytes_max / top)) if shows_cap else Markup()
-    bars = joined(_bars(at, day, traffic, top) for at, (day, traffic) in enumerate(days))
-    label = f"Bytes per day over {len(days)} days; the most on one day was {bytes_text(most)}"
+    bars = joined(_bars(language, at, then, traffic, top) for at, (then, traffic) in enumerate(days))
+    label = say(language, "Bytes per day over {days} days; the most on one day was {most}")
+    label = label.format(days=len(days), most=size(language, most))
     return DayPlot(fill(_SVG, label=label, width=width, bars=bars, cap=cap), top, shows_cap)
 
 
-def _bars(at: int, day: int, traffic: DayTraffic, top: int) -> Markup:
+def _bars(language: Language, at: int, then: int, traffic: DayTraffic, top: int) -> Markup:
     down, up = (HEIGHT * count / top for count in (traffic.bytes_down, traffic.bytes_up))
-    title = f"{day_text(day)}: {bytes_text(traffic.bytes_down)} down, {bytes_text(traffic.bytes_up)} up"
+    title = say(language, "{day}: {down} down, {up} up").format(
+        day=day(language, then),
+        down=size(language, traffic.bytes_down),
+        up=size(language, traffic.bytes_up),
+    )
     left = at * STEP
     return fill(
         _BARS,

@@ -1,6 +1,6 @@
-"""The German of what these pages say, by the English words; see `tongue`. Templates lie in `pages/de`.
+"""The German of what the pages of personal data and every page's frame say, by the English words; see `tongue`.
 
-Rules: data only. Usage: `GERMAN["Nothing yet."]`.
+Rules: data only; templates lie in `pages/de`. Usage: `GIVE_PAGES["Nothing yet."]`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ MONTHS: Final = (
 # One, many.
 COUNTED: Final[dict[str, tuple[str, str]]] = {
     "row": ("Zeile", "Zeilen"),
+    "page": ("Seite", "Seiten"),
+    "node": ("Knoten", "Knoten"),
+    "more site": ("weitere", "weitere"),
+    "more waits": ("wartet noch", "warten noch"),
     "time": ("Stelle", "Stellen"),
     "visit": ("Besuch", "Besuche"),
     "e-mail address": ("E-Mail-Adresse", "E-Mail-Adressen"),
@@ -33,7 +37,7 @@ COUNTED: Final[dict[str, tuple[str, str]]] = {
     "word you took out": ("von Ihnen herausgenommenes Wort", "von Ihnen herausgenommene Wörter"),
     "other mark": ("weitere Stelle", "weitere Stellen"),
 }
-GERMAN: Final[dict[str, str]] = {
+GIVE_PAGES: Final[dict[str, str]] = {
     # frame
     "Give": "Spenden", "Now": "Jetzt", "Log": "Protokoll", "Data": "Daten", "Money": "Geld", "Questions": "Fragen",
     "Skip to content": "Zum Inhalt", "Pages": "Seiten", "Agree, then send": "Zustimmen, dann senden",

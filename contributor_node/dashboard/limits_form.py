@@ -15,6 +15,7 @@ import msgspec
 
 from contributor_node.dashboard.markup import Markup, fill, joined
 from contributor_node.dashboard.pages import View, template
+from contributor_node.dashboard.tongue import Language, say
 from contributor_node.settings import NodeSettings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.settings import Resolved
@@ -29,7 +30,7 @@ class _Limit(NamedTuple):
 
 _NUMBER = "field", 'type="number" inputmode="numeric" min="0" max="10000000" step="1" required'
 _TEXT = "field wide-field", 'type="text" maxlength="500" autocomplete="off" spellcheck="false"'
-_LIMITS = {
+LIMITS = {
     "day_mb_max": _Limit("Megabytes a day", "0 stops all work", *_NUMBER),
     "month_gb_max": _Limit("Gigabytes a month", "0 stops all work", *_NUMBER),
     "down_kb_s_max": _Limit("Kilobytes a second down", "0 is no limit", *_NUMBER),
@@ -45,32 +46,34 @@ _STARTED_WITH = frozenset({"flag", "environment"})
 
 def limits_form(view: View, settings: Resolved[NodeSettings]) -> Markup:
     """Return the form, filled with what counts now."""
-    fields = joined(_field(name, limit, settings) for name, limit in _LIMITS.items())
-    return fill(template("limits"), path=view.path, form=view.form, fields=fields)
+    fields = joined(_field(view.language, name, limit, settings) for name, limit in LIMITS.items())
+    return fill(template("limits", view.language), path=view.path, form=view.form, fields=fields)
 
 
-def _field(name: str, limit: _Limit, settings: Resolved[NodeSettings]) -> Markup:
+def _field(language: Language, name: str, limit: _Limit, settings: Resolved[NodeSettings]) -> Markup:
     source = settings.sources[name]
     is_fixed = source in _STARTED_WITH
+    fixed = say(language, "fixed at the start ({source})").format(source=source)
     return fill(
         _FIELD,
         name=name,
-        label=limit.label,
-        hint=f"fixed at the start ({source})" if is_fixed else limit.hint,
+        label=say(language, limit.label),
+        hint=fixed if is_fixed else say(language, limit.hint),
         kind=limit.kind,
         value=str(getattr(settings.values, name)),
         attributes=Markup(limit.attributes + (" disabled" if is_fixed else "")),
     )
 
 
-def typed_limits(fields: Mapping[str, str]) -> dict[str, Any]:
+def typed_limits(fields: Mapping[str, str], language: Language = "en") -> dict[str, Any]:
     """Return the settings that were typed in. Raises WindrowError `bad_config` for what is no number."""
     kinds = {field.name: field.type for field in msgspec.structs.fields(NodeSettings)}
     typed: dict[str, Any] = {}
-    for name in _LIMITS.keys() & fields.keys():
+    for name in LIMITS.keys() & fields.keys():
         try:
             typed[name] = msgspec.convert(fields[name].strip(), kinds[name], strict=False)
         except msgspec.ValidationError as error:
-            wanted = f"{_LIMITS[name].label}: a whole number from 0 to 10,000,000"
+            wanted = say(language, "{limit}: a whole number from 0 to 10,000,000")
+            wanted = wanted.format(limit=say(language, LIMITS[name].label))
             raise WindrowError("bad_config", wanted) from error
     return typed

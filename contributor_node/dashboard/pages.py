@@ -18,8 +18,7 @@ from contributor_node.dashboard.day_plot import DayPlot
 from contributor_node.dashboard.facts import HOST_SLOTS
 from contributor_node.dashboard.log_tail import DayTraffic
 from contributor_node.dashboard.markup import Markup, fill, joined
-from contributor_node.dashboard.tongue import Language, say
-from contributor_node.dashboard.wording import bytes_text, day_text
+from contributor_node.dashboard.tongue import Language, day, number, say, size
 from contributor_node.settings import NodeSettings
 from windrow_protocol.errors import Reason
 from windrow_protocol.limits import HOST_PACE_S_MIN
@@ -35,21 +34,23 @@ NAV = (
 )
 _NAV_ITEM = '<li><a href="{path}{name}"{current}>{words}</a></li>'
 _HOST = "<li><span>{host}</span><span>{stage}</span></li>"
-_COLUMNS = ("Time", "What", "Address", "Answer", "Bytes")
+COLUMNS = ("Time", "What", "Address", "Answer", "Bytes")
 _ROW = (
     '<div class="row" role="row" data-slot data-tone="{tone}"><span role="cell">{time}</span>'
     '<span role="cell">{purpose}</span><span role="cell" title="{url}">{url}</span>'
     '<span role="cell">{answer}</span><span role="cell">{size}</span></div>'
 )
 _TABLE = (
-    '<div class="rows {kind}" role="table" aria-label="Requests" data-rows>'
+    '<div class="rows {kind}" role="table" aria-label="{label}" data-rows>'
     '<div class="row head" role="row">{head}</div>{slots}</div>'
 )
+NO_HOST = "None at the moment"
 _EMPTY = ["", "", "", "", "", "empty"]
 _DAY_ROW = (
-    '<tr><th scope="row">{day}</th><td class="n">{requests:,}</td>'
+    '<tr><th scope="row">{day}</th><td class="n">{requests}</td>'
     '<td class="n">{down}</td><td class="n">{up}</td></tr>'
 )
+_CAP_KEY = ' <span class="key cap"></span>{words}'
 _NOTICE = '<p class="notice {tone}" role="status">{words}</p>'
 
 
@@ -89,6 +90,8 @@ def frame(view: View | None, title: str, body: Markup, *, here: str = "", live: 
         path=path,
         nav=nav,
         live=f"{path}live.json?{live}" if live else "",
+        stopped=say(language, "The node does not answer"),
+        again=say(language, "It has stopped, or was started again. Open a new link: windrow node dashboard"),
         script=Markup('<script src="/assets/live.js" defer></script>' if live else ""),
         footer=_footer(view),
     )
@@ -117,7 +120,7 @@ def notice(words: str, tone: str = "") -> Markup:
 def render_now(view: View, facts: Mapping[str, Any]) -> bytes:
     """The first page: state, controls, figures, hosts and the latest requests."""
     body = fill(
-        template("now"),
+        template("now", view.language),
         **facts["text"],
         path=view.path,
         form=view.form,
@@ -125,25 +128,27 @@ def render_now(view: View, facts: Mapping[str, Any]) -> bytes:
         control=facts["control"],
         day_width=facts["width"]["day"],
         month_width=facts["width"]["month"],
-        hosts=_hosts(facts["hosts"]),
-        rows=_rows(facts["rows"]),
+        none=say(view.language, NO_HOST),
+        hosts=_hosts(facts["hosts"], view.language),
+        rows=_rows(facts["rows"], view.language),
     )
-    return frame(view, "Now", body, live="page=now")
+    return frame(view, say(view.language, "Now"), body, live="page=now")
 
 
-def _hosts(hosts: Sequence[Sequence[str]]) -> Markup:
-    shown = [tuple(host) for host in hosts] or [("None at the moment", "")]
+def _hosts(hosts: Sequence[Sequence[str]], language: Language) -> Markup:
+    shown = [tuple(host) for host in hosts] or [(say(language, NO_HOST), "")]
     shown += [("", "")] * (HOST_SLOTS - len(shown))
     return joined(fill(_HOST, host=host, stage=stage) for host, stage in shown)
 
 
-def _rows(rows: Sequence[Sequence[str]], kind: str = "") -> Markup:
-    head = joined(fill('<span role="columnheader">{name}</span>', name=name) for name in _COLUMNS)
+def _rows(rows: Sequence[Sequence[str]], language: Language, kind: str = "") -> Markup:
+    names = (say(language, name) for name in COLUMNS)
+    head = joined(fill('<span role="columnheader">{name}</span>', name=name) for name in names)
     slots = joined(
         fill(_ROW, time=row[0], purpose=row[1], url=row[2], answer=row[3], size=row[4], tone=row[5])
         for row in rows
     )
-    return fill(_TABLE, kind=kind, head=head, slots=slots)
+    return fill(_TABLE, kind=kind, label=say(language, "Requests"), head=head, slots=slots)
 
 
 def padded(rows: list[list[str]], slots: int) -> list[list[str]]:
@@ -153,8 +158,9 @@ def padded(rows: list[list[str]], slots: int) -> list[list[str]]:
 
 def render_log(view: View, facts: Mapping[str, Any], slots: int, zone: str) -> bytes:
     """The line log's newest rows."""
-    body = fill(template("log"), path=view.path, rows=_rows(facts["rows"], "roomy"), slots=slots, zone=zone)
-    return frame(view, "Log", body, here="log", live="page=log")
+    rows = _rows(facts["rows"], view.language, "roomy")
+    body = fill(template("log", view.language), path=view.path, rows=rows, slots=slots, zone=zone)
+    return frame(view, say(view.language, "Log"), body, here="log", live="page=log")
 
 
 def render_data(
@@ -166,59 +172,62 @@ def render_data(
     form: Markup,
 ) -> bytes:
     """Data used: the limits with their form, the days as a plot and as a table, and what came of a form."""
+    language = view.language
     body = fill(
-        template("data"),
+        template("data", language),
         **facts["text"],
         day_width=facts["width"]["day"],
         month_width=facts["width"]["month"],
         notice=told,
         limits=form,
         plot=plot.svg,
-        top=bytes_text(plot.top_bytes),
-        cap_key=Markup(' <span class="key cap"></span>your cap a day') if plot.shows_cap else Markup(),
-        first_day=day_text(days[0][0]),
-        middle_day=day_text(days[len(days) // 2][0]),
-        last_day=f"{day_text(days[-1][0])}, today",
-        caption=_caption(days),
-        table=joined(_day_row(day, traffic) for day, traffic in reversed(days)),
+        top=size(language, plot.top_bytes),
+        cap_key=fill(_CAP_KEY, words=say(language, "your cap a day")) if plot.shows_cap else Markup(),
+        first_day=day(language, days[0][0]),
+        middle_day=day(language, days[len(days) // 2][0]),
+        last_day=say(language, "{day}, today").format(day=day(language, days[-1][0])),
+        caption=_caption(language, days),
+        table=joined(_day_row(language, then, traffic) for then, traffic in reversed(days)),
     )
-    return frame(view, "Data", body, here="data", live="page=data")
+    return frame(view, say(language, "Data"), body, here="data", live="page=data")
 
 
-def _caption(days: Sequence[tuple[int, DayTraffic]]) -> str:
+def _caption(language: Language, days: Sequence[tuple[int, DayTraffic]]) -> str:
     if not any(traffic.requests for _, traffic in days):
-        return "The line log has no request of these days yet."
-    return (
+        return say(language, "The line log has no request of these days yet.")
+    return say(
+        language,
         "Added up from the line log, each request on the UTC day it ended. The caps above count every chunk "
-        "as it passes, so today’s figure there can be a little ahead."
+        "as it passes, so today’s figure there can be a little ahead.",
     )
 
 
-def _day_row(day: int, traffic: DayTraffic) -> Markup:
+def _day_row(language: Language, then: int, traffic: DayTraffic) -> Markup:
     return fill(
         _DAY_ROW,
-        day=day_text(day),
-        requests=traffic.requests,
-        down=bytes_text(traffic.bytes_down),
-        up=bytes_text(traffic.bytes_up),
+        day=day(language, then),
+        requests=number(language, traffic.requests),
+        down=size(language, traffic.bytes_down),
+        up=size(language, traffic.bytes_up),
     )
 
 
 def render_questions(view: View, facts: Mapping[str, Any], agent: str) -> bytes:
     """What a contributor wants to know before leaving this running."""
-    settings = view.settings
+    settings, language = view.settings, view.language
+    region = say(language, ", the region you named ({region})").format(region=settings.region)
     body = fill(
-        template("questions"),
+        template("questions", language),
         path=view.path,
         coordinator=settings.coordinator,
         payout=settings.payout,
         agent=agent,
         pace=f"{HOST_PACE_S_MIN:g}",
-        region=f", the region you named ({settings.region})" if settings.region else "",
+        region=region if settings.region else "",
         day_cap=facts["text"]["day_cap"],
         month_cap=facts["text"]["month_cap"],
     )
-    return frame(view, "Questions", body, here="questions")
+    return frame(view, say(language, "Questions"), body, here="questions")
 
 
 def render_refusal(view: View | None, reason: Reason) -> bytes:

@@ -43,7 +43,7 @@ from contributor_node.dashboard.pages import (
     render_refusal,
 )
 from contributor_node.dashboard.receipts import urls_of
-from contributor_node.dashboard.tongue import language_of
+from contributor_node.dashboard.tongue import Language, language_of, say, say_known
 from contributor_node.dashboard.wording import zone_text
 from contributor_node.evidence import Who, write_evidence
 from contributor_node.line_log import log_files
@@ -63,6 +63,7 @@ _ASSETS = {
 }
 _FORM = "application/x-www-form-urlencoded"
 _FIELDS_MAX = 8
+_ENGLISH = frozenset({"money"})
 DAYS_SHOWN = 30
 HOUR_MS = 3_600_000
 CHUNK_BYTES = 65_536
@@ -150,9 +151,9 @@ class Site:
 
     def _view(self, ask: Ask) -> View:
         form = self._gate.form_token(ask.headers)
-        # Only the pages of personal data are in both languages; a page half in one would be worse than one in English.
-        is_give = ask.target.partition("?")[0] == f"{self._place.path}give"
-        language = language_of(ask.headers.get("accept-language", "")) if is_give else "en"
+        path = ask.target.removeprefix(self._place.path).partition("?")[0]
+        # Money repeats the coordinator's ledger, which is in English: half a page in each would be worse.
+        language = "en" if path in _ENGLISH else language_of(ask.headers.get("accept-language", ""))
         return View(self._place.path, form, self._parts.client.node_id, self._settings, language)
 
     async def _act(self, ask: Ask, view: View, name: str) -> Answer:
@@ -165,26 +166,31 @@ class Site:
 
     # --- pages ------------------------------------------------------------------------------------------
 
-    async def _facts(self, slots: int) -> dict[str, object]:
+    async def _facts(self, slots: int, language: Language) -> dict[str, object]:
         money = await self._money.look(wait_s=0)
-        facts = live_facts(self._parts, self._tail, money, self._now_ms(), slots)
+        facts = live_facts(self._parts, self._tail, money, self._now_ms(), slots, language)
         return facts | {"rows": padded(facts["rows"], slots)}
 
     async def _now(self, view: View, _query: Query) -> Answer:
-        return Answer(render_now(view, await self._facts(NOW_SLOTS)))
+        return Answer(render_now(view, await self._facts(NOW_SLOTS, view.language)))
 
     async def _log(self, view: View, _query: Query) -> Answer:
-        return Answer(render_log(view, await self._facts(LOG_SLOTS), LOG_SLOTS, zone_text(self._now_ms())))
+        facts = await self._facts(LOG_SLOTS, view.language)
+        return Answer(render_log(view, facts, LOG_SLOTS, zone_text(self._now_ms())))
 
-    async def _live(self, _view: View, query: Query) -> Answer:
-        facts = await self._facts(LOG_SLOTS if query.get("page") == "log" else NOW_SLOTS)
+    async def _live(self, view: View, query: Query) -> Answer:
+        slots = LOG_SLOTS if query.get("page") == "log" else NOW_SLOTS
+        facts = await self._facts(slots, view.language)
         return Answer(msgspec.json.encode(facts), "application/json")
 
     async def _questions(self, view: View, _query: Query) -> Answer:
-        return Answer(render_questions(view, await self._facts(0), self._parts.engine.user_agent))
+        return Answer(
+            render_questions(view, await self._facts(0, view.language), self._parts.engine.user_agent)
+        )
 
     async def _data(self, view: View, query: Query) -> Answer:
-        words = "Saved. The new limits count from the next request on." if query.get("saved") == "yes" else ""
+        saved = say(view.language, "Saved. The new limits count from the next request on.")
+        words = saved if query.get("saved") == "yes" else ""
         return Answer(await self._data_page(view, notice(words, "good")))
 
     async def _data_page(self, view: View, told: Markup) -> bytes:
@@ -195,7 +201,8 @@ class Site:
         days = [(day, sums.get(day, DayTraffic(0, 0, 0))) for day in range(first, today + 1)]
         cap = self._parts.budget.rules.caps.day_bytes_max
         form = limits_form(view, self._parts.read_settings())
-        return render_data(view, await self._facts(0), day_plot(days, cap), days, told, form)
+        plot = day_plot(days, cap, view.language)
+        return render_data(view, await self._facts(0, view.language), plot, days, told, form)
 
     async def _money_page(self, view: View, query: Query) -> Answer:
         looks = await self._money.look(wait_s=DASHBOARD_ACCOUNT_WAIT_S)
@@ -250,10 +257,11 @@ class Site:
 
     async def _limits(self, view: View, fields: Query) -> Answer:
         try:
-            change_settings(self._home, typed_limits(fields))
+            change_settings(self._home, typed_limits(fields, view.language))
             self._parts.budget.change(rules_of(self._parts.read_settings().values))
         except WindrowError as error:
-            words = f"Not saved. {error.detail or error.reason.sentence}."
+            why = say_known(view.language, error.detail or error.reason.sentence)
+            words = say(view.language, "Not saved. {why}.").format(why=why)
             return Answer(await self._data_page(view, notice(words)), status=400)
         return _see_other(f"{self._place.path}data?saved=yes")
 

@@ -1,9 +1,11 @@
-"""The language of the pages on which a person looks through, agrees and takes back: as the browser asks for it.
+"""The language of the pages: as the browser asks for it.
 
 Rules: a sentence is named by its English words; what has no German ones is an error a test finds, not a gap on a page.
 Consent is asked in the language the page is in, and the receipt says which.
 
-Does not: translate the other pages. Usage: `say("de", "Nothing yet.")`.
+Does not: translate what others say: reasons of the protocol, the coordinator's ledger.
+
+Usage: `say("de", "Nothing yet.")`.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from contributor_node.dashboard.give_german import COUNTED, GERMAN, MONTHS
-from contributor_node.dashboard.wording import counted, moment_text, month_text
+from contributor_node.dashboard.german import OTHER_PAGES
+from contributor_node.dashboard.give_german import COUNTED, GIVE_PAGES, MONTHS
+from contributor_node.dashboard.wording import bytes_text, counted, day_text, moment_text, month_text
 
 Language = Literal["en", "de"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "de")
+GERMAN: Final = GIVE_PAGES | OTHER_PAGES
 
 
 def language_of(accepted: str) -> Language:
@@ -66,6 +70,27 @@ def moment(language: Language, at_ms: int) -> str:
         return moment_text(at_ms)
     local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone()
     return f"{local.day}. {MONTHS[local.month - 1]} {local.year}, {local:%H:%M}"
+
+
+def size(language: Language, count: int) -> str:
+    """Return a size in SI units with the language's decimal mark."""
+    text = bytes_text(count)
+    return text.replace(".", ",") if language == "de" else text
+
+
+def amount(language: Language, text: str) -> str:
+    """Return an amount that was written in English with the language's marks."""
+    if language == "en":
+        return text
+    return text.replace("less than", "weniger als").translate(str.maketrans(",.", ".,"))
+
+
+def day(language: Language, day: int) -> str:
+    """Return a day counted from 1970-01-01, without its year."""
+    if language == "en":
+        return day_text(day)
+    then = datetime.fromtimestamp(day * 86_400, UTC)
+    return f"{then.day}.{then.month}."
 
 
 def month(language: Language, at_ms: int) -> str:

@@ -1,6 +1,6 @@
 """Browsers' history: databases of Chromium and its kin, Firefox and its kin (old and on telephones), Safari and others.
 
-Rules: a browser's own file is never opened: it is copied, with the write-ahead log beside it, and the copy is read; a
+Rules: a browser's own file is never opened: it is copied, with the log or journal beside it, and the copy is read; a
 database is a stranger's program, so views, triggers and functions are off and its machine's steps are bounded; columns
 that a version lacks are read as empty.
 
@@ -96,6 +96,16 @@ _LAYOUTS: Final = (
         from_epoch,
     ),
     _Layout(
+        "firefox_ios",
+        "visits",
+        "history",
+        ("siteID", "id"),
+        ("history", "url"),
+        ("history", "title"),
+        ("visits", "date"),
+        from_epoch,
+    ),
+    _Layout(
         "qutebrowser",
         "History",
         "",
@@ -110,10 +120,13 @@ _LAYOUTS: Final = (
 
 @contextmanager
 def _copied(member: Member) -> Iterator[Path]:
-    """Copy a database and its log into a folder of their own, which is removed afterwards."""
+    """Copy a database and its logs into a folder of their own, which is removed afterwards.
+
+    From the journal SQLite takes back, in the copy, what the browser had not finished writing.
+    """
     with tempfile.TemporaryDirectory(prefix="windrow-import-") as name:
         copy = Path(name) / "history.db"
-        for ending in ("", "-wal"):
+        for ending in ("", "-wal", "-journal"):
             part = member.beside(ending) if ending else member
             if part is None:
                 continue
@@ -167,7 +180,8 @@ def _columns(connection: sqlite3.Connection) -> dict[str, frozenset[str]]:
 def _layout_of(tables: dict[str, frozenset[str]]) -> _Layout | None:
     for layout in _LAYOUTS:
         needed = {layout.visits, layout.pages} - {""}
-        placed = (layout.url, layout.at)
+        joined = zip((layout.visits, layout.pages), layout.joined, strict=True) if layout.pages else ()
+        placed = (layout.url, layout.at, *joined)
         if needed <= tables.keys() and all(column in tables[table] for table, column in placed):
             return layout
     return None

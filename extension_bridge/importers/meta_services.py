@@ -45,6 +45,11 @@ _LISTS: Final[dict[str, Kind]] = {
     "impressions_history_videos_watched": "watch",
     "impressions_history_posts_seen": "activity",
 }
+# Reels, stories and what was archived, and Threads.
+_POSTED: Final = (
+    *("ig_reels_media", "ig_stories", "ig_archived_post_media", "ig_igtv_media"),
+    "text_post_app_text_posts",
+)
 
 
 def right_letters(text: str) -> str:
@@ -215,6 +220,10 @@ FORMATS: Final = (
         ),
         place=(ITEM,),
         draft=_listed("post"),
+    ),
+    *(
+        json_format(f"meta_{name}", needs=(((name, ITEM),),), place=(name, ITEM), draft=_posted)
+        for name in _POSTED
     ),
     json_format(
         "meta_posts",

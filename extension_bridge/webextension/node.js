@@ -15,7 +15,7 @@ export function tokens(wei) {
 
 /** Shows the node; `wish` is look, pause, pause_hour or resume. Throws a Refusal. */
 export async function showNode(wish = "look") {
-  const node = await ask({ type: "node", do: wish });
+  const node = await ask({ type: "node", do: wish, language: api.i18n.getMessage("language") });
   const isHeld = node.control !== "running";
   element("node-heading").textContent = node.heading;
   element("node-sentence").textContent = node.sentence;

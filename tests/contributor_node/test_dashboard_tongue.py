@@ -1,4 +1,4 @@
-"""Two languages on the pages of personal data: every sentence, every template, every placeholder in both."""
+"""Two languages on the dashboard's pages: every sentence, every template, every placeholder in both."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from string import Formatter
 
 import pytest
 
-from contributor_node.dashboard import give_pages, give_rows, tongue
-from contributor_node.dashboard.give_german import COUNTED, GERMAN
+from contributor_node import budget
+from contributor_node.dashboard import facts, give_pages, give_rows, pages, state_words, tongue, wording
+from contributor_node.dashboard.give_german import COUNTED
+from contributor_node.dashboard.limits_form import LIMITS
 from contributor_node.dashboard.pages import NAV
+from contributor_node.dashboard.tongue import GERMAN
 from extension_bridge.consent import LIMITS_OF_WITHDRAWAL
 from extension_bridge.sources import RULES
 
@@ -24,7 +27,7 @@ def fields(text: str) -> set[str]:
 def said() -> set[str]:
     """Every string that stands in a call of `say`, in the code as it is."""
     found = set()
-    for path in FOLDER.glob("*.py"):
+    for path in (*FOLDER.glob("*.py"), FOLDER.parent / "bridge_host.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "say" and len(node.args) == 2:
                 for part in ast.walk(node.args[1]):
@@ -40,8 +43,14 @@ def test_what_is_said_is_said_in_german_too() -> None:
         give_pages._STATES,
         give_pages._MONTH_STATES,
         give_rows._SOURCES,
+        facts.STAGES,
+        state_words.OUTCOMES,
+        state_words.PURPOSES,
+        budget.SENTENCES,
     )
     words = said() | {words for table in tables for words in table.values()} | {words for _, words in NAV}
+    words |= {*pages.COLUMNS, pages.NO_HOST, wording.NO_DATA}
+    words |= {each for limit in LIMITS.values() for each in (limit.label, limit.hint)}
     words |= {why for _, _, why in give_rows._KINDS.values()} | {give_rows.EARNS}
     assert words - GERMAN.keys() == set()
     assert {one for one, _, _ in give_rows._KINDS.values()} - COUNTED.keys() == set()
@@ -52,11 +61,21 @@ def test_placeholders_are_the_same_in_both() -> None:
     assert {english for english, german in GERMAN.items() if fields(english) != fields(german)} == set()
 
 
-@pytest.mark.parametrize("path", sorted((FOLDER / "pages").glob("give*.html")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((FOLDER / "pages" / "de").glob("*.html")), ids=lambda path: path.stem)
 def test_templates_have_the_same_fields_and_controls(path: Path) -> None:
-    english, german = (each.read_text(encoding="utf-8") for each in (path, path.parent / "de" / path.name))
+    english, german = (each.read_text(encoding="utf-8") for each in (path.parent.parent / path.name, path))
     assert fields(english) == fields(german)
-    for mark in ("<form", "<input", "<button", "<label", "<select", 'name="do" value="'):
+    for mark in (
+        "<form",
+        "<input",
+        "<button",
+        "<label",
+        "<select",
+        'name="do" value="',
+        "data-text=",
+        "<svg",
+        "id=",
+    ):
         assert english.count(mark) == german.count(mark), mark
 
 
@@ -81,6 +100,9 @@ def test_a_browser_s_wish_is_followed(accepted: str, language: str) -> None:
 def test_numbers_days_and_months_are_written_as_the_language_has_them() -> None:
     assert tongue.count_of("de", 1234, "row") == "1.234 Zeilen"
     assert tongue.count_of("de", 1, "row") == "1 Zeile"
+    assert tongue.amount("de", "≈ 1,234.5") == "≈ 1.234,5"
+    assert tongue.amount("de", "less than 0.0001") == "weniger als 0,0001"
+    assert (tongue.size("de", 1_500_000), tongue.day("de", 20_780)) == ("1,5 MB", "23.11.")
     assert tongue.month("de", 1_772_500_000_000) == "März 2026"
     assert tongue.moment("de", 1_772_500_000_000).split(",")[0].endswith("März 2026")
 

@@ -54,7 +54,8 @@ class World:
         )
         page = await context.new_page()
         await page.goto(new_link(self.node.home, wall_ms()))
-        await page.get_by_role("link", name="Give", exact=True).click()
+        give = "Spenden" if locale.startswith("de") else "Give"
+        await page.get_by_role("link", name=give, exact=True).click()
         return page
 
     def languages(self) -> set[str]:
@@ -350,6 +351,31 @@ async def test_a_german_browser_is_asked_in_german_and_the_receipt_says_so(
     await given.get_by_role("button", name="„Note 95“ zurücknehmen").click()
     await expect(page.get_by_role("status").first).to_contain_text("Zurückgenommen")
     await page.context.close()
+
+
+async def test_a_german_browser_is_told_of_the_node_in_german_too(world: World, tmp_path: Path) -> None:
+    for scheme in ("light", "dark"):
+        page = await world.open(scheme, locale="de-DE")
+        for link, heading in (
+            ("Jetzt", "Bereit"),
+            ("Protokoll", "Was über die Leitung ging"),
+            ("Daten", "Verbrauchte Daten"),
+            ("Fragen", "Fünf Fragen, beantwortet"),
+        ):
+            await page.get_by_role("navigation", name="Seiten").get_by_role("link", name=link).click()
+            await expect(page.locator("html")).to_have_attribute("lang", "de")
+            await expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+            await look(page, tmp_path, f"german-{link}-{scheme}")
+        await page.get_by_role("link", name="Daten", exact=True).click()
+        await page.get_by_label("Megabyte am Tag").fill("1500")
+        await page.get_by_role("button", name="Speichern").click()
+        await expect(page.get_by_role("status").first).to_contain_text("Gespeichert.")
+        async with page.expect_response("**/live.json*"):
+            pass  # what is told again and again is German too
+        await expect(page.locator("[data-text=day_cap]")).to_have_text("1,5 GB")
+        await page.get_by_role("link", name="Geld").click()
+        await expect(page.locator("html")).to_have_attribute("lang", "en")
+        await page.context.close()
 
 
 async def test_words_shown_in_one_language_are_not_agreed_to_in_another(world: World) -> None:

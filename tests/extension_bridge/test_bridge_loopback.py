@@ -208,6 +208,8 @@ def test_bad_and_huge_messages_harm_nothing_and_a_dead_coordinator_loses_nothing
             assert ask(connection, put)["added"] == 1
             node = ask(connection, {"type": "node"})
             assert (node["is_running"], node["earned_today_wei"]) == (False, None)
+            assert node["heading"] == "Not running"
+            assert ask(connection, {"type": "node", "language": "de"})["heading"] == "Läuft nicht"
             assert ask(connection, {"type": "node", "do": "pause"})["control"] == "paused"
             assert ask(connection, {"type": "node", "do": "resume"})["control"] == "running"
             assert ask(connection, {"type": "dashboard", "page": "give"})["error"] == "no_dashboard"

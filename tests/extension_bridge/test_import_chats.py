@@ -118,6 +118,23 @@ def test_a_box_without_end_is_left_out_and_the_next_one_read(tmp_path: Path) -> 
     assert ([item.text for item in items], report.skipped) == (["first", "last"], {"item_too_large": 1})
 
 
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("reels.json", "ig_reels_media"),
+        ("stories.json", "ig_stories"),
+        ("archived_posts.json", "ig_archived_post_media"),
+        ("threads_and_replies.json", "text_post_app_text_posts"),
+    ],
+)
+def test_reels_stories_and_threads_have_words_too(tmp_path: Path, name: str, form: str) -> None:
+    said = {"uri": "a.mp4", "creation_timestamp": 1_704_222_000, "title": "Sch\u00c3\u00b6n"}
+    entries = [said if form == "ig_stories" else {"media": [said]}, {"media": [said | {"title": ""}]}]
+    (item,), report = export(tmp_path, name, {form: entries}, "instagram")
+    assert (item.kind, item.text, at(item)) == ("post", "Schön", "2024-01-02 19:00")
+    assert report.skipped == {"attachment": 1}
+
+
 def test_instagram_s_newest_lists(tmp_path: Path) -> None:
     owner = {"title": "Owner", "dict": [{"title": "", "dict": [{"label": "Username", "value": "ana"}]}]}
     url = {

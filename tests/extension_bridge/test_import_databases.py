@@ -59,6 +59,60 @@ def test_a_database_is_read_while_its_browser_writes(tmp_path: Path) -> None:
     connection.close()
 
 
+def test_what_a_browser_had_not_finished_writing_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "History"
+    connection = chromium(path, 3_000)
+    connection.execute("PRAGMA cache_size = 5")  # so that half of it lies in the file before it counts
+    connection.execute("BEGIN")
+    connection.execute("UPDATE urls SET title = 'Half a change, longer than it was before'")
+    assert b"Half a change" in path.read_bytes()
+    items, report = read_all(path, "browser_history")
+    assert ({item.title for item in items}, len(items), report.skipped) == ({"Bread"}, 3_000, {})
+    packed = tmp_path / "profile.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(path, "Default/History")
+        archive.write(tmp_path / "History-journal", "Default/History-journal")
+    assert {item.title for item in read_all(packed, "browser_history")[0]} == {"Bread"}
+    connection.rollback()
+    connection.close()
+
+
+LAYOUTS = {
+    "chromium of today": CHROMIUM.replace(
+        "visit_time INTEGER", "visit_time INTEGER, originator_guid TEXT, app_id TEXT"
+    )
+    + "INSERT INTO urls VALUES (1, 'https://bread.example/', 'Bread');"
+    f"INSERT INTO visits VALUES (1, 1, {WEBKIT_2020}, '', NULL);",
+    "firefox of today": "CREATE TABLE moz_origins (id INTEGER, host TEXT);"
+    "CREATE TABLE moz_places (id INTEGER PRIMARY KEY, url LONGVARCHAR, title LONGVARCHAR, origin_id INTEGER);"
+    "CREATE TABLE moz_historyvisits (id INTEGER PRIMARY KEY, place_id INTEGER, visit_date INTEGER, source INTEGER);"
+    "INSERT INTO moz_places VALUES (1, 'https://bread.example/', 'Bread', 1);"
+    "INSERT INTO moz_historyvisits VALUES (1, 1, 1577836800000000, 0);",
+    "firefox on iphones": "CREATE TABLE history (id INTEGER PRIMARY KEY, guid TEXT, url TEXT, title TEXT);"
+    "CREATE TABLE visits (id INTEGER PRIMARY KEY, siteID INTEGER, date REAL, type INTEGER);"
+    "INSERT INTO history VALUES (1, 'g', 'https://bread.example/', 'Bread');"
+    "INSERT INTO visits VALUES (1, 1, 1577836800000000, 1);",
+    "gnome web": "CREATE TABLE urls (id INTEGER PRIMARY KEY, host INTEGER, url TEXT, title TEXT);"
+    "CREATE TABLE visits (id INTEGER PRIMARY KEY, url INTEGER, visit_time INTEGER, visit_type INTEGER);"
+    "INSERT INTO urls VALUES (1, 1, 'https://bread.example/', 'Bread');"
+    "INSERT INTO visits VALUES (1, 1, 1577836800, 1);",
+    "safari of today": "CREATE TABLE history_items (id INTEGER PRIMARY KEY, url TEXT, domain_expansion TEXT);"
+    "CREATE TABLE history_visits (id INTEGER PRIMARY KEY, history_item INTEGER, visit_time REAL, title TEXT);"
+    "INSERT INTO history_items VALUES (1, 'https://bread.example/', 'bread');"
+    "INSERT INTO history_visits VALUES (1, 1, 599529600.0, 'Bread');",
+}
+
+
+@pytest.mark.parametrize("browser", LAYOUTS)
+def test_the_layout_of_each_browser_s_database_is_known(tmp_path: Path, browser: str) -> None:
+    connection = sqlite3.connect(tmp_path / "history.db", isolation_level=None)
+    connection.executescript(LAYOUTS[browser])
+    connection.close()
+    (item,), report = read_all(tmp_path / "history.db", "browser_history")
+    assert (item.url, item.title, item.at_ms) == ("https://bread.example/", "Bread", 1_577_836_800_000)
+    assert report.skipped == {}
+
+
 def test_what_safari_itself_exports(tmp_path: Path) -> None:
     visit = {
         "url": "https://bread.example/",

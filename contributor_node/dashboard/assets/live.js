@@ -25,8 +25,9 @@
   };
 
   const showHosts = (hosts) => {
-    document.querySelectorAll("[data-hosts] li").forEach((slot, at) => {
-      const [host, stage] = hosts[at] || (at ? ["", ""] : ["None at the moment", ""]);
+    const list = document.querySelector("[data-hosts]");
+    list?.querySelectorAll("li").forEach((slot, at) => {
+      const [host, stage] = hosts[at] || (at ? ["", ""] : [list.dataset.none, ""]);
       say(slot.children[0], host);
       say(slot.children[1], stage);
     });
@@ -43,8 +44,8 @@
 
   const lost = () => {
     if (state) state.className = "hero tone-trouble";
-    say(document.querySelector("[data-text=heading]"), "The node does not answer");
-    say(document.querySelector("[data-text=sentence]"), "It has stopped, or was started again. Open a new link: windrow node dashboard");
+    say(document.querySelector("[data-text=heading]"), document.body.dataset.stopped);
+    say(document.querySelector("[data-text=sentence]"), document.body.dataset.again);
   };
 
   const look = async () => {
