@@ -82,7 +82,10 @@ class Judgement(msgspec.Struct, frozen=True):
 
 
 def examine(offer: Offer, terms: Terms, now_ms: int) -> list[Finding]:
-    """Hold terms against an export's own Parquet. Raises WindrowError `export_corrupt`, or FilesAwayError."""
+    """Hold terms against an export's own Parquet; what is not said of a row does not hold of it.
+
+    Raises WindrowError `export_corrupt`, or FilesAwayError.
+    """
     shards = [file.path for file in offer.manifest.files if file.path.startswith("data/")]
     columns = {column.name: column.type for column in offer.manifest.columns}
     found = [*_amounts(offer, terms), *_schema(terms, columns)]
@@ -136,7 +139,9 @@ def _measured(
         for code, least in sorted(terms.language_shares_min.items()):
             yield _share(f"language_shares_min.{code}", least, counted.get(code, 0) / rows, most=False)
     if terms.age_days_max is not None:
-        oldest = one("fetched_at", "epoch_ms(min(fetched_at))")
+        oldest = one(
+            "fetched_at", "CASE WHEN count(fetched_at) = count(*) THEN epoch_ms(min(fetched_at)) END"
+        )
         days = None if oldest is None else (now_ms - oldest) / DAY_MS
         yield _share("age_days_max", terms.age_days_max, days, most=True)
     if terms.licences_only:
@@ -145,8 +150,9 @@ def _measured(
         said = "no such column" if other is None else ", ".join(other[:5]) or "nothing else"
         yield Finding("licences_only", ", ".join(terms.licences_only), said, other == [])
     if terms.no_optouts:
-        signals = one("optout_signals", "count(*) FILTER (len(coalesce(optout_signals, [])) > 0)")
-        denied = one("robots_state", "count(*) FILTER (robots_state NOT IN ('allowed', 'no_robots'))")
+        signals = one("optout_signals", "count(*) FILTER ((len(optout_signals) = 0) IS NOT TRUE)")
+        not_allowed = "(robots_state IN ('allowed', 'no_robots')) IS NOT TRUE"
+        denied = one("robots_state", f"count(*) FILTER ({not_allowed})")
         against = None if signals is None or denied is None else signals + denied
         said = "no such column" if against is None else f"{against} rows"
         yield Finding("no_optouts", "0 rows", said, against == 0)

@@ -135,7 +135,9 @@ def _same_row(row: dict[str, Any], proof: dict[str, Any]) -> str:
 
 
 def _allowed(row: dict[str, Any]) -> str:
-    if row.get("optout_signals"):
-        return f"it carries an opt-out: {', '.join(row['optout_signals'])}"
-    state = row.get("robots_state", ROBOTS_ALLOWED[0])
+    signals, state = row.get("optout_signals"), row.get("robots_state")
+    if signals is None or state is None:
+        return "it does not say what robots.txt and opt-outs said"
+    if signals:
+        return f"it carries an opt-out: {', '.join(signals)}"
     return "" if state in ROBOTS_ALLOWED else f"robots.txt said {state}"

@@ -106,7 +106,7 @@ def relay_claim(
         reconcile_claims(house, chain)
     outcome = relayer.claim(due.account, due.cumulative_wei, due.proof)
     if outcome.tx is not None and not chain.depth_blocks:
-        _record(house, asset, due.account, outcome.cumulative_wei, outcome.tx)
+        record_claim(house, asset, due.account, outcome.cumulative_wei, outcome.tx)
     return PaidClaim(
         due.epoch.epoch_id, due.account, outcome.cumulative_wei, outcome.paid_wei, outcome.tx or ""
     )
@@ -163,7 +163,7 @@ def reconcile_claims(house: House, chain: ChainClient) -> int:
     first = max(recorded_block + 1, chain.deployment.block)
     found = chain.distributor.claims(first, newest) if first <= newest else []
     recorded = sum(
-        1 for claim in found if _record(house, asset, claim.account, claim.cumulative_wei, claim.tx)
+        1 for claim in found if record_claim(house, asset, claim.account, claim.cumulative_wei, claim.tx)
     )
     if newest > recorded_block:
         with house.state.write() as connection:
@@ -217,8 +217,11 @@ def _claim_differences(chain: ChainClient, claimed: dict[str, int], block: Block
         yield f"the distributor lacks {missing} of the {promised} that it promised and has not paid"
 
 
-def _record(house: House, asset: str, account: str, cumulative_wei: int, tx_hash: str) -> int:
-    """Write down that an account has had so much in all, and return how much of it was new here."""
+def record_claim(house: House, asset: str, account: str, cumulative_wei: int, tx_hash: str) -> int:
+    """Write down that the chain has paid an account so much in all, and return how much of it was new here.
+
+    Raises WindrowError `unbalanced` when no epoch of this home allots exactly that.
+    """
     payee = checksum_address(account)
     with house.state.read() as connection:
         if balance_of(connection, claimed_account(payee), asset) >= cumulative_wei:

@@ -5,8 +5,8 @@
 SELECT id, count(*) AS times FROM export GROUP BY id HAVING count(*) > 1;
 
 -- check: every group has enough people
-SELECT month, host, people FROM export WHERE people < getvariable('people_min') ORDER BY people, host;
+SELECT month, host, people FROM export WHERE (people >= getvariable('people_min')) IS NOT TRUE ORDER BY people, host;
 
 -- check: only what was counted under the budget
 SELECT export.id FROM export LEFT JOIN counted USING (month, host)
-WHERE counted.host IS NULL OR counted.people <> export.people;
+WHERE counted.host IS NULL OR counted.people IS DISTINCT FROM export.people;

@@ -14,13 +14,13 @@ ORDER BY people, text;
 -- check: only items that were given and may be sold, as they were given
 SELECT export.id
 FROM export LEFT JOIN donated USING (id)
-WHERE donated.id IS NULL OR donated.month <> export.month OR donated.kind <> export.kind
-   OR donated.contributor_pseudonym <> export.contributor_pseudonym;
+WHERE donated.id IS NULL OR donated.month IS DISTINCT FROM export.month OR donated.kind IS DISTINCT FROM export.kind
+   OR donated.contributor_pseudonym IS DISTINCT FROM export.contributor_pseudonym;
 
 -- check: no time but the month
-SELECT id, month FROM export WHERE NOT regexp_full_match(month, '\d{4}-\d{2}');
+SELECT id, month FROM export WHERE regexp_full_match(month, '\d{4}-\d{2}') IS NOT TRUE;
 
 -- check: every row has text and a pseudonym
 SELECT id FROM export
-WHERE text IS NULL OR length(text) = 0 OR contributor_pseudonym IS NULL OR token_count <= 0
-   OR length(content_sha256) <> 64;
+WHERE (length(text) > 0 AND contributor_pseudonym IS NOT NULL AND token_count > 0
+   AND length(content_sha256) = 64) IS NOT TRUE;

@@ -82,6 +82,7 @@ class History:
         self._chance = Random(seed)
         self.node_ids = [digest("node", seed, number) for number in range(nodes)]
         self._per_epoch = documents
+        self._epochs = 0
         self._seq = 0
         self._consequences = 0
         self._undoable: list[dict[str, Any]] = []
@@ -104,13 +105,19 @@ class History:
 
     def epochs(self, count: int) -> Iterator[Epoch]:
         """Yield epoch after epoch."""
-        for epoch_id in range(1, count + 1):
-            epoch = Epoch(epoch_id, self._seq + 1, START_MS + epoch_id * EPOCH_MS)
-            for _ in range(self._per_epoch):
-                self._document(epoch)
-            self._undo(epoch)
-            self._leave(epoch)
-            yield epoch
+        for _ in range(count):
+            yield self.epoch(self._per_epoch)
+
+    def epoch(self, documents: int, chance: Random | None = None) -> Epoch:
+        """Make the next epoch, of so many documents; all of it is drawn from `chance` where one is given."""
+        self._chance = chance or self._chance
+        self._epochs += 1
+        epoch = Epoch(self._epochs, self._seq + 1, START_MS + self._epochs * EPOCH_MS)
+        for _ in range(documents):
+            self._document(epoch)
+        self._undo(epoch)
+        self._leave(epoch)
+        return epoch
 
     def _document(self, epoch: Epoch) -> None:
         chance, self._seq = self._chance, self._seq + 1

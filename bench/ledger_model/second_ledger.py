@@ -63,6 +63,7 @@ class SecondLedger:
         self._undone: set[str] = set()
         self._standings: dict[str, tuple[bool, bool]] = {}
         self._mean: tuple[int, int] = (0, 0)
+        self._last_mean = CURRENT.fetch_fee_wei  # of the last epoch in which anything was paid
 
     def close(self, epoch: Epoch) -> None:
         """Price an epoch, apply its consequences, and release what has vested."""
@@ -71,6 +72,8 @@ class SecondLedger:
         self._standings |= epoch.standings
         for document in epoch.documents:
             self._price(document, room)
+        if self._mean[0]:
+            self._last_mean = self._mean[1] // self._mean[0]
         for row in epoch.consequences:
             self._apply(row)
         for node_id, account in self.accounts.items():
@@ -109,7 +112,7 @@ class SecondLedger:
 
     def _apply(self, row: dict[str, Any]) -> None:
         kind, account = row["kind"], self.accounts[row["node_id"]]
-        documents, earned = self._mean
+        documents, earned = self._mean if self._mean[0] else (1, self._last_mean)
         if kind == "fined":
             self._take(row, earned * row["documents_ppm"] // (documents * MILLION))
         elif kind == "appeal_denied":
@@ -162,9 +165,9 @@ class SecondLedger:
                     back = Pending(row["undoes"], document["seq"], document["received_at_ms"], amount, 0)
                     self.accounts[node_id].pending.append(back)
         if row["kind"] == "restored" and row["contribution_id"] not in self._paid:
-            documents, earned = self._mean
             byte = CURRENT.novelty_byte_wei
-            bytes_paid = min((earned // documents - CURRENT.fetch_fee_wei) // byte, CURRENT.novelty_bytes_max)
+            beyond_fee = self._last_mean - CURRENT.fetch_fee_wei
+            bytes_paid = min(beyond_fee // byte, CURRENT.novelty_bytes_max)
             self._earn(document, CURRENT.fetch_fee_wei, bytes_paid * byte)
 
     def _release(self, node_id: str, account: Account, now_ms: int) -> None:

@@ -1,6 +1,6 @@
 """The tree as one would write it down: a list of hashes by pycryptodome, and a dictionary from account to leaf.
 
-Usage: `python run_plain.py CLAIMS.ndjson` prints one line of JSON. It imports nothing of Windrow.
+Usage: `python run_plain.py CLAIMS.ndjson EVERY` prints one line of JSON. It imports nothing of Windrow.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ for index in reversed(range(len(leaves) - 1)):
 places = {account: len(nodes) - 1 - i for i, (_, account) in enumerate(leaves)}
 built_s = time.process_time()
 steps = 0
-for account, _ in claims:
+for account, _ in claims[:: int(sys.argv[2])]:
     place, proof = places[account], []
     while place:
         proof.append("0x" + nodes[place + 1 if place % 2 else place - 1].hex())

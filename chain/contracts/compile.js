@@ -2,12 +2,14 @@
 //
 //   node compile.js SOURCE_FOLDER NODE_MODULES OUTPUT_FOLDER
 //   node compile.js --lines NODE_MODULES
+//   node compile.js --standard-json NODE_MODULES
 //
 // Artifacts hold what a caller needs (ABI and creation bytecode), by what the contract is known on a chain (the digest of
 // its code, in which immutables are zeros, and where they lie), and which word of storage holds what. They hold no
 // metadata hash, so a comment changed in a source changes no artifact. It reaches no network.
 // With --lines, each line of standard input is {"contract": NAME, "sources": {FILE: TEXT}} and is answered with a line,
 // the contract's artifact or {"refused": MESSAGE}: for thousands of variants of one contract, in one process.
+// With --standard-json it is solc's own interface of that name for analysers, with the libraries found and these settings.
 "use strict";
 
 const crypto = require("crypto");
@@ -17,8 +19,9 @@ const readline = require("readline");
 
 const [sourceFolder, nodeModules, outputFolder] = process.argv.slice(2);
 const byLines = sourceFolder === "--lines";
-if (!nodeModules || (!outputFolder && !byLines)) {
-  console.error("usage: node compile.js (SOURCE_FOLDER NODE_MODULES OUTPUT_FOLDER | --lines NODE_MODULES)");
+const asSolc = sourceFolder === "--standard-json";
+if (!nodeModules || (!outputFolder && !byLines && !asSolc)) {
+  console.error("usage: node compile.js (SOURCE_FOLDER NODE_MODULES OUTPUT_FOLDER | --lines|--standard-json NODE_MODULES)");
   process.exit(2);
 }
 const solc = require(path.resolve(nodeModules, "solc"));
@@ -97,7 +100,15 @@ function answer(line) {
   return fault ? { refused: fault.message } : artifactOf(contract, output.contracts[contract + ".sol"][contract]);
 }
 
-if (byLines) {
+function standardJson() {
+  const input = JSON.parse(fs.readFileSync(0, "utf8"));
+  input.settings = { ...SETTINGS, outputSelection: input.settings.outputSelection };
+  process.stdout.write(solc.compile(JSON.stringify(input), { import: findImport }));
+}
+
+if (asSolc) {
+  standardJson();
+} else if (byLines) {
   const lines = readline.createInterface({ input: process.stdin });
   lines.on("line", (line) => process.stdout.write(JSON.stringify(answer(line)) + "\n"));
 } else {

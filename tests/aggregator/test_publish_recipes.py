@@ -184,4 +184,5 @@ def test_the_checks_of_their_own_can_fail(dataset: str, change: dict[str, Any], 
     may_sell = pa.table({"contribution_id": ["c1"], "vested": [False]}, schema=SELLABLE)
     table = pa.Table.from_pylist(lake, schema=LAKE_SCHEMA)
     failures = run_checks(open_engine(recipe, lake=table, sellable=may_sell, export=export), recipe.checks)
-    assert [failure.name for failure in failures] == [check]
+    changed = {"a row says of its fetch what the lake says"} if "fetched_at" in change else set()
+    assert {failure.name for failure in failures} == {check} | changed

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pytest
 from published_world import RECIPES, PublishedWorld, copied_recipes, open_world
 
+import aggregator.publish as publish_room
 from aggregator.publish import publish
-from aggregator.publish.recipe import load_recipe
+from aggregator.publish.recipe import load_recipe, split_checks
 from windrow_protocol.errors import WindrowError
 
 PRICED = 'units_per_million_tokens = "100000"\nminimum_units = "10000"\n\n'
@@ -50,6 +52,73 @@ def test_no_recipe_can_leave_out_what_every_dataset_must_hold(world: PublishedWo
     assert {"ids are unique", "no text twice"} <= {
         failure.name for failure in publish(world.house, recipes, "web_text", dry_run=True).failures
     }
+
+
+@pytest.mark.parametrize(
+    ("stated", "instead", "check"),
+    [
+        ("\n    robots_state,", "CAST(NULL AS VARCHAR) AS robots_state,", "nothing that robots.txt denies"),
+        ("\n    robots_state,", "'no_robots' AS robots_state,", "a row says of its fetch what the lake says"),
+        ("\n    verdict,", "CAST(NULL AS VARCHAR) AS verdict,", "only what an audit accepted or nobody drew"),
+        (
+            "\n    verdict,",
+            "CASE verdict WHEN 'accepted' THEN 'unaudited' ELSE 'accepted' END AS verdict,",
+            "a row says of its fetch what the lake says",
+        ),
+        (
+            "coalesce(optout_signals, []) AS optout_signals",
+            "CAST(NULL AS VARCHAR[]) AS optout_signals",
+            "nothing with an opt-out signal",
+        ),
+        (
+            "\n    token_count,",
+            "token_count * 2 AS token_count,",
+            "a row says of its fetch what the lake says",
+        ),
+        (
+            "text_sha256 AS content_sha256",
+            "CAST(NULL AS VARCHAR) AS content_sha256",
+            "every row has text, a language, a date and an owner",
+        ),
+    ],
+)
+def test_no_recipe_can_say_of_a_row_what_is_not_known_or_not_so(
+    world: PublishedWorld, tmp_path: Path, stated: str, instead: str, check: str
+) -> None:
+    """SQL passes over what is NULL: a check has to be told that nothing known is not nothing wrong."""
+    recipes = copied_recipes(tmp_path / "recipes", build=(stated, "\n    " + instead.strip()))
+    (recipes / "web_text" / "checks.sql").write_text("-- check: anything\nSELECT 1 WHERE false;\n")
+    dry = publish(world.house, recipes, "web_text", dry_run=True)
+    assert dry.rows > 0
+    assert check in {failure.name for failure in dry.failures}
+
+
+PEOPLE_VIEWS = {
+    "visits": "CREATE TABLE donated AS SELECT 'i' AS id, 'u' AS url, '2026-01' AS month, 'w' AS contributor_pseudonym",
+    "interests": "CREATE TABLE donated AS SELECT 'i' AS id, 'search' AS kind, '2026-01' AS month, "
+    "'w' AS contributor_pseudonym",
+    "counts": "CREATE TABLE counted AS SELECT 'h' AS host, '2026-01' AS month, 9 AS people",
+}
+
+
+@pytest.mark.parametrize("kind", sorted(PEOPLE_VIEWS))
+def test_nothing_about_people_passes_because_it_is_not_said(kind: str) -> None:
+    """A row that has its id, its month and its host, and says nothing else."""
+    checks = split_checks(Path(publish_room.__path__[0], f"must_hold_{kind}.sql").read_text())
+    engine = duckdb.connect()
+    engine.execute("SET VARIABLE people_min = 5")
+    engine.execute(PEOPLE_VIEWS[kind])
+    nulls = ", ".join(
+        f"CAST(NULL AS VARCHAR) AS {name}"
+        for name in ("url", "text", "kind", '"by"', "contributor_pseudonym")
+    )
+    engine.execute(
+        f"CREATE TABLE export AS SELECT 'i' AS id, '2026-01' AS month, 'h' AS host, {nulls}, "
+        "CAST(NULL AS INTEGER) AS people, CAST(NULL AS INTEGER) AS token_count, "
+        "CAST(NULL AS VARCHAR) AS content_sha256"
+    )
+    passed = {check.name for check in checks if not engine.execute(check.sql).fetchall()}
+    assert passed == {"ids are unique", "no time but the month"} & {check.name for check in checks}
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 import bench.ledger_model.second_ledger as second_ledger
 from bench.ledger import run
+from bench.ledger_model.life import run_life
+from rewards import ledger, royalties
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -25,3 +29,27 @@ def test_a_second_implementation_that_counts_otherwise_is_noticed(
 ) -> None:
     monkeypatch.setattr(second_ledger, "MILLION", 999_000)
     assert run(300, nodes=6, seed=1, home=tmp_path)["differences"] > 0
+
+
+def test_whatever_happens_in_whatever_order_two_ledgers_agree_to_the_wei() -> None:
+    made = run_life(examples=12, steps=60, chance=1)
+    assert made["entries"] > 1_000
+    assert {"work", "sale", "royalties", "epoch", "claim", "again", "other amount", "died"} <= made.keys()
+
+
+def _to_the_first(amount: int, weights: Mapping[str, int]) -> dict[str, int]:
+    """A split that gives what is left over to whoever comes first."""
+    whole = sum(weights.values())
+    parts = {owner: amount * weight // whole for owner, weight in weights.items()}
+    parts[min(parts)] += amount - sum(parts.values())
+    return parts
+
+
+@pytest.mark.parametrize("fault", ["split", "retry"])
+def test_a_fault_in_the_paying_code_is_noticed(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    if fault == "split":
+        monkeypatch.setattr(royalties, "split", _to_the_first)
+    else:  # a second posting of the same is taken for a new one
+        monkeypatch.setattr(ledger, "_amounts_of", lambda _connection, _ids: {})
+    with pytest.raises((AssertionError, sa.exc.IntegrityError)):
+        run_life(examples=12, steps=60, chance=1, shortest=False)

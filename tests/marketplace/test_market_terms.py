@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from market_world import OPERATOR, Market, ServerThread
@@ -81,6 +84,34 @@ def test_each_assertion_of_the_vocabulary_can_hold_and_fail(
     findings = found(market, terms)
     assert findings
     assert all(each.holds for each in findings) is holds
+
+
+@pytest.mark.parametrize(
+    ("column", "terms"),
+    [
+        ("robots_state", Terms(no_optouts=True)),
+        ("optout_signals", Terms(no_optouts=True)),
+        ("fetched_at", Terms(age_days_max=3)),
+        ("language", Terms(language_shares_min={"en": 1.0})),
+        ("content_sha256", Terms(duplicate_rate_max=0)),
+        ("license_detected", Terms(licences_only=["MIT"])),
+    ],
+)
+def test_what_an_export_does_not_say_of_a_row_holds_nothing(
+    market: Market, tmp_path: Path, column: str, terms: Terms
+) -> None:
+    """SQL passes over what is NULL; a buyer who asserts something of every row means every row."""
+    offer = offer_of(market)
+    for file in offer.manifest.files:
+        if file.path.startswith("data/"):
+            table = pq.read_table(offer.folder / file.path)
+            place = table.schema.get_field_index(column)
+            values = table.column(column).to_pylist()[:-1]
+            unsaid = pa.array([*values, None], table.schema.field(column).type)
+            (tmp_path / file.path).parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(table.set_column(place, column, unsaid), tmp_path / file.path)
+    findings = examine(replace(offer, folder=tmp_path), terms, market.house.now_ms())
+    assert [each.holds for each in findings] == [False]
 
 
 @pytest.mark.parametrize(

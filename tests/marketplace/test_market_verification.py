@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from market_world import Bought, Market
 
 from marketplace.provenance import Verification, verify_export
+from marketplace.row_checks import RowChecks
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.signing import sign
 
@@ -155,6 +156,19 @@ def test_a_missing_and_an_added_file_are_found(folder: Path) -> None:
     said = detail(verify_export(folder), "files")
     assert "shares.parquet is missing" in said
     assert "data/train-00001-of-00002.parquet is not part of this export" in said
+
+
+@pytest.mark.parametrize("column", ["robots_state", "optout_signals"])
+def test_a_row_that_does_not_say_whether_it_was_opted_out_is_a_fault(folder: Path, column: str) -> None:
+    """Neither a column that is not there nor a value that is not there says that nobody objected."""
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    row = pq.read_table(shard_of(folder)).to_pylist()[0]
+    proof = pq.read_table(folder / "provenance.parquet").to_pylist()[0]
+    without = {name: value for name, value in row.items() if name != column}
+    for told, faults in ((row, 0), (row | {column: None}, 1), (without, 1)):
+        rows = RowChecks(manifest["coordinator_id"], manifest["network"], 2**53)
+        rows.check(told, proof)
+        assert rows.faults["opt_outs"].count == faults
 
 
 def test_another_key_than_the_one_known_is_no_signature(folder: Path) -> None:

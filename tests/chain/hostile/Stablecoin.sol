@@ -52,4 +52,23 @@ contract Stablecoin is ERC20, ERC3009 {
         }
         _transferWithAuthorization(from, to, value, validAfter, validBefore, nonce);
     }
+
+    function receiveWithAuthorization(
+        address from,
+        address to,
+        uint256 value,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        bytes calldata signature
+    ) external {
+        require(to == msg.sender, "FiatTokenV2: caller must be the payee");
+        bytes32 structHash = keccak256(
+            abi.encode(RECEIVE_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce)
+        );
+        if (!SignatureChecker.isValidSignatureNow(from, _hashTypedDataV4(structHash), signature)) {
+            revert ERC3009InvalidSignature();
+        }
+        _transferWithAuthorization(from, to, value, validAfter, validBefore, nonce);
+    }
 }
