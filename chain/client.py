@@ -16,6 +16,7 @@ Usage::
 
 from __future__ import annotations
 
+from threading import Event
 from typing import TYPE_CHECKING
 
 from eth_typing import BlockNumber
@@ -67,13 +68,15 @@ class ChainClient:
         *,
         patience_s: float = 10.0,
         depth_blocks: int = 0,
+        ending: Event | None = None,
     ) -> ChainClient:
         """Connect, make sure the chain is the one meant, and bind the contracts if they are known.
 
-        A node that does not answer is waited for up to `patience_s`, now and at every later request. Raises
-        WindrowError `bad_config`, `chain_unreachable`, `wrong_chain` (also: no contracts at those addresses).
+        A node that does not answer is waited for up to `patience_s`, now and at every later request, and no more
+        once `ending` is set. Raises WindrowError `bad_config`, `chain_unreachable`, `wrong_chain` (also: no
+        contracts at those addresses).
         """
-        client = cls(connect(rpc_url, chain_id, patience_s=patience_s), chain_id, depth_blocks)
+        client = cls(connect(rpc_url, chain_id, patience_s=patience_s, ending=ending), chain_id, depth_blocks)
         if deployment is not None:
             client.bind(deployment)
         return client

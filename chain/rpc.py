@@ -1,8 +1,9 @@
 """A connection to an EVM node's JSON-RPC that waits out a restart and says clearly what is wrong.
 
-Rules: a request that gets no answer is sent again until `patience_s` is over. That is safe for everything Windrow
-sends: reads change nothing and a raw transaction is the same transaction however often it arrives. Addresses of RPCs
-may hold a secret, so errors name only the host. A loopback node is never asked for through a proxy.
+Rules: a request that gets no answer is sent again until `patience_s` is over, or the process is `ending`. That is safe
+for everything Windrow sends: reads change nothing and a raw transaction is the same however often it
+arrives. Addresses of RPCs may hold a secret, so errors name only the host. A loopback node is never asked for
+through a proxy.
 
 Does not: know contracts; `chain/client.py` does.
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from threading import Event
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -45,7 +47,7 @@ class PatientProvider(HTTPProvider):
         *,
         patience_s: float,
         monotonic_s: Callable[[], float] = time.monotonic,
-        sleep_s: Callable[[float], None] = time.sleep,
+        ending: Event | None = None,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -53,7 +55,7 @@ class PatientProvider(HTTPProvider):
         self.host = parts.netloc.rpartition("@")[2]
         self._patience_s = patience_s
         self._monotonic_s = monotonic_s
-        self._sleep_s = sleep_s
+        self._ending = ending or Event()
         session = requests.Session()
         session.trust_env = not parts.hostname.startswith(_LOOPBACK)
         super().__init__(
@@ -78,17 +80,17 @@ class PatientProvider(HTTPProvider):
                 failure = type(error).__name__
             except ValueError:
                 raise WindrowError("chain_unreachable", f"{self.host} does not speak JSON-RPC") from None
-            if self._monotonic_s() >= deadline_s:
+            if self._monotonic_s() >= deadline_s or self._ending.wait(_RETRY_WAIT_S):
                 raise WindrowError("chain_unreachable", f"{self.host}: {failure}")
-            self._sleep_s(_RETRY_WAIT_S)
 
 
-def connect(url: str, chain_id: int, *, patience_s: float = 10.0) -> Web3:
+def connect(url: str, chain_id: int, *, patience_s: float = 10.0, ending: Event | None = None) -> Web3:
     """Connect to a node and make sure that it serves the chain meant.
 
-    Raises WindrowError `bad_config`, `chain_unreachable` or `wrong_chain`.
+    Once `ending` is set nobody waits for it any more. Raises
+    WindrowError `bad_config`, `chain_unreachable` or `wrong_chain`.
     """
-    provider = PatientProvider(url, patience_s=patience_s)
+    provider = PatientProvider(url, patience_s=patience_s, ending=ending)
     w3 = Web3(provider)
     try:
         served = w3.eth.chain_id

@@ -40,6 +40,11 @@ class HttpServer:
         self._runner = runner
         self.url = url
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open now."""
+        return len(self._runner.server.connections) if self._runner.server else 0
+
     async def close(self) -> None:
         """Stop listening and let running requests end."""
         await self._runner.cleanup()

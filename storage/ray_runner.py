@@ -1,8 +1,9 @@
 """Batch work on a Ray cluster: one task for each item, called again where a worker was lost.
 
-Rules: a cluster of this machine listens on loopback only, reports to nobody and ends with the process; it is started
-when it is first needed. The function goes to the workers once, items follow, at most `_WAITING_PER_CPU` a processor, so
-that what waits to be written is bounded. What a function raises is raised here as it was there.
+Rules: a cluster of this machine listens on loopback only, lets in only who has its token, reports to nobody and ends
+with the process; it is started when it is first needed. Another cluster's token is told to Ray itself, by Ray's own
+variables. The function goes to the workers once, items follow, at most `_WAITING_PER_CPU` a processor, so that what
+waits to be written is bounded. What a function raises is raised here as it was there.
 
 Does not: start clusters of several machines (`ray start` does; Windrow is installed on each), or write anything.
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import shutil
 import socket
 import tempfile
@@ -86,6 +88,10 @@ class RayRunner:
             os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
             if self._address == LOCAL:
                 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # what says "loopback", on Linux too
+                os.environ["RAY_AUTH_MODE"] = (
+                    "token"  # or other users of the machine could have things run as this one
+                )
+                os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # or Ray leaves one in ~/.ray
             try:
                 import ray  # here alone: an extra, and 0.6 s
             except ImportError as error:
@@ -94,10 +100,18 @@ class RayRunner:
                 ) from error
             try:
                 ray.init(**self._terms(), logging_level=logging.ERROR, log_to_driver=False)
-            except (OSError, RuntimeError, ValueError) as error:
-                raise WindrowError("cluster_failed", f"{self._address}: {error}"[:500]) from error
+            except (ray.exceptions.AuthenticationError, OSError, RuntimeError, ValueError) as error:
+                said = f"{self._address}: {str(error).splitlines()[0]}"[:400]
+                raise WindrowError("cluster_failed", said + self._token_hint()) from error
             self._ray = ray
         return self._ray
+
+    def _token_hint(self) -> str:
+        """Return what is to be looked at where somebody listens and lets us not in: Ray does not always say why."""
+        hint = (
+            "; if it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to a copy of its token"
+        )
+        return "" if self._address == LOCAL else hint
 
     def _require_somebody_there(self) -> None:
         """Refuse an address where nobody listens: Ray itself asks for more than two minutes."""

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -51,6 +52,7 @@ class ChainLink:
         self.rpc_url = settings.rpc_url
         self.devnet: asyncio.subprocess.Process | None = None
         self._client: ChainClient | None = None
+        self._ending = Event()  # threads that wait for the chain are waited for at the end
         self._lock = asyncio.Lock()
         self._watcher: asyncio.Task[None] | None = None
 
@@ -118,7 +120,9 @@ class ChainLink:
         from chain.deploy import DeployTerms, creations_of
 
         depth_blocks = self._settings.settle_depth_blocks if self._settings.rpc_url else 0
-        client = ChainClient.connect(self.rpc_url, self._settings.chain_id, depth_blocks=depth_blocks)
+        client = ChainClient.connect(
+            self.rpc_url, self._settings.chain_id, depth_blocks=depth_blocks, ending=self._ending
+        )
         terms = DeployTerms(
             network=self._settings.network,
             treasury=self.operator.address,
@@ -197,7 +201,8 @@ class ChainLink:
         return await devnet.wait()
 
     async def close(self) -> None:
-        """Stop the embedded devnet, if this link started one."""
+        """Wait for no answer of the chain any more, and stop the embedded devnet if this link started one."""
+        self._ending.set()
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)

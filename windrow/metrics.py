@@ -44,8 +44,14 @@ SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # 0
 class HouseMetrics:
     """See the module's docstring."""
 
-    def __init__(self, health: Callable[[], Awaitable[HouseHealth]], clock: Clock) -> None:
-        self._clock = clock
+    def __init__(
+        self,
+        health: Callable[[], Awaitable[HouseHealth]],
+        clock: Clock,
+        more: Callable[[], bytes] = bytes,
+    ) -> None:
+        """Take what counts the house's tables, and what returns further figures in the same format."""
+        self._clock, self._more = clock, more
         self._health = KeptAnswer(clock, health)
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
@@ -132,4 +138,5 @@ class HouseMetrics:
             self._under_way.labels(what).set(number)
         for role, number in health.nodes_active.items():
             self._nodes.labels(role).set(number)
-        return Response(body=generate_latest(self._registry), content_type=CONTENT_TYPE_LATEST)
+        figures = generate_latest(self._registry) + self._more()
+        return Response(body=figures, content_type=CONTENT_TYPE_LATEST)

@@ -38,6 +38,7 @@ from windrow.chain_link import ChainLink, open_chain
 from windrow.collecting import collect_all, set_aside_what_stays
 from windrow.console.site import console_routes
 from windrow.front_page import front_page_routes
+from windrow.gates.gate_metrics import figures_of_gates
 from windrow.gates.writer_doors import writer_doors
 from windrow.home import OpenHome, open_home
 from windrow.local_sockets import socket_path
@@ -95,7 +96,8 @@ async def _serve(
 ) -> None:
     operations = Operations(settings, home, chain)
     network = home.house.env.network
-    metrics = HouseMetrics(operations.health, home.house.env.clock)
+    gates = partial(figures_of_gates, Path(settings.home)) if ready is not None else bytes
+    metrics = HouseMetrics(operations.health, home.house.env.clock, gates)
     async with AsyncExitStack() as open_doors:
         url = await _open_public_doors(
             settings, home, chain, operations, metrics, open_doors, ready is not None

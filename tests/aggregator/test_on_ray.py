@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,7 +26,11 @@ from cluster_world import (
     refused_at,
     written,
 )
+from cluster_world import why_not as why_no_ray
+from files_place import ON_S3, files_address
 from published_world import RECIPES, open_world
+from s3_server import why_not as why_no_s3
+from state_database import database_of
 
 from aggregator.curation import recompute
 from aggregator.curation.host_lists import HostLists
@@ -31,10 +38,13 @@ from aggregator.dedup import batch
 from aggregator.publish import rows
 from aggregator.publish.export import publish
 from storage import ray_runner
+from storage.backup import write_backup
 from storage.lake import Lake
 from storage.lake.manifest import files_of
 from storage.ray_runner import LOCAL, RayRunner
 from storage.runner import LocalRunner, Runner
+from windrow.home import open_home
+from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 
 
@@ -163,3 +173,39 @@ def test_a_version_published_again_is_unchanged_even_when_a_worker_is_killed(
     there = publish(replace(house, runner=cluster()), RECIPES, "web_text")
     assert (there.state, there.version) == ("unchanged", here.version)  # by the digest of every file
     assert (tmp_path / "killed").exists()
+
+
+def test_two_nodes_by_address_with_lake_and_exports_on_s3_give_what_is_computed_here(tmp_path: Path) -> None:
+    """In a network of its own: a head that others may join listens on every address it finds."""
+    alone = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    if subprocess.run([*alone, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine gives no network namespace, or has no `ip`")
+    if why_not_here := why_no_s3() or why_no_ray():
+        pytest.skip(why_not_here)
+    world = open_world(tmp_path / "built")
+    world.close()
+    home = tmp_path / "built"
+    settings = HouseSettings(
+        home=str(home),
+        network=world.house.network,
+        database_url=database_of(home),
+        files=files_address(home) if ON_S3 else "",
+    )
+    with open_home(settings) as opened:
+        write_backup(opened.house, tmp_path / "backup")
+    tests = Path(__file__).resolve().parent.parent
+    drive = [
+        sys.executable,
+        str(tests / "cluster_drive.py"),
+        tmp_path / "backup",
+        tmp_path,
+        world.house.network,
+    ]
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("WINDROW_", "RAY_"))}
+    env["PYTHONPATH"] = os.pathsep.join((str(tests), str(tests.parent)))
+    done = subprocess.run([*alone, *drive], capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 0, done.stderr[-3_000:]
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said["there"] == said["here"]
+    assert said["here"]["duplicates"]["rows"] > 20
+    assert said["here"]["published"][1] > 0

@@ -43,6 +43,17 @@ def test_unreachable_chain_is_said_without_the_urls_secret() -> None:
     assert "hunter2" not in str(error)
 
 
+def test_who_waits_for_a_silent_chain_stops_when_the_process_ends() -> None:
+    ending, url = threading.Event(), f"http://127.0.0.1:{free_port()}"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(
+            refused, lambda: ChainClient.connect(url, CHAIN_ID, patience_s=86_400, ending=ending)
+        )
+        assert not waiting.done()
+        ending.set()
+        assert waiting.result(60).code == "chain_unreachable"
+
+
 @pytest.mark.parametrize("url", ["", "localhost:8545", "ftp://127.0.0.1/", "file:///etc/passwd"])
 def test_address_that_is_none_is_refused(url: str) -> None:
     assert refused(lambda: ChainClient.connect(url, CHAIN_ID)).code == "bad_config"

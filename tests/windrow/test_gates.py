@@ -24,6 +24,7 @@ import psutil
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from honest_records import honest_record
+from prometheus_client.parser import text_string_to_metric_families
 from running_house import NETWORK, free_port
 
 from aggregator.log_entries import GENESIS_HEAD, next_head
@@ -78,6 +79,7 @@ class House:
 
     home: Path
     port: int
+    metrics_port: int
     process: subprocess.Popen[bytes]
     log: Path
 
@@ -106,10 +108,10 @@ class House:
         return sum(each.status == psutil.CONN_ESTABLISHED and each.laddr.port == self.port for each in found)
 
     def ask(
-        self, method: str, path: str, body: bytes = b"", **headers: str
+        self, method: str, path: str, body: bytes = b"", to: int = 0, **headers: str
     ) -> tuple[int, dict[str, str], bytes]:
-        """Send one request over a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
+        """Send one request over a connection of its own, to the house's port or another."""
+        connection = http.client.HTTPConnection("127.0.0.1", to or self.port, timeout=90)
         try:
             connection.request(method, path, body or None, headers)
             answer = connection.getresponse()
@@ -121,13 +123,14 @@ class House:
 @contextmanager
 def running(home: Path, log: Path) -> Iterator[House]:
     """Run `windrow up` with two gates; stop it in order at the end."""
-    port = free_port()
+    port, metrics_port = free_port(), free_port()
     settings = {
         "WINDROW_HOME": str(home),
         "WINDROW_NETWORK": NETWORK,
         "WINDROW_PORT": str(port),
         "WINDROW_RPC_URL": "http://127.0.0.1:9",  # no chain: nothing here asks for one
         "WINDROW_GATES": "2",
+        "WINDROW_METRICS_PORT": str(metrics_port),
     }
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WINDROW_")}
     with log.open("wb") as out:
@@ -139,7 +142,7 @@ def running(home: Path, log: Path) -> Iterator[House]:
             stderr=out,
             cwd=Path(__file__).resolve().parent.parent.parent,
         )
-    house = House(home, port, process, log)
+    house = House(home, port, metrics_port, process, log)
     try:
         until(lambda: "windrow ready" in log.read_text() and len(house.of_kind("gate")) == 2, house)
         yield house
@@ -230,6 +233,7 @@ def test_killed_and_replaced_under_load_nothing_acknowledged_is_lost(tmp_path: P
         assert {status for status, _ in load.statuses} <= {200, 503}
         assert load.broken > 0, "a gate was killed while somebody waited for it"
         _others_are_passed_on(house)
+        _what_gates_did_is_told(house, load)
     _look(home, load)
 
 
@@ -288,3 +292,24 @@ def _others_are_passed_on(house: House) -> None:
     assert (status, msgspec.json.decode(body)["error"]) == (413, "too_large")
     status, _, body = house.ask("GET", "/no/such%20door")
     assert (status, msgspec.json.decode(body)["error"]) == (404, "not_found")
+
+
+def _what_gates_did_is_told(house: House, load: Load) -> None:
+    """Ask for the figures of all gates, those that were killed and replaced too."""
+    families = text_string_to_metric_families(house.ask("GET", "/metrics", to=house.metrics_port)[2].decode())
+    samples = [each for family in families for each in family.samples if "_gate_" in each.name]
+
+    def total(name: str, **labels: str) -> float:
+        return sum(
+            each.value for each in samples if each.name == name and labels.items() <= each.labels.items()
+        )
+
+    assert {each.labels["gate"] for each in samples} == {"1", "2"}, "nothing of a node or a host"
+    assert total("windrow_gate_starts_total") == 2 + 1 + 2, "at first, after the kill, when all were replaced"
+    answered = total("windrow_gate_answers_total", work="submission", status="200")
+    assert load.acknowledged <= answered <= load.acknowledged + load.broken
+    assert total("windrow_gate_answers_total", work="relay", status="404") == 2
+    assert total("windrow_gate_seconds_count", work="submission") >= answered
+    assert total("windrow_gate_connections") <= 2 * len(KEYS), (
+        "who was connected to a killed gate is not any more"
+    )

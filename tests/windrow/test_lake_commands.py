@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from lake_world import LakeWorld
 from running_house import RunningHouse, windrow
@@ -60,3 +61,17 @@ def test_a_running_house_answers_about_its_lake(house: RunningHouse) -> None:
     assert stats["snapshot"] >= 0
     assert windrow("lake", "check", env=house.env).code == 0
     assert windrow("lake", "compact", "--json", env=house.env).json["rows"] == stats["rows"]
+
+
+def test_duplicates_are_looked_for_again_into_a_new_file(home: Path, tmp_path: Path) -> None:
+    found = windrow("lake", "duplicates", "--home", home, "--out", tmp_path / "again.parquet", "--json").json
+    assert (found["rows"], found["unique"], found["snapshot"]) == (10, 10, 5)
+    rows = pq.read_table(tmp_path / "again.parquet").to_pylist()
+    assert [row["seq"] for row in rows] == list(range(1, 11))
+    assert {row["dup_kind"] for row in rows} == {"unique"}
+    told = windrow("lake", "duplicates", "--home", home)
+    assert told.out == f"10 rows: 10 unique, 0 exact, 0 near; {found['differing']} were judged otherwise\n"
+    refused = windrow("lake", "duplicates", "--home", home, "--out", tmp_path / "again.parquet")
+    assert (refused.code, "[bad_usage]" in refused.err) == (2, True)
+    stats = windrow("lake", "stats", "--home", home, "--json").json
+    assert stats["snapshot"] == 5, "it only looks"

@@ -1,4 +1,4 @@
-"""The processes that the keeper starts: `python -m windrow.gates writer|gate READY_FD [LISTENING_FD]`.
+"""The processes that the keeper starts: `python -m windrow.gates writer|gate READY_FD [LISTENING_FD NAME]`.
 
 Settings come from the home and the environment, as for any command; refusals are said as the command says them.
 """
@@ -9,6 +9,7 @@ import asyncio
 import os
 import socket
 import sys
+from pathlib import Path
 
 from windrow.cli import saying_refusals
 
@@ -17,7 +18,7 @@ def main() -> None:
     """Run one of them."""
     from windrow.settings import load_settings
 
-    kind, ready_fd, *listening = sys.argv[1:]
+    kind, ready_fd, *of_gate = sys.argv[1:]
 
     def ready() -> None:
         os.write(int(ready_fd), b"!")
@@ -29,10 +30,13 @@ def main() -> None:
 
         asyncio.run(run_house(settings, die_with_parent=True, ready=ready))
     else:
+        from windrow.gates.gate_metrics import share_figures
+
+        share_figures(Path(settings.home))
         from windrow.gates.gate import run_gate
 
-        with socket.socket(fileno=int(listening[0])) as shared:
-            asyncio.run(run_gate(settings, shared, ready))
+        with socket.socket(fileno=int(of_gate[0])) as shared:
+            asyncio.run(run_gate(settings, of_gate[1], shared, ready))
 
 
 if __name__ == "__main__":

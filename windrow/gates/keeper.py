@@ -17,11 +17,13 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
 from contributor_node.parent_watch import stop_with_parent
+from windrow.gates.gate_metrics import begin_figures, forget_gate
 from windrow.ports import require_free
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
@@ -72,6 +74,7 @@ async def _keep(
     stopped = asyncio.create_task(stop.wait())
     try:
         await writer.begin(must=True)
+        begin_figures(Path(environment["WINDROW_HOME"]))  # not before the home is known to be ours
         await asyncio.gather(*(place.begin(must=False) for place in places))
         while not stop.is_set():
             asked = asyncio.create_task(replace.wait())
@@ -99,6 +102,7 @@ class Place:
         self._name = name
         self._environment = environment
         self._listening = listening
+        self._home = Path(environment["WINDROW_HOME"])
         self._process: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
 
@@ -113,14 +117,14 @@ class Place:
         """Put a new process in the old one's place: before the old one ends where both may run, else after it."""
         old = self._let_go()
         if not beside:
-            await _ended(old)
+            await self._ended(old)
         self._take(await self._start_until_it_stands())
         if beside:
-            await _ended(old)
+            await self._ended(old)
 
     async def end(self) -> None:
         """End the process in order."""
-        await _ended(self._let_go())
+        await self._ended(self._let_go())
 
     def _take(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -135,6 +139,7 @@ class Place:
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         while True:
             log.warning("process_died", place=self._name, code=await process.wait())
+            forget_gate(self._home, process.pid)
             process = self._process = await self._start_until_it_stands()
 
     async def _start_until_it_stands(self) -> asyncio.subprocess.Process:
@@ -151,8 +156,9 @@ class Place:
         """Return a process that has said that it is ready, or one that has ended."""
         said, says = os.pipe()
         shared = [] if self._listening is None else [self._listening.fileno()]
-        kind = "writer" if self._listening is None else "gate"
-        command = [sys.executable, "-m", "windrow.gates", kind, str(says), *map(str, shared)]
+        kind, _, number = self._name.partition(" ")
+        of_gate = [str(shared[0]), number] if shared else []
+        command = [sys.executable, "-m", "windrow.gates", kind, str(says), *of_gate]
         options: Any = {"stdin": asyncio.subprocess.PIPE, "pass_fds": (says, *shared)}
         try:
             process = await asyncio.create_subprocess_exec(*command, env=self._environment, **options)
@@ -162,17 +168,17 @@ class Place:
             if not await asyncio.to_thread(os.read, said, 1):
                 await process.wait()
         except asyncio.CancelledError:
-            await _ended(process)
+            await self._ended(process)
             raise
         finally:
             os.close(said)
         return process
 
-
-async def _ended(process: asyncio.subprocess.Process | None) -> None:
-    """End a process in order and wait for it."""
-    if process is None:
-        return
-    if process.returncode is None:
-        process.terminate()
-    await process.wait()
+    async def _ended(self, process: asyncio.subprocess.Process | None) -> None:
+        """End a process in order and wait for it."""
+        if process is None:
+            return
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+        forget_gate(self._home, process.pid)
