@@ -91,6 +91,14 @@ audit_secrets = sa.Table(
     _time("seen_at_ms"),
     _time("revealed_at_ms", nullable=True),
 )
+# Texts of an earlier time, or of another page, that a verdict rests on: they stay until it is told.
+rested_on = sa.Table(
+    "rested_on",
+    metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),  # the text's place in the log
+    sa.Column("contribution_id", sa.Text, primary_key=True),  # which the verdict is about
+)
+
 draws = sa.Table(
     "draws",
     metadata,

@@ -27,7 +27,7 @@ from aggregator.verification.audits.neighbours import neighbour_of
 from aggregator.verification.audits.truth_requests import ask, no_truth, operators, was_given_up
 from aggregator.verification.audits.truths import Answer, answers_of, earlier_version, is_everywhere
 from aggregator.verification.audits.turned_pages import KIND as TURNED
-from aggregator.verification.audits.verdict_log import Ruling, Subject, write_verdict
+from aggregator.verification.audits.verdict_log import Ruling, Subject, note_rested_upon, write_verdict
 from aggregator.verification.comparing.comparison import Decision, decide, similarity
 from aggregator.verification.comparing.weighing import REFUSALS, Weighed, among_operators, weigh_refusal
 from aggregator.verification.drawing.audit_epochs import verdict_epoch
@@ -189,6 +189,7 @@ def _conclude(house: House, connection: sa.Connection, case: _Case) -> None:
             weighed=msgspec.json.encode(case.weighed).decode(),
         )
     )
+    note_rested_upon(connection, audit.contribution_id, case.weighed)
     truths = _best_first(case.truths)
     ruling = _ruling(house, connection, case, truths)
     epoch_id = verdict_epoch(connection, audit.epoch_id)

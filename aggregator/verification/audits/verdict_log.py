@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from aggregator.verification.comparing.weighing import Weighed
 from storage.house import House
 from storage.tables import contributions, verdicts
-from storage.trust_tables import audits
+from storage.trust_tables import rested_on
 from windrow_protocol.messages import Verdict
 from windrow_protocol.trust_rules import PPM
 
@@ -60,6 +60,12 @@ def write_verdicts(
         connection.execute(_INSERT, [_row(house, *each) for each in decided])
 
 
+def note_rested_upon(connection: sa.Connection, contribution_id: str, weighed: Weighed) -> None:
+    """Keep which other texts the verdict on a contribution rests on."""
+    for seq in {weighed.earlier_seq, weighed.neighbour_seq} - {None}:
+        connection.execute(sa.insert(rested_on).values(seq=seq, contribution_id=contribution_id))
+
+
 def rested_upon(
     connection: sa.Connection, contribution_ids: Collection[str], *conditions: sa.ColumnElement[bool]
 ) -> set[tuple[str, int]]:
@@ -67,22 +73,13 @@ def rested_upon(
 
     `conditions` choose among verdicts.
     """
-    places = sa.select(contributions.c.seq, contributions.c.contribution_id).where(
-        contributions.c.contribution_id.in_(contribution_ids)
+    statement = (
+        sa.select(contributions.c.contribution_id, verdicts.c.epoch_id)
+        .join(rested_on, rested_on.c.seq == contributions.c.seq)
+        .join(verdicts, verdicts.c.contribution_id == rested_on.c.contribution_id)
+        .where(contributions.c.contribution_id.in_(contribution_ids), *conditions)
     )
-    id_of = {row.seq: row.contribution_id for row in connection.execute(places)}
-    others = (
-        sa.select(audits.c.weighed, verdicts.c.epoch_id)
-        .join(verdicts, verdicts.c.contribution_id == audits.c.contribution_id)
-        .where(audits.c.weighed.like("%_seq%"), *conditions)  # it names a place of the log
-    )
-    found: set[tuple[str, int]] = set()
-    for row in connection.execute(others):
-        weighed = msgspec.json.decode(row.weighed, type=Weighed)
-        for seq in (weighed.earlier_seq, weighed.neighbour_seq):
-            if seq in id_of:
-                found.add((id_of[seq], row.epoch_id))
-    return found
+    return {(row.contribution_id, row.epoch_id) for row in connection.execute(statement)}
 
 
 def _row(house: House, subject: Subject, ruling: Ruling, epoch_id: int) -> dict[str, Any]:
