@@ -75,7 +75,7 @@ def _saved(record: Any, channel: str) -> Answer:
     at_ms, clock = _in_utc(text_at(record, "timestamp"))
     if not at_ms:
         return "no_date"
-    author = first_text(record["author"], "nickname", "name")
+    author = text_at(record, "author", "nickname") or text_at(record, "author", "name")
     mark = text_at(record, "id")
     return Draft("message", at_ms, clock, text=words, author=author, thread=channel, mark=mark)
 

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from extension_bridge.importers.registry import IMPORTERS, Importer
 from windrow_protocol.errors import WindrowError
 
-NAMES = ("a.json", "a.js", "a.html", "a.csv", "a.txt", "a.ofx", "History", "a.zip", "a.json.gz", "a.json.xz")
+NAMES = (
+    *("a.json", "a.js", "a.html", "a.csv", "a.txt", "a.ofx", "History", "a.zip", "a.json.gz", "a.json.xz"),
+    *("message_1.html", "liked_posts.json", "chat.md"),
+)
 CELL = (
     '<html><div class="outer-cell"><div class="body-1">Visited <a href="http://[">x</a><br>{}<br></div></div>'
 )
@@ -39,6 +42,11 @@ PIECES = [
         b"SQLite format 3\x00",
         b"\x1f\x8b",
     ),
+    b'<html><div class="message default"><div class="date" title="02.01.2024 20:20">',
+    b'<html><div class="page_"><div class="pam uiBoxWhite"><h2>A</h2><div class="_a6-o">Jan 2, 2024 7:20 pm',
+    b"01/02/2024,-1.50,shop\n",
+    b"ID,Timestamp,Contents,Attachments\n1,2024-01-02 19:20:11,x,\n",
+    "\u65e5\u4ed8,\u91d1\u984d,\u6458\u8981\n".encode("cp932"),
     *(CELL.format(date).encode() for date in ("Feb 8, 2017, 12:32:39 AM", "٣١/٠١/٢٠١٨ ٢٢:٥٤", "99.99.9999")),
 ]
 RECORDS = [
@@ -52,6 +60,13 @@ RECORDS = [
     {"tweet": {"full_text": "x", "created_at": "Wed Oct 10 20:19:24 +0000 2018", "id_str": "1"}},
     {"endTime": "2020-01-02 03:04", "msPlayed": 1, "trackName": "x"},
     {"url": "https://a.example", "dt": 1.6e9, "metadata": {"title": "x"}},
+    {"ID": 1, "Timestamp": "2024-01-02 19:20:11", "Contents": "x", "Attachments": ""},
+    {"type": "message", "ts": "1704223211.0002", "text": "<@U1> x", "user": "U1", "user_profile": {}},
+    {"label_values": [{"href": "https://a.example"}], "timestamp": 1_704_222_000},
+    {"grokChatItem": {"sender": {"originalName": "USER"}, "message": "x", "createdAt": "2024-01-02"}},
+    {"chat_messages": [{"sender": "human", "text": "x", "content": [{"text": "y"}]}]},
+    {"date": "2024-01-02 19:20:11", "sender": "Me", "body": "x"},
+    {"type": "Default", "content": "x", "timestamp": "2024-01-02T19:20:11Z", "author": {"name": "a"}},
     {"media": [{"creation_timestamp": 1, "title": "\u00c3\u00bc"}]},
 ]
 ODD = (
@@ -73,7 +88,18 @@ def damaged_records(draw: st.DrawFn) -> bytes:
             st.dictionaries(st.sampled_from(sorted(record)), ODD | st.just({"x": [{}]}), max_size=2)
         )
         records.append(record | changed)
-    data = json.dumps(records).encode()
+    whole: object = records
+    if draw(st.booleans()):
+        whole = {
+            "channel": {"name": "c"},
+            "messages": [
+                {"author": {"name": "a"}, "content": "x", "senderName": "b", "timestamp": 1},
+                *records,
+            ],
+            "comments_v2": [{"data": [{"comment": {"comment": "x"}}]}, *records],
+            "history": [{"url": "https://a.example", "time_usec": 1}, *records],
+        }
+    data = json.dumps(whole).encode()
     return draw(st.sampled_from([data, data[: len(data) // 2], b"window.x = " + data, data + data]))
 
 
