@@ -37,6 +37,10 @@ PREFERENCES: dict[str, Any] = {
     "app.update.enabled": False,
     "network.captive-portal-service.enabled": False,
     "network.connectivity-service.enabled": False,
+    # All that is not on loopback goes to a door that nobody opens: a test asks no maker of a browser anything.
+    "network.proxy.type": 1,
+    **{f"network.proxy.{kind}": "127.0.0.1" for kind in ("http", "ssl")},
+    **{f"network.proxy.{kind}_port": 9 for kind in ("http", "ssl")},
 }
 
 
