@@ -65,10 +65,18 @@ def is_normal_text(text: str) -> bool:
     # Two blanks in a line of all lines: some that no normal form has together.
     if b"  " in data.replace(b"\n\n", b"\n").replace(b"\n", b" "):
         return False
-    others = data.translate(None, _PLAIN_ASCII)
-    if len(others) * _FEW <= len(data) and _NORMAL_ANYWHERE.fullmatch(others.decode()):
+    if others_are_normal(data):
         return True
     return _NOT_PLAIN.search(text) is None and unicodedata.is_normalized("NFC", text)
+
+
+def others_are_normal(data: bytes) -> bool:
+    """Say whether the few characters of UTF-8 that are not plain ASCII are in normal form whatever stands beside them.
+
+    False where there are many, because then it is quicker to look at the text as a whole.
+    """
+    others = data.translate(None, _PLAIN_ASCII)
+    return len(others) * _FEW <= len(data) and _NORMAL_ANYWHERE.fullmatch(others.decode()) is not None
 
 
 def text_sha256(text: str) -> str:
