@@ -73,8 +73,10 @@ def test_parts_end_where_their_elements_end() -> None:
 
 
 def test_parts_know_where_they_stand() -> None:
-    body = f"<body><ul><li>x</li></ul><div><main><p>{WORDS}</p><h2>y</h2><p>{WORDS}</p></main>"
+    body = (
+        f"<body><ul><li>x</li></ul><div><main><p>{WORDS}</p><h2>y</h2><p>{WORDS}</p></main>"
         "<form>z</form></div></body>"
+    )
     found = parts(body)
     assert [(part.name, part.place) for part in found.inner] == [
         ("ul", "b9"),
