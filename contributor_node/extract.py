@@ -1,10 +1,10 @@
 """From a page's bytes to its title and main text.
 
 Rules: bytes become text by byte-order mark, then the declared charset, then the page's own declaration, then a
-guess. Main content is taken first, of an article without the comments below and the parts that `page_parts` names;
-where that leaves next to nothing of a page that has text, the whole visible text is taken. Plain text and Markdown pass
-as they are. Everything is bounded by `TEXT_BYTES_MAX` and `TITLE_CHARS_MAX`, cut at a line's end so that two nodes cut
-alike. Runs in the crawl child only: parsing strangers' HTML is what may crash.
+guess. Main text is what is left without the parts that `part_score` finds to be none of it; of a discussion it is
+resiliparse's main content. Where that leaves next to nothing of a page that has text, the whole visible text is taken.
+Plain text and Markdown pass as they are. Everything is bounded by `TEXT_BYTES_MAX` and `TITLE_CHARS_MAX`, cut at a
+line's end so that two nodes cut alike. Runs in the crawl child only: parsing strangers' HTML is what may crash.
 
 Does not: normalise the text for its digest (`windrow_protocol.content`), judge quality, or read opt-out signals.
 
@@ -25,9 +25,9 @@ from resiliparse.parse.encoding import detect_encoding
 from resiliparse.parse.html import HTMLTree
 from w3lib.encoding import html_to_unicode
 
-from contributor_node.page_kind import is_article
-from contributor_node.page_parts import without_parts
+from contributor_node.page_kind import is_article, is_discussion
 from contributor_node.page_shell import needs_browser
+from contributor_node.part_score import without_parts
 from windrow_protocol.content import EXTRACTOR
 from windrow_protocol.limits import TEXT_BYTES_MAX, TITLE_CHARS_MAX
 
@@ -94,7 +94,7 @@ def extract_markup(markup: str) -> Extracted:
     """Return title and text of decoded HTML, such as what a browser has rendered."""
     tree = HTMLTree.parse(markup)
     title = " ".join((tree.title or "").split())[:TITLE_CHARS_MAX]
-    main = "" if too_deep(tree) else _main_content(tree, article=is_article(markup))
+    main = _discussion(tree) if is_discussion(markup) else _main_content(tree, markup)
     text = main
 
     @cache
@@ -117,25 +117,19 @@ def bounded(text: str) -> str:
     return cut[:end] if end > len(cut) // 2 else cut
 
 
-def _main_content(tree: HTMLTree, *, article: bool) -> str:
-    text = extract_plain_text(
-        _without_parts(tree) if article else tree,
-        main_content=True,
-        comments=not article,
-        alt_texts=False,
-        preserve_formatting=True,
+def _discussion(tree: HTMLTree) -> str:
+    """Return resiliparse's main content of a discussion, where what looks like comments is the page."""
+    if too_deep(tree):
+        return ""
+    return str(
+        extract_plain_text(tree, main_content=True, comments=True, alt_texts=False, preserve_formatting=True)
     )
-    return str(text)
 
 
-def _without_parts(tree: HTMLTree) -> HTMLTree:
-    """Return an article's tree without the parts that are no main content; `tree` itself is used up."""
-    body = written_out(tree)
-    kept = without_parts(body)
-    if len(kept) == len(body):
-        return tree
-    rest = HTMLTree.parse(kept)
-    return tree if too_deep(rest) else rest
+def _main_content(tree: HTMLTree, markup: str) -> str:
+    """Return what is left of a page without the parts that are no main content; `tree` itself is used up."""
+    rest = without_parts(written_out(tree), lambda: is_article(markup))
+    return _visible(HTMLTree.parse(rest))
 
 
 def written_out(tree: HTMLTree) -> str:

@@ -1,240 +1,196 @@
-"""Which parts of an article's page are no main content: footers, teasers, authors' boxes, by a learnt additive score.
+"""The parts of a page: each block element with what was counted in it and where it stands.
 
-Rules: the parsed body is written out once and read in one pass. Each block element (`div`, `section`, `ul`, …) becomes
-a `Part` with what was counted in it. A part's score is the sum of the weights of its features: words of its class and
-id and of those around it, its element, its text and links, and where it stands to the element that holds most of the
-paragraphs. A part at or above the least score is cut out with all that stands in it; what holds an `h1` or most of the
-paragraphs stays. Linear in the page; pages with more than `TAGS_MAX` tags are left as they are.
+Rules: a parsed body that was written out anew is read in one pass. Each block element (`div`, `section`, `p`, `h2`, …)
+becomes a `Part`; what it holds is the difference of two running counts, before its start tag and after its end tag. The
+innermost part with most of the characters of paragraphs is the core: each part holds it, stands in it, before or after
+it. Linear in the page; a page with more than `TAGS_MAX` tags has no parts.
 
-Does not: choose what main content is of what stays (`extract`), or say which pages are articles (`page_kind`).
-
-Source of the weights: `bench/part_weights.py`, learnt from labelled pages; docs/extraction.md says how well.
+Does not: say which parts are main content (`part_score`), or choose pages.
 
 Usage::
 
-    rest = without_parts(tree.body.html)
+    found = parts_of(plain_lines(tree.body.html))
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
-from functools import cache, lru_cache
-from importlib.resources import files
-from operator import sub
-from typing import Final
+from typing import Final, NamedTuple
 
 TAGS_MAX: Final = 20_000
 PARAGRAPH_CHARS_MIN: Final = 60
 PARAGRAPH_CHARS_A_LINK: Final = 80
 CORE_CHARS_MIN: Final = 400
-CORE_SHARE_MIN: Final = 0.7
-LEAST_SCORE: Final = 1_500  # in thousandths of a logit
+CORE_PERCENT_MIN: Final = 70
+LEVELS_MAX: Final = 4
+NO_LEVEL: Final = 9
 
 # Tags of a body written out anew: end tags are there, values stand in double quotes, no text holds a `<`. What an
 # attribute with a quote in its name breaks runs to the end, so that nothing is read twice.
+_ATTRIBUTES: Final = r'[^>"]*+(?:"[^"]*+(?:"|\Z)[^>"]*+)*+'
+_COMMENT: Final = r"!--(?:[^-]++|-(?!->))*+(?:-->|\Z)"
+# The whole of what follows the `<`, the tag's name with the `/` of an end tag, its attributes, the text after it.
 _TAG: Final = re.compile(
-    r"""<(?:!--(?:[^-]++|-(?!->))*+(?:-->|\Z)"""
-    r"""|(/?)([a-z][^\s/>"]*+)([^>"]*+(?:"[^"]*+(?:"|\Z)[^>"]*+)*+)(?:>|\Z))\s*+([^<]*+)""",
-    re.IGNORECASE,
+    rf'(<(?:{_COMMENT}|(/?[a-z][^\s/>"]*+)({_ATTRIBUTES})(?:>|\Z)|)\s*+)([^<]*+)', re.IGNORECASE
 )
-_NAMES: Final = re.compile(r'\b(?:class|id)="([^"]{0,300})')
-_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-_PARTS: Final = frozenset(
+# What only a line of text is made of: half of all tags, and none changes the text.
+_IN_LINES: Final = re.compile(
+    rf"<(?:{_COMMENT}|/?(?:span|strong|b|em|i|u|font|small|source|picture|time|abbr|img|input|label|button|path|use|g)(?=[\s>])"
+    rf"{_ATTRIBUTES}(?:>|\Z))"
+)
+BLOCKS: Final = frozenset(
     (
         *("div", "section", "aside", "ul", "ol", "dl", "header", "footer", "nav", "form", "table", "article"),
         *("main", "figure", "details", "dialog", "blockquote", "fieldset"),
     )
 )
-_CHARS, _LINKS, _IMAGES, _HEADINGS, _ITEMS, _INPUTS, _H1, _PARAGRAPHS = range(8)
-_PARAGRAPH, _PART = 8, 9  # what a tag means, where it is not one of the counts
+_BEGINS, _ENDS, _PARAGRAPH_BEGINS, _PARAGRAPH_ENDS, _LINK, _LINK_ENDS, _H1 = range(7)
+_HEADINGS: Final = ("h2", "h3", "h4", "h5", "h6", "figcaption")
 _MEANING: Final = {
-    "a": _LINKS,
-    "img": _IMAGES,
-    "h2": _HEADINGS,
-    "h3": _HEADINGS,
-    "h4": _HEADINGS,
-    "li": _ITEMS,
-    "input": _INPUTS,
-    "button": _INPUTS,
+    **dict.fromkeys((*BLOCKS, *_HEADINGS), _BEGINS),
+    **dict.fromkeys((f"/{name}" for name in (*BLOCKS, *_HEADINGS)), _ENDS),
+    "p": _PARAGRAPH_BEGINS,
+    "/p": _PARAGRAPH_ENDS,
+    "a": _LINK,
+    "/a": _LINK_ENDS,
     "h1": _H1,
-    "p": _PARAGRAPH,
-    **dict.fromkeys(_PARTS, _PART),
 }
+
+
+# What was read up to a place: characters, those in links, links, characters in paragraphs that are long for their
+# links, commas and full stops before a blank, first headings, texts. A plain tuple: a thousand are made for a page.
+Counts = tuple[int, int, int, int, int, int, int]
+CHARS, LINKED, LINKS, PARAGRAPHS, MARKS, H1, TEXTS = range(7)
+NOTHING: Final[Counts] = (0, 0, 0, 0, 0, 0, 0)
 
 
 class Part:
     """A block element: where it stands in the markup, and what was counted before its tags."""
 
     __slots__ = (
-        "_names",
-        "attributes",
-        "begin",
-        "closed",
-        "depth",
-        "end",
-        "name",
-        "opened",
-        "parent",
-        "place",
+        *("alike", "attributes", "begin", "children", "closed", "depth", "end", "holds_core", "index"),
+        *("levels", "name", "names", "opened", "parent", "side", "upper_scores"),
     )
 
-    def __init__(
-        self, name: str, attributes: str, parent: Part | None, begin: int, opened: list[int]
-    ) -> None:
-        self.name, self.attributes, self.parent, self.begin, self.opened = (
-            name,
-            attributes,
-            parent,
-            begin,
-            opened,
-        )
-        self.depth: int = parent.depth + 1 if parent else 0
-        self.closed = opened
-        self.end = begin
-        self.place = "none"
-        self._names: str | None = None
-
-    def counted(self, what: int) -> int:
-        """Return how many characters, links, … stand in it."""
-        return self.closed[what] - self.opened[what]
+    def __init__(self, name: str, attributes: str, parent: Part | None, begin: int, opened: Counts) -> None:
+        self.name = name
+        self.attributes = attributes
+        self.parent = parent
+        self.begin = self.end = begin
+        self.opened = self.closed = opened
+        self.children = 0
+        self.alike: dict[tuple[str, str], int] = {}  # how many children have the same tag
+        self.side, self.levels, self.holds_core = "n", NO_LEVEL, False
+        self.upper_scores = (0, 0, 0)  # `part_score` notes them and the names, each part after its parent
+        self.names = ""  # its class, id and role
+        if parent is None:
+            self.depth = self.index = 0
+            return
+        self.depth = parent.depth + 1
+        self.index = parent.children
+        parent.children += 1
+        key = (name, attributes)
+        parent.alike[key] = parent.alike.get(key, 0) + 1
 
     @property
-    def names(self) -> str:
-        """Its class and id."""
-        if self._names is None:
-            self._names = " ".join(_NAMES.findall(self.attributes)) if self.attributes else ""
-        return self._names
+    def place(self) -> str:
+        """Where it stands to the core, as one word."""
+        return f"{self.side}{self.levels}"
 
 
-def without_parts(html: str) -> str:
-    """Return the markup of an article's body without the parts that are no main content."""
-    kept: list[str] = []
-    place = 0
-    for part in parts_of(html):
-        if part.begin >= place and may_go(part) and score(part) >= LEAST_SCORE:
-            kept.append(html[place : part.begin])
-            place = part.end
-    kept.append(html[place:])
-    return "".join(kept)
+class Parts(NamedTuple):
+    """The parts of a page in the order of their start tags; `body` is around them all, `texts` is what they say."""
+
+    body: Part
+    inner: list[Part]
+    texts: list[str]
 
 
-def may_go(part: Part) -> bool:
-    """Whether a part has text, and neither the page's heading nor most of its paragraphs."""
-    return part.place != "holds" and part.counted(_CHARS) > 0 and not part.counted(_H1)
+def plain_lines(html: str) -> str:
+    """Return a body's markup without comments and without the tags that only stand in lines of text."""
+    return _IN_LINES.sub("", html)
 
 
-def parts_of(html: str) -> list[Part]:
-    """Return the parts of a body's markup in the order of their start tags; none where it has too many tags."""
+def parts_of(html: str) -> Parts | None:
+    """Return the parts of a body's markup; None where it has too many tags or was not written out by a parser."""
     if html.count("<") > TAGS_MAX:
-        return []
-    parts: list[Part] = []
-    stack: list[Part] = []
-    counts = [0] * 8
-    paragraph: list[int] | None = None
+        return None
+    body = Part("body", "", None, 0, NOTHING)
+    inner: list[Part] = []
+    stack: list[Part] = [body]
+    texts: list[str] = []
+    chars = linked = links = paragraphs = marks = h1 = 0
+    paragraph: tuple[int, int] | None = None
+    in_link = False
     meaning_of = _MEANING.get
-    for match in _TAG.finditer(html):
-        closes, name, attributes, text = match.groups()
+    place = max(0, html.find("<"))
+    for tag, name, attributes, text in _TAG.findall(html):
         meaning = meaning_of(name)
         if meaning is None:
             pass
-        elif meaning == _PART:
-            if not closes:
-                part = Part(name, attributes, stack[-1] if stack else None, match.start(), counts[:])
-                parts.append(part)
-                stack.append(part)
-            elif stack and stack[-1].name == name:
-                part = stack.pop()
-                part.end = match.start(4)
-                part.closed = counts[:]
-        elif meaning == _PARAGRAPH:
-            if closes and paragraph:
-                _count_paragraph(counts, paragraph)
-            paragraph = None if closes else counts[:]
-        elif not closes:
-            counts[meaning] += 1
-        counts[_CHARS] += len(text)
-    if stack:
-        return []  # not as a body is written out: nothing is known of its ends
-    _place(parts, counts[_PARAGRAPHS])
-    return parts
-
-
-def _count_paragraph(counts: list[int], opened: list[int]) -> None:
-    chars = counts[_CHARS] - opened[_CHARS]
-    if chars >= PARAGRAPH_CHARS_MIN and chars > PARAGRAPH_CHARS_A_LINK * (counts[_LINKS] - opened[_LINKS]):
-        counts[_PARAGRAPHS] += chars
-
-
-def _place(parts: Sequence[Part], paragraphs: int) -> None:
-    """Say of each part where it stands to the innermost that holds most of the paragraphs, the core."""
-    if paragraphs < CORE_CHARS_MIN:
-        return
-    holding = [part for part in parts if part.counted(_PARAGRAPHS) >= CORE_SHARE_MIN * paragraphs]
-    core = holding[-1] if holding else None
-    part, up = core, 0
-    above: dict[int, int] = {}
-    while part:
-        above[id(part)] = up
-        part, up = part.parent, up + 1
-    for part in parts:
-        if id(part) in above:
-            part.place = "holds"
-        elif part.parent is None or id(part.parent) in above:
-            levels = min(4, above[id(part.parent)]) if part.parent else 9
-            side = "before" if core is None or part.begin < core.begin else "after"
-            part.place = "in" if levels == 0 else f"{side}{levels}"
+        elif meaning == _LINK:
+            in_link = True
+            links += 1
+        elif meaning == _LINK_ENDS:
+            in_link = False
+        elif meaning == _H1:
+            h1 += 1
+        elif meaning in (_BEGINS, _PARAGRAPH_BEGINS):
+            part = Part(
+                name, attributes, stack[-1], place, (chars, linked, links, paragraphs, marks, h1, len(texts))
+            )
+            inner.append(part)
+            stack.append(part)
+            paragraph = (chars, links) if meaning == _PARAGRAPH_BEGINS else paragraph
         else:
-            part.place = part.parent.place
+            if meaning == _PARAGRAPH_ENDS and paragraph:
+                said = chars - paragraph[0]
+                if said >= PARAGRAPH_CHARS_MIN and said > PARAGRAPH_CHARS_A_LINK * (links - paragraph[1]):
+                    paragraphs += said
+                paragraph = None
+            if len(stack) > 1 and f"/{stack[-1].name}" == name:
+                part = stack.pop()
+                part.end = place + len(tag)
+                part.closed = (chars, linked, links, paragraphs, marks, h1, len(texts))
+        place += len(tag)
+        if text:
+            said = len(text)
+            place += said
+            chars += said
+            if in_link:
+                linked += said
+            marks += text.count(", ") + text.count(". ")
+            texts.append(text)
+    if len(stack) > 1:
+        return None  # not as a body is written out: nothing is known of its ends
+    body.closed = (chars, linked, links, paragraphs, marks, h1, len(texts))
+    body.end = len(html)
+    if paragraphs >= CORE_CHARS_MIN:
+        _place(body, inner)
+    return Parts(body, inner, texts)
 
 
-def features(part: Part) -> list[str]:
-    """Return what is known of a part besides the words of its names, each a key into the weights."""
-    opened, closed = part.opened, part.closed
-    chars, links, images, headings, items, inputs, _, paragraphs = map(sub, closed, opened)
-    size = chars.bit_length()
-    side = part.place[0]
-    return [
-        f"element {part.name} {side}",
-        f"place {part.place}",
-        f"size {side} {size}",
-        f"size {opened[_H1] > 0:d} {size}",
-        f"per link {side} {(chars // (links + 1)).bit_length()}",
-        f"links {min(4, links.bit_length())}",
-        f"paragraphs {side} {4 * paragraphs // chars}",
-        f"images {side} {min(3, images)}",
-        f"headings {side} {min(3, headings.bit_length())}",
-        f"items {side} {min(4, items.bit_length())}",
-        f"inputs {min(2, inputs)}",
-        f"depth {min(12, part.depth)}",
-        f"inside {part.parent.name if part.parent else 'body'}",
-    ]
-
-
-def words(names: str) -> frozenset[str]:
-    """Return the words of a class and an id, folded: `entryFooter` and `entry-footer` have the same two."""
-    return frozenset(word.lower() for word in _WORD.findall(names) if len(word) > 2)
-
-
-def score(part: Part) -> int:
-    """Return by how much a part is likelier no main content, in thousandths of a logit."""
-    total = score_of_names(part.names, "")
-    if part.parent:
-        total += score_of_names(part.parent.names, "in ")
-    weight_of = weights().get
-    return total + sum(weight_of(feature, 0) for feature in ("all", *features(part)))
-
-
-@lru_cache(maxsize=1_024)
-def score_of_names(names: str, of: str) -> int:
-    """Return what the words of a part's names add; `of` is "in " for those of the part around it."""
-    weight_of = weights().get
-    return sum(weight_of(f"{of}.{word}", 0) for word in words(names))
-
-
-@cache
-def weights() -> dict[str, int]:
-    """Return the weight of each feature, in thousandths of a logit."""
-    found = files(__package__).joinpath("part_weights.json").read_text(encoding="utf-8")
-    return dict(json.loads(found))
+def _place(body: Part, inner: Sequence[Part]) -> None:
+    """Say of each part where it stands to the innermost that holds most of the paragraphs, the core."""
+    least = CORE_PERCENT_MIN * body.closed[PARAGRAPHS]
+    core = body
+    for part in inner:
+        if part.name in BLOCKS and 100 * (part.closed[PARAGRAPHS] - part.opened[PARAGRAPHS]) >= least:
+            core = part
+    around: Part | None = core
+    levels = 0
+    while around:
+        around.side, around.levels, around.holds_core = "h", levels, True
+        around, levels = around.parent, levels + 1
+    for part in inner:
+        parent = part.parent or body
+        if part.holds_core:
+            continue
+        if not parent.holds_core:
+            part.side, part.levels = parent.side, parent.levels
+        elif parent is core:
+            part.side, part.levels = "i", 0
+        else:
+            part.side = "b" if part.begin < core.begin else "a"
+            part.levels = NO_LEVEL if parent is body else min(LEVELS_MAX, parent.levels)

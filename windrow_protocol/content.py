@@ -23,7 +23,7 @@ from typing import Final
 from windrow_protocol.limits import SHINGLE_WORDS
 
 WINDROW_EXTRACTOR: Final = "windrow-"  # how the name of Windrow's own extractor begins, of any release,
-EXTRACTOR: Final = f"{WINDROW_EXTRACTOR}3/"  # and of this one; texts of two releases are not compared
+EXTRACTOR: Final = f"{WINDROW_EXTRACTOR}4/"  # and of this one; texts of two releases are not compared
 _BLANKS = re.compile(r"[^\S\n]+")
 _BREAKS = re.compile(r"\n{3,}")
 # Scripts that are written without blanks: Thai, Lao, Myanmar, Khmer, kana, Han.

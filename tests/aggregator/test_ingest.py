@@ -93,7 +93,7 @@ async def test_a_stranger_cannot_answer_another_nodes_lease(world: World) -> Non
         ({"text_sha256": "0" * 64}, "wrong_digest"),
         ({"text": "  two  blanks "}, "wrong_digest"),
         ({"text": ""}, "empty_text"),
-        ({"extractor_version": "windrow-2/resiliparse-0.16.0"}, "old_extractor"),
+        ({"extractor_version": "windrow-3/resiliparse-0.16.0"}, "old_extractor"),
         ({"extractor_version": "windrow-"}, "old_extractor"),
         ({"contribution_id": "c" + "0" * 31}, "wrong_contribution_id"),
         ({"url": "http://elsewhere.example/"}, "url_mismatch"),

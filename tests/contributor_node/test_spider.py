@@ -70,7 +70,7 @@ async def test_a_page_becomes_a_result(world: World) -> None:
     assert "Sentence 39 about the rows." in result.text
     assert (result.title, result.content_type) == ("A page", "text/html; charset=utf-8")
     assert (result.final_url, result.raw, result.rendered) == (result.url, None, False)
-    assert result.extractor_version.startswith("windrow-3/resiliparse-")
+    assert result.extractor_version.startswith("windrow-4/resiliparse-")
     head = world.main.heads[world.main.hits.index("/page?a=1&b=%20x")]
     assert (head["user-agent"], head["accept-encoding"]) == (USER_AGENT, "gzip, deflate")
     assert head.keys().isdisjoint({"cookie", "authorization", "proxy-authorization", "referer"})
