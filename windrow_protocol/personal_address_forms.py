@@ -54,8 +54,8 @@ _OF_LINES: Final = _compiled(
      rf"(?:[A-ZΤΚ]{{1,2}}[- ])?"
      rf"(?:{_DUTCH}(?!\w)|(?:\d{{4,5}}|\d{{3}}[ ]\d{{2}}|\d{{4}}-\d{{3}})(?![ ]?[A-Z]{{2}}\n)),?[ \n]{{1,2}}{_WORDS}"
      r"(?:[ ]\([A-Z]{2}\))?"),
-    (r"\n\d{5}[ ]",
-     rf"(?<!\w)(?i:rue|avenue|boulevard|chemin|allée|impasse|place|quai|route)[ ]{_WORDS}\n\d{{5}}[ ]{_WORDS}"),
+    (r"\n\d{4,5}[ ]",
+     rf"(?<!\w)(?i:rue|avenue|boulevard|chemin|allée|impasse|place|quai|route)[ ]{_WORDS}\n\d{{4,5}}[ ]{_WORDS}"),
     # a street's line, and below it the town before its postcode: Spain, India
     (r"\n[^\n]{2,60}\d{5}",
      rf"{_EDGE}{_MONTHS}(?:[A-Z]\.[ ])?(?:d[ae]l?[ ])?{_WORDS},?[ ](?:{_NUMBER}),?\n{_WORDS},[ ]\d{{5}}(?!\d)"),
@@ -104,11 +104,12 @@ _BEYOND_LATIN: Final = _compiled(
     # Eastern Asia writes from the large to the small: province, town, street, number.
     (rf"[{_HAN}]",
      rf"(?:\d{{3,6}}[ ]?)?[{_HAN}]{{2,8}}(?:省|市|区|區|县|縣|州|都|道|府|県|郡)[{_HAN}\u3040-\u30ff々]{{0,24}}?"
-     rf"(?:[路街道巷弄段村里町][{_HAN}]{{0,6}}\d{{1,5}}[号號座樓楼弄室之\d-]{{0,8}}"
+     rf"(?:[路街道巷弄段村里町][{_HAN}]{{0,6}}(?:\d{{1,5}}|[A-Za-z](?=座))[号號座樓楼弄室之\d-]{{0,8}}(?:[ ]\d{{6}})?"
      rf"|[{_HAN}\u3040-\u30ff]{{0,8}}\d{{1,4}}(?:(?:丁目|番地?|号|-)\d{{0,4}}){{1,4}})"),
     (r"[가-힣]",
      r"(?:[가-힣]{1,7}(?:특별시|광역시|특별자치시|특별자치도|도|시)[ ])(?:[가-힣]{1,6}[시군구][ ]){0,2}"
-     r"(?:[가-힣0-9]{1,10}[읍면동리][ ])?[가-힣0-9]{1,12}[로길가동][ ]?(?:지하)?\d{1,5}(?:-\d{1,4})?"),
+     r"(?:[가-힣0-9]{1,10}[읍면동리][ ])?[가-힣0-9]{1,12}(?:[로길가동]|거리)[ ]?(?:지하)?\d{1,5}(?:-\d{1,4})?"
+     r"(?:[ ]\([가-힣]{2,10}\))?"),
 )  # fmt: skip
 
 # What stands behind words that announce an address is one as far as it consists of numbers, names and abbreviations.
@@ -123,6 +124,21 @@ _TELLING_SIGNS: Final = (
     "live", "living", "moved", "resid", "ress", "send", "ship", "deliver", "mail", "post", "is at", "Anschrift",
     "irección", "ndirizzo", "ndereço", "Send", "Ship", "Deliver", "Mail", "Post", "soite", "дрес", "dres:",
 )  # fmt: skip
+# A field of a form that is called an address: its whole value, and lines below it that hold a postcode.
+_FIELD: Final = re.compile(
+    r"^[ \t>*•|{,\"'-]{0,6}"
+    r"(?i:(?:(?:home|delivery|postal|mailing|street|billing|shipping|current|permanent|work|office)[ _])?"
+    r"(?:address|anschrift|adresse|dirección|indirizzo|endereço|adres|adress|osoite|адреса?|住所|地址|주소)"
+    r"|(?:ship|send|deliver)(?:[ ]it)?[ ]to(?=:))"
+    r"[\"'*]{0,3}[ \t]?[:：=|\n][ \t\"'*]{0,4}\n?"
+    r"(?P<place>(?=[^\n\"|]{0,60}\d)[^\n\"|<>@]{6,140}"
+    r"(?:\n(?=[^\n:\"]{0,40}(?:\d{4}|[A-Z]\d[A-Z\d]?[ ]?\d[A-Z]))[^\n:\"|]{4,60}){0,2})(?=[\n\"|]|$)",
+    re.MULTILINE,
+)
+_FIELD_SIGN: Final = re.compile(
+    r"(?i:ad+res|anschrift|osoite|dirección|indirizzo|endere|адрес|ship|send|deliver)|住所|地址|주소"
+)
+_NO_PLACE: Final = re.compile(r"://|(?i:\b0x|www\.)|(?:\d{1,3}\.){3}\d|(?:[0-9A-Fa-f]{2}:){3}")
 _TOKEN: Final = (
     rf"(?:(?:[#№]|\b[A-Za-z]-)?\d[\w/\-]{{0,9}}|{_WORD}|[^\W\d_]{{1,5}}\.(?=[ ,]{{1,2}}[^\W_a-z])"
     rf"|[\u0e00-\u0e7f.]{{2,30}}"
@@ -137,6 +153,11 @@ _PARTS: Final = re.compile(r"[,\n]|[^\W\d]\S*[ ]")
 
 def told_addresses_in(text: str, first: int, last: int) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of what is announced as an address, has a number, and more than two words or two parts."""
+    if _FIELD_SIGN.search(text, first, last):
+        for field in _FIELD.finditer(text, first, last):
+            place = field["place"].rstrip(" ,.;")
+            if not _NO_PLACE.search(place):
+                yield field.start("place"), field.start("place") + len(place)
     if not any(sign in text for sign in _TELLING_SIGNS):
         return
     for told in _TOLD.finditer(text, first, last):

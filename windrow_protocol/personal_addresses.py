@@ -48,7 +48,7 @@ _GLUED: Final = (
 _BEFORE: Final = (
     r"(?:Rua|[Rr]ue|[Rr]ang|[Cc]alle|[Aa]venida|[Ii]mpasse|[Cc]hemin|R\.|Via|Viale|Corso|Piazza|Piazzale|Largo|Vicolo|C/|Av\.|Avda\.?|[Aa]venue|Paseo|Plaza|Rambla|Ronda|Glorieta|Pasaje|Borgo|Contrada"
     r"|Carrer|Camino|Carretera|Travessa|Praça|Estrada|Alameda|[Aa]llée|[Qq]uai|Place|[Bb]oulevard|Cours|Route|Vereda|Viela|Ladeira"
-    r"|ul\.|Ul\.|ulica|Ulica|ulitsa|al\.|Aleja|pl\.|os\.|Osiedle|Strada|Str\.|Bd\.|Bulevardul|Calea|Şos\.|Șoseaua|Intrarea|Aleea|Jalan|Jln?\.|Gg\.|Gang|улица|ул\."
+    r"|[Pp]lac|ul\.|Ul\.|ulica|Ulica|ulitsa|al\.|Aleja|pl\.|os\.|Osiedle|Strada|Str\.|Bd\.|Bulevardul|Calea|Şos\.|Șoseaua|Intrarea|Aleea|Jalan|Jln?\.|Gg\.|Gang|улица|ул\."
     r"|Λεωφόρος|Λεωφ\.|Λ\.|[Οο]δός|Πλατεία)"
 )
 _UNIT: Final = (

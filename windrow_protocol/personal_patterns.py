@@ -89,15 +89,14 @@ _CARD_ISSUER: Final = re.compile(
 )
 _IBAN_HEAD: Final = re.compile(r"(?<![0-9A-Za-z])[A-Za-z]{2}[0-9]{2}(?=[ -]?[0-9A-Za-z])")
 _IBAN_REST: Final = re.compile(r"(?:[ -]?[0-9A-Za-z]){11,30}")
-# What is nobody's account by its country's length, or no known issuer's card, is one where a word says so.
-_ACCOUNT_NAMED: Final = re.compile(
-    r"(?<!\w)(?:iban|account|transfer|wire|bank|konto\w*|compte|virement|cuenta|transferencia|conta|conto|bonifico"
-    r"|rekening\w*|rachun\w+|sort code|bic|swift)(?!\w)",
-    re.IGNORECASE,
-)
+# In the form of an account and with its check, though no country's length: on a device that is enough.
 _ACCOUNT: Final = re.compile(
     r"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?:[0-9A-Z]{10,30}|(?: [0-9A-Z]{4}){2,7}(?: [0-9A-Z]{1,3})?)(?![0-9A-Za-z])"
 )
+_PART_NAMED: Final = re.compile(
+    r"(?<!\w)(?:part|item|serial|model|article|sku|batch|lot|product)\W(?:no\W+)?$", re.I
+)
+# What is no known issuer's card is one where a word says so.
 _CARD_NAMED: Final = re.compile(
     r"(?<!\w)(?:\w{0,12}cards?|visa|amex|mastercard|uatp|carte|\w{0,12}karten?|tarjeta|cart[ãa]o|carta|\w{0,8}kort|карт\w*)(?!\w)",
     re.IGNORECASE,
@@ -209,7 +208,7 @@ def _numbers(text: str, start: int, end: int, *, device: bool) -> Iterator[_Span
         if last:
             yield _IBAN, "iban", head.start(), last
     for account in _ACCOUNT.finditer(text, start, end) if device else ():
-        if mod_97_10(account.group().replace(" ", "")) and _named(_ACCOUNT_NAMED, text, account.start()):
+        if mod_97_10(account.group().replace(" ", "")) and not _named(_PART_NAMED, text, account.start()):
             yield _IBAN, "iban", account.start(), account.end()
     for first, last, named in ids_in(text, start, end):
         rank = _SHORT_ID if device and last - first == _DATED_ID_CHARS else _NAMED_ID if named else _BARE_ID

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from windrow_protocol.personal_addresses import postal_addresses_in
+from windrow_protocol.personal_patterns import DEVICE_DETECTORS, find_personal
 
 
 def addresses(text: str) -> list[str]:
@@ -65,3 +66,33 @@ def test_what_is_announced_as_an_address_is_one(text: str, address: str) -> None
 )
 def test_numbers_beside_names_are_no_address(text: str) -> None:
     assert addresses(text) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "place", "after"),
+    [
+        ('"address": "', "Ruta 5 Norte, km 950", '"'),
+        ("Home address\n", "1355 avenue Sophie\nRioux -sur-Mer, MB G6J 7S5", "\n"),
+        ("Delivery address: ", "85/313 Lê Đức Thọ, phường Hoàng Mai, Ninh Bình", ""),
+        ("Address: ", "東京都印旛郡本埜村皇居外苑24丁目24番4号 クレスト柿木沢新田189", ""),
+        ("Ship it to:\n", "甘肃省台北县房山呼和浩特路Q座 830512", ""),
+        ("Address: ", "충청남도 아산시 테헤란83거리 232-31 (옥자이면)", ""),
+    ],
+)
+def test_a_field_that_is_called_an_address_is_one_whole(before: str, place: str, after: str) -> None:
+    found = find_personal(f"{before}{place}{after}", DEVICE_DETECTORS)
+    assert [(each.kind, each.text) for each in found] == [("address", place)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Address: 0x7fff5fbff8c0 is odd",
+        "address: https://example.org/4",
+        "Address: 00:1B:44:11:3A:B7",
+        "send to: all of you",
+        "The address of 4 of them is secret.",
+    ],
+)
+def test_addresses_of_machines_and_of_nobody_are_none(text: str) -> None:
+    assert [each for each in find_personal(text, DEVICE_DETECTORS) if each.kind == "address"] == []

@@ -313,3 +313,10 @@ def test_behind_its_name_a_hardware_address_is_found_however_it_is_written(addre
 def test_eighteen_digits_with_a_birthday_and_a_right_check_are_a_person_s_not_a_card_s() -> None:
     found = find_personal("653101199709305423", DEVICE_DETECTORS)
     assert [each.kind for each in found] == ["national_id"]
+
+
+def test_an_account_of_no_country_s_length_is_found_by_its_check_on_a_device_only() -> None:
+    for account, right in (("PH089736304700135269", True), ("PH089736304700135268", False)):
+        kinds = [each.kind for each in find_personal(f"to {account} (savings)", DEVICE_DETECTORS)]
+        assert ("iban" in kinds) is right
+        assert find_personal(f"to {account} (savings)") == []
