@@ -17,9 +17,10 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
 from marketplace.export_checks import ExportChecks
 from marketplace.questions import Findings, NotChecked, Question
@@ -29,6 +30,7 @@ from windrow_protocol.merkle import MerkleTree, checksum_address
 TREE, LEDGER, HEADER, SIGNED = "tree.json", "ledger.ndjson", "epoch.json", "epoch.jws"
 EPOCH_FILES: Final = (TREE, LEDGER, HEADER, SIGNED)
 FIRST_HEAD: Final = "0" * 64
+SOURCES: Final = ("emission", "buyers")  # the only accounts that give what they have not
 NO_EPOCHS: Final = "no published epochs were given (a buyer's client fetches them into `proofs/`)"
 
 
@@ -51,7 +53,7 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One line of a published ledger."""
 
     entry_seq: int
-    entry_id: str
+    entry_id: Annotated[str, Meta(pattern="^[0-9a-f]{64}$(?!\\n)")]
     debit: str
     credit: str
     asset: str
@@ -72,6 +74,8 @@ class _Ledger:
     allotted: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     credited: set[tuple[str, str]] = field(default_factory=set)  # contribution, node
     released: dict[tuple[str, str], str] = field(default_factory=dict)  # the same, and the address paid
+    posted: set[str] = field(default_factory=set)  # ids of entries
+    held: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))  # by asset
 
 
 @dataclass
@@ -159,7 +163,9 @@ class SettlementChecks:
         if (ledger.entries, ledger.head) != (header.entry_seq, header.ledger_head):
             raise WindrowError("bad_proof", "the ledger does not end where the epoch was frozen")
         self._ledger = ledger
-        return f"{ledger.entries} entries follow each other to the head that was signed"
+        return (
+            f"{ledger.entries} entries follow each other to the head that was signed, and give what was there"
+        )
 
     def _followed(self) -> _Ledger:
         if self._ledger is None:
@@ -245,8 +251,20 @@ def _follow(ledger: _Ledger, data: bytes, asset: str) -> None:
     if line.entry_seq != number or line.head != head or amount < 0:
         raise WindrowError("bad_proof", f"the chain of heads breaks at ledger line {number}")
     ledger.entries, ledger.head = number, head
+    _require_given(ledger, line, amount)
     if line.asset == asset:
         _fold(ledger, line, amount)
+
+
+def _require_given(ledger: _Ledger, line: Line, amount: int) -> None:
+    """Heads follow whatever lines say: refuse what was posted before, and what nobody had to give."""
+    if line.entry_id in ledger.posted:
+        raise WindrowError("bad_proof", f"what ledger line {ledger.entries} posts was posted before")
+    ledger.posted.add(line.entry_id)
+    ledger.held[line.asset, line.debit] -= amount
+    ledger.held[line.asset, line.credit] += amount
+    if ledger.held[line.asset, line.debit] < 0 and line.debit not in SOURCES:
+        raise WindrowError("bad_proof", f"after ledger line {ledger.entries} {line.debit} is below zero")
 
 
 def _fold(ledger: _Ledger, line: Line, amount: int) -> None:

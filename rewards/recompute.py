@@ -2,7 +2,9 @@
 
 Rules: shares no code with `rewards/ledger.py`, `rewards/epoch.py` or the tree of `windrow_protocol/merkle.py`; of that
 module it takes the Keccak hash and nothing else. It counts what flows in and out of an account instead of folding
-balances, and builds the tree from the root down instead of from the leaves up. Anyone may run it on a download.
+balances, and builds the tree from the root down instead of from the leaves up. Anyone may run it on a download. Any
+lines can be given heads that follow and a root that fits, so it also asks what every honest ledger holds: nothing is
+posted twice, no account but the two sources gives what it has not, and what passes through a sale leaves it.
 
 Does not: open the database, trust the ledger's heads (it follows the chain again), or correct anything.
 
@@ -26,6 +28,8 @@ from typing import Any
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.merkle import keccak256
 
+_SOURCES = ("emission", "buyers")
+_PASSED_THROUGH = ("sales", "royalties")
 _SEALED = (
     "entry_id",
     "debit",
@@ -50,18 +54,46 @@ class Recomputed:
     root: str
 
 
+class _Held:
+    """What each account of each asset holds, and which entries there were."""
+
+    def __init__(self) -> None:
+        self._posted: set[bytes] = set()
+        self._amounts: defaultdict[tuple[str, str], int] = defaultdict(int)
+
+    def move(self, row: dict[str, Any], place: int) -> None:
+        """Count one line. Raises WindrowError `unbalanced`."""
+        name, debit = bytes.fromhex(row["entry_id"]), (row["asset"], row["debit"])
+        if name in self._posted:
+            raise WindrowError("unbalanced", f"what line {place} posts was posted before")
+        self._posted.add(name)
+        amount = int(row["amount"])
+        self._amounts[debit] -= amount
+        self._amounts[row["asset"], row["credit"]] += amount
+        if self._amounts[debit] < 0 and row["debit"] not in _SOURCES:
+            raise WindrowError("unbalanced", f"after line {place} {row['debit']} is below zero")
+
+    def require_empty(self) -> None:
+        """Raise WindrowError `unbalanced` when a clearing account holds anything."""
+        for (asset, account), amount in self._amounts.items():
+            if account in _PASSED_THROUGH and amount:
+                raise WindrowError("unbalanced", f"{account} holds {amount} {asset}")
+
+
 def recompute(ledger_ndjson: str, asset: str) -> Recomputed:
     """Follow the heads, sum what each address was allotted, and hash the tree.
 
     Raises WindrowError `unbalanced` when the lines are no intact ledger, `nothing_to_settle` when nobody is owed.
     """
-    place, head = 0, 64 * "0"
+    place, head, held = 0, 64 * "0", _Held()
     flows: defaultdict[str, int] = defaultdict(int)
     for place, line in enumerate(_lines_of(ledger_ndjson), start=1):
         row = _parsed(line)
         head = _followed(row, place, head)
+        held.move(row, place)
         if row["asset"] == asset:
             _count(flows, row)
+    held.require_empty()
     allotted = {address: flow for address, flow in flows.items() if flow > 0}
     if not allotted:
         raise WindrowError("nothing_to_settle", "no address was allotted anything")
@@ -83,7 +115,9 @@ def _lines_of(text: str) -> Iterator[str]:
 def _parsed(line: str) -> dict[str, Any]:
     try:
         row: dict[str, Any] = json.loads(line)
-        if set(row) != {"entry_seq", "head", *_SEALED} or str(int(row["amount"])) != row["amount"]:
+        if set(row) != {"entry_seq", "head", *_SEALED} or str(abs(int(row["amount"]))) != row["amount"]:
+            raise ValueError
+        if len(bytes.fromhex(row["entry_id"])) != 32:
             raise ValueError
     except (ValueError, TypeError) as error:
         raise WindrowError("unbalanced", f"not a line of a ledger: {line[:80]}") from error

@@ -215,6 +215,21 @@ def test_shards_and_row_groups_stay_within_their_bounds(tmp_path: Path) -> None:
         assert (tmp_path / "data" / name).stat().st_size < 100_000 + 2 * 80_000
 
 
+def test_a_version_with_one_row_more_shares_most_of_its_bytes(tmp_path: Path) -> None:
+    """Pages end where the content says, so what comes after a new row is compressed to the same bytes again."""
+    schema = pa.schema([("id", pa.string()), ("text", pa.string())])
+    rows = [{"id": f"c{i:031x}", "text": random.Random(i).randbytes(400).hex()} for i in range(8_000)]
+    files = []
+    for version, of in (("one", rows), ("two", [*rows[:50], rows[-1], *rows[50:-1]])):
+        writer = ShardWriter(tmp_path / version, schema, shard_bytes=100_000_000)
+        writer.add(pa.Table.from_pylist(of, schema))
+        ((name, _),) = writer.finish()
+        files.append((tmp_path / version / name).read_bytes())
+    before, after = files
+    windows = [before[start : start + 64] for start in range(0, len(before) - 64, len(before) // 200)]
+    assert sum(window in after for window in windows) / len(windows) > 0.6
+
+
 def test_sample_is_ten_real_rows_of_the_same_schema(world: PublishedWorld) -> None:
     export = publish(world.house, RECIPES, "web_text")
     assert export.path is not None

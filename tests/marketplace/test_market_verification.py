@@ -19,8 +19,10 @@ from market_world import Bought, Market
 from marketplace.provenance import Verification, verify_export
 from marketplace.row_checks import RowChecks
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.merkle import checksum_address
 from windrow_protocol.signing import sign
 
+FRIEND = "posted:" + checksum_address("0x" + "fe" * 20)
 OFFLINE = ["epoch signature", "ledger", "ledger entries", "tree and root", "leaves", "root on chain"]
 
 
@@ -216,6 +218,40 @@ def test_rows_newer_than_the_epoch_are_not_checked_and_unpaid_ones_fail(market: 
         assert str(market.export.rows) in detail(result, "ledger entries") or "was not credited" in detail(
             result, "ledger entries"
         )
+
+
+@pytest.mark.parametrize(
+    ("lie", "said"),
+    [
+        ({"debit": "fines", "credit": FRIEND, "amount": str(10**24)}, "fines is below zero"),
+        ({"debit": "royalties", "credit": FRIEND, "amount": "1"}, "royalties is below zero"),
+        ({}, "was posted before"),
+    ],
+)
+def test_a_ledger_that_gives_what_nobody_had_fails(
+    market: Market, folder: Path, lie: dict[str, str], said: str
+) -> None:
+    """The coordinator itself signs it: heads follow and the head is the header's, as they do of any lines."""
+    epoch = folder / "proofs" / "1"
+    published = (epoch / "ledger.ndjson").read_bytes()
+    last = json.loads(published.splitlines()[-1])
+    new = last | lie | {"entry_seq": last["entry_seq"] + 1}
+    if lie:
+        new["entry_id"] = "ab" * 32
+    names = ("entry_id", "debit", "credit", "asset", "amount", "cause", "reason", "rule_version")
+    sealed = [last["head"], str(new["entry_seq"]), *(str(new[name]) for name in (*names, "created_at_ms"))]
+    new["head"] = hashlib.sha256("\n".join(sealed).encode()).hexdigest()
+    published += json.dumps(new, separators=(",", ":")).encode() + b"\n"
+    header = json.loads((epoch / "epoch.json").read_bytes())
+    header |= {"ledger_sha256": hashlib.sha256(published).hexdigest(), "ledger_head": new["head"]}
+    header["entry_seq"] = new["entry_seq"]
+    (epoch / "ledger.ndjson").write_bytes(published)
+    (epoch / "epoch.json").write_text(json.dumps(header))
+    (epoch / "epoch.jws").write_text(market.house.sign("epoch", "1", header))
+    result = verify_export(folder)
+    assert states(result)["epoch signature"] == "passed"
+    assert states(result)["ledger"] == "failed"
+    assert said in detail(result, "ledger")
 
 
 def _sign_empty_epoch(market: Market, folder: Path, *, closed_before: bool) -> None:

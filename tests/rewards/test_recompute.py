@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -57,9 +58,51 @@ def test_the_second_implementation_refuses_a_bent_ledger() -> None:
     good = Entry(1, "e" * 64, "emission", f"posted:{payout(1)}", "WIND", 5, "c1", "fetch_fee", 1, 1, "")
     line = replace(good, head=good.head_after("0" * 64)).ndjson()
     assert recompute(line, "WIND").total == 5
-    for bent in (line.replace('"5"', '"6"'), line.replace('"5"', "5"), line + line, "{}\n", "x\n"):
+    for bent in (
+        line.replace("e" * 64, "e" * 63),
+        line.replace('"5"', '"6"'),
+        line.replace('"5"', "5"),
+        line + line,
+        "{}\n",
+        "x\n",
+    ):
         with pytest.raises(WindrowError, match="unbalanced"):
             recompute(bent, "WIND")
+
+
+def published(*moves: tuple[str, str, str, int]) -> str:
+    """Lines as a house that lies would publish them: each follows the one before, whatever it says."""
+    lines, head = "", "0" * 64
+    for number, (name, debit, credit, amount) in enumerate(moves, start=1):
+        entry_id = hashlib.sha256(name.encode()).hexdigest()
+        unsealed = Entry(number, entry_id, debit, credit, "WIND", amount, name, "royalty", 1, 1, "")
+        entry = replace(unsealed, head=unsealed.head_after(head))
+        lines, head = lines + entry.ndjson(), entry.head
+    return lines
+
+
+FRIEND = f"posted:{payout(3)}"
+SALE = [("price", "buyers", "sales", 9), ("owners", "sales", "royalties", 9)]
+
+
+@pytest.mark.parametrize(
+    ("moves", "said"),
+    [
+        ([("a", "emission", FRIEND, 5), ("a", "emission", FRIEND, 5)], "posted before"),
+        ([("a", "fines", FRIEND, 5)], "fines is below zero"),
+        ([*SALE, ("a", "royalties", FRIEND, 10)], "royalties is below zero"),
+        ([*SALE, ("a", "royalties", FRIEND, 8)], "royalties holds 1"),
+        ([("a", "emission", FRIEND, 5), ("b", FRIEND, f"posted:{payout(4)}", -5)], "not a line"),
+    ],
+)
+def test_a_ledger_that_pays_what_nobody_gave_is_not_recomputed(
+    moves: list[tuple[str, str, str, int]], said: str
+) -> None:
+    """Its heads follow and its root is that of its lines: both can be made of any lines at all."""
+    assert recompute(published(*SALE, ("a", "royalties", FRIEND, 9)), "WIND").total == 9
+    with pytest.raises(WindrowError, match=said) as refused:
+        recompute(published(*moves), "WIND")
+    assert refused.value.code == "unbalanced"
 
 
 async def test_the_javascript_library_loads_the_tree(settled: Settled) -> None:
