@@ -28,7 +28,10 @@ from windrow_protocol.limits import AMOUNT_CHARS_MAX, MASK_WORD_CHARS_MAX
 
 # Lines that begin as mail, Markdown and forums mark what somebody else wrote.
 _QUOTE: Final = re.compile(r"^[ \t]*[>＞].*(?:\n[ \t]*[>＞].*)*", re.MULTILINE)
-_ACCOUNT: Final = re.compile(r"(?<![\w@＠/.])[@＠][\w.]{1,64}(?:@[\w.-]{1,253})?|(?<![\w/])/?u/[\w-]{3,32}")
+_ACCOUNT: Final = re.compile(
+    r"(?:(?<![\w@＠/.])[@＠][\w.]{1,64}|(?<![\w/])/?u/[\w-]{3,32})"
+    r"(?:[@＠][\w.-]{1,253}|/?u/[\w-]{3,32})*"  # what hangs on it would begin an account of its own once it is gone
+)
 _NUMBER: Final = re.compile(r"\w*\d[\d./:*-]*\d[\d./:*-]*\d\w*")
 _AMOUNT: Final = re.compile(r"([+-]?)(\d[\d.,]*)(?: ([A-Z]{3}))?\Z")
 _ROUNDED: Final = re.compile(r"-?[1-9]0{0,17}(?: [A-Z]{3})?\Z")

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -182,7 +181,7 @@ def _explained(schema: pa.Schema, manifest: Manifest) -> pa.Schema:
     return pa.schema([field.with_metadata({"comment": about.get(field.name, "")}) for field in schema])
 
 
-def _options(address: str) -> Mapping[str, str] | None:
+def _options(address: str) -> dict[str, str] | None:
     """Return what the library does not take from AWS's variables by itself."""
     if not address.startswith("s3://"):
         return None

@@ -153,6 +153,9 @@ def test_a_sum_keeps_its_first_digit(written: str, left: str) -> None:
 
 @given(st.text(alphabet="a >@u/b._\n-1é", max_size=60))
 @example("a\n> b\n>> c\nd")
+@example("@1@1@1")
+@example("u/bbb@1/u/bbb@1")
+@example("@" + 64 * "a" + "u/bbb")
 def test_what_was_stripped_once_has_nothing_left(text: str) -> None:
     for rule in (RULES["post"], RULES["transaction"]):
         stripped = strip_others(normalise_text(text), rule).text
