@@ -39,8 +39,8 @@ from contributor_node.page_parts import (
 from contributor_node.part_trees import margin
 from contributor_node.part_words import meaning_of
 
-LEAST_SCORE: Final = 800  # in thousandths of a logit, on pages that say they are articles
-LEAST_SCORE_ELSEWHERE: Final = 2_000  # where a page that changes a little would else come out as another text
+LEAST_SCORE: Final = 500  # in thousandths of a logit, on pages that say they are articles
+LEAST_SCORE_ELSEWHERE: Final = 1_500  # where a page that changes a little would else come out as another text
 PROSE_CHARS_MIN: Final = 150
 BULK_SHARE: Final = 5  # one part in so many
 SAID_TEXTS: Final = 6
