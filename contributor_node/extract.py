@@ -128,7 +128,7 @@ def _discussion(tree: HTMLTree) -> str:
 
 def _main_content(tree: HTMLTree, markup: str) -> str:
     """Return what is left of a page without the parts that are no main content; `tree` itself is used up."""
-    rest = without_parts(written_out(tree), lambda: is_article(markup))
+    rest = without_parts(written_out(tree), cache(lambda: is_article(markup)))
     return _visible(HTMLTree.parse(rest))
 
 

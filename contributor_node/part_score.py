@@ -39,8 +39,10 @@ from contributor_node.page_parts import (
 from contributor_node.part_trees import margin
 from contributor_node.part_words import meaning_of
 
-LEAST_SCORE: Final = 800  # in thousandths of a logit
+LEAST_SCORE: Final = 500  # in thousandths of a logit, on pages that say they are articles
+LEAST_SCORE_ELSEWHERE: Final = 1_500  # where a page that changes a little would else come out as another text
 PROSE_CHARS_MIN: Final = 150
+BULK_SHARE: Final = 5  # one part in so many
 SAID_TEXTS: Final = 6
 SAID_CHARS: Final = 100
 SAID_WORDS: Final = 8
@@ -90,7 +92,10 @@ def goes(part: Part, found: Parts, is_article: Callable[[], bool]) -> bool:
     """Whether a part is to be cut: the cheap questions first."""
     if hides(part) or (holds_comments(part) and is_article()):
         return True
-    return not is_prose(part) and margin(features(part, found)) >= LEAST_SCORE
+    if is_prose(part) or is_bulk(part, found):
+        return False
+    score = margin(features(part, found))
+    return score >= LEAST_SCORE and (score >= LEAST_SCORE_ELSEWHERE or is_article())
 
 
 def holds_comments(part: Part) -> bool:
@@ -107,6 +112,13 @@ def is_prose(part: Part) -> bool:
         and part.closed[LINKS] == part.opened[LINKS]
         and part.closed[CHARS] - part.opened[CHARS] >= PROSE_CHARS_MIN
     )
+
+
+def is_bulk(part: Part, found: Parts) -> bool:
+    """Whether a part is much of the page's text, and not of links: too much to hang on a score near its edge."""
+    chars = part.closed[CHARS] - part.opened[CHARS]
+    linked = part.closed[LINKED] - part.opened[LINKED]
+    return chars * BULK_SHARE >= found.body.closed[CHARS] and 2 * linked < chars
 
 
 def hides(part: Part) -> bool:
