@@ -1,10 +1,11 @@
 """From a page's bytes to its title and main text.
 
 Rules: bytes become text by byte-order mark, then the declared charset, then the page's own declaration, then a
-guess. Main text is what is left without the parts that `part_score` finds to be none of it; of a discussion it is
-resiliparse's main content. Where that leaves next to nothing of a page that has text, the whole visible text is taken.
-Plain text and Markdown pass as they are. Everything is bounded by `TEXT_BYTES_MAX` and `TITLE_CHARS_MAX`, cut at a
-line's end so that two nodes cut alike. Runs in the crawl child only: parsing strangers' HTML is what may crash.
+guess. Main text of an article is what is left without the parts that `part_score` finds to be none of it; of other
+pages it is resiliparse's main content. Where that leaves next to nothing of a page that has text, the whole visible
+text is taken. Plain text and Markdown pass as they are. Everything is bounded by `TEXT_BYTES_MAX` and
+`TITLE_CHARS_MAX`, cut at a line's end so that two nodes cut alike. Runs in the crawl child only: parsing strangers'
+HTML is what may crash.
 
 Does not: normalise the text for its digest (`windrow_protocol.content`), judge quality, or read opt-out signals.
 
@@ -94,7 +95,7 @@ def extract_markup(markup: str) -> Extracted:
     """Return title and text of decoded HTML, such as what a browser has rendered."""
     tree = HTMLTree.parse(markup)
     title = " ".join((tree.title or "").split())[:TITLE_CHARS_MAX]
-    main = _discussion(tree) if is_discussion(markup) else _main_content(tree, markup)
+    main = _cut(tree) if is_article(markup) and not is_discussion(markup) else _main_content(tree)
     text = main
 
     @cache
@@ -117,8 +118,8 @@ def bounded(text: str) -> str:
     return cut[:end] if end > len(cut) // 2 else cut
 
 
-def _discussion(tree: HTMLTree) -> str:
-    """Return resiliparse's main content of a discussion, where what looks like comments is the page."""
+def _main_content(tree: HTMLTree) -> str:
+    """Return resiliparse's main content; what looks like comments may be the page."""
     if too_deep(tree):
         return ""
     return str(
@@ -126,10 +127,9 @@ def _discussion(tree: HTMLTree) -> str:
     )
 
 
-def _main_content(tree: HTMLTree, markup: str) -> str:
-    """Return what is left of a page without the parts that are no main content; `tree` itself is used up."""
-    rest = without_parts(written_out(tree), cache(lambda: is_article(markup)))
-    return _visible(HTMLTree.parse(rest))
+def _cut(tree: HTMLTree) -> str:
+    """Return what is left of an article without the parts that are no main content; `tree` itself is used up."""
+    return _visible(HTMLTree.parse(without_parts(written_out(tree))))
 
 
 def written_out(tree: HTMLTree) -> str:

@@ -3,7 +3,7 @@
 Rules: of each part some forty whole numbers are known: what was counted in it and around it, where it stands, and what
 the words of its class and id, of those around it and the first words it says speak for. Small decision trees over them
 add up to the score, in thousandths of a logit. A part at or above the least score is cut out with all that stands in
-it, and so is what the page hides and, of an article, its comments; what holds an `h1` or most of the paragraphs stays.
+it, and so is what the page hides and what calls itself comments; what holds an `h1` or most of the paragraphs stays.
 All of it is whole numbers, so that each machine cuts alike.
 
 Does not: read the markup (`page_parts`), or write text (`extract`).
@@ -12,14 +12,13 @@ Source of the weights: `bench/part_weights.py`, learnt from labelled pages; docs
 
 Usage::
 
-    rest = without_parts(tree.body.html, lambda: is_article(markup))
+    rest = without_parts(tree.body.html)
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final
@@ -39,8 +38,7 @@ from contributor_node.page_parts import (
 from contributor_node.part_trees import margin
 from contributor_node.part_words import meaning_of
 
-LEAST_SCORE: Final = 500  # in thousandths of a logit, on pages that say they are articles
-LEAST_SCORE_ELSEWHERE: Final = 1_500  # where a page that changes a little would else come out as another text
+LEAST_SCORE: Final = 500  # in thousandths of a logit
 PROSE_CHARS_MIN: Final = 150
 BULK_SHARE: Final = 5  # one part in so many
 SAID_TEXTS: Final = 6
@@ -63,8 +61,8 @@ Scores = tuple[int, int, int]  # sum, highest and lowest of what words speak for
 NONE: Final = (0, 0, 0)
 
 
-def without_parts(html: str, is_article: Callable[[], bool]) -> str:
-    """Return the markup of a body without the parts that are no main content; of an article, without its comments."""
+def without_parts(html: str) -> str:
+    """Return the markup of a body without the parts that are no main content."""
     html = plain_lines(html)
     found = parts_of(html)
     if found is None:
@@ -75,7 +73,7 @@ def without_parts(html: str, is_article: Callable[[], bool]) -> str:
         if part.begin < place:
             continue
         note_names(part)
-        if may_go(part) and goes(part, found, is_article):
+        if may_go(part) and goes(part, found):
             kept.append(html[place : part.begin])
             place = part.end
     kept.append(html[place:])
@@ -88,14 +86,13 @@ def may_go(part: Part) -> bool:
     return not part.holds_core and closed[CHARS] > opened[CHARS] and closed[H1] == opened[H1]
 
 
-def goes(part: Part, found: Parts, is_article: Callable[[], bool]) -> bool:
+def goes(part: Part, found: Parts) -> bool:
     """Whether a part is to be cut: the cheap questions first."""
-    if hides(part) or (holds_comments(part) and is_article()):
+    if hides(part) or holds_comments(part):
         return True
     if is_prose(part) or is_bulk(part, found):
         return False
-    score = margin(features(part, found))
-    return score >= LEAST_SCORE and (score >= LEAST_SCORE_ELSEWHERE or is_article())
+    return margin(features(part, found)) >= LEAST_SCORE
 
 
 def holds_comments(part: Part) -> bool:
