@@ -14,8 +14,7 @@ Usage: `prepared = Preparer().prepare([(node_id, body)])`, `body = encode_handed
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -80,12 +79,6 @@ class HandedIn(msgspec.Struct, frozen=True, array_like=True):
         return Caller(self.node_id, self.statement)
 
 
-_Checked = tuple[
-    Contribution | Report, str, int, Fault | None
-]  # a record without its text, digest, its bytes, fault
-_Frames = Callable[[], list[bytes]]
-_BESIDE_RECORDS_MIN: Final = 16  # or two threads cost more than they save
-
 _DECODER: Final = msgspec.msgpack.Decoder(HandedIn)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
@@ -104,64 +97,43 @@ def decode_handed_in(body: bytes) -> HandedIn:
 
 
 class Preparer:
-    """Prepares batches, one at a time; used from one thread.
-
-    Packing is one call of a library that lets go of the interpreter's lock: a thread beside packs a batch while this
-    one digests and checks it, and reads the next.
-    """
+    """Prepares batches, one at a time; used from one thread."""
 
     def __init__(self) -> None:
         self._packer = Packer()
-        self._beside = ThreadPoolExecutor(1, "packing")
 
     def prepare(self, batches: Sequence[tuple[str, bytes]]) -> list[PreparedBatch | WindrowError]:
         """Return the records of some batches, each with its node's id, or why a batch cannot be read as a whole."""
-        begun = [self._begun(node_id, body) for node_id, body in batches]
-        return [each if isinstance(each, WindrowError) else _ended(*each) for each in begun]
+        return [self._prepared(node_id, body) for node_id, body in batches]
 
-    def _begun(self, node_id: str, body: bytes) -> tuple[list[_Checked | Fault], _Frames] | WindrowError:
+    def _prepared(self, node_id: str, body: bytes) -> PreparedBatch | WindrowError:
         try:
             read = list(decode_batch(body))
         except WindrowError as error:
             return error
         known = [each for each in read if not isinstance(each, WindrowError)]
         exact = [canonical_record(each) for each in known]
-        frames = self._packing(exact)
         texts = [each.text.encode() if isinstance(each, Contribution) else b"" for each in known]
         normal = are_normal(
             [text for text, each in zip(texts, known, strict=True) if isinstance(each, Contribution)]
         )
-        parts = zip(exact, texts, strict=True)
-        checked = [
+        parts = zip(exact, self._packer.pack(exact), texts, strict=True)
+        return [
             Fault(each.code, each.detail)
             if isinstance(each, WindrowError)
             else _checked(each, node_id, *next(parts), normal)
             for each in read
         ]
-        return checked, frames
-
-    def _packing(self, exact: list[bytes]) -> _Frames:
-        """Have records packed, and return what waits for the frames."""
-        if len(exact) < _BESIDE_RECORDS_MIN:
-            frames = self._packer.pack(exact)
-            return lambda: frames
-        return self._beside.submit(self._packer.pack, exact).result
 
 
-def _ended(checked: list[_Checked | Fault], frames: _Frames) -> PreparedBatch:
-    packed = iter(frames())
-    return [
-        each if isinstance(each, Fault) else PreparedRecord(each[0], each[1], next(packed), each[2], each[3])
-        for each in checked
-    ]
-
-
-def _checked(record: Submission, node_id: str, exact: bytes, text: bytes, normal: bool) -> _Checked:
+def _checked(
+    record: Submission, node_id: str, exact: bytes, packed: bytes, text: bytes, normal: bool
+) -> PreparedRecord:
     sha256 = hashlib.sha256(exact).hexdigest()
     if isinstance(record, Report):
-        return record, sha256, 0, None
+        return PreparedRecord(record, sha256, packed)
     fault = _fault_of(record, node_id, text, normal)
-    return msgspec.structs.replace(record, text=""), sha256, len(text), fault
+    return PreparedRecord(msgspec.structs.replace(record, text=""), sha256, packed, len(text), fault)
 
 
 def _fault_of(record: Contribution, node_id: str, text: bytes, normal: bool) -> Fault | None:

@@ -1,4 +1,4 @@
-"""A batch is prepared alike whatever stands beside it, and whether a thread beside packs it or not."""
+"""A batch is prepared alike whatever stands beside it; normal forms seen together are those seen one by one."""
 
 from __future__ import annotations
 
