@@ -26,8 +26,8 @@ import sqlalchemy as sa
 from aggregator.roster import known_member
 from storage.house import House
 from storage.state import insert_once
-from storage.tables import nodes, nonces
-from storage.trust_tables import delegations
+from storage.tables.contributions import nodes, nonces
+from storage.tables.trust import delegations
 from windrow_protocol.delegation import signer_of_delegation
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CLOCK_SKEW_MS_MAX, DELEGATION_LIFE_MS_MAX, NONCE_CHARS_MAX

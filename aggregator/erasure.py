@@ -31,13 +31,13 @@ from aggregator.verification.drawing.audit_steps import UNDECIDED
 from storage.house import House
 from storage.lake import Lake
 from storage.lake.erasing import commit_replaced, files_with, replace_without
-from storage.lake_tables import erasures
 from storage.published import published_files
 from storage.segments import Place, Segments
 from storage.state import get_cursor
-from storage.tables import contributions, duplicates, exports, submissions, verdicts
+from storage.tables.contributions import contributions, duplicates, exports, submissions, verdicts
+from storage.tables.lake import erasures
+from storage.tables.trust import appeals, audits, second_looks
 from storage.told import is_told
-from storage.trust_tables import appeals, audits, second_looks
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import PROVENANCE_NAME
 from windrow_protocol.messages import Contribution

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from aggregator.assignment.frontier import STATES
 from aggregator.assignment.withheld import withheld_hosts
-from storage.tables import frontier, leases
-from storage.trust_tables import host_paces
+from storage.tables.contributions import frontier, leases
+from storage.tables.trust import host_paces
 from windrow_protocol.limits import HOST_FIGURES_PAGES_MAX
 from windrow_protocol.trust_rules import DAY_MS
 from windrow_protocol.urls import host_key

@@ -22,10 +22,10 @@ from msgspec import Meta
 
 from aggregator.log_entries import GENESIS_HEAD, next_head
 from storage.house import House
-from storage.lake_tables import imports
 from storage.segments import Place, Segments
 from storage.state import get_cursor, get_meta, set_cursor, set_meta
-from storage.tables import contributions, submissions
+from storage.tables.contributions import contributions, submissions
+from storage.tables.lake import imports
 from windrow_protocol.content import is_normal_text, text_sha256
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import IMPORT_DOCUMENTS_MAX

@@ -28,7 +28,7 @@ from aggregator.roster import check_not_gone, rows_of
 from storage.house import House
 from storage.prepared import Prepared
 from storage.segments import Place, Segments
-from storage.tables import leases, submissions
+from storage.tables.contributions import leases, submissions
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Contribution
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from aggregator.curation import Annotations
 from aggregator.dedup import Duplicate, Marked
-from storage.tables import annotations, boilerplate, duplicates
+from storage.tables.contributions import annotations, boilerplate, duplicates
 
 
 def hard_duplicate(row: Any) -> Duplicate:

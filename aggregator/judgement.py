@@ -37,11 +37,11 @@ from aggregator.judged_rows import Judged, hard_duplicate, lake_row, record
 from aggregator.verification.drawing.audit_steps import UNDECIDED
 from storage.house import House
 from storage.lake import Lake
-from storage.lake_tables import imports
 from storage.segments import Segments
 from storage.state import get_cursor, set_cursor
-from storage.tables import contributions, nodes, verdicts
-from storage.trust_tables import audits
+from storage.tables.contributions import contributions, nodes, verdicts
+from storage.tables.lake import imports
+from storage.tables.trust import audits
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Outcome
 

@@ -39,8 +39,8 @@ from aggregator.roster import (
 from aggregator.verification.audits.truth_requests import any_wanted
 from storage.house import House
 from storage.prepared import Prepared
-from storage.tables import leases, nodes
-from storage.trust_tables import standings
+from storage.tables.contributions import leases, nodes
+from storage.tables.trust import standings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import (
     ASK_AGAIN_S_MAX,

@@ -29,7 +29,7 @@ from storage.house import House
 from storage.prepared import Prepared
 from storage.segments import Place
 from storage.state import get_cursor, get_meta, set_cursor, set_meta
-from storage.tables import contributions, submissions
+from storage.tables.contributions import contributions, submissions
 from windrow_protocol.messages import Contribution, Receipt
 
 GENESIS_HEAD = "0" * 64

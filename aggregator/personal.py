@@ -24,15 +24,15 @@ from aggregator.withdrawals import Withdrawals
 from extension_bridge.consent import Consent, open_consent
 from extension_bridge.donation import check_donation
 from storage.house import House
-from storage.person_month_tables import personal_months
-from storage.personal_tables import personal_fingerprints, withdrawals
 from storage.segments import Segments
-from storage.tables import consents
+from storage.tables.contributions import consents
+from storage.tables.person_months import personal_months
+from storage.tables.personal import personal_fingerprints, withdrawals
 from storage.wrapping_keys import WrappingKeys
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import OWN_ITEMS_MIN, OWN_WORDS_CHARS_MIN
 from windrow_protocol.messages import decode_json
-from windrow_protocol.personal_messages import PersonalContribution, items_by_month
+from windrow_protocol.personal.messages import PersonalContribution, items_by_month
 
 
 class Personal:

@@ -17,7 +17,7 @@ from storage.env import Request, Response, Route, json_response
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import PERSONAL_BYTES_MAX
 from windrow_protocol.messages import decode_json
-from windrow_protocol.personal_messages import (
+from windrow_protocol.personal.messages import (
     PersonalContribution,
     PersonalExport,
     PersonalPay,

@@ -27,10 +27,10 @@ import structlog
 import zstandard
 
 from storage.house import House
-from storage.person_month_tables import personal_months
-from storage.personal_tables import personal_bodies, personal_keys, personal_tombs, withdrawals
 from storage.segments import Place, Segments
-from storage.tables import consents
+from storage.tables.contributions import consents
+from storage.tables.person_months import personal_months
+from storage.tables.personal import personal_bodies, personal_keys, personal_tombs, withdrawals
 from storage.wrapping_keys import KEY_BYTES, FileKeys, WrappingKeys, seal, unseal
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import PERSONAL_BYTES_MAX

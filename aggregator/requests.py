@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from storage.env import Request
 from storage.prepared import Prepared
 from storage.state import insert_once
-from storage.tables import nonces
+from storage.tables.contributions import nonces
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CLOCK_SKEW_MS_MAX, NONCE_CHARS_MAX
 from windrow_protocol.signing import SIGNATURE_HEADER, Statement, verify_request

@@ -32,8 +32,8 @@ from aggregator.prefixes import address_prefix
 from storage.house import House
 from storage.prepared import Prepared
 from storage.state import insert_once
-from storage.tables import leases, nodes, verdicts
-from storage.trust_tables import consequences, standings
+from storage.tables.contributions import leases, nodes, verdicts
+from storage.tables.trust import consequences, standings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import (
     NODE_SEEN_STEP_MS,

@@ -31,11 +31,11 @@ from aggregator.assignment.pacing import leave_alone, pace_key
 from aggregator.assignment.withheld import WithheldHosts, stored_of, withheld_hosts
 from aggregator.erasure import Eraser, erasable_among
 from aggregator.verification.audits.truth_requests import give_up
-from storage.host_tables import host_orders
 from storage.house import House
-from storage.lake_tables import erasures
-from storage.tables import contributions, leases
-from storage.trust_tables import audits, truth_requests
+from storage.tables.contributions import contributions, leases
+from storage.tables.hosts import host_orders
+from storage.tables.lake import erasures
+from storage.tables.trust import audits, truth_requests
 from windrow_protocol.domains import is_public_suffix
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import REASON_CHARS_MAX, TAKEDOWN_SWEEP_MAX

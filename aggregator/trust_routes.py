@@ -17,7 +17,7 @@ from aggregator.verification.consequences.departures import receive_departure
 from aggregator.verification.consequences.disclosures import disclosed_to
 from storage.env import Request, Response, Route, json_response
 from storage.house import House
-from storage.tables import nodes
+from storage.tables.contributions import nodes
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import REQUESTS_PER_MINUTE_MAX
 from windrow_protocol.messages import Appeal, Departure, DisclosureRequest, decode_json

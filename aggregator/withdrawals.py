@@ -25,13 +25,13 @@ from aggregator.publish.retiring import retire
 from aggregator.requests import Caller, spend
 from extension_bridge.withdrawal import PURPOSE, RECEIPT_PURPOSE
 from storage.house import House
-from storage.personal_tables import personal_bodies, personal_fingerprints, withdrawals
-from storage.tables import consents
+from storage.tables.contributions import consents
+from storage.tables.personal import personal_bodies, personal_fingerprints, withdrawals
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import REMOVED_PURPOSE, ids_sha256
 from windrow_protocol.limits import FINGERPRINT_MS, PERSONAL_BYTES_MAX
 from windrow_protocol.messages import decode_json
-from windrow_protocol.personal_messages import PersonalExport, PersonalWithdrawal
+from windrow_protocol.personal.messages import PersonalExport, PersonalWithdrawal
 from windrow_protocol.signing import verify
 
 REMOVALS_SUBJECT = "personal"

@@ -22,7 +22,7 @@ sys.path[:1] = [str(Path(__file__).resolve().parent.parent)]
 from scrapy import Request, Spider  # noqa: E402
 from scrapy.crawler import CrawlerProcess  # noqa: E402
 
-from contributor_node.extract import extract  # noqa: E402
+from contributor_node.extraction.main_text import extract  # noqa: E402
 
 
 class BareSpider(Spider):

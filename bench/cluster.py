@@ -56,7 +56,7 @@ from storage.ray_runner import LOCAL, RayRunner  # noqa: E402
 from storage.real_env import real_env  # noqa: E402
 from storage.runner import LocalRunner, Runner  # noqa: E402
 from windrow_protocol.content import normalise_text  # noqa: E402
-from windrow_protocol.personal_patterns import DETECTORS  # noqa: E402
+from windrow_protocol.personal.patterns import DETECTORS  # noqa: E402
 
 FILE_ROWS = 10_000
 START_MS = 1_790_000_000_000

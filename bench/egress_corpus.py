@@ -41,12 +41,12 @@ from playwright.async_api import Error as PlaywrightError  # noqa: E402
 from playwright.async_api import Page as Tab  # noqa: E402
 from playwright.async_api import async_playwright  # noqa: E402
 
-from contributor_node.chromium import find_chromium  # noqa: E402
-from contributor_node.crawl import CrawlEngine, CrawlSettings  # noqa: E402
-from contributor_node.crawl_wire import Hello  # noqa: E402
-from contributor_node.egress import EgressProxy, EgressSettings  # noqa: E402
-from contributor_node.line_log import LineLog, read_refusals, read_rows  # noqa: E402
-from contributor_node.render import launch  # noqa: E402
+from contributor_node.crawling.chromium import find_chromium  # noqa: E402
+from contributor_node.crawling.engine import CrawlEngine, CrawlSettings  # noqa: E402
+from contributor_node.crawling.render import launch  # noqa: E402
+from contributor_node.crawling.wire import Hello  # noqa: E402
+from contributor_node.egress.line_log import LineLog, read_refusals, read_rows  # noqa: E402
+from contributor_node.egress.proxy import EgressProxy, EgressSettings  # noqa: E402
 from windrow_protocol.errors import WindrowError  # noqa: E402
 
 AT_ONCE: Final = 48

@@ -44,8 +44,8 @@ from aggregator.assignment.frontier import add_urls  # noqa: E402
 from aggregator.ingest import Ingest  # noqa: E402
 from aggregator.personal import Personal  # noqa: E402
 from aggregator.routes import Doors  # noqa: E402
-from contributor_node.line_log import read_rows  # noqa: E402
-from storage.trust_tables import audits  # noqa: E402
+from contributor_node.egress.line_log import read_rows  # noqa: E402
+from storage.tables.trust import audits  # noqa: E402
 from windrow_protocol.trust_rules import TrustRules  # noqa: E402
 
 HOSTS: Final = 48

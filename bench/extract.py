@@ -31,7 +31,7 @@ from resiliparse.extract.html2text import extract_plain_text  # noqa: E402
 from resiliparse.parse.html import HTMLTree  # noqa: E402
 
 from bench.labelled_pages import pages_of  # noqa: E402
-from contributor_node.extract import decoded, extract  # noqa: E402
+from contributor_node.extraction.main_text import decoded, extract  # noqa: E402
 
 _WORD = re.compile(r"\w+")
 HTML = "text/html"

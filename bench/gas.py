@@ -37,7 +37,7 @@ from bench.solidity.layered_tree import LayeredTree
 from chain.abi import creation_code, functions
 from chain.evm import EmbeddedChain
 from chain.evm_values import Call, Genesis
-from rewards.epoch_tree import epoch_tree
+from rewards.epochs.tree import epoch_tree
 from windrow_protocol.merkle import MerkleTree, checksum_address, keccak256
 
 PACKAGE: Final = "@uniswap/merkle-distributor"

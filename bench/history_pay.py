@@ -48,14 +48,14 @@ from bench.history_model.people import (  # noqa: E402
     browse,
     together,
 )
-from rewards.history_doubts import Moment  # noqa: E402
-from rewards.month_jobs import judge, seal  # noqa: E402
-from rewards.person_months import accept_result, job_of  # noqa: E402
-from storage.person_month_tables import month_results  # noqa: E402
+from rewards.personal.history_doubts import Moment  # noqa: E402
+from rewards.personal.month_jobs import judge, seal  # noqa: E402
+from rewards.personal.months import accept_result, job_of  # noqa: E402
+from storage.tables.person_months import month_results  # noqa: E402
 from windrow_protocol.errors import WindrowError  # noqa: E402
 from windrow_protocol.limits import HISTORY_ITEMS_MIN, HISTORY_MONTHS_AT_ONCE  # noqa: E402
 from windrow_protocol.messages import decode_json  # noqa: E402
-from windrow_protocol.personal_messages import PersonalContribution  # noqa: E402
+from windrow_protocol.personal.messages import PersonalContribution  # noqa: E402
 from windrow_protocol.trust_rules import PPM  # noqa: E402
 
 Months = Sequence[list[Moment]]

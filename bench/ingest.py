@@ -36,7 +36,7 @@ from bench.ingest_load import people  # noqa: E402
 from bench.ingest_load.homes import Case, fill, validators  # noqa: E402
 from bench.ingest_load.processes import Server, house, load, open_files_wanted, reference  # noqa: E402
 from storage.state import State, sqlite_url  # noqa: E402
-from storage.tables import contributions, submissions  # noqa: E402
+from storage.tables.contributions import contributions, submissions  # noqa: E402
 from windrow.settings import HouseSettings  # noqa: E402
 
 BATCH = 50

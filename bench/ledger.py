@@ -28,14 +28,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from bench.ledger_model.history import EPOCH_MS, START_MS, History, payout_of
 from bench.ledger_model.second_ledger import SecondLedger
 from rewards.accountant import run_accountant
-from rewards.epoch_files import ledger_bytes
+from rewards.epochs.files import ledger_bytes
+from rewards.epochs.recompute import recompute
 from rewards.ledger import ASSET, balances, cumulative, last_entry
 from rewards.ledger_checks import verify_ledger
-from rewards.recompute import recompute
 from storage.house import House
 from storage.real_env import real_env
 from storage.state import State, sqlite_url
-from storage.tables import ledger
+from storage.tables.contributions import ledger
 from windrow_protocol.merkle import MerkleTree
 from windrow_protocol.trust_rules import TrustRules
 

@@ -42,12 +42,12 @@ from dashboard_world import Visitor  # noqa: E402
 from node_world import Coordinator, coordinator, node  # noqa: E402
 
 from bench.process_tree import MB, cpu_s, memory_mb, own_mb, tree  # noqa: E402
-from contributor_node import control  # noqa: E402
-from contributor_node.budget import Budget, Caps, OwnerRules, read_usage  # noqa: E402
-from contributor_node.crawl import CrawlEngine, CrawlSettings  # noqa: E402
+from contributor_node.crawling.engine import CrawlEngine, CrawlSettings  # noqa: E402
 from contributor_node.dashboard.link_file import LINK_FILE  # noqa: E402
-from contributor_node.line_log import LineLog, read_rows  # noqa: E402
-from storage.trust_tables import audits  # noqa: E402
+from contributor_node.egress.line_log import LineLog, read_rows  # noqa: E402
+from contributor_node.owner import control  # noqa: E402
+from contributor_node.owner.budget import Budget, Caps, OwnerRules, read_usage  # noqa: E402
+from storage.tables.trust import audits  # noqa: E402
 from windrow_protocol.addresses import parse_allowed  # noqa: E402
 from windrow_protocol.trust_rules import TrustRules  # noqa: E402
 

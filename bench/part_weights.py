@@ -1,9 +1,9 @@
-"""Learns the weights and trees of `contributor_node/part_score.py` from labelled pages, and judges them on other sites.
+"""Learns weights and trees of `contributor_node/extraction/part_score.py` from pages; judges them on other sites.
 
 Usage, with lightgbm and trafilatura beside the house's own packages:
 
     python bench/part_weights.py --pages PAGES.parquet --judge 500,700     JSON lines: parts of the sites, least scores
-    python bench/part_weights.py --pages PAGES.parquet --out contributor_node     weights and trees from all pages
+    python bench/part_weights.py --pages PAGES.parquet --out contributor_node/extraction     from all pages
 
 PAGES is made by `bench/labelled_pages.py`. A part is none of main content where under 15 % of its runs of four words
 stand in the expected text, and is some where over 40 % do. On pages that have only snippets it is to go where it holds
@@ -45,8 +45,9 @@ from resiliparse.extract.html2text import extract_plain_text  # noqa: E402
 from resiliparse.parse.html import HTMLTree  # noqa: E402
 
 from bench.extract import HTML, judged, words  # noqa: E402
-from contributor_node import extract, part_score  # noqa: E402
-from contributor_node.page_parts import Part, Parts, parts_of, plain_lines  # noqa: E402
+from contributor_node.extraction import main_text as extract  # noqa: E402
+from contributor_node.extraction import part_score  # noqa: E402
+from contributor_node.extraction.page_parts import Part, Parts, parts_of, plain_lines  # noqa: E402
 from windrow_protocol.domains import registrable_domain  # noqa: E402
 
 SITES_PARTS = 3
@@ -287,7 +288,7 @@ def learnt(pages: Sequence[Page]) -> tuple[Weights, str]:
 
 
 def module_of(trees: list[str], columns: int) -> str:
-    """Return the source of `contributor_node/part_trees.py`."""
+    """Return the source of `contributor_node/extraction/part_trees.py`."""
     lines = "\n".join(f"    total += {tree}" for tree in trees)
     names = ", ".join(f"c{at}" if f"c{at} " in lines else f"_c{at}" for at in range(columns))
     return _MODULE.format(names=names, lines=lines)

@@ -34,7 +34,7 @@ sys.path[:1] = [str(ROOT)]
 
 import pyarrow.parquet as pq  # noqa: E402
 
-from windrow_protocol.personal_patterns import DEVICE_DETECTORS, DEVICE_KINDS, find_personal  # noqa: E402
+from windrow_protocol.personal.patterns import DEVICE_DETECTORS, DEVICE_KINDS, find_personal  # noqa: E402
 
 
 def _words(text: str) -> tuple[str, ...]:

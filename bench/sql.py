@@ -48,9 +48,9 @@ from aggregator.sql.loading import arrow_table  # noqa: E402
 from aggregator.sql.sandbox import run_query  # noqa: E402
 from aggregator.sql.view_blocks import BLOCK_KEYS, FOLDER, covered  # noqa: E402
 from aggregator.sql.views import GROWING, VIEWS  # noqa: E402
-from storage import tables  # noqa: E402
-from storage.lake_tables import view_blocks  # noqa: E402
 from storage.state import set_cursor  # noqa: E402
+from storage.tables import contributions as tables  # noqa: E402
+from storage.tables.lake import view_blocks  # noqa: E402
 from windrow_protocol.limits import VIEW_BLOCK_GROUP_ROWS  # noqa: E402
 
 START_MS: Final = 1_793_500_000_000

@@ -17,22 +17,22 @@ from pathlib import Path
 
 import msgspec
 
-from contributor_node import control
-from contributor_node.budget import Budget, rules_of
-from contributor_node.carrier import Carrier
-from contributor_node.coordinator_client import CoordinatorClient
-from contributor_node.crawl import CrawlEngine, CrawlSettings
+from contributor_node.coordinator.carrier import Carrier
+from contributor_node.coordinator.client import CoordinatorClient
+from contributor_node.coordinator.outbox import Outbox
+from contributor_node.crawling.engine import CrawlEngine, CrawlSettings
 from contributor_node.dashboard.facts import NodeParts
 from contributor_node.dashboard.link_file import DashboardPlace
 from contributor_node.dashboard.serving import Dashboard
+from contributor_node.egress.line_log import LineLog
 from contributor_node.identity import hold_home, load_or_make_key
-from contributor_node.line_log import LineLog
 from contributor_node.logs import start_logging
-from contributor_node.outbox import Outbox
-from contributor_node.owner_watch import look, watch
+from contributor_node.owner import control
+from contributor_node.owner.budget import Budget, rules_of
+from contributor_node.owner.sensors import MachineSensors
+from contributor_node.owner.settings import SETTINGS_FILE, NodeSettings, load_settings, require_payout
+from contributor_node.owner.watch import look, watch
 from contributor_node.parent_watch import stop_with_parent
-from contributor_node.sensors import MachineSensors
-from contributor_node.settings import SETTINGS_FILE, NodeSettings, load_settings, require_payout
 from contributor_node.validator import Validator
 from contributor_node.work_cycle import AGENT, WorkCycle
 from windrow_protocol.errors import WindrowError

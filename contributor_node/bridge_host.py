@@ -13,13 +13,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from contributor_node import control
 from contributor_node.dashboard.link_file import new_link
 from contributor_node.dashboard.state_words import state_words
 from contributor_node.dashboard.tongue import Language, say
 from contributor_node.identity import is_running
-from contributor_node.settings import load_settings
-from contributor_node.status import read_status
+from contributor_node.owner import control
+from contributor_node.owner.settings import load_settings
+from contributor_node.owner.status import read_status
 from extension_bridge.native_host import clock_ms, main, open_host
 from extension_bridge.remote import NodeState
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import msgspec
 
-from contributor_node.coordinator_client import CoordinatorClient
+from contributor_node.coordinator.client import CoordinatorClient
 from contributor_node.identity import write_whole
 from windrow_protocol.audit_draw import NO_LOG, SECRET_BYTES, commitment_of, is_drawn, next_log_digest
 from windrow_protocol.errors import WindrowError

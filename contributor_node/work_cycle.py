@@ -18,15 +18,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from contributor_node.budget import Budget
-from contributor_node.chromium import find_chromium
-from contributor_node.coordinator_client import CoordinatorClient, RecordAnswer
-from contributor_node.crawl import CrawlEngine
+from contributor_node.coordinator.client import CoordinatorClient, RecordAnswer
+from contributor_node.coordinator.outbox import Outbox, Refused, Settled
+from contributor_node.coordinator.submission import submission_for
+from contributor_node.crawling.chromium import find_chromium
+from contributor_node.crawling.engine import CrawlEngine
 from contributor_node.identity import pin_coordinator
-from contributor_node.outbox import Outbox, Refused, Settled
-from contributor_node.settings import NodeSettings
-from contributor_node.status import read_status, write_status
-from contributor_node.submission import submission_for
+from contributor_node.owner.budget import Budget
+from contributor_node.owner.settings import NodeSettings
+from contributor_node.owner.status import read_status, write_status
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import BATCH_RECORDS_MAX, BATCH_WIRE_BYTES_MAX
 from windrow_protocol.messages import Contribution, Lease, Submission

@@ -37,7 +37,7 @@ from windrow_protocol.limits import (
     BRIDGE_ANSWER_WAIT_S,
     REQUEST_BYTES_MAX,
 )
-from windrow_protocol.personal_messages import PersonalPay, PersonalWithdrawal
+from windrow_protocol.personal.messages import PersonalPay, PersonalWithdrawal
 from windrow_protocol.signing import SIGNATURE_HEADER, public_id, sign_request, verify
 from windrow_protocol.user_agent import PublishersUrl
 

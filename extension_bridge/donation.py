@@ -39,7 +39,7 @@ from windrow_protocol.content import normalise_text, text_sha256
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CLOCK_SKEW_MS_MAX, REDACTION_PASSES_MAX, TEXT_BYTES_MAX, TITLE_CHARS_MAX
 from windrow_protocol.messages import TimeMs
-from windrow_protocol.personal_messages import (
+from windrow_protocol.personal.messages import (
     PersonalContribution,
     PersonalRecord,
     Role,

@@ -42,7 +42,7 @@ from extension_bridge.wanted_words import word_pattern
 from windrow_protocol.content import normalise_text
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import DRAFT_TEXT_CHARS_MAX, DRAFTS_MAX, MASK_WORD_CHARS_MAX
-from windrow_protocol.personal_messages import PersonalContribution, PersonalRecord
+from windrow_protocol.personal.messages import PersonalContribution, PersonalRecord
 
 MASKED: Final = "masked"  # the kind of what a person took out by hand
 MASK: Final = "[MASKED]"

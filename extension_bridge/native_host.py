@@ -58,7 +58,7 @@ from extension_bridge.settings import (
 from extension_bridge.withdrawal import sign_withdrawal
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import STATUS_MONTHS_MAX
-from windrow_protocol.personal_patterns import DEVICE_KINDS
+from windrow_protocol.personal.patterns import DEVICE_KINDS
 from windrow_protocol.signing import public_id
 
 PROTOCOL: Final = 1

@@ -28,7 +28,7 @@ from extension_bridge.bridge_file import BridgeFile, open_bridge_file
 from extension_bridge.consent import consent_ends_at_ms
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import BRIDGE_PENDING_MAX
-from windrow_protocol.personal_messages import PersonalContribution
+from windrow_protocol.personal.messages import PersonalContribution
 
 # state → event → next state
 STEPS: Final[dict[str, dict[str, str]]] = {

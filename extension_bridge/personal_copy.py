@@ -20,7 +20,7 @@ from extension_bridge.drafts import Drafts
 from extension_bridge.outbox import Outbox
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import DRAFTS_MAX, PERSONAL_PAGE_BYTES_MAX, PERSONAL_PAGES_MAX
-from windrow_protocol.personal_messages import PersonalExport
+from windrow_protocol.personal.messages import PersonalExport
 
 PURPOSE: Final = "personal_export"
 _HERE_MAX: Final = 100_000

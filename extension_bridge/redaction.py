@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import REDACTION_PASSES_MAX, URL_CHARS_MAX
-from windrow_protocol.personal_patterns import DEVICE_DETECTORS, find_personal
+from windrow_protocol.personal.patterns import DEVICE_DETECTORS, find_personal
 
 HIDDEN_HOST: Final = "redacted.invalid"  # stands for a host that is a bare address (RFC 2606)
 PATH_SAFE: Final = (

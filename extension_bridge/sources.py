@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from windrow_protocol.personal_messages import Role
+from windrow_protocol.personal.messages import Role
 
 Source = Literal[
     "browser_page",

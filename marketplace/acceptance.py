@@ -31,7 +31,7 @@ from marketplace.terms import Terms, terms_sha256
 from storage.house import House
 from storage.outages import FilesAwayError
 from storage.state import insert_once
-from storage.tables import judgements
+from storage.tables.contributions import judgements
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import (
     JUDGEMENT_MARGIN_S,

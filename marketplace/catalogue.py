@@ -29,7 +29,7 @@ from storage.env import RangedFile
 from storage.house import House
 from storage.outages import FilesAwayError
 from storage.published import PublishedFiles, published_files
-from storage.tables import exports, sales
+from storage.tables.contributions import exports, sales
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.export_measures import MEASURES_NAME, Measures, decode_measures
 from windrow_protocol.exports import (

@@ -22,7 +22,7 @@ from marketplace.payment import record_purchases, standing_sale
 from storage.env import RangedFile
 from storage.house import House
 from storage.state import insert_once
-from storage.tables import nonces, sales
+from storage.tables.contributions import nonces, sales
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import DOWNLOAD_TOKEN_LIFE_MS, ORDER_LIFE_S_MAX
 from windrow_protocol.signing import verify

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from marketplace.catalogue import Catalogue
 from storage.house import House
 from storage.state import insert_once
-from storage.tables import exports
-from storage.till_tables import asset_listings
+from storage.tables.contributions import exports
+from storage.tables.tills import asset_listings
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount

@@ -27,7 +27,7 @@ import structlog
 from marketplace.catalogue import Catalogue
 from storage.house import House
 from storage.state import get_cursor, get_meta, insert_once, set_cursor, set_meta
-from storage.tables import exports, sales
+from storage.tables.contributions import exports, sales
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount

@@ -28,8 +28,8 @@ import structlog
 from chain.typed_data import Authorization
 from storage.house import House
 from storage.state import insert_once
-from storage.tables import nonces
-from storage.till_tables import taken_payments
+from storage.tables.contributions import nonces
+from storage.tables.tills import taken_payments
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import VOID_PAYMENTS_KEPT_MS
 

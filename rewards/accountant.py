@@ -26,8 +26,8 @@ import sqlalchemy as sa
 
 from rewards.books import Books, Document
 from rewards.dividend_pay import pay_dividends
-from rewards.epoch_pay import EpochPay
-from rewards.epoch_rates import EpochRates
+from rewards.epochs.pay import EpochPay
+from rewards.epochs.rates import EpochRates
 from rewards.ledger import Transfer, post
 from rewards.novelty_rooms import NoveltyRooms
 from rewards.penalties import run_penalties
@@ -36,7 +36,7 @@ from rewards.releases import run_releases
 from storage.house import House
 from storage.pay_terms import terms_at
 from storage.state import get_cursor, set_cursor
-from storage.tables import consents, contributions, duplicates, ledger, verdicts
+from storage.tables.contributions import consents, contributions, duplicates, ledger, verdicts
 from storage.told import is_told, untold_from
 from windrow_protocol.limits import ACCOUNTING_BATCH_MAX
 

@@ -23,7 +23,7 @@ from rewards.ledger import ASSET, Entry, claimed_account, held_account, posted_a
 from rewards.outlook import outlook_of
 from rewards.rates import sentence_of
 from storage.house import House
-from storage.tables import ledger, nodes
+from storage.tables.contributions import ledger, nodes
 from windrow_protocol.limits import ACCOUNT_ENTRIES_MAX
 from windrow_protocol.merkle import checksum_address
 

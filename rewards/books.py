@@ -26,8 +26,8 @@ import sqlalchemy as sa
 from rewards.ledger import ASSET, Transfer, post, posted_account
 from rewards.rates import Priced
 from rewards.stakes import Stakes
-from storage.pay_tables import pending_pay
-from storage.tables import ledger
+from storage.tables.contributions import ledger
+from storage.tables.pay import pending_pay
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.trust_rules import PPM, TrustRules
 

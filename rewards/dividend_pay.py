@@ -25,9 +25,9 @@ from rewards.rates import audit_pot_wei, rates_of
 from storage.house import House
 from storage.pay_terms import PayTerms, terms_of_epoch
 from storage.state import get_cursor, set_cursor
-from storage.tables import nodes
+from storage.tables.contributions import nodes
+from storage.tables.trust import audit_epochs, dividends
 from storage.told import CLOSED
-from storage.trust_tables import audit_epochs, dividends
 from windrow_protocol.errors import REASONS
 from windrow_protocol.trust_rules import PPM
 

@@ -38,7 +38,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from storage.tables import ledger
+from storage.tables.contributions import ledger
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.merkle import checksum_address
 

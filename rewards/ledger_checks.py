@@ -16,14 +16,14 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from rewards.epoch_tree import epoch_tree
+from rewards.epochs.tree import epoch_tree
 from rewards.ledger import ASSET, CLEARING, FIRST_HEAD, SOURCES, cumulative, entries, held_account
-from rewards.personal_pay import PERSONAL_MOVES
+from rewards.personal.pay import PERSONAL_MOVES
 from rewards.vesting import STEPS
-from storage.pay_tables import pending_pay
-from storage.person_month_tables import personal_pending
-from storage.tables import epochs, payouts
-from storage.trust_tables import node_stakes
+from storage.tables.contributions import epochs, payouts
+from storage.tables.pay import pending_pay
+from storage.tables.person_months import personal_pending
+from storage.tables.trust import node_stakes
 
 Balances = dict[str, int]
 # What may move where: a sale through clearing, the steps of earned money, and those of pay for history.

@@ -29,8 +29,8 @@ from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
-from storage.pay_tables import novelty_rooms
 from storage.state import put_rows
+from storage.tables.pay import novelty_rooms
 from windrow_protocol.novelty_scopes import ALL, UNRANKED, is_known, scopes_of
 from windrow_protocol.ranked_domains import RankedDomains
 from windrow_protocol.trust_rules import PPM, TrustRules

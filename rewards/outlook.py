@@ -19,9 +19,9 @@ import sqlalchemy as sa
 from rewards.accountant import CURSOR
 from rewards.stakes import Stake, read_stakes
 from rewards.vesting import audits_missing, expected_at_ms
-from storage.pay_tables import pending_pay
 from storage.state import get_cursor
-from storage.tables import contributions, ledger
+from storage.tables.contributions import contributions, ledger
+from storage.tables.pay import pending_pay
 from windrow_protocol.trust_rules import TrustRules
 
 

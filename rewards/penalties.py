@@ -34,15 +34,15 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from rewards.books import Books, Document, Penalty
-from rewards.epoch_pay import mean_documents_wei
-from rewards.epoch_rates import EpochRates
+from rewards.epochs.pay import mean_documents_wei
+from rewards.epochs.rates import EpochRates
 from rewards.ledger import posted_account
 from rewards.rates import Novelty, Priced, Rates, price_work
 from storage.house import House
 from storage.state import get_cursor, set_cursor
-from storage.tables import contributions, duplicates, ledger, nodes
+from storage.tables.contributions import contributions, duplicates, ledger, nodes
+from storage.tables.trust import consequences
 from storage.told import is_told
-from storage.trust_tables import consequences
 from windrow_protocol.limits import ACCOUNTING_BATCH_MAX
 from windrow_protocol.trust_rules import PPM
 

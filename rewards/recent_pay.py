@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from storage.pay_tables import epoch_pay
-from storage.tables import leases, submissions
+from storage.tables.contributions import leases, submissions
+from storage.tables.pay import epoch_pay
 
 EPOCHS: Final = 7
 SUBMISSIONS: Final = 1_000

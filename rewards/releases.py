@@ -21,12 +21,12 @@ import sqlalchemy as sa
 from rewards.books import Books
 from rewards.vesting import VestingBounds, vesting_bounds
 from storage.house import House
-from storage.pay_tables import pending_pay
 from storage.pay_terms import terms_of_epoch
 from storage.state import get_cursor, set_cursor
-from storage.tables import nodes
+from storage.tables.contributions import nodes
+from storage.tables.pay import pending_pay
+from storage.tables.trust import audit_epochs, standings
 from storage.told import newest_closed
-from storage.trust_tables import audit_epochs, standings
 from windrow_protocol.limits import ACCOUNTING_BATCH_MAX
 
 CURSOR: Final = "rewards/vested_epoch"

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rewards.accounts import account_statement
-from rewards.epoch_files import CONTENT_TYPES, NAMES, epoch_folder
-from rewards.epoch_rows import Epoch, all_epochs, epoch_of_id
+from rewards.epochs.files import CONTENT_TYPES, NAMES, epoch_folder
+from rewards.epochs.rows import Epoch, all_epochs, epoch_of_id
 from rewards.ledger import ASSET
 from rewards.recent_pay import recent_pay
 from rewards.settlement import PaidClaim, allotment_of, relay_claim

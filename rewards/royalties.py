@@ -27,11 +27,11 @@ import structlog
 from pyarrow import ArrowException
 
 from rewards.ledger import BURNED, Transfer, post, posted_account
-from rewards.personal_pay import pay_sale, sold_months
+from rewards.personal.pay import pay_sale, sold_months
 from storage.house import House
 from storage.outages import FilesAwayError
 from storage.published import PublishedFiles, published_files
-from storage.tables import ledger, sales
+from storage.tables.contributions import ledger, sales
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import SHARES_NAME
 from windrow_protocol.limits import ROYALTY_OWNERS_MAX

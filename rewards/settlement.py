@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 import structlog
 
-from rewards.epoch_files import read_leaves, read_tree
-from rewards.epoch_freezing import NO_ROOT
-from rewards.epoch_rows import Epoch, all_epochs, latest_accepted
+from rewards.epochs.files import read_leaves, read_tree
+from rewards.epochs.freezing import NO_ROOT
+from rewards.epochs.rows import Epoch, all_epochs, latest_accepted
 from rewards.ledger import (
     ASSET,
     Transfer,
@@ -36,7 +36,7 @@ from rewards.ledger import (
 from rewards.ledger_checks import Problem
 from storage.house import House
 from storage.state import get_cursor, set_cursor
-from storage.tables import payouts
+from storage.tables.contributions import payouts
 from windrow_protocol.economics import Economics
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.merkle import checksum_address

@@ -21,9 +21,9 @@ from dataclasses import dataclass, field, replace
 import msgspec
 import sqlalchemy as sa
 
-from storage.pay_tables import node_pay
 from storage.state import put_rows
-from storage.trust_tables import node_stakes
+from storage.tables.pay import node_pay
+from storage.tables.trust import node_stakes
 from windrow_protocol.limits import PASSED_AUDITS_KEPT
 
 

@@ -35,8 +35,8 @@ from msgspec import Meta
 from storage.backup_files import FileCopy, settle_files, stored_files
 from storage.env import Disk, Env
 from storage.house import House
-from storage.person_month_tables import export_months
 from storage.state import move_into
+from storage.tables.person_months import export_months
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import PROVENANCE_NAME, SAMPLE_NAME
 from windrow_protocol.limits import BACKUP_FILES_MAX, BACKUP_LIST_BYTES_MAX, JWS_CHARS_MAX

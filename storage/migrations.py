@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from storage.lake_tables import lake_snapshots
+from storage.tables.lake import lake_snapshots
 from windrow_protocol.errors import WindrowError
 
 migrations = sa.Table(

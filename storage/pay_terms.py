@@ -23,8 +23,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from storage.house import House
-from storage.pay_tables import pay_terms
-from storage.trust_tables import audit_epochs
+from storage.tables.pay import pay_terms
+from storage.tables.trust import audit_epochs
 from windrow_protocol.economics import BEFORE, Economics, canonical, economics_of, sha256_of
 from windrow_protocol.errors import WindrowError
 

@@ -26,12 +26,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage.console_tables import metadata
 from storage.copying import copy_rows
 from storage.migrations import bring_up_to_date
 from storage.postgresql import OneWriter, reader_engine, require_usable, writer_engine
 from storage.prepared import Prepared
-from storage.tables import cursors, meta
+from storage.tables.console import metadata
+from storage.tables.contributions import cursors, meta
 from windrow_protocol.errors import WindrowError
 
 _LOG = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from storage.state import get_cursor, set_cursor
-from storage.tables import submissions
-from storage.trust_tables import audit_epochs
+from storage.tables.contributions import submissions
+from storage.tables.trust import audit_epochs
 
 CLOSED = "closed"
 _CLOSED_AT: Final = "audits/closed"

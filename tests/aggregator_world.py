@@ -19,7 +19,7 @@ from aggregator.pipeline import Pipeline
 from aggregator.routes import Doors
 from aggregator.verification.drawing.draws import Signed, commit, log_page, record_draws
 from storage.lake import Lake
-from storage.trust_tables import audit_secrets
+from storage.tables.trust import audit_secrets
 from windrow_protocol.audit_draw import commitment_of, is_drawn
 from windrow_protocol.messages import (
     AuditCommitment,

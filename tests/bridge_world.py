@@ -23,13 +23,13 @@ from aggregator.ingest import Ingest
 from aggregator.personal import Personal
 from aggregator.routes import Doors
 from extension_bridge.settings import CHROMIUM_ORIGIN
-from rewards.person_statement import person_statement
+from rewards.personal.statement import person_statement
 from storage.house import House
 from storage.http_server import HttpNetwork
-from storage.personal_tables import personal_bodies
-from storage.tables import consents
+from storage.tables.contributions import consents
+from storage.tables.personal import personal_bodies
 from windrow_protocol.messages import Registration
-from windrow_protocol.personal_messages import PersonalContribution
+from windrow_protocol.personal.messages import PersonalContribution
 from windrow_protocol.signing import dump_private_key
 
 PAGE = {

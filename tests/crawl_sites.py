@@ -12,8 +12,8 @@ from ipaddress import ip_address
 
 from aiohttp import web
 
-from contributor_node.egress import EgressProxy
-from contributor_node.egress_grants import EgressGrant
+from contributor_node.egress.grants import EgressGrant
+from contributor_node.egress.proxy import EgressProxy
 from windrow_protocol.addresses import AllowedEndpoint
 from windrow_protocol.limits import FETCH_BODY_BYTES_MAX
 from windrow_protocol.messages import Lease

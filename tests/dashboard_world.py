@@ -24,14 +24,14 @@ from aggregator.personal import Personal
 from aggregator.routes import Doors
 from contributor_node.dashboard.link_file import LINK_FILE, DashboardPlace, new_link
 from rewards.accountant import run_accountant
-from rewards.epoch_files import TREE, epoch_folder, sha256_hex, tree_bytes
-from rewards.epoch_rows import Epoch, insert_epoch
+from rewards.epochs.files import TREE, epoch_folder, sha256_hex, tree_bytes
+from rewards.epochs.rows import Epoch, insert_epoch
 from rewards.ledger import ASSET, last_entry, post, posted_account
-from rewards.person_statement import person_statement
+from rewards.personal.statement import person_statement
 from rewards.routes import routes as reward_routes
 from rewards.royalties import sale_transfers
 from storage.house import House
-from storage.tables import contributions, duplicates, verdicts
+from storage.tables.contributions import contributions, duplicates, verdicts
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.merkle import MerkleTree
 from windrow_protocol.trust_rules import TrustRules

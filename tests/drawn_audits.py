@@ -9,7 +9,7 @@ from aggregator_world import Validator, World
 from real_house import Node, words_of
 
 from aggregator.verification.audits.truth_requests import operator_of
-from storage.tables import nodes, verdicts
+from storage.tables.contributions import nodes, verdicts
 from windrow_protocol.messages import Lease, Submission
 from windrow_protocol.trust_rules import TrustRules
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from aiohttp import web
 from crawl_sites import html
 
-from contributor_node.egress import EgressProxy
+from contributor_node.egress.proxy import EgressProxy
 
 Opening = Callable[..., AbstractAsyncContextManager[EgressProxy]]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from real_data import ROOT
 
-from contributor_node.chromium import find_chromium
+from contributor_node.crawling.chromium import find_chromium
 from extension_bridge.install import HOST_NAME, PROGRAM, host_manifest
 from extension_bridge.settings import CHROMIUM_EXTENSION_ID
 from storage.env import Request, Response, Route, page_response

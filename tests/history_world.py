@@ -18,14 +18,14 @@ from aggregator.requests import authenticate
 from extension_bridge.consent import DAY_MS, PURPOSE, ConsentTerms, build_consent, consent_receipt_id
 from extension_bridge.donation import item_id_for
 from extension_bridge.withdrawal import REQUEST_PURPOSE
-from rewards.history_doubts import Moment
-from rewards.person_months import run_person_months
-from rewards.personal_pay import run_personal_pay
+from rewards.personal.history_doubts import Moment
+from rewards.personal.months import run_person_months
+from rewards.personal.pay import run_personal_pay
 from storage.house import House
-from storage.tables import nodes
+from storage.tables.contributions import nodes
 from windrow_protocol.content import text_sha256
 from windrow_protocol.merkle import checksum_address
-from windrow_protocol.personal_messages import (
+from windrow_protocol.personal.messages import (
     PersonalContribution,
     PersonalRecord,
     PersonalWithdrawal,

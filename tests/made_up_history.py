@@ -8,7 +8,7 @@ from dataclasses import replace
 from history_world import BEGIN_MS, word
 
 from extension_bridge.consent import DAY_MS
-from rewards.history_doubts import Moment
+from rewards.personal.history_doubts import Moment
 
 
 def drawn_times(moments: list[Moment]) -> list[Moment]:

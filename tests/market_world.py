@@ -13,7 +13,7 @@ from chain.client import ChainClient
 from chain.keys import key_from_hex
 from marketplace.client import MarketClient, Receipt
 from marketplace.payment import record_purchases
-from rewards.epoch import Signers, close_epoch
+from rewards.epochs.closing import Signers, close_epoch
 from rewards.royalties import run_royalties
 from storage.house import House
 

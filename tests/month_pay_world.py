@@ -9,16 +9,16 @@ from real_house import Node
 from extension_bridge.consent import DAY_MS
 from rewards.ledger import balances
 from rewards.ledger_checks import verify_ledger
-from rewards.month_breadth import breadth_ppm
-from rewards.personal_pay import fund
+from rewards.personal.month_breadth import breadth_ppm
+from rewards.personal.pay import fund
 from rewards.rates import PERSONAL, WIND
 from rewards.royalties import run_royalties
-from storage.person_month_tables import (
+from storage.tables.contributions import sales
+from storage.tables.person_months import (
     export_months,
     month_jobs,
     month_results,
 )
-from storage.tables import sales
 from windrow_protocol.trust_rules import PPM
 
 BUDGET = 10_000 * WIND

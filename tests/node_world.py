@@ -26,13 +26,13 @@ from aggregator.assignment.frontier import add_urls
 from aggregator.ingest import Ingest
 from aggregator.personal import Personal
 from aggregator.routes import Doors
-from contributor_node.coordinator_client import CoordinatorClient
+from contributor_node.coordinator.client import CoordinatorClient
+from contributor_node.egress.line_log import LineLog
 from contributor_node.identity import pin_coordinator
-from contributor_node.line_log import LineLog
-from contributor_node.status import read_status
+from contributor_node.owner.status import read_status
 from storage.env import Handler, Request, Response, Route, Server
 from storage.house import House
-from storage.tables import frontier, leases, submissions
+from storage.tables.contributions import frontier, leases, submissions
 from windrow_protocol.trust_rules import TrustRules
 
 WAIT_S = 180  # a bound for what never comes, not a wait

@@ -14,7 +14,7 @@ from published_world import RECIPES
 from state_database import copy_home
 
 from aggregator.publish.export import Export, publish
-from rewards.history_doubts import Moment
+from rewards.personal.history_doubts import Moment
 
 PEOPLE = 6
 SECRET = "https://only.example/of-one-person"

@@ -15,15 +15,15 @@ from state_database import state_url
 from chain.client import ChainClient
 from chain.relayer import Relayer
 from rewards.accountant import run_accountant
-from rewards.epoch import Signers, close_epoch
-from rewards.epoch_rows import Epoch
+from rewards.epochs.closing import Signers, close_epoch
+from rewards.epochs.rows import Epoch
 from rewards.ledger import balances, cumulative
 from storage.env import Clock
 from storage.house import House
 from storage.real_env import real_env
 from storage.state import State
-from storage.tables import consents, contributions, duplicates, nodes, sales, verdicts
-from storage.trust_tables import audit_epochs
+from storage.tables.contributions import consents, contributions, duplicates, nodes, sales, verdicts
+from storage.tables.trust import audit_epochs
 from windrow_protocol.merkle import checksum_address
 from windrow_protocol.trust_rules import TrustRules
 

@@ -16,7 +16,7 @@ from storage.real_env import PosixDisk
 from storage.s3_disk import S3Disk
 from storage.segments import Segments
 from storage.state import State, sqlite_url
-from storage.tables import submissions
+from storage.tables.contributions import submissions
 
 
 def record_of(seq: int) -> bytes:

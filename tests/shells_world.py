@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from aggregator_world import Validator, World
 from real_house import Node, words_of
 
-from storage.tables import frontier, verdicts
+from storage.tables.contributions import frontier, verdicts
 from windrow_protocol.messages import Lease, LeaseRequest, Submission
 from windrow_protocol.trust_rules import TrustRules
 

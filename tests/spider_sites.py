@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from contributor_node.crawl import CrawlEngine
-from contributor_node.crawl_wire import CrawlResult
+from contributor_node.crawling.engine import CrawlEngine
+from contributor_node.crawling.wire import CrawlResult
 from windrow_protocol.messages import Lease
 
 USER_AGENT = "WindrowBot/0.1 (+https://windrow.example/bot)"

@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from state_database import state_url
 
-from storage import tables
 from storage.lake import LAKE_SCHEMA, Lake
 from storage.real_env import real_env
 from storage.state import State
+from storage.tables import contributions as tables
 
 MOMENT_MS = 1_767_225_600_123  # 2026-01-01 00:00:00.123 UTC
 WEI = 10**24 + 1  # a double cannot hold it

@@ -13,7 +13,7 @@ from aggregator.assignment.frontier import add_urls
 from aggregator.trust_routes import TrustDoors
 from aggregator.verification.drawing.audit_epochs import advance, end_epoch, epoch_of, seal_epoch
 from rewards.accountant import run_accountant
-from storage.trust_tables import appeals, audit_outcomes, consequences
+from storage.tables.trust import appeals, audit_outcomes, consequences
 from windrow_protocol.messages import Appeal, Departure, DisclosureRequest, Lease, Outcome, Submission
 from windrow_protocol.trust_rules import TrustRules
 

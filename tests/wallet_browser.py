@@ -16,7 +16,7 @@ import pytest
 from eth_account.messages import encode_defunct
 from page_checks import PROVIDER
 
-from contributor_node.chromium import find_chromium
+from contributor_node.crawling.chromium import find_chromium
 from windrow_protocol.errors import WindrowError
 
 pytest.importorskip("playwright", reason="playwright is not installed (extra `browser`)")

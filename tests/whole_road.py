@@ -19,13 +19,13 @@ from aggregator.assignment.frontier import add_urls
 from aggregator.publish import Export, publish
 from aggregator.verification.drawing.audit_epochs import end_epoch
 from aggregator.verification.epochs.audit_closing import close_epochs
-from rewards import epoch_freezing
 from rewards.accountant import run_accountant
-from rewards.epoch_rows import Epoch, unfinished
+from rewards.epochs import freezing as epoch_freezing
+from rewards.epochs.rows import Epoch, unfinished
 from rewards.ledger import ASSET, balances
 from rewards.ledger_checks import verify_ledger
 from storage.env import Env
-from storage.tables import contributions, epochs, submissions, verdicts
+from storage.tables.contributions import contributions, epochs, submissions, verdicts
 from windrow_protocol.messages import LeaseRequest, Registration
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from contributor_node.earnings_proof import check_proof
+from contributor_node.coordinator.earnings_proof import check_proof
 from contributor_node.identity import read_pin
 from windrow.coordinator_http import get_json, post_json
 from windrow_protocol.errors import WindrowError
@@ -54,7 +54,7 @@ def claim_rewards(
 
 
 def _payout_of(node_home: Path | None) -> str:
-    from contributor_node.settings import load_settings
+    from contributor_node.owner.settings import load_settings
     from contributor_node.work_cycle import read_status
 
     if node_home is None:

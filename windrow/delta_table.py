@@ -24,7 +24,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from storage.published import PublishedFiles, published_files
-from storage.tables import exports
+from storage.tables.contributions import exports
 from windrow.home import disk_of, reading_state, usable_files
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError

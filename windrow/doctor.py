@@ -21,7 +21,7 @@ from typing import Any, Final, Literal
 import sqlalchemy as sa
 
 from aggregator.verification.audits.without_browser import browserless
-from contributor_node.chromium import find_chromium
+from contributor_node.crawling.chromium import find_chromium
 from rewards.ledger_checks import verify_ledger
 from storage.postgresql import described
 from windrow.home import database_url, disk_of, reading_state, usable_database, usable_files

@@ -19,8 +19,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from aggregator.takedowns import PROOF_PATH
-from contributor_node.egress_address import AddressBook
-from contributor_node.egress_grants import Place
+from contributor_node.egress.addresses import AddressBook
+from contributor_node.egress.grants import Place
 from windrow_protocol.addresses import AllowedEndpoint
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TAKEDOWN_FILE_BYTES_MAX, TAKEDOWN_FILE_S_MAX

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from aggregator.judgement import CURSOR as JUDGED
 from storage.house import House
 from storage.state import get_cursor
-from storage.tables import contributions, nodes, sales, submissions
-from storage.trust_tables import audit_epochs
+from storage.tables.contributions import contributions, nodes, sales, submissions
+from storage.tables.trust import audit_epochs
 from windrow.summary import under_way
 
 ACTIVE_MS: Final = 600_000

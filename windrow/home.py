@@ -28,7 +28,7 @@ from storage.real_env import PosixDisk, real_env
 from storage.runner import LocalRunner, Runner
 from storage.segments import Segments
 from storage.state import State, get_meta, set_meta, sqlite_url
-from storage.tables import cursors
+from storage.tables.contributions import cursors
 from storage.wrapping_keys import FileKeys, KeyringKeys, WrappingKeys
 from windrow.settings import HouseSettings, load_economics, load_ranked_domains, load_trust_rules
 from windrow_protocol.errors import WindrowError

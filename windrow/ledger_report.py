@@ -18,11 +18,11 @@ import sqlalchemy as sa
 
 from marketplace.payment import differences_from_chain
 from marketplace.taken_payments import payments_said
-from rewards.epoch_files import TERMS, sha256_hex
+from rewards.epochs.files import TERMS, sha256_hex
+from rewards.epochs.recompute import recompute
+from rewards.epochs.recompute_prices import price_differences
 from rewards.ledger import ASSET, SOURCES, entries
 from rewards.ledger_checks import CHECKS
-from rewards.recompute import recompute
-from rewards.recompute_prices import price_differences
 from rewards.settlement import compare_with_chain
 from rewards.supply import supply_differences
 from storage.house import House

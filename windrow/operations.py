@@ -35,11 +35,11 @@ from marketplace.other_assets import close_beside, list_beside
 from marketplace.payment import close_retired, list_on_chain, record_purchases
 from marketplace.taken_payments import TakenPayments
 from rewards.accountant import run_accountant
-from rewards.epoch import Signers, close_epoch
-from rewards.epoch_rows import Epoch
+from rewards.epochs.closing import Signers, close_epoch
+from rewards.epochs.rows import Epoch
 from rewards.ledger import balance_of
-from rewards.person_months import run_person_months
-from rewards.personal_pay import POOL, fund, run_personal_pay
+from rewards.personal.months import run_person_months
+from rewards.personal.pay import POOL, fund, run_personal_pay
 from rewards.royalties import run_royalties
 from rewards.settlement import reconcile_claims, relay_due_of_each
 from storage.backup import KEYS, LOST_WITHOUT, write_backup

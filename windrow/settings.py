@@ -2,7 +2,7 @@
 
 Rules: one struct, every field with a default that works on a fresh machine; paths are absolute once resolved.
 
-Does not: hold a node's settings (`contributor_node.settings`) nor protocol limits.
+Does not: hold a node's settings (`contributor_node.owner.settings`) nor protocol limits.
 
 Usage: `settings = load_settings({"port": 8420}).values`.
 """

@@ -17,7 +17,7 @@ from aggregator.verification.drawing.audit_steps import UNDECIDED
 from rewards.ledger import balances, cumulative
 from rewards.ledger_checks import verify_ledger
 from storage.state import get_cursor
-from storage.tables import (
+from storage.tables.contributions import (
     consents,
     contributions,
     duplicates,
@@ -27,8 +27,8 @@ from storage.tables import (
     submissions,
     verdicts,
 )
+from storage.tables.trust import audits, egress_challenges
 from storage.told import is_told
-from storage.trust_tables import audits, egress_challenges
 from windrow_protocol.messages import Outcome
 
 _NAMED = ("robots_denied", "optout_denied", "unsafe_address")

@@ -18,7 +18,7 @@ from marketplace.rendering import units_text as whole_tokens
 from rewards.known_assets import decimals_of
 from rewards.rates import sentence_of
 from storage.published import published_files
-from storage.tables import (
+from storage.tables.contributions import (
     consents,
     contributions,
     duplicates,
@@ -32,7 +32,7 @@ from storage.tables import (
     submissions,
     verdicts,
 )
-from storage.trust_tables import appeals, audits, consequences, truth_requests
+from storage.tables.trust import appeals, audits, consequences, truth_requests
 from windrow.home import disk_of, reading_state, usable_files
 from windrow.settings import HouseSettings
 from windrow_protocol.amounts import OWN_ASSET, units_text

@@ -30,7 +30,7 @@ from aggregator.verification.audits.canaries import canary_routes
 from contributor_node.parent_watch import stop_with_parent
 from marketplace import routes as market_routes
 from rewards import routes as reward_routes
-from rewards.person_statement import person_statement
+from rewards.personal.statement import person_statement
 from storage.env import Request, Response, Route, Server
 from storage.forwarded import behind_proxies, proxies_of
 from storage.outages import refusal_of

@@ -23,7 +23,7 @@ from aggregator.verification.audits import truth_requests
 from storage.house import House
 from storage.prepared import Prepared
 from storage.state import get_cursor, set_cursor
-from storage.tables import leases
+from storage.tables.contributions import leases
 from windrow_protocol.limits import HOUSE_AWAKE_STEP_MS, SUBMISSION_GRACE_MS
 from windrow_protocol.messages import Outcome
 

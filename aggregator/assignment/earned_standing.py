@@ -27,8 +27,8 @@ import sqlalchemy as sa
 
 from aggregator.assignment.allowance import Answered
 from storage.house import House
-from storage.tables import leases, nodes
-from storage.trust_tables import egress_challenges as seen_fetches
+from storage.tables.contributions import leases, nodes
+from storage.tables.trust import egress_challenges as seen_fetches
 from windrow_protocol.limits import NODE_SILENT_MS
 from windrow_protocol.messages import Outcome
 from windrow_protocol.trust_rules import PPM, TrustRules

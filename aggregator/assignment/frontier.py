@@ -22,7 +22,7 @@ from aggregator.assignment.placement import host_place
 from aggregator.assignment.withheld import WithheldHosts, withheld_hosts
 from storage.prepared import Prepared
 from storage.state import insert_once
-from storage.tables import frontier, frontier_hosts
+from storage.tables.contributions import frontier, frontier_hosts
 from windrow_protocol.limits import LEASE_ATTEMPTS_MAX
 from windrow_protocol.messages import Outcome
 from windrow_protocol.urls import canonical_url, host_key, url_sha256

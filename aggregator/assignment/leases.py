@@ -38,9 +38,9 @@ from aggregator.verification.standings.standing import is_suspected
 from aggregator.verification.standings.standing_rows import standing_of
 from storage.house import House
 from storage.prepared import Prepared
-from storage.tables import frontier as urls
-from storage.tables import leases
-from storage.trust_tables import audits
+from storage.tables.contributions import frontier as urls
+from storage.tables.contributions import leases
+from storage.tables.trust import audits
 from windrow_protocol.limits import (
     LEASE_LIFE_MS,
     LEASE_MEMORY_MS,

@@ -15,7 +15,7 @@ from aggregator.assignment.placement import day_of, day_seed
 from aggregator.assignment.sybil import Day, prefix_quota, young_leases_left
 from storage.house import House
 from storage.state import insert_once
-from storage.trust_tables import lease_days
+from storage.tables.trust import lease_days
 from windrow_protocol.limits import YOUNG_RIVAL_MS
 
 

@@ -29,7 +29,7 @@ import sqlalchemy as sa
 
 from storage.house import House
 from storage.prepared import Prepared
-from storage.tables import leases
+from storage.tables.contributions import leases
 from windrow_protocol.limits import (
     FETCH_BODY_BYTES_MAX,
     FETCH_DECODED_BYTES_MAX,

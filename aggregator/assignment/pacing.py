@@ -34,7 +34,7 @@ import sqlalchemy as sa
 
 from storage.prepared import Prepared
 from storage.state import put_rows
-from storage.trust_tables import host_paces
+from storage.tables.trust import host_paces
 from windrow_protocol.addresses import address_verdict, parse_host_literal
 from windrow_protocol.limits import (
     CRAWL_DELAY_DOUBTS_MAX,

@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from storage.house import House
-from storage.tables import frontier, frontier_hosts, leases, nodes
+from storage.tables.contributions import frontier, frontier_hosts, leases, nodes
 from windrow_protocol.limits import (
     CANDIDATE_HOSTS_MAX,
     CANDIDATES_PER_HOST_MIN,

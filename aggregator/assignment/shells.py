@@ -5,7 +5,7 @@ frame like anybody, so that the mark changes no verdict. A marked page is opened
 browser: only where every operator's validator has one too (what nobody can check would be free to invent), and only for
 as many pages as a node may mark: a tenth of its answers of a day, or a few.
 
-Does not: judge, or look at pages (the node does: `contributor_node/page_shell.py`).
+Does not: judge, or look at pages (the node does: `contributor_node/extraction/page_shell.py`).
 
 Usage: `urls = shells_among(connection, closings, now_ms)`, after their leases were closed.
 
@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from aggregator.roster import every_operator_has_a_browser
-from storage.tables import frontier, leases
+from storage.tables.contributions import frontier, leases
 from windrow_protocol.limits import BROWSER_MARKS_PER_DAY_MIN, BROWSER_MARKS_PPM_MAX, LEASE_MEMORY_MS
 from windrow_protocol.trust_rules import PPM
 

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from aggregator.assignment.lottery import given_on
 from aggregator.assignment.placement import Page
 from storage.house import House
-from storage.pay_tables import novelty_rooms
+from storage.tables.pay import novelty_rooms
 from windrow_protocol.novelty_scopes import ALL, UNRANKED, is_known
 from windrow_protocol.trust_rules import PPM, TrustRules
 

@@ -22,9 +22,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from aggregator.assignment.pacing import pace_key
-from storage.host_tables import host_orders
-from storage.lake_tables import erasures
-from storage.tables import contributions
+from storage.tables.contributions import contributions
+from storage.tables.hosts import host_orders
+from storage.tables.lake import erasures
 from windrow_protocol.limits import WITHHELD_NAMED_MAX
 
 

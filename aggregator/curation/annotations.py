@@ -29,7 +29,7 @@ from aggregator.curation.signs import signs_of
 from aggregator.curation.tokens import TOKENIZER, count_tokens
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TEXT_BYTES_MAX
-from windrow_protocol.personal_patterns import KINDS
+from windrow_protocol.personal.patterns import KINDS
 
 VERSION: Final = 4
 NO_LISTS: Final = HostLists()

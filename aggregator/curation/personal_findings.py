@@ -1,6 +1,6 @@
 """How many personal details a text still holds, by kind.
 
-Rules: one set of patterns in the whole house, `windrow_protocol.personal_patterns`; only counts leave this module.
+Rules: one set of patterns in the whole house, `windrow_protocol.personal.patterns`; only counts leave this module.
 
 Does not: keep, show or change what was found.
 
@@ -13,7 +13,7 @@ from collections import Counter
 from typing import Final
 
 from windrow_protocol.limits import TEXT_BYTES_MAX
-from windrow_protocol.personal_patterns import find_personal
+from windrow_protocol.personal.patterns import find_personal
 
 _UTF8_BYTES_MAX: Final = 4  # of a character
 

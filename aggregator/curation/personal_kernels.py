@@ -1,7 +1,7 @@
 """Which detectors of personal data a text gives any reason to run: one compiled pass over its characters.
 
 Rules: a detector is left out only when nothing that it looks for can be in the text, so findings are the same with and
-without this (a test holds it). Characters count as they are read: `windrow_protocol.personal_patterns` says which.
+without this (a test holds it). Characters count as they are read: `windrow_protocol.personal.patterns` says which.
 
 Does not: find anything, or keep patterns of its own. Importing this imports numba.
 
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from aggregator.curation.signs import SECRETS, signs_of
 from aggregator.curation.word_kernels import Codes, compiled
-from windrow_protocol.personal_patterns import DETECTORS, INVISIBLE, twins
-from windrow_protocol.personal_secrets import HEX_CHARS
+from windrow_protocol.personal.patterns import DETECTORS, INVISIBLE, twins
+from windrow_protocol.personal.secrets import HEX_CHARS
 
 TABLE_SIZE: Final = 0x20000
 # In the order of `DETECTORS`.

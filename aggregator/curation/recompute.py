@@ -29,7 +29,6 @@ import sqlalchemy as sa
 from aggregator.curation.annotations import VERSION, Fetched, annotate_all
 from aggregator.curation.host_lists import HostLists
 from aggregator.sql.view_blocks import let_go
-from storage import tables
 from storage.lake import Lake
 from storage.lake.compaction import adopt, are_live
 from storage.lake.groups import Group, groups_of
@@ -45,6 +44,7 @@ from storage.lake.merging import Merge
 from storage.lake.schema import ID, LAKE_SCHEMA, in_order
 from storage.runner import LocalRunner, Runner
 from storage.state import State
+from storage.tables import contributions as tables
 
 _COLUMN = "annotation_version"
 

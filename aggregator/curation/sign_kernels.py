@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aggregator.curation.word_kernels import Codes, compiled
-from windrow_protocol.personal_patterns import INVISIBLE, twins
+from windrow_protocol.personal.patterns import INVISIBLE, twins
 
 TABLE_SIZE: Final = 0x20000
 WORD_START: Final = "\x00"  # at the head of a sign: no ASCII letter or digit stands before it

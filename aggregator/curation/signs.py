@@ -15,7 +15,7 @@ import numpy as np
 
 from aggregator.curation.licence_rules import ANYWHERE, GNU_TITLE_SIGNS, GRANT_SIGNS, GRANTED
 from aggregator.curation.phrases import PHRASE_SIGNS
-from windrow_protocol.personal_secrets import ASSIGNED_NAMES, SIGNS
+from windrow_protocol.personal.secrets import ASSIGNED_NAMES, SIGNS
 
 if TYPE_CHECKING:
     from aggregator.curation.sign_kernels import Automaton

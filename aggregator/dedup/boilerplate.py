@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from aggregator.dedup.characters import fold_table, plain_table
 from aggregator.dedup.minhash import bytes_of, folded
 from storage.state import put_rows
-from storage.tables import host_blocks
+from storage.tables.contributions import host_blocks
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import HOST_BLOCKS_KEPT, HOST_BLOCKS_MAX, PAGE_LINES_MAX
 from windrow_protocol.urls import host_key

@@ -17,9 +17,9 @@ import msgspec
 import sqlalchemy as sa
 
 from aggregator.dedup.verifying import SeenDocument
-from storage.lake_tables import erasures
 from storage.segments import Place, Segments
-from storage.tables import contributions, duplicates, submissions
+from storage.tables.contributions import contributions, duplicates, submissions
+from storage.tables.lake import erasures
 from windrow_protocol.messages import Contribution
 
 _NUMBERS_A_STATEMENT: Final = 500  # SQLite of long ago allowed 999 parameters

@@ -25,12 +25,12 @@ import sqlalchemy as sa
 
 from aggregator.curation.tokens import count_tokens
 from storage.house import House
-from storage.person_month_tables import month_donations, month_jobs, month_results
-from storage.personal_tables import personal_bodies
+from storage.tables.person_months import month_donations, month_jobs, month_results
+from storage.tables.personal import personal_bodies
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import DONATED_ROWS_MAX
 from windrow_protocol.messages import decode_json
-from windrow_protocol.personal_messages import PersonalContribution, PersonalRecord, month_of, visits_in
+from windrow_protocol.personal.messages import PersonalContribution, PersonalRecord, month_of, visits_in
 
 Read = Callable[[str], bytes]
 SCHEMA = pa.schema(

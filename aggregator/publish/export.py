@@ -40,7 +40,7 @@ from storage.lake import Lake
 from storage.lake.manifest import latest_snapshot, refer
 from storage.published import EXPORTS, PublishedFiles, published_files
 from storage.state import get_meta, set_meta
-from storage.tables import exports
+from storage.tables.contributions import exports
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.export_measures import MEASURES_NAME, encode_measures
 from windrow_protocol.exports import (
@@ -56,7 +56,7 @@ from windrow_protocol.exports import (
     next_version,
     version_key,
 )
-from windrow_protocol.personal_patterns import DETECTORS
+from windrow_protocol.personal.patterns import DETECTORS
 
 NO_SNAPSHOT: Final = 0  # what is given is not in the lake
 

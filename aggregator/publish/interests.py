@@ -25,12 +25,12 @@ import sqlalchemy as sa
 from aggregator.curation.tokens import count_tokens
 from aggregator.publish.donated import Donated, Read, Source, opened, salted
 from storage.house import House
-from storage.person_month_tables import month_donations, month_jobs, month_results
-from storage.personal_tables import personal_bodies
-from storage.tables import consents
+from storage.tables.contributions import consents
+from storage.tables.person_months import month_donations, month_jobs, month_results
+from storage.tables.personal import personal_bodies
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import DONATED_ROWS_MAX, SAME_INTERESTS_MIN
-from windrow_protocol.personal_messages import PersonalRecord, month_of
+from windrow_protocol.personal.messages import PersonalRecord, month_of
 
 KINDS: Final = ("search", "watch", "listen")
 SCHEMA: Final = pa.schema(

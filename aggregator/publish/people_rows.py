@@ -34,8 +34,8 @@ from aggregator.publish.recipe import PeopleTerms, Recipe
 from aggregator.publish.rows import BATCH_ROWS, CheckFailure, Redact, RowBatch, open_engine, run_checks
 from extension_bridge.redaction import redact
 from storage.house import House
-from storage.person_month_tables import export_donations, export_months
-from storage.personal_tables import withdrawals
+from storage.tables.person_months import export_donations, export_months
+from storage.tables.personal import withdrawals
 from windrow_protocol.content import text_sha256
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import row_sha256

@@ -28,7 +28,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from storage.house import House
-from storage.person_month_tables import privacy_answers, privacy_spends
+from storage.tables.person_months import privacy_answers, privacy_spends
 from windrow_protocol.limits import PRIVACY_DELTA, PRIVACY_EPSILON_MICRO_MAX, PRIVACY_HOSTS_MAX
 
 MICRO = 1_000_000

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 
 from aggregator.publish.sellable import withdrawn
 from storage.house import House
-from storage.person_month_tables import export_donations
-from storage.personal_tables import withdrawals
 from storage.published import published_files
-from storage.tables import exports
+from storage.tables.contributions import exports
+from storage.tables.person_months import export_donations
+from storage.tables.personal import withdrawals
 from windrow_protocol.exports import PROVENANCE_NAME, REMOVED_PURPOSE, ids_sha256
 
 

@@ -16,10 +16,10 @@ import sqlalchemy as sa
 
 from aggregator.publish.export import export_folder
 from storage.house import House
-from storage.person_month_tables import export_donations, export_months
-from storage.personal_tables import withdrawals
 from storage.published import EXPORTS, published_files
-from storage.tables import exports
+from storage.tables.contributions import exports
+from storage.tables.person_months import export_donations, export_months
+from storage.tables.personal import withdrawals
 from windrow_protocol.exports import MANIFEST_NAME, PROVENANCE_NAME, SAMPLE_NAME, decode_manifest
 
 ROWS = ("data", SAMPLE_NAME, PROVENANCE_NAME)

@@ -31,7 +31,7 @@ from aggregator.publish.filters import DROPPED_BY, curated_view
 from aggregator.publish.recipe import PUBLISHER_COLUMNS, Check, Recipe
 from extension_bridge.redaction import Redacted
 from storage.runner import LocalRunner, Runner
-from storage.tables import contributions, nodes, submissions, verdicts
+from storage.tables.contributions import contributions, nodes, submissions, verdicts
 from windrow_protocol.content import text_sha256
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import row_sha256

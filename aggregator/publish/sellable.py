@@ -22,11 +22,11 @@ import sqlalchemy as sa
 
 from aggregator.assignment.withheld import stored_of, withheld_hosts
 from aggregator.verification.standings.standing_rows import nodes_in_doubt
-from storage.lake_tables import erasures
-from storage.personal_tables import withdrawals
-from storage.tables import ledger, verdicts
+from storage.tables.contributions import ledger, verdicts
+from storage.tables.lake import erasures
+from storage.tables.personal import withdrawals
+from storage.tables.trust import consequences
 from storage.told import is_told
-from storage.trust_tables import consequences
 from windrow_protocol.trust_rules import TrustRules
 
 SCHEMA = pa.schema([("contribution_id", pa.string()), ("vested", pa.bool_())])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from aggregator.sql.view_table import TEXT, TIME, WHOLE, Column, View
-from storage import lake_tables as t
+from storage.tables import lake as t
 
 _s, _e, _i = t.lake_snapshots.c, t.erasures.c, t.imports.c
 

@@ -33,8 +33,8 @@ from aggregator.sql.view_blocks import BLOCK_KEYS, FOLDER
 from aggregator.sql.view_table import Growth, View
 from aggregator.sql.views import GROWING
 from storage.house import House
-from storage.lake_tables import view_blocks
 from storage.state import get_cursor
+from storage.tables.lake import view_blocks
 from windrow_protocol.limits import VIEW_BLOCK_GROUP_ROWS, VIEW_BLOCK_KEEP_MS
 
 _READ_KEYS: Final = BLOCK_KEYS[0]

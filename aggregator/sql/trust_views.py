@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from aggregator.sql.view_table import TEXT, TIME, WHOLE, YESNO, Column, View
-from storage import trust_tables as t
+from storage.tables import trust as t
 
 _a, _t, _c, _p = t.audits.c, t.truth_requests.c, t.consequences.c, t.appeals.c
 _d, _s, _h, _e = t.dividends.c, t.standings.c, t.host_standings.c, t.audit_epochs.c

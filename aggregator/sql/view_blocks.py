@@ -29,7 +29,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from storage.lake_tables import view_blocks
+from storage.tables.lake import view_blocks
 
 FOLDER: Final = "views"
 BLOCK_KEYS: Final = (1_024, 8_192, 65_536, 262_144)

@@ -17,8 +17,8 @@ from typing import Final
 from aggregator.sql.lake_views import LAKE_VIEWS
 from aggregator.sql.trust_views import TRUST_VIEWS
 from aggregator.sql.view_table import REAL, TEXT, TIME, WEI, WHOLE, YESNO, Column, Growth, View
-from storage import tables as t
-from storage.annotation_columns import ANNOTATION_COLUMNS
+from storage.tables import contributions as t
+from storage.tables.annotations import ANNOTATION_COLUMNS
 
 _c, _v, _d, _a = t.contributions.c, t.verdicts.c, t.duplicates.c, t.annotations.c
 _b = t.boilerplate.c

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 import pyarrow.parquet as pq
 
-from contributor_node.extract import extract_markup
+from contributor_node.extraction.main_text import extract_markup
 from windrow.demo_site.manifest import load_manifest
 from windrow_protocol.content import normalise_text, words
 

@@ -22,7 +22,7 @@ from functools import partial
 from typing import Final
 
 from bench.changing_web.base_pages import BasePage, Pool
-from contributor_node.extract import extract_markup
+from contributor_node.extraction.main_text import extract_markup
 from windrow_protocol.content import normalise_text, words
 
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+|\n+")

@@ -24,10 +24,10 @@ from aiohttp import web
 
 from bench.changing_web.base_pages import BasePage, Pool
 from bench.changing_web.noise import REGIONS, Visit, respond
-from contributor_node.crawl_wire import CrawlResult
-from contributor_node.extract import extract
-from contributor_node.outcomes import outcome_of_status
-from contributor_node.submission import submission_for
+from contributor_node.coordinator.submission import submission_for
+from contributor_node.crawling.outcomes import outcome_of_status
+from contributor_node.crawling.wire import CrawlResult
+from contributor_node.extraction.main_text import extract
 from windrow_protocol.messages import Contribution
 
 MINUTES_BETWEEN_VISITS_MAX = 90

@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from bench.history_model.people import DAY_MS, HOUR_MS
-from rewards.history_doubts import Moment
+from rewards.personal.history_doubts import Moment
 
 Months = list[list[Moment]]
 _PAUSE_MS: Final = HOUR_MS // 2  # what lies between two sessions

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Final
 
-from rewards.history_doubts import Moment
+from rewards.personal.history_doubts import Moment
 
 DAY_MS: Final = 86_400_000
 BEGIN_MS: Final = 1_772_323_200_000  # 2026-03-01

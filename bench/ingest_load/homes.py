@@ -22,8 +22,8 @@ from aggregator.verification.standings.exposure import MEAN_DOCUMENT
 from bench.ingest_load import people
 from bench.ingest_load.pages import HOSTS, url_of
 from storage.state import set_meta
-from storage.tables import frontier, frontier_hosts, leases, nodes
-from storage.trust_tables import audit_secrets, document_counts, host_paces, node_stakes
+from storage.tables.contributions import frontier, frontier_hosts, leases, nodes
+from storage.tables.trust import audit_secrets, document_counts, host_paces, node_stakes
 from windrow.home import open_home
 from windrow.settings import HouseSettings
 from windrow_protocol.audit_draw import commitment_of

@@ -19,8 +19,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from storage.tables import contributions, duplicates, nodes, verdicts
-from storage.trust_tables import audit_epochs, consequences, standings
+from storage.tables.contributions import contributions, duplicates, nodes, verdicts
+from storage.tables.trust import audit_epochs, consequences, standings
 from windrow_protocol.merkle import checksum_address
 
 START_MS: Final = 1_750_000_000_000

@@ -43,18 +43,18 @@ from bench.ledger_model.history import EPOCH_MS, START_MS, History, digest, payo
 from bench.ledger_model.second_ledger import SecondLedger
 from bench.ledger_model.second_sales import SecondSales
 from rewards.accountant import run_accountant
-from rewards.epoch_files import ledger_bytes, read_leaves
-from rewards.epoch_freezing import NO_ROOT, OnChain, freeze, publish
-from rewards.epoch_rows import latest_accepted, move
+from rewards.epochs.files import ledger_bytes, read_leaves
+from rewards.epochs.freezing import NO_ROOT, OnChain, freeze, publish
+from rewards.epochs.recompute import recompute
+from rewards.epochs.rows import latest_accepted, move
 from rewards.ledger import Transfer, balances, cumulative, last_entry, post
 from rewards.ledger_checks import verify_ledger
-from rewards.recompute import recompute
 from rewards.royalties import run_royalties
 from rewards.settlement import record_claim
 from storage.house import House
 from storage.real_env import real_env
 from storage.state import State, sqlite_url
-from storage.tables import ledger, sales
+from storage.tables.contributions import ledger, sales
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.trust_rules import TrustRules
 

@@ -3,7 +3,7 @@
 Rules: written from the protocol's text and not from `rewards/`, of which it takes nothing but the numbers of the rates.
 No database, no folds kept for speed: what is pending is looked at document by document.
 
-Does not: make a chain of heads or a tree (`rewards/recompute.py` is the second opinion on those).
+Does not: make a chain of heads or a tree (`rewards/epochs/recompute.py` is the second opinion on those).
 
 Usage: `second = SecondLedger(rules); second.close(epoch)`.
 """

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
-from rewards.epoch_tree import compiled_tree, epoch_tree
+from rewards.epochs.tree import compiled_tree, epoch_tree
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from http import HTTPStatus
 
 import h11
 
-from contributor_node.egress_relay import HttpPeer
+from contributor_node.egress.relay import HttpPeer
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import (
     DASHBOARD_CONNECTIONS_MAX,

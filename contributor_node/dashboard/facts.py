@@ -15,17 +15,17 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from contributor_node.budget import Budget
-from contributor_node.carrier import Carrier
-from contributor_node.coordinator_client import CoordinatorClient
-from contributor_node.crawl import CrawlEngine
+from contributor_node.coordinator.carrier import Carrier
+from contributor_node.coordinator.client import CoordinatorClient
+from contributor_node.crawling.engine import CrawlEngine
 from contributor_node.dashboard.log_tail import LogTail
 from contributor_node.dashboard.markup import visible
 from contributor_node.dashboard.money_board import Looked
 from contributor_node.dashboard.state_words import outcomes_text, row_words, state_words
 from contributor_node.dashboard.tongue import Language, amount, count_of, moment, number, say, size
 from contributor_node.dashboard.wording import NO_DATA
-from contributor_node.settings import NodeSettings
+from contributor_node.owner.budget import Budget
+from contributor_node.owner.settings import NodeSettings
 from contributor_node.work_cycle import WorkCycle
 from windrow_protocol.settings import Resolved
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from contributor_node.carrier import Month, Months
+from contributor_node.coordinator.carrier import Month, Months
 from contributor_node.dashboard.door import Answer
 from contributor_node.dashboard.give_pages import DAYS, WAITS, Agreement, Shown, render_confirm, render_give
 from contributor_node.dashboard.markup import Markup
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from extension_bridge.consent import ConsentTerms
     from extension_bridge.drafts import Draft, Drafts
     from extension_bridge.outbox import Outbox
-    from windrow_protocol.personal_messages import PersonalContribution, PersonalRecord
+    from windrow_protocol.personal.messages import PersonalContribution, PersonalRecord
 
 FILE = "bridge.db"
 _GIVEN_SHOWN = 200

@@ -21,7 +21,7 @@ from contributor_node.dashboard.wording import wind_text
 from windrow_protocol.limits import DASHBOARD_DRAFTS_SHOWN, MASK_WORD_CHARS_MAX
 
 if TYPE_CHECKING:
-    from contributor_node.carrier import Month
+    from contributor_node.coordinator.carrier import Month
     from extension_bridge.drafts import Draft
     from extension_bridge.outbox import Kept
 

@@ -16,7 +16,7 @@ import msgspec
 from contributor_node.dashboard.markup import Markup, fill, joined
 from contributor_node.dashboard.pages import View, template
 from contributor_node.dashboard.tongue import Language, say
-from contributor_node.settings import NodeSettings
+from contributor_node.owner.settings import NodeSettings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.settings import Resolved
 

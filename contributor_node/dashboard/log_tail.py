@@ -21,7 +21,7 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from contributor_node.line_log import log_files
+from contributor_node.egress.line_log import log_files
 from windrow_protocol.limits import DASHBOARD_LOG_ROWS_MAX, DASHBOARD_TAIL_BYTES_MAX
 
 DAY_MS = 86_400_000

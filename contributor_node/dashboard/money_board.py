@@ -20,9 +20,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from contributor_node.coordinator_client import CoordinatorClient
+from contributor_node.coordinator.client import CoordinatorClient
+from contributor_node.coordinator.earnings_proof import Owed, check_proof
 from contributor_node.dashboard.wording import Unit
-from contributor_node.earnings_proof import Owed, check_proof
 from windrow_protocol.amounts import OWN_ASSET, OWN_DECIMALS
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import DASHBOARD_ACCOUNT_AGE_MS

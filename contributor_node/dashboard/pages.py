@@ -19,7 +19,7 @@ from contributor_node.dashboard.facts import HOST_SLOTS
 from contributor_node.dashboard.log_tail import DayTraffic
 from contributor_node.dashboard.markup import Markup, fill, joined
 from contributor_node.dashboard.tongue import Language, day, number, say, size
-from contributor_node.settings import NodeSettings
+from contributor_node.owner.settings import NodeSettings
 from windrow_protocol.errors import Reason
 from windrow_protocol.limits import HOST_PACE_S_MIN
 

@@ -19,8 +19,6 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from contributor_node import control
-from contributor_node.budget import rules_of
 from contributor_node.dashboard.admission import COOKIE, Gate
 from contributor_node.dashboard.day_plot import day_plot
 from contributor_node.dashboard.door import Answer, Ask
@@ -45,9 +43,11 @@ from contributor_node.dashboard.pages import (
 from contributor_node.dashboard.receipts import urls_of
 from contributor_node.dashboard.tongue import Language, language_of, say, say_known
 from contributor_node.dashboard.wording import zone_text
-from contributor_node.evidence import Who, write_evidence
-from contributor_node.line_log import log_files
-from contributor_node.settings_file import change_settings
+from contributor_node.egress.evidence import Who, write_evidence
+from contributor_node.egress.line_log import log_files
+from contributor_node.owner import control
+from contributor_node.owner.budget import rules_of
+from contributor_node.owner.settings_file import change_settings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import (
     DASHBOARD_ACCOUNT_WAIT_S,

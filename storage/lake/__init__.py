@@ -37,7 +37,7 @@ from storage.lake.manifest import (
     has_expired,
 )
 from storage.lake.schema import LAKE_SCHEMA, TIME, in_order
-from storage.lake_tables import lake_files
+from storage.tables.lake import lake_files
 
 __all__ = ["LAKE_SCHEMA", "Lake", "LakeFile", "dataset_of", "listed_files"]
 

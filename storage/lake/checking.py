@@ -25,8 +25,8 @@ from storage.lake import Lake
 from storage.lake.compaction import digest_of_stream
 from storage.lake.manifest import LakeFile, digest_of, files_of, latest_snapshot
 from storage.lake.schema import LAKE_SCHEMA, ORDER, TIME
-from storage.lake_tables import lake_files, lake_references, lake_snapshots
 from storage.state import State
+from storage.tables.lake import lake_files, lake_references, lake_snapshots
 
 _RESTORE: Final = "put this file back from a backup, or make the lake anew from the segments"
 _REMEDIES: Final = {

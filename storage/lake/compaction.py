@@ -35,8 +35,8 @@ from storage.lake.manifest import (
     remove_files,
 )
 from storage.lake.merging import Merge, read_groups
-from storage.lake_tables import lake_files
 from storage.state import State
+from storage.tables.lake import lake_files
 from windrow_protocol.limits import LAKE_FILE_BYTES_MAX, LAKE_MERGE_FILES
 
 _CHUNK_BYTES = 1 << 20

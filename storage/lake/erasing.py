@@ -30,7 +30,7 @@ from storage.lake.compaction import adopt
 from storage.lake.manifest import LakeFile, add_file, begin_snapshot, finish_snapshot
 from storage.lake.merging import Merge, read_groups
 from storage.lake.schema import ID
-from storage.lake_tables import lake_files, lake_snapshots
+from storage.tables.lake import lake_files, lake_snapshots
 
 
 @dataclass(frozen=True)

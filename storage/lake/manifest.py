@@ -28,8 +28,8 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from storage.lake_tables import lake_files, lake_references, lake_snapshots
 from storage.state import put_rows
+from storage.tables.lake import lake_files, lake_references, lake_snapshots
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import LAKE_SNAPSHOT_KEEP_MS
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from storage.annotation_columns import ANNOTATION_COLUMNS
+from storage.tables.annotations import ANNOTATION_COLUMNS
 
 LAKE_SCHEMA: Final = pa.schema(
     [

@@ -12,8 +12,8 @@ from audit_world import AuditWorld
 
 from aggregator.verification.drawing.audit_epochs import end_epoch, open_epoch, verdict_epoch
 from aggregator.verification.drawing.draws import LAG_WAITS, drawing_validators, drawn_upto
-from storage.tables import submissions
-from storage.trust_tables import audit_secrets, draws
+from storage.tables.contributions import submissions
+from storage.tables.trust import audit_secrets, draws
 from windrow_protocol.audit_draw import commitment_of
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import (

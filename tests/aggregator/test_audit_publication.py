@@ -24,8 +24,8 @@ from aggregator.verification.epochs.replay import replay
 from storage.env import Request
 from storage.house import House
 from storage.real_env import PosixDisk, SystemCalls
-from storage.tables import verdicts
-from storage.trust_tables import audits, dividends, draws
+from storage.tables.contributions import verdicts
+from storage.tables.trust import audits, dividends, draws
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import AuditDraws, Outcome
 

@@ -30,8 +30,8 @@ from aggregator.verification.epochs.audit_rows import (
 )
 from aggregator.verification.epochs.replay import Replayed, replay
 from storage.env import Request
-from storage.tables import nodes, submissions
-from storage.trust_tables import audit_epochs, audit_secrets, dividends
+from storage.tables.contributions import nodes, submissions
+from storage.tables.trust import audit_epochs, audit_secrets, dividends
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.trust_rules import TrustRules
 

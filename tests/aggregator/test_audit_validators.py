@@ -12,8 +12,8 @@ from real_house import PAYOUT, Node, words_of
 
 from aggregator.assignment.frontier import add_urls
 from aggregator.assignment.pacing import Heard, note_reports
-from storage.tables import duplicates, frontier, nodes, verdicts
-from storage.trust_tables import truth_requests
+from storage.tables.contributions import duplicates, frontier, nodes, verdicts
+from storage.tables.trust import truth_requests
 from windrow_protocol.limits import TRUTH_ATTEMPTS_MAX, TRUTH_ATTEMPTS_WHERE_FEW_FAIL_MAX
 from windrow_protocol.messages import Lease, Outcome, Registration, Submission
 from windrow_protocol.trust_rules import TrustRules

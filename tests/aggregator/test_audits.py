@@ -15,8 +15,8 @@ from aggregator.ingest import read_text
 from aggregator.verification.audits.truths import answers_of
 from aggregator.verification.comparing.comparison import decide
 from storage.lake import Lake
-from storage.tables import contributions, duplicates, frontier, leases, verdicts
-from storage.trust_tables import audits, host_standings, truth_requests
+from storage.tables.contributions import contributions, duplicates, frontier, leases, verdicts
+from storage.tables.trust import audits, host_standings, truth_requests
 from windrow_protocol.messages import Lease, Outcome, Submission
 from windrow_protocol.trust_rules import PPM, TrustRules
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from real_data import real_data
 
 from aggregator.dedup import Marked, drop_lines, mark_boilerplate, read_pages
-from storage.tables import boilerplate, host_blocks, metadata
+from storage.tables.contributions import boilerplate, host_blocks, metadata
 from windrow_protocol.content import normalise_text, words
 from windrow_protocol.limits import HOST_BLOCKS_MAX, PAGE_LINES_MAX
 from windrow_protocol.urls import host_key

@@ -38,11 +38,11 @@ from aggregator.verification.comparing.comparison import similarity
 from aggregator.verification.standings.exposure import begin_again, count_passed
 from aggregator.verification.standings.standing import Escalation, Standing
 from aggregator.verification.standings.standing_rows import keep_standing
-from contributor_node.extract import extract
+from contributor_node.extraction.main_text import extract
 from storage.house import House
 from storage.state import put_rows
-from storage.tables import contributions, duplicates, frontier, leases, verdicts
-from storage.trust_tables import document_counts
+from storage.tables.contributions import contributions, duplicates, frontier, leases, verdicts
+from storage.tables.trust import document_counts
 from windrow_protocol.block_pages import is_block_page
 from windrow_protocol.content import normalise_text, shingles_in_order
 from windrow_protocol.messages import Lease, Outcome

@@ -10,7 +10,7 @@ from real_house import Node, words_of
 from trust_world import ALL_AUDITED, TrustWorld
 
 from aggregator.verification.standings.standing_rows import doubtful_hosts
-from storage.tables import verdicts
+from storage.tables.contributions import verdicts
 from windrow_protocol.messages import Lease, Outcome, Submission
 
 # A quarter is drawn, so that some dozens of pages show what hundreds would at four in a hundred.

@@ -15,8 +15,8 @@ from aggregator.verification.standings.hosts import AGREEMENTS_TO_EASE
 from aggregator.verification.standings.standing_rows import doubtful_hosts, host_standing_of, standing_of
 from rewards.accountant import run_accountant
 from storage.state import get_cursor
-from storage.tables import ledger, verdicts
-from storage.trust_tables import consequences, region_rates
+from storage.tables.contributions import ledger, verdicts
+from storage.tables.trust import consequences, region_rates
 from windrow_protocol.trust_rules import TrustRules
 
 

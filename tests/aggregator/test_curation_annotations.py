@@ -14,8 +14,8 @@ from rs_bpe.bpe import openai
 
 from aggregator.curation import VERSION, Annotations, Fetched, annotate, annotate_all
 from aggregator.curation.tokens import TOKENIZER, count_tokens
-from storage.annotation_columns import ANNOTATION_COLUMNS
 from storage.lake import LAKE_SCHEMA
+from storage.tables.annotations import ANNOTATION_COLUMNS
 from windrow_protocol.content import normalise_text
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TEXT_BYTES_MAX, TOKEN_PIECES_MAX

@@ -13,8 +13,8 @@ from real_data import real_data
 
 from aggregator.curation.personal_findings import count_personal
 from aggregator.curation.personal_kernels import detectors_for
-from windrow_protocol.personal_national_ids import SHAPES, Shape
-from windrow_protocol.personal_patterns import DETECTORS, find_personal
+from windrow_protocol.personal.national_ids import SHAPES, Shape
+from windrow_protocol.personal.patterns import DETECTORS, find_personal
 
 ONE_OF_EACH = {
     "secret": [

@@ -14,8 +14,6 @@ from aggregator.curation import VERSION
 from aggregator.curation.host_lists import HostLists
 from aggregator.curation.recompute import Recompute
 from aggregator.publish.export import publish
-from storage import tables
-from storage.annotation_columns import ANNOTATION_COLUMNS
 from storage.lake import Lake
 from storage.lake.checking import check_lake
 from storage.lake.manifest import (
@@ -26,6 +24,8 @@ from storage.lake.manifest import (
     latest_snapshot,
     remove_files,
 )
+from storage.tables import contributions as tables
+from storage.tables.annotations import ANNOTATION_COLUMNS
 from windrow_protocol.errors import WindrowError
 
 

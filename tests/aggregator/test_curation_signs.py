@@ -22,7 +22,7 @@ from aggregator.curation.signs import (
     may_name_a_licence,
     signs_of,
 )
-from windrow_protocol.personal_secrets import secrets_in
+from windrow_protocol.personal.secrets import secrets_in
 
 EVERYTHING = LICENCES | GRANTS | GRANTED_NAMES | SECRETS | PHRASES
 SIGNED = [(rule, LICENCES) for _, rule in ANYWHERE] + [(rule, GRANTED_NAMES) for _, rule in GRANTED]

@@ -15,10 +15,10 @@ from aggregator.judgement import CURSOR
 from aggregator.verification.drawing.audit_epochs import end_epoch
 from aggregator.verification.epochs.audit_closing import close_epochs
 from storage.lake import Lake
-from storage.lake_tables import erasures, lake_files
 from storage.state import get_cursor
-from storage.tables import contributions, duplicates
-from storage.trust_tables import audits
+from storage.tables.contributions import contributions, duplicates
+from storage.tables.lake import erasures, lake_files
+from storage.tables.trust import audits
 
 
 @pytest.fixture

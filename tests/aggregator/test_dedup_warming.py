@@ -36,7 +36,7 @@ for start in range(0, len(texts), 8):
 seen.postings.compact()
 import sqlalchemy as sa
 from aggregator.dedup import mark_boilerplate, read_pages
-from storage.tables import metadata
+from storage.tables.contributions import metadata
 engine = sa.create_engine("sqlite://")
 metadata.create_all(engine)
 for number in range(4):

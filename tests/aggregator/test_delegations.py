@@ -15,8 +15,8 @@ from real_house import NETWORK, Node
 
 from aggregator.requests import forget_nonces
 from storage.env import Request
-from storage.tables import nodes
-from storage.trust_tables import delegations
+from storage.tables.contributions import nodes
+from storage.tables.trust import delegations
 from windrow_protocol.delegation import delegation_message, sign_delegation, signer_of_delegation
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import DELEGATION_LIFE_MS_MAX, DELEGATIONS_PER_MINUTE_MAX

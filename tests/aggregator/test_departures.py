@@ -14,8 +14,8 @@ from trust_world import NO_LOTTERY, TrustWorld
 from aggregator.verification.consequences.departures import receive_departure
 from rewards.accountant import run_accountant
 from rewards.ledger import balances
-from storage.tables import nodes
-from storage.trust_tables import audit_secrets, audits, departures, second_looks
+from storage.tables.contributions import nodes
+from storage.tables.trust import audit_secrets, audits, departures, second_looks
 from windrow_protocol.audit_draw import leave_place
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.trust_rules import DAY_MS, TrustRules

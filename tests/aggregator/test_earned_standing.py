@@ -34,8 +34,8 @@ from aggregator.assignment.allowance import Answered
 from aggregator.assignment.earned_standing import is_active
 from aggregator.verification.audits.canaries import canary_routes
 from aggregator.verification.audits.egress_challenges import note_fetch, seen_as
-from contributor_node.extract import extract
-from storage.trust_tables import egress_challenges
+from contributor_node.extraction.main_text import extract
+from storage.tables.trust import egress_challenges
 from windrow_protocol.messages import LeaseRequest, Outcome
 from windrow_protocol.trust_rules import DAY_MS, TrustRules
 

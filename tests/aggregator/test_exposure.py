@@ -14,8 +14,8 @@ from real_house import open_house
 from aggregator.verification.standings.audit_rate import Exposure
 from aggregator.verification.standings.exposure import MEAN_DOCUMENT, Exposures, documents_of
 from storage.state import State, set_meta, sqlite_url
-from storage.tables import nodes
-from storage.trust_tables import node_stakes
+from storage.tables.contributions import nodes
+from storage.tables.trust import node_stakes
 from windrow_protocol.trust_rules import DAY_MS, TrustRules
 
 RULES = TrustRules()

@@ -17,12 +17,12 @@ from aggregator.requests import authenticate
 from extension_bridge.consent import terms_of
 from extension_bridge.donation import Piece, build_donation, record_of
 from extension_bridge.sources import RULES, Source
-from rewards.person_statement import person_statement
-from storage.person_month_tables import personal_months
-from storage.tables import consents
+from rewards.personal.statement import person_statement
+from storage.tables.contributions import consents
+from storage.tables.person_months import personal_months
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import OWN_WORDS_CHARS_MIN
-from windrow_protocol.personal_messages import PersonalContribution, PersonalExport
+from windrow_protocol.personal.messages import PersonalContribution, PersonalExport
 
 NEW: list[Source] = [source for source, rule in RULES.items() if rule.by_month]
 AT_MS = 1_772_500_000_000  # in 2026-03

@@ -16,8 +16,8 @@ from real_house import NETWORK, PAYOUT, Node, open_segments, words_of
 from aggregator.assignment.closing import expire_leases
 from aggregator.ingest import read_text
 from aggregator.log_entries import GENESIS_HEAD, next_head
-from storage.tables import contributions, frontier, leases, nodes, submissions
-from storage.trust_tables import audits
+from storage.tables.contributions import contributions, frontier, leases, nodes, submissions
+from storage.tables.trust import audits
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import BATCH_DECODED_BYTES_MAX
 from windrow_protocol.messages import (

@@ -20,8 +20,8 @@ from aggregator.heard_nonces import HeardNonces
 from aggregator.requests import Caller, authenticate
 from aggregator.routes import Doors
 from storage.env import Request
-from storage.tables import leases, nodes, nonces
-from storage.trust_tables import standings
+from storage.tables.contributions import leases, nodes, nonces
+from storage.tables.trust import standings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import (
     CLOCK_SKEW_MS_MAX,

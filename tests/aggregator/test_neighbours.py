@@ -21,7 +21,7 @@ from aggregator.verification.epochs.audit_files import read_rows
 from aggregator.verification.epochs.audit_rows import HEADER, AuditRow, Header, PublishedNeighbour
 from aggregator.verification.epochs.epoch_fold import EpochFold, Range
 from aggregator.verification.epochs.replay import replay
-from storage.tables import contributions
+from storage.tables.contributions import contributions
 from windrow_protocol.limits import NEIGHBOURS_READ_MAX
 from windrow_protocol.messages import Lease
 from windrow_protocol.trust_rules import TrustRules

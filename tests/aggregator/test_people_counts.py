@@ -23,7 +23,7 @@ from people_world import (
 from aggregator.publish import private_counts
 from aggregator.publish.export import export_folder
 from aggregator.publish.private_counts import answer, monthly_counts, noisy
-from storage.person_month_tables import privacy_answers, privacy_spends
+from storage.tables.person_months import privacy_answers, privacy_spends
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import PRIVACY_EPSILON_MICRO_MAX, PRIVACY_HOSTS_MAX
 

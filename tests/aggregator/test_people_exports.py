@@ -26,7 +26,7 @@ from state_database import database_of
 
 from marketplace.export_checks import ExportChecks
 from marketplace.questions import NotChecked
-from storage.person_month_tables import month_jobs
+from storage.tables.person_months import month_jobs
 from windrow.delta_table import write_delta
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError

@@ -19,7 +19,7 @@ from extension_bridge.consent import terms_of
 from extension_bridge.donation import Piece, record_of
 from extension_bridge.sources import RULES, Source
 from rewards.royalties import run_royalties
-from storage.tables import exports, sales
+from storage.tables.contributions import exports, sales
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import SAME_INTERESTS_MIN
 

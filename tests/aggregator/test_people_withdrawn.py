@@ -28,11 +28,11 @@ from aggregator.publish.retiring import retire
 from marketplace.catalogue import Catalogue
 from rewards.ledger import balances
 from rewards.ledger_checks import verify_ledger
-from rewards.month_breadth import breadth_ppm
+from rewards.personal.month_breadth import breadth_ppm
 from rewards.royalties import run_royalties
 from storage.backup import write_backup
-from storage.person_month_tables import export_donations
-from storage.tables import exports, sales
+from storage.tables.contributions import exports, sales
+from storage.tables.person_months import export_donations
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.trust_rules import PPM
 

@@ -21,11 +21,11 @@ from aggregator.publish.export import publish
 from aggregator.publish.recipe import load_recipe
 from aggregator.publish.rows import open_engine
 from marketplace.catalogue import Catalogue
-from rewards.person_months import job_of, open_jobs
+from rewards.personal.months import job_of, open_jobs
 from storage import wrapping_keys
 from storage.backup import write_backup
-from storage.person_month_tables import month_jobs
-from storage.personal_tables import personal_keys
+from storage.tables.person_months import month_jobs
+from storage.tables.personal import personal_keys
 from storage.wrapping_keys import FileKeys
 from windrow_protocol.errors import WindrowError
 
@@ -232,7 +232,7 @@ def test_an_engine_that_reads_what_people_gave_writes_no_file(people: HistoryHou
 def test_a_month_of_very_many_items_is_judged_by_a_bounded_part(
     world: HistoryHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rewards.person_months.HISTORY_ITEMS_MAX", 250)
+    monkeypatch.setattr("rewards.personal.months.HISTORY_ITEMS_MAX", 250)
     world.give(world.join(1), month(1))
     world.clock.at_ms += 2 * 86_400_000
     assert open_jobs(world.house) == 1

@@ -24,13 +24,13 @@ from extension_bridge.consent import DAY_MS, ConsentTerms
 from extension_bridge.donation import Page, build_donation, page_record
 from extension_bridge.withdrawal import REQUEST_PURPOSE
 from storage.house import House
-from storage.personal_tables import personal_bodies, personal_keys, withdrawals
-from storage.tables import consents
+from storage.tables.contributions import consents
+from storage.tables.personal import personal_bodies, personal_keys, withdrawals
 from storage.wrapping_keys import FileKeys
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import REMOVED_PURPOSE, ids_sha256
 from windrow_protocol.limits import FINGERPRINT_MS
-from windrow_protocol.personal_messages import PersonalContribution, PersonalExport, PersonalWithdrawal
+from windrow_protocol.personal.messages import PersonalContribution, PersonalExport, PersonalWithdrawal
 from windrow_protocol.signing import sign, verify
 
 START_MS = 1_800_000_000_000

@@ -11,8 +11,8 @@ from aggregator_world import World
 from real_house import NETWORK, words_of
 
 from storage.lake import Lake
-from storage.tables import duplicates, frontier, verdicts
-from storage.trust_tables import truth_requests
+from storage.tables.contributions import duplicates, frontier, verdicts
+from storage.tables.trust import truth_requests
 from windrow_protocol.messages import contribution_id_for
 from windrow_protocol.signing import verify
 

@@ -14,7 +14,7 @@ from real_house import Node
 from aggregator.assignment.closing import expire_leases
 from aggregator.assignment.frontier import add_urls
 from aggregator.assignment.placement import candidates, day_seed, in_turns, keyed_place, seed_commitment
-from storage.tables import leases, nodes
+from storage.tables.contributions import leases, nodes
 from windrow_protocol.limits import LEASE_ATTEMPTS_MAX
 from windrow_protocol.messages import Outcome, Registration
 from windrow_protocol.trust_rules import TrustRules

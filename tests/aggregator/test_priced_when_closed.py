@@ -10,7 +10,7 @@ from aggregator_world import World
 from aggregator.verification.drawing.audit_epochs import end_epoch
 from aggregator.verification.epochs.audit_closing import close_epochs
 from rewards.accountant import run_accountant
-from storage.tables import contributions, ledger, verdicts
+from storage.tables.contributions import contributions, ledger, verdicts
 
 TEXT = "A page of some length that says something of its own, number {0}. " * 12
 

@@ -18,7 +18,7 @@ from real_house import NETWORK
 
 from aggregator.publish import Export, publish
 from aggregator.publish.shards import ShardWriter
-from storage.tables import exports, submissions, verdicts
+from storage.tables.contributions import exports, submissions, verdicts
 from windrow_protocol.content import text_sha256
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import decode_manifest, export_id_for

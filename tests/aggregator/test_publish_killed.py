@@ -14,11 +14,11 @@ from published_world import RECIPES, PublishedWorld, open_world
 
 from aggregator.publish import publish
 from storage.lake.checking import check_lake
-from storage.lake_tables import lake_references
 from storage.real_env import PosixDisk
 from storage.simulation.life import KillAt, Life, SimulatedCrash
 from storage.simulation.platter import Platter, SimulatedCalls
-from storage.tables import exports
+from storage.tables.contributions import exports
+from storage.tables.lake import lake_references
 from windrow_protocol.exports import decode_manifest
 
 

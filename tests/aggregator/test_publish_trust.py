@@ -22,8 +22,8 @@ from rewards.accountant import run_accountant
 from rewards.royalties import read_shares
 from storage.published import PublishedFiles
 from storage.real_env import PosixDisk
-from storage.tables import verdicts
-from storage.trust_tables import consequences
+from storage.tables.contributions import verdicts
+from storage.tables.trust import consequences
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.signing import verify
 from windrow_protocol.trust_rules import TrustRules

@@ -23,7 +23,7 @@ from storage.real_env import PosixDisk, real_env
 from storage.s3_disk import S3Disk
 from storage.segments import Place, Segments
 from storage.state import State, sqlite_url
-from storage.tables import submissions
+from storage.tables.contributions import submissions
 
 pytestmark = needs_s3
 # Writes of submissions and of judged rows, and whether each is lost or only its answer.

@@ -16,7 +16,7 @@ from real_house import Node, words_of
 from aggregator.assignment.frontier import add_urls
 from aggregator.shared_commit import SharedCommit
 from storage.env import Request
-from storage.tables import leases, submissions
+from storage.tables.contributions import leases, submissions
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import BATCHES_PER_COMMIT_MAX
 from windrow_protocol.messages import encode_batch

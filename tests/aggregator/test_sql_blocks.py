@@ -22,10 +22,10 @@ from aggregator.sql.view_blocks import FOLDER, covered, let_go
 from aggregator.sql.views import GROWING
 from aggregator.verification.drawing.audit_epochs import end_epoch
 from aggregator.verification.epochs.audit_closing import close_epochs
-from storage import tables
 from storage.house import House
-from storage.lake_tables import view_blocks as listed_blocks
 from storage.state import set_cursor
+from storage.tables import contributions as tables
+from storage.tables.lake import view_blocks as listed_blocks
 
 SIZES = (4, 8, 32)
 # One statement, because each costs the start of a process.

@@ -22,9 +22,9 @@ from aggregator.sql.manual import view_chapter
 from aggregator.sql.printable import one_sentence
 from aggregator.sql.sandbox import run_query
 from aggregator.sql.views import DOCUMENT_COLUMNS, VIEWS
-from storage import tables
 from storage.lake import LAKE_SCHEMA
 from storage.state import State
+from storage.tables import contributions as tables
 from windrow.questions import Question, ask
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError

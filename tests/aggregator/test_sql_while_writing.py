@@ -26,7 +26,7 @@ WRITER = """
 import sys
 import sqlalchemy as sa
 from sql_world import row_for
-from storage import tables
+from storage.tables import contributions as tables
 from storage.state import State
 state = State.open(sys.argv[1])
 number = 10

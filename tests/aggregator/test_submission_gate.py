@@ -14,7 +14,7 @@ from real_house import NETWORK, Node, words_of
 from aggregator.submission_gate import HANDED_IN, KNOWN, SubmissionGate
 from storage.env import Request
 from storage.http_server import answer_to_failure
-from storage.tables import nodes, submissions
+from storage.tables.contributions import nodes, submissions
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Outcome, encode_batch
 from windrow_protocol.signing import SIGNATURE_HEADER

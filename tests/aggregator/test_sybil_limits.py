@@ -23,8 +23,8 @@ from aggregator.assignment.sybil import (
     young_leases_left,
 )
 from aggregator.roster import enrol_validators
-from storage.tables import nodes
-from storage.trust_tables import consequences, standings
+from storage.tables.contributions import nodes
+from storage.tables.trust import consequences, standings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import NODES_QUEUED_PER_PREFIX_MAX
 from windrow_protocol.messages import LeaseRequest, Outcome, Registration

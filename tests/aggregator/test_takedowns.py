@@ -18,9 +18,9 @@ from aggregator.publish.sellable import sellable
 from aggregator.takedowns import PURPOSE, Takedowns, host_named, token_of
 from aggregator.verification.drawing.audit_epochs import end_epoch
 from aggregator.verification.epochs.audit_closing import close_epochs
-from storage.host_tables import host_orders
-from storage.lake_tables import erasures
-from storage.tables import contributions, frontier
+from storage.tables.contributions import contributions, frontier
+from storage.tables.hosts import host_orders
+from storage.tables.lake import erasures
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import HOST_WITHHELD_UNTIL_MS
 from windrow_protocol.messages import LeaseRequest

@@ -16,8 +16,8 @@ from aggregator.assignment.frontier import add_urls
 from aggregator.importing import Document, Importer, Origin
 from aggregator.verification.comparing.turning import Held, has_turned
 from rewards.accountant import run_accountant
-from storage.tables import duplicates, leases, ledger, verdicts
-from storage.trust_tables import document_counts, turned_pages
+from storage.tables.contributions import duplicates, leases, ledger, verdicts
+from storage.tables.trust import document_counts, turned_pages
 from windrow_protocol.content import text_sha256
 from windrow_protocol.messages import Lease, Outcome, Registration
 from windrow_protocol.trust_rules import DAY_MS, PPM, TrustRules

@@ -23,8 +23,8 @@ from aggregator.assignment.unranked import (
     unranked_share,
 )
 from storage.house import House
-from storage.pay_tables import novelty_rooms
-from storage.tables import leases, nodes
+from storage.tables.contributions import leases, nodes
+from storage.tables.pay import novelty_rooms
 from windrow_protocol.messages import LeaseRequest
 from windrow_protocol.ranked_domains import RankedDomains
 from windrow_protocol.trust_rules import PPM, TrustRules

@@ -12,7 +12,7 @@ from shells_world import BOTH, pages, ready, settled, take, truly, verdicts_of
 from aggregator.assignment.frontier import add_urls
 from aggregator.pipeline import Pipeline
 from aggregator.verification.audits.without_browser import browserless
-from storage.trust_tables import consequences
+from storage.tables.trust import consequences
 from windrow.doctor import _browser_findings
 from windrow_protocol.limits import BROWSER_WAIT_MS, NODE_SEEN_STEP_MS
 

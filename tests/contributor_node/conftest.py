@@ -11,8 +11,8 @@ import pytest
 from crawl_sites import Site, wall_ms
 from egress_opening import Opening
 
-from contributor_node.egress import EgressProxy, EgressSettings
-from contributor_node.line_log import LineLog
+from contributor_node.egress.line_log import LineLog
+from contributor_node.egress.proxy import EgressProxy, EgressSettings
 
 
 @pytest.fixture

@@ -17,12 +17,21 @@ from hypothesis import given, settings
 from node_world import clean_environment, coordinator, node, site, until
 from real_data import ROOT
 
-from contributor_node import control
-from contributor_node.budget import HELD_BYTES, USAGE_FILE, Budget, Caps, OwnerRules, Usage, decide, usage_at
-from contributor_node.crawl import CrawlEngine, CrawlSettings
-from contributor_node.egress_relay import CHUNK_BYTES
-from contributor_node.line_log import LineLog, read_rows
-from contributor_node.sensors import Conditions
+from contributor_node.crawling.engine import CrawlEngine, CrawlSettings
+from contributor_node.egress.line_log import LineLog, read_rows
+from contributor_node.egress.relay import CHUNK_BYTES
+from contributor_node.owner import control
+from contributor_node.owner.budget import (
+    HELD_BYTES,
+    USAGE_FILE,
+    Budget,
+    Caps,
+    OwnerRules,
+    Usage,
+    decide,
+    usage_at,
+)
+from contributor_node.owner.sensors import Conditions
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Outcome
 
@@ -110,7 +119,8 @@ def test_a_damaged_usage_file_is_said_and_not_taken_for_zero(tmp_path: Path, con
 
 def test_kill_9_forgets_no_byte(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from contributor_node.budget import Budget, Caps, OwnerRules\n"
+        "import sys, time; from pathlib import Path\n"
+        "from contributor_node.owner.budget import Budget, Caps, OwnerRules\n"
         "rules = OwnerRules(Caps(10**12, 10**12))\n"
         "budget = Budget(Path(sys.argv[1]), rules, lambda: time.time_ns() // 10**6)\n"
         "while True: budget.add(1); print(budget.usage.month_bytes, flush=True)"

@@ -11,8 +11,8 @@ from crawl_sites import wall_ms
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from node_world import client_of, coordinator
 
-from contributor_node.carrier import Carrier
-from contributor_node.coordinator_client import CoordinatorClient
+from contributor_node.coordinator.carrier import Carrier
+from contributor_node.coordinator.client import CoordinatorClient
 from extension_bridge.consent import ConsentTerms
 from extension_bridge.donation import Page, build_donation
 from extension_bridge.drafts import Draft, Drafts
@@ -20,7 +20,7 @@ from extension_bridge.outbox import Outbox
 from extension_bridge.withdrawal import sign_withdrawal
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CARRIER_WAIT_S
-from windrow_protocol.personal_messages import PersonalContribution, PersonalRecord
+from windrow_protocol.personal.messages import PersonalContribution, PersonalRecord
 
 KEY = Ed25519PrivateKey.generate()
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contributor_node.content_coding import undo_content_encoding
+from contributor_node.crawling.content_coding import undo_content_encoding
 from windrow_protocol.errors import WindrowError
 
 BOUND = 5_000_000

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from node_world import coordinator, node, site, until
 
-from contributor_node import control
-from contributor_node.budget import Budget, Caps, OwnerRules
-from contributor_node.chromium import find_chromium
-from contributor_node.control import CONTROL_FILE, ControlWatch, Event, NodeControl, State
-from contributor_node.crawl import CrawlEngine, CrawlSettings
-from contributor_node.line_log import LineLog, read_refusals, read_rows
+from contributor_node.crawling.chromium import find_chromium
+from contributor_node.crawling.engine import CrawlEngine, CrawlSettings
+from contributor_node.egress.line_log import LineLog, read_refusals, read_rows
+from contributor_node.owner import control
+from contributor_node.owner.budget import Budget, Caps, OwnerRules
+from contributor_node.owner.control import CONTROL_FILE, ControlWatch, Event, NodeControl, State
 from windrow.commands.node_control import duration_s, node_finish, node_pause, node_resume
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Outcome

@@ -14,9 +14,9 @@ from crawl_sites import wall_ms
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from node_world import NETWORK, Coordinator, client_of, coordinator
 
-from contributor_node import coordinator_client
-from contributor_node.coordinator_client import CoordinatorClient
-from contributor_node.line_log import read_rows
+from contributor_node.coordinator import client as coordinator_client
+from contributor_node.coordinator.client import CoordinatorClient
+from contributor_node.egress.line_log import read_rows
 from storage.env import Request, Response, json_response
 from windrow_protocol import limits
 from windrow_protocol.errors import WindrowError

@@ -18,9 +18,10 @@ import pytest
 from aiohttp import web
 from crawl_sites import Site, html, lease, serve, wall_ms
 
-from contributor_node import crawl, crawl_jobs
-from contributor_node.crawl import CrawlEngine, CrawlSettings
-from contributor_node.line_log import LineLog, read_rows
+from contributor_node.crawling import engine as crawl
+from contributor_node.crawling import jobs as crawl_jobs
+from contributor_node.crawling.engine import CrawlEngine, CrawlSettings
+from contributor_node.egress.line_log import LineLog, read_rows
 from windrow_protocol.messages import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -267,8 +268,8 @@ async def test_two_batches_keep_apart_and_closing_leaves_nothing_behind(open_eng
 PARENT = """
 import asyncio, json, sys
 from pathlib import Path
-from contributor_node.crawl import CrawlEngine, CrawlSettings
-from contributor_node.line_log import LineLog
+from contributor_node.crawling.engine import CrawlEngine, CrawlSettings
+from contributor_node.egress.line_log import LineLog
 from windrow_protocol.addresses import parse_allowed
 from windrow_protocol.messages import Lease
 

@@ -16,9 +16,9 @@ from crawl_sites import wall_ms
 from dashboard_world import judge, paying_coordinator, sell
 from node_world import PAYOUT, Coordinator, NodeProcess, node, site, until
 
-from contributor_node.chromium import find_chromium
+from contributor_node.crawling.chromium import find_chromium
 from contributor_node.dashboard.link_file import new_link
-from contributor_node.line_log import LineLog
+from contributor_node.egress.line_log import LineLog
 from rewards.known_assets import remember
 from windrow_protocol.errors import WindrowError
 
@@ -217,7 +217,7 @@ async def test_nothing_moves_on_the_first_page_while_the_node_goes_from_work_to_
     page = await world.open()
     heading = page.get_by_role("heading", level=1)
     await expect(heading).to_have_text("Ready")
-    from contributor_node import control
+    from contributor_node.owner import control
 
     control.pause(world.node.home)  # as `windrow node pause` does
     await expect(heading).to_have_text("Paused")

@@ -16,7 +16,7 @@ from node_world import NodeProcess, coordinator, node, run_node, until
 
 from contributor_node.dashboard.admission import make_link_token
 from contributor_node.dashboard.link_file import LINK_FILE, new_link
-from contributor_node.line_log import read_rows
+from contributor_node.egress.line_log import read_rows
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import (
     DASHBOARD_BODY_BYTES_MAX,

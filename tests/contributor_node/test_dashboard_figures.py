@@ -10,13 +10,13 @@ import pytest
 from crawl_sites import wall_ms
 from hypothesis import given
 
-from contributor_node import line_log as line_log_module
 from contributor_node.dashboard.day_plot import day_plot
 from contributor_node.dashboard.log_tail import DAY_MS, DaySums, DayTraffic, LogEvent, LogTail
 from contributor_node.dashboard.markup import Markup, fill, joined, visible
 from contributor_node.dashboard.state_words import row_words
 from contributor_node.dashboard.wording import Unit, bytes_text, wind_text
-from contributor_node.line_log import LineLog, read_rows
+from contributor_node.egress import line_log as line_log_module
+from contributor_node.egress.line_log import LineLog, read_rows
 from windrow_protocol.limits import DASHBOARD_LOG_ROWS_MAX, DASHBOARD_TAIL_BYTES_MAX
 
 

@@ -17,7 +17,7 @@ from dashboard_world import Visitor, judge, paying_coordinator, sell, settle
 from node_world import PAYOUT, WAIT_S, Coordinator, NodeProcess, coordinator, node, site, until
 
 from contributor_node.dashboard.link_file import LINK_FILE
-from contributor_node.line_log import LineLog
+from contributor_node.egress.line_log import LineLog
 from rewards.known_assets import remember
 from windrow_protocol.merkle import MerkleTree
 

@@ -8,12 +8,12 @@ from string import Formatter
 
 import pytest
 
-from contributor_node import budget
 from contributor_node.dashboard import facts, give_pages, give_rows, pages, state_words, tongue, wording
 from contributor_node.dashboard.give_german import COUNTED
 from contributor_node.dashboard.limits_form import LIMITS
 from contributor_node.dashboard.pages import NAV
 from contributor_node.dashboard.tongue import GERMAN
+from contributor_node.owner import budget
 from extension_bridge.consent import LIMITS_OF_WITHDRAWAL
 from extension_bridge.sources import RULES
 

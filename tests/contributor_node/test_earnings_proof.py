@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 
-from contributor_node.earnings_proof import check_proof
+from contributor_node.coordinator.earnings_proof import check_proof
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.merkle import MerkleTree
 from windrow_protocol.signing import public_id, sign

@@ -11,8 +11,8 @@ from aiohttp import web
 from crawl_sites import credentials, grant, html, serve, through, wall_ms
 from egress_opening import Opening, hello
 
-from contributor_node.egress_grants import GrantTable
-from contributor_node.line_log import LineLog, read_refusals, read_rows
+from contributor_node.egress.grants import GrantTable
+from contributor_node.egress.line_log import LineLog, read_refusals, read_rows
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import SUBRESOURCES_PER_PAGE_MAX
 

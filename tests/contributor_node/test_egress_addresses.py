@@ -11,8 +11,8 @@ from aiohttp import web
 from crawl_sites import credentials, grant, serve, through
 from egress_opening import Opening, hello
 
-from contributor_node.egress_grants import GrantTable, target_of
-from contributor_node.line_log import read_rows
+from contributor_node.egress.grants import GrantTable, target_of
+from contributor_node.egress.line_log import read_rows
 from windrow_protocol.errors import WindrowError
 
 

@@ -15,11 +15,11 @@ from aiohttp import web
 from crawl_sites import html, lease, serve, wall_ms
 from node_world import NETWORK, client_of, coordinator, node, site, until
 
-from contributor_node.chromium import find_chromium
-from contributor_node.crawl import CrawlEngine, CrawlSettings
-from contributor_node.evidence import COLUMNS, Who, write_evidence
-from contributor_node.line_log import LINE_LOG_FILE_BYTES_MAX, LineLog, read_events, read_rows
-from contributor_node.log_follow import follow
+from contributor_node.crawling.chromium import find_chromium
+from contributor_node.crawling.engine import CrawlEngine, CrawlSettings
+from contributor_node.egress.evidence import COLUMNS, Who, write_evidence
+from contributor_node.egress.line_log import LINE_LOG_FILE_BYTES_MAX, LineLog, read_events, read_rows
+from contributor_node.egress.log_follow import follow
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Lease
 from windrow_protocol.signing import verify
@@ -182,7 +182,7 @@ def test_following_sees_each_event_once_through_rotation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert LINE_LOG_FILE_BYTES_MAX > 700
-    monkeypatch.setattr("contributor_node.line_log.LINE_LOG_FILE_BYTES_MAX", 700)
+    monkeypatch.setattr("contributor_node.egress.line_log.LINE_LOG_FILE_BYTES_MAX", 700)
     path = tmp_path / "line_log.ndjson"
     log = LineLog(path, wall_ms)
     log.sent(url="http://a.example/old", purpose="page", client="crawl")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from real_data import real_data
 from resiliparse.parse.html import HTMLTree
 
-from contributor_node.extract import (
+from contributor_node.extraction.main_text import (
     NESTING_MAX,
     Extracted,
     bounded,

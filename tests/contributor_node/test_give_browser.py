@@ -16,14 +16,14 @@ import sqlalchemy as sa
 from crawl_sites import wall_ms
 from node_world import Coordinator, NodeProcess, coordinator, node, until
 
-from contributor_node.chromium import find_chromium
+from contributor_node.crawling.chromium import find_chromium
 from contributor_node.dashboard.link_file import new_link
 from extension_bridge.donation import Page as GivenPage
 from extension_bridge.donation import Piece as GivenPiece
 from extension_bridge.drafts import Drafts
 from extension_bridge.outbox import Outbox
 from extension_bridge.sources import Source
-from storage.tables import consents
+from storage.tables.contributions import consents
 from windrow_protocol.errors import WindrowError
 
 pytest.importorskip("playwright", reason="playwright is not installed (extra `browser`)")

@@ -10,8 +10,8 @@ import pytest
 from eth_account import Account
 
 from contributor_node.identity import hold_home, load_or_make_key
-from contributor_node.key_backup import backup_key, restore_key
-from contributor_node.wallet_file import make_wallet
+from contributor_node.setup.key_backup import backup_key, restore_key
+from contributor_node.setup.wallet_file import make_wallet
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.signing import public_id
 

@@ -16,13 +16,13 @@ from crawl_sites import Site, html, lease, serve, wall_ms
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contributor_node.crawl import CrawlEngine, CrawlSettings
-from contributor_node.crawl_batch import CrawlBatch, Job
-from contributor_node.crawl_wire import CrawlResult
-from contributor_node.lease_queue import LeaseQueue
-from contributor_node.line_log import LineLog
-from contributor_node.outcomes import retry_after_ms
-from contributor_node.submission import submission_for
+from contributor_node.coordinator.submission import submission_for
+from contributor_node.crawling.batch import CrawlBatch, Job
+from contributor_node.crawling.engine import CrawlEngine, CrawlSettings
+from contributor_node.crawling.lease_queue import LeaseQueue
+from contributor_node.crawling.outcomes import retry_after_ms
+from contributor_node.crawling.wire import CrawlResult
+from contributor_node.egress.line_log import LineLog
 from windrow_protocol.limits import RETRY_AFTER_S_MAX
 from windrow_protocol.messages import Contribution, Outcome, Report, canonical_record
 

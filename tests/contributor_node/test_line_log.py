@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contributor_node import line_log
-from contributor_node.line_log import LineLog, read_refusals, read_rows
+from contributor_node.egress import line_log
+from contributor_node.egress.line_log import LineLog, read_refusals, read_rows
 from windrow_protocol.errors import WindrowError
 
 

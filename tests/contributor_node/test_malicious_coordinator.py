@@ -14,9 +14,9 @@ import pytest
 from aiohttp import web
 from crawl_sites import credentials, grant, html, serve, through, wall_ms
 
-from contributor_node.egress import EgressProxy, EgressSettings
-from contributor_node.egress_grants import address_pace_key, pace_key, target_of
-from contributor_node.line_log import LineLog
+from contributor_node.egress.grants import address_pace_key, pace_key, target_of
+from contributor_node.egress.line_log import LineLog
+from contributor_node.egress.proxy import EgressProxy, EgressSettings
 from windrow_protocol.limits import ADDRESS_PACE_SHARE
 
 NODES = 50

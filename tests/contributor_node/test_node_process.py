@@ -15,7 +15,7 @@ from crawl_sites import wall_ms
 from node_world import NETWORK, clean_environment, coordinator, node, site, until
 from real_data import ROOT
 
-from contributor_node.line_log import read_rows
+from contributor_node.egress.line_log import read_rows
 from windrow_protocol.messages import Receipt
 from windrow_protocol.signing import verify
 

@@ -9,7 +9,7 @@ import pytest
 from node_world import PAYOUT, run_node
 
 from contributor_node.__main__ import main
-from contributor_node.settings import NodeSettings, load_settings
+from contributor_node.owner.settings import NodeSettings, load_settings
 from windrow_protocol.errors import WindrowError
 
 

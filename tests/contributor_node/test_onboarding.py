@@ -21,16 +21,16 @@ import sqlalchemy as sa
 from node_world import PAYOUT, clean_environment, coordinator, node, until
 from real_data import ROOT
 
-from contributor_node import control
-from contributor_node.coordinator_facts import FactsDesk, RecentPay
-from contributor_node.earnings_table import earnings_rows, tokens, write_earnings
-from contributor_node.line_log import LineLog, read_rows
-from contributor_node.node_doctor import CHECKS, Finding, because, examine
-from contributor_node.onboarding import CONSENT_FILE, Choices, expectation, write_choices
-from contributor_node.settings import NodeSettings
+from contributor_node.coordinator.earnings_table import earnings_rows, tokens, write_earnings
+from contributor_node.coordinator.facts import FactsDesk, RecentPay
+from contributor_node.egress.line_log import LineLog, read_rows
+from contributor_node.owner import control
+from contributor_node.owner.settings import NodeSettings
+from contributor_node.setup.doctor import CHECKS, Finding, because, examine
+from contributor_node.setup.onboarding import CONSENT_FILE, Choices, expectation, write_choices
 from rewards.routes import routes as reward_routes
 from storage.env import Request, json_response
-from storage.pay_tables import epoch_pay
+from storage.tables.pay import epoch_pay
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.release import RELEASE, is_newer
 
@@ -291,7 +291,7 @@ class Pages:
     """A ledger of three rows in two pages, and of one row in each of two other assets."""
 
     def account(self, _payout: str, before_seq: int | None = None, asset: str = "WIND") -> Any:
-        from contributor_node.coordinator_facts import AccountPage
+        from contributor_node.coordinator.facts import AccountPage
 
         row = {"kind": "earned", "held": "pending", "reason": "fetch_fee", "cause": "c1", "entry_id": "e"}
         rows = [

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from node_world import clean_environment
 from real_data import ROOT
 
-from contributor_node.outbox import Outbox, Refused, Settled
+from contributor_node.coordinator.outbox import Outbox, Refused, Settled
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import OUTBOX_BYTES_MAX
 from windrow_protocol.messages import Contribution, Lease, Outcome, Report
@@ -118,7 +118,7 @@ import os, resource, signal, sys
 from pathlib import Path
 sys.path.insert(0, "tests")
 from crawl_sites import lease
-from contributor_node.outbox import Outbox
+from contributor_node.coordinator.outbox import Outbox
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Outcome, Report
 

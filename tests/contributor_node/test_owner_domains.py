@@ -11,11 +11,11 @@ from crawl_sites import credentials, grant, html, lease, serve, through, wall_ms
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contributor_node.crawl import CrawlEngine, CrawlSettings
-from contributor_node.egress import EgressProxy, EgressSettings
-from contributor_node.line_log import LineLog, read_refusals, read_rows
-from contributor_node.owner_domains import FOLDER, OwnerDomains, category_paths, domain_of
-from contributor_node.settings import load_settings
+from contributor_node.crawling.engine import CrawlEngine, CrawlSettings
+from contributor_node.egress.line_log import LineLog, read_refusals, read_rows
+from contributor_node.egress.owner_domains import FOLDER, OwnerDomains, category_paths, domain_of
+from contributor_node.egress.proxy import EgressProxy, EgressSettings
+from contributor_node.owner.settings import load_settings
 from windrow_protocol import limits
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Outcome
@@ -85,7 +85,7 @@ def test_categories_are_files_of_the_owners(tmp_path: Path, monkeypatch: pytest.
         with pytest.raises(WindrowError, match="there is no categories"):
             category_paths(tmp_path, [name])
     assert limits.OWNER_DOMAINS_MAX >= 100_000
-    monkeypatch.setattr("contributor_node.owner_domains.OWNER_DOMAINS_MAX", 1)
+    monkeypatch.setattr("contributor_node.egress.owner_domains.OWNER_DOMAINS_MAX", 1)
     with pytest.raises(WindrowError, match="more than 1 domains"):
         OwnerDomains.of([], [], category_paths(tmp_path, ["adult"]))
 

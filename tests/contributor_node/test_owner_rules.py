@@ -15,15 +15,15 @@ from crawl_sites import lease, serve, wall_ms
 from hypothesis import given
 from node_world import coordinator, node, site, until
 
-from contributor_node.budget import SENTENCES, Budget, Caps, OwnerRules, Usage, decide, rules_of
-from contributor_node.crawl import CrawlEngine, CrawlSettings
-from contributor_node.line_log import LineLog
-from contributor_node.owner_watch import look
-from contributor_node.schedule import Schedule
-from contributor_node.sensors import Conditions, MachineSensors, sense
-from contributor_node.settings import NodeSettings
-from contributor_node.settings_file import change_settings
-from contributor_node.speed import SpeedCap
+from contributor_node.crawling.engine import CrawlEngine, CrawlSettings
+from contributor_node.egress.line_log import LineLog
+from contributor_node.egress.speed import SpeedCap
+from contributor_node.owner.budget import SENTENCES, Budget, Caps, OwnerRules, Usage, decide, rules_of
+from contributor_node.owner.schedule import Schedule
+from contributor_node.owner.sensors import Conditions, MachineSensors, sense
+from contributor_node.owner.settings import NodeSettings
+from contributor_node.owner.settings_file import change_settings
+from contributor_node.owner.watch import look
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Outcome
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contributor_node.pacing import Pacer, PaceTable, pace_for
+from contributor_node.egress.pacing import Pacer, PaceTable, pace_for
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import PACE_WAIT_S_MAX
 

@@ -7,10 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from resiliparse.parse.html import HTMLTree
 
-from contributor_node.extract import extract_markup, written_out
-from contributor_node.page_parts import TAGS_MAX, Parts, parts_of, plain_lines
-from contributor_node.part_score import features, may_go, note_names, said_first, weights, without_parts
-from contributor_node.part_words import meaning_of
+from contributor_node.extraction.main_text import extract_markup, written_out
+from contributor_node.extraction.page_parts import TAGS_MAX, Parts, parts_of, plain_lines
+from contributor_node.extraction.part_score import (
+    features,
+    may_go,
+    note_names,
+    said_first,
+    weights,
+    without_parts,
+)
+from contributor_node.extraction.part_words import meaning_of
 
 WORDS = "Mown grass is raked together to dry before the rain comes. " * 8
 STORY = f'<article class="story"><h1>Rows</h1><p>{WORDS}</p><p>{WORDS}</p><p>{WORDS}</p></article>'

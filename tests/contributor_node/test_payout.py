@@ -9,7 +9,7 @@ import pytest
 from eth_utils import to_checksum_address
 from hypothesis import assume, given
 
-from contributor_node.payout import read_payout
+from contributor_node.owner.payout import read_payout
 from windrow_protocol.errors import WindrowError
 
 GOOD = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"  # EIP-55's own example

@@ -19,12 +19,12 @@ from crawl_sites import Site, html, lease, serve, wall_ms
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import async_playwright
 
-from contributor_node.chromium import find_chromium, switches
-from contributor_node.crawl import CrawlEngine, CrawlSettings
-from contributor_node.crawl_wire import CrawlResult, Hello
-from contributor_node.egress import EgressProxy, EgressSettings
-from contributor_node.line_log import LineLog, read_refusals, read_rows
-from contributor_node.render import launch
+from contributor_node.crawling.chromium import find_chromium, switches
+from contributor_node.crawling.engine import CrawlEngine, CrawlSettings
+from contributor_node.crawling.render import launch
+from contributor_node.crawling.wire import CrawlResult, Hello
+from contributor_node.egress.line_log import LineLog, read_refusals, read_rows
+from contributor_node.egress.proxy import EgressProxy, EgressSettings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Outcome
 

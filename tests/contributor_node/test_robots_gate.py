@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from contributor_node.crawl_wire import Work
-from contributor_node.outcomes import outcome_of_refusal, outcome_of_status
-from contributor_node.robots import RobotsAnswer, RobotsCache, RobotsGate, origin_of
+from contributor_node.crawling.outcomes import outcome_of_refusal, outcome_of_status
+from contributor_node.crawling.robots import RobotsAnswer, RobotsCache, RobotsGate, origin_of
+from contributor_node.crawling.wire import Work
 from windrow_protocol.errors import REASONS
 from windrow_protocol.limits import ROBOTS_CACHE_S, ROBOTS_HOSTS_MAX, ROBOTS_RETRY_S
 from windrow_protocol.messages import Outcome
@@ -147,7 +147,7 @@ def test_a_damaged_cache_is_begun_anew(tmp_path: Path) -> None:
 
 
 def test_the_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("contributor_node.robots.ROBOTS_HOSTS_MAX", 3)
+    monkeypatch.setattr("contributor_node.crawling.robots.ROBOTS_HOSTS_MAX", 3)
     cache = RobotsCache(tmp_path / "robots.sqlite3")
     for number in range(6):
         cache.put(f"http://{number}.example", DENY, 1_000 + number)

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from contributor_node.schedule import DAYS, Schedule
+from contributor_node.owner.schedule import DAYS, Schedule
 
 MONDAY = datetime(2026, 11, 2)
 

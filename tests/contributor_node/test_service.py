@@ -12,9 +12,9 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from contributor_node import service
-from contributor_node.service import install, service_plan, service_state, uninstall
-from contributor_node.service_files import SYSTEMD_UNIT, Machine, systemd_unit
+from contributor_node.setup import service
+from contributor_node.setup.service import install, service_plan, service_state, uninstall
+from contributor_node.setup.service_files import SYSTEMD_UNIT, Machine, systemd_unit
 from windrow_protocol.errors import WindrowError
 
 TASK = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"

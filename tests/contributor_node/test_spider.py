@@ -22,8 +22,8 @@ from spider_sites import (
     usage_robots,
 )
 
-from contributor_node.crawl import CrawlEngine, CrawlSettings
-from contributor_node.line_log import LineLog, read_rows
+from contributor_node.crawling.engine import CrawlEngine, CrawlSettings
+from contributor_node.egress.line_log import LineLog, read_rows
 from windrow_protocol.messages import Outcome
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

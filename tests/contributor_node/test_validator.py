@@ -25,7 +25,7 @@ from aggregator.verification.epochs.audit_closing import close_epochs
 from aggregator.verification.epochs.replay import replay
 from contributor_node.identity import load_or_make_key
 from contributor_node.validator import SECRETS_FILE, Secrets, Validator
-from storage.trust_tables import audit_secrets, audits, draws
+from storage.tables.trust import audit_secrets, audits, draws
 from windrow_protocol.audit_draw import commitment_of
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.signing import public_id

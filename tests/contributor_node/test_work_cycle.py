@@ -18,17 +18,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import example, given
 from node_world import NETWORK, PAYOUT, Coordinator, client_of, coordinator, until
 
-from contributor_node import coordinator_client, work_cycle
-from contributor_node.budget import Budget, Caps, OwnerRules
-from contributor_node.coordinator_client import CoordinatorClient
-from contributor_node.crawl import CrawlEngine, CrawlSettings
-from contributor_node.crawl_wire import CrawlResult
-from contributor_node.line_log import LineLog, read_rows
-from contributor_node.node_facts import who_is
-from contributor_node.outbox import Outbox
-from contributor_node.settings import NodeSettings
-from contributor_node.status import read_status
-from contributor_node.submission import submission_for
+from contributor_node import work_cycle
+from contributor_node.coordinator import client as coordinator_client
+from contributor_node.coordinator.client import CoordinatorClient
+from contributor_node.coordinator.outbox import Outbox
+from contributor_node.coordinator.submission import submission_for
+from contributor_node.crawling.engine import CrawlEngine, CrawlSettings
+from contributor_node.crawling.wire import CrawlResult
+from contributor_node.egress.line_log import LineLog, read_rows
+from contributor_node.owner.budget import Budget, Caps, OwnerRules
+from contributor_node.owner.facts import who_is
+from contributor_node.owner.settings import NodeSettings
+from contributor_node.owner.status import read_status
 from contributor_node.work_cycle import WorkCycle
 from storage.env import Request, Response, json_response
 from windrow_protocol.errors import WindrowError

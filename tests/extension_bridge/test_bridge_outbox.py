@@ -16,7 +16,7 @@ from extension_bridge.consent import ConsentTerms
 from extension_bridge.donation import Page, build_donation, page_record
 from extension_bridge.outbox import STEPS, Outbox
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.personal_messages import PersonalContribution
+from windrow_protocol.personal.messages import PersonalContribution
 
 KEY = Ed25519PrivateKey.generate()
 NOW_MS = 1_800_000_000_000

@@ -22,7 +22,7 @@ from extension_bridge.donation import Page, build_donation, check_donation, item
 from windrow_protocol.content import text_sha256
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CONSENT_ITEMS_MAX, JWS_CHARS_MAX, TITLE_CHARS_MAX
-from windrow_protocol.personal_messages import PersonalContribution, personal_contribution_id_for
+from windrow_protocol.personal.messages import PersonalContribution, personal_contribution_id_for
 from windrow_protocol.signing import public_id, sign
 
 KEY, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()

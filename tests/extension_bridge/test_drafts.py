@@ -16,7 +16,7 @@ from extension_bridge.drafts import Draft, Drafts
 from extension_bridge.outbox import Outbox
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import DRAFT_TEXT_CHARS_MAX
-from windrow_protocol.personal_messages import PersonalContribution, PersonalRecord
+from windrow_protocol.personal.messages import PersonalContribution, PersonalRecord
 
 KEY = Ed25519PrivateKey.generate()
 NOW_MS = 1_800_000_000_000

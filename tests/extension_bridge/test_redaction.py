@@ -13,7 +13,7 @@ from real_data import real_data
 
 from extension_bridge.redaction import check_redacted, check_url, mark_of, redact, redact_url
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.personal_patterns import DEVICE_DETECTORS, KINDS, find_personal
+from windrow_protocol.personal.patterns import DEVICE_DETECTORS, KINDS, find_personal
 
 VALUES = [
     "ana@example.org",

@@ -35,7 +35,7 @@ from extension_bridge.own_words import is_rounded, others_in, rounded_amount, st
 from extension_bridge.sources import RULES, Source
 from windrow_protocol.content import normalise_text, text_sha256
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.personal_messages import (
+from windrow_protocol.personal.messages import (
     PersonalContribution,
     PersonalRecord,
     items_by_month,

@@ -21,8 +21,8 @@ import msgspec
 import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from contributor_node.crawl_wire import decode_to_child, decode_to_parent
-from contributor_node.earnings_proof import check_proof
+from contributor_node.coordinator.earnings_proof import check_proof
+from contributor_node.crawling.wire import decode_to_child, decode_to_parent
 from extension_bridge.native_frames import frames
 from extension_bridge.native_messages import message_id, read_message
 from marketplace.orders import Order, OrderDomain, signer_of_order
@@ -54,7 +54,7 @@ from windrow_protocol.messages import (
     decode_json,
     unpack_bounded,
 )
-from windrow_protocol.personal_messages import PersonalContribution, PersonalExport, PersonalWithdrawal
+from windrow_protocol.personal.messages import PersonalContribution, PersonalExport, PersonalWithdrawal
 from windrow_protocol.signing import public_id, signer_of, verify, verify_request
 
 T = TypeVar("T")

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from aggregator.verification.comparing.comparison import decide, similarity
-from contributor_node.content_coding import undo_content_encoding
-from contributor_node.extract import extract
-from contributor_node.robots import ROBOTS_TOKEN
+from contributor_node.crawling.content_coding import undo_content_encoding
+from contributor_node.crawling.robots import ROBOTS_TOKEN
+from contributor_node.extraction.main_text import extract
 from extension_bridge.redaction import check_redacted, check_url, redact, redact_url
 from windrow_protocol.content import normalise_text, shingle_hashes, words
 from windrow_protocol.domains import registrable_domain

@@ -17,7 +17,7 @@ from two_assets_world import BASE, USDC, Stable, priced_recipes
 from chain.client import ChainClient
 from chain.keys import load_or_make_key
 from rewards.ledger import balances, cumulative
-from storage.tables import exports
+from storage.tables.contributions import exports
 from windrow.ledger_report import recompute_epoch
 from windrow.operations import Operations, offline_operations
 from windrow.settings import HouseSettings

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from market_world import Bought, Market
 
 from marketplace.delivery import Delivery
-from storage.tables import sales
+from storage.tables.contributions import sales
 
 LOADERS = {
     "datasets": "import datasets\n"

@@ -27,19 +27,19 @@ from chain.assets import read_asset
 from chain.keys import key_from_hex, load_or_make_key
 from chain.relayer import Relayer
 from chain.typed_data import Authorization
-from contributor_node.earnings_proof import check_proof
+from contributor_node.coordinator.earnings_proof import check_proof
 from marketplace.delivery import Delivery
 from marketplace.orders import Order, OrderDomain, sign_order
 from marketplace.other_assets import close_beside
 from marketplace.payment import record_purchases
 from marketplace.taken_payments import TakenPayments
-from rewards.epoch import Signers, close_epoch
-from rewards.epoch_rows import epoch_of_id
+from rewards.epochs.closing import Signers, close_epoch
+from rewards.epochs.rows import epoch_of_id
 from rewards.ledger import balance_of, balances, cumulative
 from rewards.royalties import run_royalties
 from rewards.settlement import allotment_of, reconcile_claims, relay_due_of_each
 from storage.house import House
-from storage.tables import exports
+from storage.tables.contributions import exports
 from windrow.ledger_report import recompute_epoch, verify_books
 from windrow.operations import offline_operations
 from windrow.purchase import purchase

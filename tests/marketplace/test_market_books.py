@@ -17,7 +17,7 @@ from market_world import BURN_BPS, Bought, Market
 
 from rewards.ledger import balance_of
 from rewards.supply import supply_differences
-from storage.tables import ledger
+from storage.tables.contributions import ledger
 from windrow.ledger_report import recompute_epoch, verify_books
 from windrow.verification import RootSource, verify_row
 from windrow_protocol.economics import sha256_of

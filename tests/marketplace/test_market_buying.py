@@ -30,7 +30,7 @@ from marketplace.delivery import Delivery
 from marketplace.orders import Order, OrderDomain, sign_order
 from marketplace.payment import list_on_chain, record_purchases
 from marketplace.resuming import HttpClient
-from storage.tables import sales
+from storage.tables.contributions import sales
 from windrow_protocol.errors import WindrowError
 
 

@@ -28,15 +28,15 @@ from marketplace.payment import differences_from_chain, list_on_chain, record_pu
 from marketplace.routes import routes
 from marketplace.taken_payments import TakenPayments
 from marketplace.terms import Terms, terms_sha256
-from rewards.epoch import Signers, close_epoch
-from rewards.epoch_rows import latest_accepted
+from rewards.epochs.closing import Signers, close_epoch
+from rewards.epochs.rows import latest_accepted
 from rewards.ledger import balance_of, claimed_account
 from rewards.routes import routes as reward_routes
 from rewards.royalties import run_royalties
 from rewards.settlement import reconcile_claims, relay_claim
 from storage.house import House
 from storage.real_env import real_env
-from storage.tables import exports, judgements
+from storage.tables.contributions import exports, judgements
 from windrow.agent.market_tools import AgentSettings
 from windrow.ledger_report import verify_books
 from windrow.standing.evaluating import evaluate

@@ -25,7 +25,7 @@ from marketplace.routes import routes
 from marketplace.terms import Terms, canonical, parse_terms, terms_sha256
 from storage.env import Request, Response, Route, json_response
 from storage.real_env import real_env
-from storage.tables import judgements
+from storage.tables.contributions import judgements
 from windrow.agent.allowance import Allowance
 from windrow_protocol.errors import WindrowError
 

@@ -27,7 +27,7 @@ from marketplace.payment import differences_from_chain, list_on_chain, record_pu
 from marketplace.taken_payments import STEPS, TakenPayments, payments_said
 from marketplace.x402 import Accepted, ExactPayload, Payment, SignedTransfer, X402Till
 from storage.house import House
-from storage.till_tables import taken_payments
+from storage.tables.tills import taken_payments
 from windrow_protocol.errors import REASONS, WindrowError
 from windrow_protocol.limits import VOID_PAYMENTS_KEPT_MS
 

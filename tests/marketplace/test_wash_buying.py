@@ -22,7 +22,7 @@ from marketplace.payment import record_purchases
 from marketplace.terms import Terms, terms_sha256
 from rewards.ledger import balance_of
 from rewards.royalties import run_royalties
-from storage.tables import ledger, sales
+from storage.tables.contributions import ledger, sales
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from chain.deploy import DeployTerms
 from chain.devnet import serve
 from chain.keys import key_from_hex
 from chain.relayer import Relayer
-from rewards.epoch import Signers
+from rewards.epochs.closing import Signers
 
 CHAIN_ID = 31_337
 OWNER, MINTER, RELAYER = (key_from_hex(f"{number:064x}") for number in (1, 2, 3))

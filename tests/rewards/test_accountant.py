@@ -30,7 +30,7 @@ from rewards.penalties import STEPS as PENALTY_STEPS
 from rewards.rates import CURRENT, WIND, Novelty, audit_pot_wei, price_truth, price_work, sentence_of
 from storage.house import House
 from storage.state import get_cursor
-from storage.tables import contributions
+from storage.tables.contributions import contributions
 from windrow_protocol.errors import REASONS
 
 

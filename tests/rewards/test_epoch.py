@@ -12,13 +12,13 @@ from rewards_cases import Settled, close, earn, leaves_of, node_id, payout
 
 from chain.client import ChainClient
 from chain.deploy import DeployTerms
-from rewards.epoch import close_epoch
-from rewards.epoch_files import NAMES, epoch_folder, read_tree
-from rewards.epoch_rows import all_epochs
+from rewards.epochs.closing import close_epoch
+from rewards.epochs.files import NAMES, epoch_folder, read_tree
+from rewards.epochs.recompute import recompute
+from rewards.epochs.rows import all_epochs
 from rewards.ledger import Transfer, post
 from rewards.ledger_checks import verify_ledger
-from rewards.recompute import recompute
-from storage.tables import epochs, ledger
+from storage.tables.contributions import epochs, ledger
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.merkle import MerkleTree, verify_proof
 from windrow_protocol.signing import verify

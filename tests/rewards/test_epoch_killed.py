@@ -12,12 +12,12 @@ import pytest
 import sqlalchemy as sa
 from rewards_cases import Settled, close, earn, leaves_of, open_house
 
-from rewards.epoch import close_epoch
-from rewards.epoch_rows import all_epochs
+from rewards.epochs.closing import close_epoch
+from rewards.epochs.rows import all_epochs
 from rewards.ledger_checks import verify_ledger
 from storage.env import AppendFile
 from storage.house import House
-from storage.tables import ledger
+from storage.tables.contributions import ledger
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.merkle import MerkleTree
 

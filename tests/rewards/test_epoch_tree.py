@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rewards.epoch_tree import compiled_tree, epoch_tree
+from rewards.epochs.tree import compiled_tree, epoch_tree
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TREE_COMPILED_LEAVES_MIN
 from windrow_protocol.merkle import UINT256_MAX, MerkleTree, checksum_address, leaf_hash, verify_proof

@@ -21,8 +21,8 @@ from made_up_history import (
     whole_seconds,
 )
 
-from rewards.history_doubts import CHECKS, Moment, doubts_of, impossible_times
-from rewards.history_fingerprints import by_month, fingerprints, genuine_months, known_share
+from rewards.personal.history_doubts import CHECKS, Moment, doubts_of, impossible_times
+from rewards.personal.history_fingerprints import by_month, fingerprints, genuine_months, known_share
 from windrow_protocol.limits import HISTORY_ITEMS_MIN, HISTORY_KNOWN_SHARE_MAX
 
 DAY_MS = 86_400_000

@@ -25,7 +25,7 @@ from rewards.ledger import (
 )
 from rewards.ledger_checks import verify_ledger
 from storage.state import State
-from storage.tables import ledger
+from storage.tables.contributions import ledger
 from windrow_protocol.errors import WindrowError
 
 ALICE, BOB = "0x" + "11" * 20, "0x" + "22" * 20

@@ -17,14 +17,14 @@ from month_pay_world import (
 )
 
 from extension_bridge.consent import DAY_MS
-from rewards.month_jobs import MonthResult, judge, seal
-from rewards.person_months import accept_result, job_of, open_jobs, run_person_months
-from storage.person_month_tables import (
+from rewards.personal.month_jobs import MonthResult, judge, seal
+from rewards.personal.months import accept_result, job_of, open_jobs, run_person_months
+from storage.tables.person_months import (
     month_results,
     personal_months,
 )
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.personal_messages import PersonalContribution
+from windrow_protocol.personal.messages import PersonalContribution
 
 
 @pytest.fixture

@@ -23,12 +23,12 @@ from bench.history_model.people import (
     together,
 )
 from extension_bridge.consent import DAY_MS
-from rewards.history_doubts import Moment
-from rewards.month_breadth import breadth_ppm, pack_spans, same_stream, spans_of, unpack_spans
-from rewards.person_statement import person_statement
-from rewards.personal_pay import Month, allot
+from rewards.personal.history_doubts import Moment
+from rewards.personal.month_breadth import breadth_ppm, pack_spans, same_stream, spans_of, unpack_spans
+from rewards.personal.pay import Month, allot
+from rewards.personal.statement import person_statement
 from rewards.rates import PERSONAL
-from storage.person_month_tables import month_spans
+from storage.tables.person_months import month_spans
 from windrow_protocol.limits import (
     FINGERPRINT_MS,
     HISTORY_DAY_VISITS_MAX,

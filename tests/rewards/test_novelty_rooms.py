@@ -15,8 +15,8 @@ from rewards.ledger import entries
 from rewards.ledger_checks import verify_ledger
 from rewards.novelty_rooms import unranked_room
 from rewards.rates import CURRENT
-from storage.pay_tables import novelty_rooms
-from storage.tables import contributions
+from storage.tables.contributions import contributions
+from storage.tables.pay import novelty_rooms
 from windrow_protocol.novelty_scopes import scopes_of
 from windrow_protocol.ranked_domains import RankedDomains
 from windrow_protocol.trust_rules import PPM, TrustRules

@@ -16,14 +16,14 @@ from rewards_cases import add_contribution, add_node, add_novelty, add_verdict, 
 
 from aggregator.verification.drawing.audit_epochs import begun_epoch, end_epoch
 from rewards.accountant import run_accountant
-from rewards.epoch_files import ledger_bytes, terms_bytes
+from rewards.epochs.files import ledger_bytes, terms_bytes
+from rewards.epochs.recompute_prices import price_differences
 from rewards.ledger import Entry, entries, last_entry
-from rewards.recompute_prices import price_differences
 from storage.house import House
 from storage.pay_terms import FIRST, note_terms, terms_at, terms_of_epoch, terms_of_version
 from storage.state import set_cursor
-from storage.tables import verdicts
-from storage.trust_tables import audit_epochs
+from storage.tables.contributions import verdicts
+from storage.tables.trust import audit_epochs
 from windrow_protocol.economics import BEFORE, WIND, Economics
 from windrow_protocol.errors import WindrowError
 

@@ -29,10 +29,10 @@ from rewards.ledger_checks import verify_ledger
 from rewards.penalties import APPEAL_FEES
 from rewards.rates import CURRENT
 from storage.house import House
-from storage.pay_tables import pending_pay
 from storage.state import get_meta
-from storage.tables import contributions, nodes
-from storage.trust_tables import consequences, node_stakes, standings
+from storage.tables.contributions import contributions, nodes
+from storage.tables.pay import pending_pay
+from storage.tables.trust import consequences, node_stakes, standings
 from windrow_protocol.trust_rules import DAY_MS, PPM, TrustRules
 
 RULES = TrustRules(vest_age_ms=0, vest_audits=3, probation_documents=2)

@@ -29,15 +29,15 @@ from bench.history_model.people import Habits, browse
 from extension_bridge.consent import DAY_MS
 from rewards.accountant import run_accountant
 from rewards.accounts import account_statement
+from rewards.epochs.recompute import recompute
 from rewards.ledger import Transfer, balance_of, entries, post
 from rewards.ledger_checks import verify_ledger
-from rewards.month_breadth import breadth_ppm
-from rewards.person_months import job_of
-from rewards.personal_pay import Month, allot, run_personal_pay
+from rewards.personal.month_breadth import breadth_ppm
+from rewards.personal.months import job_of
+from rewards.personal.pay import Month, allot, run_personal_pay
 from rewards.rates import PERSONAL, WIND
-from rewards.recompute import recompute
 from rewards.royalties import run_royalties
-from storage.person_month_tables import (
+from storage.tables.person_months import (
     personal_pending,
 )
 from windrow_protocol.limits import HISTORY_ITEMS_MIN, HISTORY_MONTH_VISITS

@@ -32,9 +32,9 @@ from month_pay_world import (
 from real_house import Node
 
 from extension_bridge.consent import DAY_MS
-from rewards.history_doubts import Moment
-from rewards.person_statement import person_statement
-from storage.person_month_tables import (
+from rewards.personal.history_doubts import Moment
+from rewards.personal.statement import person_statement
+from storage.tables.person_months import (
     month_jobs,
     month_marks,
 )

@@ -6,14 +6,14 @@ import pytest
 import sqlalchemy as sa
 from rewards_cases import Settled, payout
 
-from rewards.epoch import close_epoch
+from rewards.epochs.closing import close_epoch
 from rewards.ledger import balances
 from rewards.ledger_checks import verify_ledger
-from rewards.person_statement import person_statement
-from rewards.personal_pay import fund, run_personal_pay
+from rewards.personal.pay import fund, run_personal_pay
+from rewards.personal.statement import person_statement
 from rewards.rates import PERSONAL, WIND
 from rewards.settlement import compare_with_chain, reconcile_claims, relay_claim
-from storage.person_month_tables import month_donations, month_jobs, month_results
+from storage.tables.person_months import month_donations, month_jobs, month_results
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import HISTORY_ITEMS_MIN
 from windrow_protocol.trust_rules import PPM

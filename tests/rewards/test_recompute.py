@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rewards_cases import Settled, close, earn, open_house, payout
 
-from rewards.epoch_files import epoch_folder, read_tree
+from rewards.epochs.files import epoch_folder, read_tree
+from rewards.epochs.recompute import recompute
 from rewards.ledger import Entry, Transfer, balances, cumulative, entries, post
-from rewards.recompute import recompute
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.merkle import MerkleTree
 

@@ -25,8 +25,8 @@ from rewards_cases import (
 
 from rewards.accountant import run_accountant
 from rewards.accounts import account_statement
-from rewards.epoch import close_epoch
-from rewards.epoch_files import NAMES
+from rewards.epochs.closing import close_epoch
+from rewards.epochs.files import NAMES
 from rewards.ledger import balances
 from rewards.routes import routes
 from rewards.settlement import relay_claim

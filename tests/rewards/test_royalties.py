@@ -18,7 +18,7 @@ from rewards.ledger_checks import verify_ledger
 from rewards.royalties import read_shares, run_royalties, split
 from storage.house import House
 from storage.published import PublishedFiles
-from storage.tables import sales
+from storage.tables.contributions import sales
 from windrow_protocol.errors import WindrowError
 
 weights = st.dictionaries(st.text(max_size=8), st.integers(0, 2**70), min_size=1, max_size=40).filter(

@@ -13,13 +13,13 @@ from rewards_cases import Settled, add_accepted, add_node, open_house, payout
 from chain.keys import key_from_hex
 from chain.relayer import Relayer
 from rewards.accountant import run_accountant
-from rewards.epoch import close_epoch
-from rewards.epoch_rows import Epoch
+from rewards.epochs.closing import close_epoch
+from rewards.epochs.rows import Epoch
 from rewards.ledger import balance_of, balances
 from rewards.ledger_checks import verify_ledger
 from rewards.settlement import allotment_of, compare_with_chain, reconcile_claims, relay_claim, relay_due
 from storage.state import get_cursor
-from storage.tables import epochs, payouts
+from storage.tables.contributions import epochs, payouts
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.merkle import verify_proof
 

@@ -31,8 +31,8 @@ from rewards.ledger import balances, entries
 from rewards.ledger_checks import verify_ledger
 from rewards.rates import CURRENT
 from storage.house import House
-from storage.tables import verdicts
-from storage.trust_tables import consequences, dividends, standings
+from storage.tables.contributions import verdicts
+from storage.tables.trust import consequences, dividends, standings
 from windrow_protocol.trust_rules import TrustRules
 
 VESTING = TrustRules(vest_age_ms=0, vest_audits=2, probation_documents=0)

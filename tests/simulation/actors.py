@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from honest_records import honest_record
 from simulation.web import SimulatedWeb
 
-from contributor_node.coordinator_client import CoordinatorClient
+from contributor_node.coordinator.client import CoordinatorClient
 from contributor_node.validator import EpochSecret, Validator
 from storage.env import Clock, Request, Response
 from storage.simulation.network import SimulatedNetwork

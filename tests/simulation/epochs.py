@@ -5,8 +5,8 @@ A kill between the two leaves a frozen row, which the next call goes on with, as
 
 from __future__ import annotations
 
-from rewards.epoch_freezing import NO_ROOT, OnChain, freeze, publish
-from rewards.epoch_rows import Epoch, latest_accepted, move, unfinished
+from rewards.epochs.freezing import NO_ROOT, OnChain, freeze, publish
+from rewards.epochs.rows import Epoch, latest_accepted, move, unfinished
 from storage.house import House
 from windrow_protocol.errors import WindrowError
 

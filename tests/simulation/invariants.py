@@ -16,17 +16,17 @@ from simulation.actors import NETWORK, Actor
 from aggregator.log_entries import GENESIS_HEAD, next_head
 from aggregator.verification.comparing.comparison import decide
 from rewards.accountant import run_accountant
-from rewards.epoch_files import LEDGER, epoch_folder, ledger_bytes, sha256_hex
-from rewards.epoch_rows import all_epochs
+from rewards.epochs.files import LEDGER, epoch_folder, ledger_bytes, sha256_hex
+from rewards.epochs.rows import all_epochs
 from rewards.ledger import last_entry
 from rewards.ledger_checks import verify_ledger
 from storage.house import House
-from storage.lake_tables import lake_files
-from storage.pay_tables import epoch_pay, node_pay, novelty_rooms, pending_pay
 from storage.segments import Place, Segments
 from storage.state import get_cursor, get_meta
-from storage.tables import contributions, cursors, leases, ledger, submissions, verdicts
-from storage.trust_tables import audit_epochs, consequences, node_stakes
+from storage.tables.contributions import contributions, cursors, leases, ledger, submissions, verdicts
+from storage.tables.lake import lake_files
+from storage.tables.pay import epoch_pay, node_pay, novelty_rooms, pending_pay
+from storage.tables.trust import audit_epochs, consequences, node_stakes
 from windrow_protocol.messages import Contribution, canonical_record
 from windrow_protocol.signing import verify
 

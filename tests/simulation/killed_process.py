@@ -36,7 +36,7 @@ from storage.house import House
 from storage.real_env import real_env
 from storage.segments import Place, Segments
 from storage.state import State, insert_once, sqlite_url
-from storage.tables import leases, nodes, nonces, submissions
+from storage.tables.contributions import leases, nodes, nonces, submissions
 from windrow_protocol.content import text_sha256
 from windrow_protocol.messages import Contribution, canonical_record, encode_batch
 from windrow_protocol.signing import Statement, verify

@@ -21,7 +21,7 @@ from storage.segments import Place, Segments
 from storage.simulation.life import KillAt
 from storage.simulation.platter import SimulatedCalls
 from storage.state import State
-from storage.tables import leases
+from storage.tables.contributions import leases
 from windrow_protocol.errors import WindrowError
 
 

@@ -25,8 +25,8 @@ from storage.simulation.env import Machine
 from storage.simulation.life import KillSometimes, Plan, SimulatedCrash
 from storage.simulation.network import CALM, SimulatedNetwork, Weather
 from storage.simulation.virtual_time import VirtualTimeLoop, virtual_time
-from storage.tables import contributions, leases, submissions, verdicts
-from storage.trust_tables import audits
+from storage.tables.contributions import contributions, leases, submissions, verdicts
+from storage.tables.trust import audits
 from windrow_protocol.signing import public_id
 
 STORM_S = 60.0

@@ -23,9 +23,9 @@ from real_house import open_house, open_segments
 from aggregator.ingest import Ingest
 from aggregator.personal import Personal
 from aggregator.routes import Doors
-from contributor_node import coordinator_client
-from contributor_node.coordinator_client import CoordinatorClient
-from contributor_node.outbox import Outbox, Settled
+from contributor_node.coordinator import client as coordinator_client
+from contributor_node.coordinator.client import CoordinatorClient
+from contributor_node.coordinator.outbox import Outbox, Settled
 from contributor_node.work_cycle import LATER_CODES
 from extension_bridge.delivery import is_final
 from storage.dialling import Dialling

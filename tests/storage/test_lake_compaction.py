@@ -20,8 +20,8 @@ from storage.lake.compaction import Compaction, choose, choose_all, digest_file
 from storage.lake.erasing import commit_replaced, files_with, replace_without
 from storage.lake.manifest import refer
 from storage.lake.merging import Merge, read_groups
-from storage.lake_tables import lake_files, lake_snapshots
 from storage.real_env import real_env
+from storage.tables.lake import lake_files, lake_snapshots
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import LAKE_GROUP_ROWS_MAX, LAKE_SNAPSHOT_KEEP_MS
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from storage.lake_tables import erasures, lake_files, lake_snapshots
 from storage.migrations import MIGRATIONS, migrations
 from storage.state import State, get_meta, set_meta, sqlite_url
-from storage.tables import contributions
+from storage.tables.contributions import contributions
+from storage.tables.lake import erasures, lake_files, lake_snapshots
 from windrow_protocol.errors import WindrowError
 
 

@@ -16,7 +16,7 @@ from state_database import state_url
 from storage import prepared as prepared_module
 from storage.prepared import Prepared
 from storage.state import State, insert_once
-from storage.tables import Uint256, nonces
+from storage.tables.contributions import Uint256, nonces
 
 metadata = sa.MetaData()
 things = sa.Table(

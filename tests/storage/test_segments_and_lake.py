@@ -11,7 +11,7 @@ from real_house import open_house, open_segments
 
 from storage import segments as segments_module
 from storage.lake import LAKE_SCHEMA, Lake
-from storage.lake_tables import lake_files
+from storage.tables.lake import lake_files
 
 
 def row(seq: int) -> dict[str, object]:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.tables import Uint256
+from storage.tables.contributions import Uint256
 
 amounts = sa.Table("amounts", sa.MetaData(), sa.Column("amount", Uint256))
 

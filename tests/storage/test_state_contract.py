@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from postgres_server import PostgresServer, needs_postgres, new_database, shared_server
 
 from storage import postgresql
-from storage.host_tables import host_orders
 from storage.prepared import Prepared
 from storage.state import (
     State,
@@ -24,7 +23,8 @@ from storage.state import (
     set_meta,
     sqlite_url,
 )
-from storage.tables import Uint256, cursors, meta
+from storage.tables.contributions import Uint256, cursors, meta
+from storage.tables.hosts import host_orders
 from windrow_protocol.errors import WindrowError
 
 ENGINES = ["sqlite", pytest.param("postgresql", marks=needs_postgres)]

@@ -18,9 +18,9 @@ from month_pay_world import results
 
 from aggregator.personal import Personal
 from extension_bridge.consent import DAY_MS
-from rewards.person_months import run_person_months
-from storage.personal_tables import personal_keys
+from rewards.personal.months import run_person_months
 from storage.pkcs11_keys import Pkcs11Keys, Pkcs11Token
+from storage.tables.personal import personal_keys
 from storage.wrapping_keys import FileKeys, WrappingKeys
 from windrow.home import _personal_keys
 from windrow.settings import HouseSettings

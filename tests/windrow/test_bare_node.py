@@ -21,7 +21,7 @@ from demo_site_size import SITE_DOCUMENTS, SITE_MODULES
 from imported_modules import imported_strangers
 from real_data import ROOT
 
-from contributor_node.extract import extract
+from contributor_node.extraction.main_text import extract
 from windrow.demo.network import VALIDATORS, DemoNetwork, start_house, start_node, start_site
 from windrow.demo.supervisor import Supervisor
 from windrow.operator_socket import ask_running

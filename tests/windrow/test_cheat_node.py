@@ -20,7 +20,7 @@ from aggregator.ingest import Ingest, read_text
 from aggregator.personal import Personal
 from aggregator.routes import Doors
 from aggregator.verification.comparing.comparison import decide
-from storage.tables import contributions, leases, nodes
+from storage.tables.contributions import contributions, leases, nodes
 from windrow.demo_site.specials import article
 from windrow_protocol.content import normalise_text, shingle_hashes, words
 

@@ -23,7 +23,7 @@ from extension_bridge.outbox import Outbox
 from extension_bridge.settings import read_node_key
 from windrow.cli import app
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.personal_messages import PersonalContribution, PersonalRecord
+from windrow_protocol.personal.messages import PersonalContribution, PersonalRecord
 
 SCHEMA = ROOT / "docs" / "consent_receipt.schema.json"
 

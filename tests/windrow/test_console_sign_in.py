@@ -15,8 +15,8 @@ import pytest_asyncio
 import sqlalchemy as sa
 from console_world import ANALYST, STRANGER, SUPPORT, Console, refused, running_console, signed
 
-from storage.console_tables import console_sessions
 from storage.real_env import real_env
+from storage.tables.console import console_sessions
 from windrow.console import once
 from windrow.console.link import signed_link
 from windrow.console.sign_ins import signer_of

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from running_house import windrow
 
-from contributor_node.chromium import find_chromium
+from contributor_node.crawling.chromium import find_chromium
 from windrow_protocol.errors import WindrowError
 
 DEADLINE_S = 540.0
@@ -57,7 +57,9 @@ class Onlooker:
     def crawl_child(self, name: str) -> int:
         """Return the id of a node's crawl child, 0 while it has none."""
         children = psutil.Process(self.pid(name)).children(recursive=True)
-        return next((child.pid for child in children if "contributor_node.crawl_child" in child.cmdline()), 0)
+        return next(
+            (child.pid for child in children if "contributor_node.crawling.child" in child.cmdline()), 0
+        )
 
     def pages(self, name: str) -> int:
         """Return one figure of the house's public status."""

@@ -16,7 +16,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from demo_site_size import SITE_DOCUMENTS, SITE_MODULES
 
-from contributor_node.extract import extract
+from contributor_node.extraction.main_text import extract
 from windrow.demo_site import SiteManifest, build_site, frontier_urls, load_manifest
 from windrow.demo_site.library import describe_modules, linked, module_names
 from windrow.demo_site.machine_traces import Traces, machine_traces

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from contributor_node.extract import extract
+from contributor_node.extraction.main_text import extract
 from windrow.demo_site import SiteManifest
 from windrow.demo_site.manifest import SiteEntry
 from windrow.demo_site.serve import bind_hosts

@@ -12,7 +12,7 @@ import typer
 
 from aggregator.openapi import describe
 from chain.keys import load_or_make_key
-from contributor_node.settings import NodeSettings
+from contributor_node.owner.settings import NodeSettings
 from windrow.chain_link import ChainLink
 from windrow.cli import app
 from windrow.home import open_home

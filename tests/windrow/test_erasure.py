@@ -17,10 +17,10 @@ from warc_files import http, members, page, record, words
 
 from aggregator.verification.drawing.audit_epochs import end_epoch
 from aggregator.verification.epochs.audit_closing import close_epochs
-from storage.lake_tables import erasures
 from storage.segments import Place
 from storage.state import State, sqlite_url
-from storage.tables import contributions, duplicates, submissions
+from storage.tables.contributions import contributions, duplicates, submissions
+from storage.tables.lake import erasures
 from windrow_protocol.errors import WindrowError
 
 MARK = words(1)

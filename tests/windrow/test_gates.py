@@ -29,7 +29,7 @@ from running_house import NETWORK, free_port
 
 from aggregator.log_entries import GENESIS_HEAD, next_head
 from storage.state import State, insert_once, sqlite_url
-from storage.tables import contributions, leases, nodes, submissions
+from storage.tables.contributions import contributions, leases, nodes, submissions
 from windrow.home import open_home
 from windrow.settings import HouseSettings
 from windrow_protocol.content import text_sha256

@@ -13,8 +13,8 @@ from real_house import Node, words_of
 from running_house import Said, windrow
 from trust_world import INVENTED, TrustWorld
 
+from contributor_node.egress.line_log import read_rows
 from contributor_node.identity import KEY_FILE
-from contributor_node.line_log import read_rows
 from windrow_protocol.signing import dump_private_key
 
 URL = "http://page.example/1"

@@ -11,7 +11,7 @@ from msgspec import structs
 from running_house import windrow
 
 from storage.state import State, get_cursor, sqlite_url
-from storage.tables import meta
+from storage.tables.contributions import meta
 from windrow.chain_link import open_chain
 from windrow.home import open_home
 from windrow.settings import HouseSettings

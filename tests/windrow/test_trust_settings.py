@@ -20,7 +20,7 @@ from aggregator.ingest import Ingest
 from aggregator.personal import Personal
 from aggregator.roster import enrol_validators, operators_at_work, trust_of
 from aggregator.routes import Doors
-from storage.tables import nodes
+from storage.tables.contributions import nodes
 from windrow.home import open_home
 from windrow.settings import HouseSettings, load_ranked_domains, load_settings, load_trust_rules
 from windrow_protocol.errors import WindrowError

@@ -29,7 +29,7 @@ from storage.real_env import PosixDisk, real_env
 from storage.simulation.env import SimulatedState
 from storage.simulation.life import KillAt, Life, SimulatedCrash
 from storage.simulation.platter import Platter, SimulatedCalls
-from storage.tables import contributions, submissions
+from storage.tables.contributions import contributions, submissions
 from windrow.warc.reading import read_warc
 from windrow_protocol.content import text_sha256
 from windrow_protocol.errors import WindrowError

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from real_data import real_data
 
-from contributor_node.extract import extract
+from contributor_node.extraction.main_text import extract
 from windrow_protocol.block_pages import is_block_page
 from windrow_protocol.content import normalise_text
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from windrow_protocol.personal_addresses import postal_addresses_in
-from windrow_protocol.personal_patterns import DEVICE_DETECTORS, find_personal
+from windrow_protocol.personal.addresses import postal_addresses_in
+from windrow_protocol.personal.patterns import DEVICE_DETECTORS, find_personal
 
 
 def addresses(text: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from windrow_protocol.personal_patterns import DETECTORS, DEVICE_DETECTORS, find_personal
+from windrow_protocol.personal.patterns import DETECTORS, DEVICE_DETECTORS, find_personal
 
 # One example of each check, as the authorities or python-stdnum's documentation print it.
 NUMBERS = [

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from windrow_protocol.personal_documents import documents_in, documents_named_in
-from windrow_protocol.personal_patterns import DETECTORS, DEVICE_DETECTORS, find_personal
+from windrow_protocol.personal.documents import documents_in, documents_named_in
+from windrow_protocol.personal.patterns import DETECTORS, DEVICE_DETECTORS, find_personal
 
 
 def on_device(text: str) -> list[tuple[str, str]]:

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from real_data import real_data
 
-from windrow_protocol import personal_national_ids as national_ids
-from windrow_protocol import personal_patterns
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TEXT_BYTES_MAX
-from windrow_protocol.personal_checksums import evm_address, iban, luhn, mod_11_10, verhoeff
-from windrow_protocol.personal_patterns import DEVICE_DETECTORS, KINDS, find_personal
+from windrow_protocol.personal import national_ids
+from windrow_protocol.personal import patterns as personal_patterns
+from windrow_protocol.personal.checksums import evm_address, iban, luhn, mod_11_10, verhoeff
+from windrow_protocol.personal.patterns import DEVICE_DETECTORS, KINDS, find_personal
 
 # Written in halves, so that no scanner of repositories takes a test for a leaked key.
 AWS, GITHUB = "AKIA" + "Q3EGR7XJ5PLMNZ2V", "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from real_data import real_data
 
-from windrow_protocol.personal_addresses import postal_addresses_in
-from windrow_protocol.personal_names import person_names_in
-from windrow_protocol.personal_patterns import DEVICE_DETECTORS, find_personal
+from windrow_protocol.personal.addresses import postal_addresses_in
+from windrow_protocol.personal.names import person_names_in
+from windrow_protocol.personal.patterns import DEVICE_DETECTORS, find_personal
 
 
 def addresses(text: str) -> list[str]:

@@ -35,7 +35,7 @@ def node_dashboard(
 ) -> None:
     """Print a link to the running node's dashboard; it lets one browser in, once, for ten minutes."""
     from contributor_node.dashboard.link_file import new_link
-    from contributor_node.settings import load_settings
+    from contributor_node.owner.settings import load_settings
 
     link = new_link(Path(load_settings({"home": home}).values.home), time.time_ns() // 1_000_000)
     print(link, flush=True)

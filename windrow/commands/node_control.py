@@ -2,7 +2,7 @@
 
 Rules: each writes the owner's word to the node's home and returns; the running node obeys before its next request.
 
-Does not: hold logic (`contributor_node.control`). Usage: `windrow node pause --for 1h`.
+Does not: hold logic (`contributor_node.owner.control`). Usage: `windrow node pause --for 1h`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from windrow.commands.node_trust import AsJson, NodeHome
 from windrow_protocol.errors import WindrowError
 
 if TYPE_CHECKING:
-    from contributor_node.control import NodeControl
+    from contributor_node.owner.control import NodeControl
 
 _UNIT_S: Final = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*(s|min|m|h|d|w)")
@@ -31,7 +31,7 @@ For = Annotated[
 
 def node_pause(for_: For = "", home: NodeHome = None, as_json: AsJson = False) -> None:
     """Let no new request leave this machine; what is under way ends. `--for 1h` ends by itself."""
-    from contributor_node import control
+    from contributor_node.owner import control
 
     until_ms = _now_ms() + round(duration_s(for_) * 1000) if for_ else None
     _told(control.pause(_home(home), until_ms), as_json)
@@ -39,15 +39,15 @@ def node_pause(for_: For = "", home: NodeHome = None, as_json: AsJson = False) -
 
 def node_resume(home: NodeHome = None, as_json: AsJson = False) -> None:
     """Work again after a pause; also takes a `finish` back while the node still runs."""
-    from contributor_node import control
+    from contributor_node.owner import control
 
     _told(control.resume(_home(home)), as_json)
 
 
 def node_finish(home: NodeHome = None, as_json: AsJson = False) -> None:
     """Have the running node end the pages it took, hand them in, take no more and exit."""
-    from contributor_node import control
     from contributor_node.identity import is_running
+    from contributor_node.owner import control
 
     if not is_running(_home(home)):
         raise WindrowError("node_not_running", str(_home(home)))
@@ -56,8 +56,8 @@ def node_finish(home: NodeHome = None, as_json: AsJson = False) -> None:
 
 def node_status(home: NodeHome = None, as_json: AsJson = False) -> None:
     """Say whether the node runs, whether it may work and if not why, and what it used of its caps."""
-    from contributor_node.node_status import status_of
-    from contributor_node.settings import load_settings
+    from contributor_node.owner.settings import load_settings
+    from contributor_node.setup.node_status import status_of
 
     told = status_of(load_settings({"home": home}).values, _now_ms())
     if as_json:
@@ -84,7 +84,7 @@ def add_to(node: typer.Typer) -> None:
 
 
 def _home(home: str | None) -> Path:
-    from contributor_node.settings import load_settings
+    from contributor_node.owner.settings import load_settings
 
     return Path(load_settings({"home": home}).values.home)
 

@@ -2,7 +2,7 @@
 
 Rules: they read the line log alone, whether the node runs or not. `--json` prints one object a line.
 
-Does not: hold logic (`contributor_node.line_log`, `contributor_node.evidence`).
+Does not: hold logic (`contributor_node.egress.line_log`, `contributor_node.egress.evidence`).
 
 Usage: `windrow node log --follow`, `windrow node evidence --since 2026-11-01 --out evidence.csv`.
 """
@@ -36,7 +36,7 @@ def node_log(
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object a line")] = False,
 ) -> None:
     """Show every request that left this machine: each was written down before it left."""
-    from contributor_node.line_log import read_rows
+    from contributor_node.egress.line_log import read_rows
 
     path = _line_log(home)
     if follow and not since:
@@ -56,8 +56,8 @@ def node_evidence(
     as_json: AsJson = False,
 ) -> None:
     """Write a file that an internet provider can read: what this node is, and each request with who ordered it."""
-    from contributor_node.evidence import write_evidence
-    from contributor_node.node_facts import who_is
+    from contributor_node.egress.evidence import write_evidence
+    from contributor_node.owner.facts import who_is
 
     now_ms = time.time_ns() // 1_000_000
     totals = write_evidence(_line_log(home), moment_ms(since), who_is(_settings(home)), out, now_ms)
@@ -88,7 +88,7 @@ def add_to(node: typer.Typer) -> None:
 
 
 def _settings(home: str | None) -> Any:
-    from contributor_node.settings import load_settings
+    from contributor_node.owner.settings import load_settings
 
     return load_settings({"home": home}).values
 
@@ -98,7 +98,7 @@ def _line_log(home: str | None) -> Path:
 
 
 def _follow(path: Path, as_json: bool) -> None:
-    from contributor_node.log_follow import follow
+    from contributor_node.egress.log_follow import follow
 
     for event in follow(path, lambda: time.sleep(LOOK_EVERY_S)):
         if as_json:

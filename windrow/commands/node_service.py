@@ -3,7 +3,7 @@
 Rules: no root, nothing outside your own account; `uninstall` leaves no file of the service behind, and the node's home
 as it is.
 
-Does not: hold logic (`contributor_node.service`). Usage: `windrow node install`.
+Does not: hold logic (`contributor_node.setup.service`). Usage: `windrow node install`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from windrow.commands.node_trust import AsJson, NodeHome
 from windrow_protocol.errors import WindrowError
 
 if TYPE_CHECKING:
-    from contributor_node.service import Done, ServicePlan
+    from contributor_node.setup.service import Done, ServicePlan
 
 Show = Annotated[bool, typer.Option("--show", help="print what would be written, and write nothing")]
 
 
 def node_install(home: NodeHome = None, show: Show = False, as_json: AsJson = False) -> None:
     """Have this machine start the node by itself: systemd user unit, launchd agent or scheduled task."""
-    from contributor_node.service import install
-    from contributor_node.settings import SETTINGS_FILE, check_settings, read_toml, require_payout
+    from contributor_node.owner.settings import SETTINGS_FILE, check_settings, read_toml, require_payout
+    from contributor_node.setup.service import install
 
     node_home, plan = _plan(home)
     if show:
@@ -45,7 +45,7 @@ def node_install(home: NodeHome = None, show: Show = False, as_json: AsJson = Fa
 
 def node_uninstall(home: NodeHome = None, as_json: AsJson = False) -> None:
     """Stop the service and remove its files; the node's home, with key, receipts and line log, stays."""
-    from contributor_node.service import uninstall
+    from contributor_node.setup.service import uninstall
 
     plan = _plan(home)[1]
     done = uninstall(plan)
@@ -59,8 +59,8 @@ def add_to(node: typer.Typer) -> None:
 
 
 def _plan(home: str | None) -> tuple[Path, ServicePlan]:
-    from contributor_node.service import service_plan, this_machine
-    from contributor_node.settings import load_settings
+    from contributor_node.owner.settings import load_settings
+    from contributor_node.setup.service import service_plan, this_machine
 
     node_home = Path(load_settings({"home": home}).values.home)
     return node_home, service_plan(this_machine(node_home))

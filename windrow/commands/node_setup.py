@@ -3,7 +3,7 @@
 Rules: `setup` asks what a flag does not say, and asks nothing where there is no terminal or with `--yes`. Passphrases
 are read from the terminal or a file, never from a flag, which other programs could see.
 
-Does not: hold logic (`contributor_node.onboarding`, `node_doctor`, `key_backup`, `earnings_table`).
+Does not: hold logic (`contributor_node.setup.onboarding`, `node_doctor`, `key_backup`, `earnings_table`).
 
 Usage: `windrow node setup`, or `windrow node setup --payout 0x… --consent pages --yes`.
 """
@@ -24,8 +24,8 @@ from windrow.commands.node_trust import AsJson, Coordinator, NodeHome
 from windrow_protocol.errors import WindrowError
 
 if TYPE_CHECKING:
-    from contributor_node.coordinator_facts import FactsDesk
-    from contributor_node.settings import NodeSettings
+    from contributor_node.coordinator.facts import FactsDesk
+    from contributor_node.owner.settings import NodeSettings
 
 PassphraseFile = Annotated[Path | None, typer.Option(help="file whose first line is the passphrase")]
 Payout = Annotated[str, typer.Option(help="EVM address that rewards go to")]
@@ -66,8 +66,8 @@ def node_setup(
     as_json: AsJson = False,
 ) -> None:
     """Set this machine up as a node: where you are paid, how much of your line, when, and what you agree to."""
-    from contributor_node.onboarding import Choices, expectation, write_choices
-    from contributor_node.settings import load_settings
+    from contributor_node.owner.settings import load_settings
+    from contributor_node.setup.onboarding import Choices, expectation, write_choices
 
     asking = not yes and sys.stdin.isatty()
     before = load_settings({"home": home}).values
@@ -99,8 +99,8 @@ def node_setup(
 
 def node_doctor(home: NodeHome = None, coordinator: Coordinator = None, as_json: AsJson = False) -> None:
     """Check this node and say whether it would earn anything, and if not, why."""
-    from contributor_node.node_doctor import Finding, because, examine
-    from contributor_node.settings import load_settings
+    from contributor_node.owner.settings import load_settings
+    from contributor_node.setup.doctor import Finding, because, examine
 
     settings = load_settings({"home": home, "coordinator": coordinator}).values
     try:
@@ -133,8 +133,8 @@ def node_backup(
     home: NodeHome = None,
 ) -> None:
     """Back up the node's key, which its standing hangs on. The key of your money is in your wallet, not here."""
-    from contributor_node.key_backup import backup_key
-    from contributor_node.settings import load_settings
+    from contributor_node.owner.settings import load_settings
+    from contributor_node.setup.key_backup import backup_key
 
     passphrase = "" if plain else _passphrase(passphrase_file, confirm=True)
     node_id = backup_key(Path(load_settings({"home": home}).values.home), file, passphrase)
@@ -148,8 +148,8 @@ def node_restore(
     home: NodeHome = None,
 ) -> None:
     """Put a backed-up key into this home; a home with another node's key is refused."""
-    from contributor_node.key_backup import restore_key
-    from contributor_node.settings import load_settings
+    from contributor_node.owner.settings import load_settings
+    from contributor_node.setup.key_backup import restore_key
 
     passphrase = "" if plain else _passphrase(passphrase_file, confirm=False)
     node_id = restore_key(Path(load_settings({"home": home}).values.home), file, passphrase)
@@ -164,9 +164,9 @@ def node_earnings(
     as_json: AsJson = False,
 ) -> None:
     """Show what this node's payout address earned, row by row, with the reason of each."""
-    from contributor_node.earnings_table import decimals_in, tokens, write_earnings
-    from contributor_node.payout import read_payout
-    from contributor_node.settings import load_settings, require_payout
+    from contributor_node.coordinator.earnings_table import decimals_in, tokens, write_earnings
+    from contributor_node.owner.payout import read_payout
+    from contributor_node.owner.settings import load_settings, require_payout
 
     flags = {"home": home, "coordinator": coordinator, "payout": payout or None}
     settings = load_settings(flags).values
@@ -202,8 +202,8 @@ def add_to(node: typer.Typer) -> None:
 
 @contextmanager
 def _facts_desk(settings: NodeSettings) -> Iterator[FactsDesk]:
-    from contributor_node.coordinator_facts import FactsDesk, now_ms
-    from contributor_node.line_log import LineLog
+    from contributor_node.coordinator.facts import FactsDesk, now_ms
+    from contributor_node.egress.line_log import LineLog
 
     line_log = LineLog(Path(settings.home) / "line_log.ndjson", now_ms)
     try:
@@ -215,8 +215,8 @@ def _facts_desk(settings: NodeSettings) -> Iterator[FactsDesk]:
 def _payout(
     given: str, new_wallet: Path | None, passphrase_file: Path | None, node_home: Path, asking: bool
 ) -> str:
-    from contributor_node.payout import read_payout
-    from contributor_node.wallet_file import make_wallet
+    from contributor_node.owner.payout import read_payout
+    from contributor_node.setup.wallet_file import make_wallet
 
     if new_wallet is None and not given and asking:
         question = "Payout address (0x…; nothing: make a wallet)"
@@ -242,7 +242,7 @@ def _payout(
 
 def _ask_consent() -> list[str]:
     """Ask for each purpose; who refuses the one that is needed is asked nothing more."""
-    from contributor_node.onboarding import PURPOSES, require_consent
+    from contributor_node.setup.onboarding import PURPOSES, require_consent
 
     agreed: list[str] = []
     for name, words in PURPOSES.items():
@@ -252,7 +252,7 @@ def _ask_consent() -> list[str]:
 
 
 def _ask_setting(name: str, question: str, default: Any) -> Any:
-    from contributor_node.settings import check_settings
+    from contributor_node.owner.settings import check_settings
 
     return _ask(
         question, default, lambda text: getattr(check_settings([("this answer", {name: text})]).values, name)

@@ -2,7 +2,7 @@
 
 Rules: a person reads sentences, a script `--json`. Leaving asks first, since nothing takes it back.
 
-Does not: hold logic (`contributor_node.trust_desk`). Usage: `windrow node verdicts`.
+Does not: hold logic (`contributor_node.coordinator.trust_desk`). Usage: `windrow node verdicts`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import typer
 from windrow_protocol.errors import REASONS
 
 if TYPE_CHECKING:
-    from contributor_node.trust_desk import Disclosed, TrustDesk
+    from contributor_node.coordinator.trust_desk import Disclosed, TrustDesk
 
 T = TypeVar("T")
 NodeHome = Annotated[str | None, typer.Option("--home", help="the node's folder (WINDROW_NODE_HOME)")]
@@ -88,9 +88,9 @@ def add_to(node: typer.Typer) -> None:
 
 
 def _at_desk(home: str | None, coordinator: str | None, ask: Callable[[TrustDesk], Awaitable[T]]) -> T:
+    from contributor_node.coordinator.trust_desk import trust_desk
     from contributor_node.identity import read_pin
-    from contributor_node.settings import load_settings
-    from contributor_node.trust_desk import trust_desk
+    from contributor_node.owner.settings import load_settings
 
     resolved = load_settings({"home": home, "coordinator": coordinator})
     settings, pin = resolved.values, read_pin(Path(resolved.values.home))

@@ -24,7 +24,7 @@ from aggregator.sql.statements import DOCUMENTS
 from aggregator.sql.views import DOCUMENT_COLUMNS, VIEWS
 from storage.env import Request, Response, Route
 from storage.house import House
-from storage.lake_tables import lake_snapshots
+from storage.tables.lake import lake_snapshots
 from windrow.console.asking import Asking, Form, Told
 from windrow.console.entry import Entry, Visit, html_response, redirect
 from windrow.console.gate import Gate

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from storage.console_tables import console_people
 from storage.house import House
+from storage.tables.console import console_people
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.merkle import checksum_address
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from storage.console_tables import console_questions
 from storage.house import House
+from storage.tables.console import console_questions
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CONSOLE_NAME_CHARS_MAX, CONSOLE_QUESTIONS_MAX, SQL_CHARS_MAX
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from storage.console_tables import console_sessions
 from storage.house import House
+from storage.tables.console import console_sessions
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import (
     CONSOLE_SESSION_GRACE_MS,

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from storage.console_tables import console_tokens
 from storage.house import House
+from storage.tables.console import console_tokens
 from windrow.console.sessions import digest
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import CONSOLE_NAME_CHARS_MAX, CONSOLE_TOKEN_LIFE_DAYS_MAX, CONSOLE_TOKENS_MAX

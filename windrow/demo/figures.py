@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from chain.client import ChainClient
 from chain.deploy import Deployment
 from storage.state import State
-from storage.tables import epochs, exports, payouts, sales
+from storage.tables.contributions import epochs, exports, payouts, sales
 from windrow.demo.network import CHEAT, DemoNetwork
 from windrow.home import database_url
 from windrow.summary import ledger_totals, summarise

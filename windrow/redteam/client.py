@@ -32,7 +32,7 @@ import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eth_account import Account
 
-from contributor_node.extract import extract
+from contributor_node.extraction.main_text import extract
 from windrow_protocol.content import normalise_text, text_sha256
 from windrow_protocol.messages import (
     Contribution,

@@ -20,8 +20,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from rewards.ledger import balance_of, posted_account
-from storage.tables import leases, verdicts
-from storage.trust_tables import consequences
+from storage.tables.contributions import leases, verdicts
+from storage.tables.trust import consequences
 from windrow.redteam.arena import Arena, ArenaPlan, Player
 from windrow.redteam.strategies import STRATEGIES
 

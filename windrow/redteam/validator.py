@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from contributor_node.coordinator_client import CoordinatorClient
+from contributor_node.coordinator.client import CoordinatorClient
+from contributor_node.egress.line_log import LineLog
 from contributor_node.identity import Pin
-from contributor_node.line_log import LineLog
 from contributor_node.validator import Validator
 from windrow.redteam.client import Client
 

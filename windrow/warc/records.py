@@ -29,8 +29,8 @@ import zstandard
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from aggregator.importing import Document
-from contributor_node.content_coding import undo_content_encoding
-from contributor_node.extract import EXTRACTOR_VERSION, extract, is_text, media_type
+from contributor_node.crawling.content_coding import undo_content_encoding
+from contributor_node.extraction.main_text import EXTRACTOR_VERSION, extract, is_text, media_type
 from windrow_protocol.block_pages import is_block_page
 from windrow_protocol.content import normalise_text
 from windrow_protocol.errors import WindrowError

@@ -42,7 +42,7 @@ from aggregator.verification.standings.exposure import passed_of
 from aggregator.verification.standings.standing_rows import standing_of
 from storage.env import Request, Response, Route
 from storage.house import House
-from storage.tables import leases
+from storage.tables.contributions import leases
 from windrow_protocol.content import shingles_in_order, text_sha256
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN
 from windrow_protocol.trust_rules import DAY_MS, PPM

@@ -25,8 +25,8 @@ import sqlalchemy as sa
 from aggregator.prefixes import address_prefix
 from storage.house import House
 from storage.state import insert_once
-from storage.tables import leases, nodes
-from storage.trust_tables import egress_challenges
+from storage.tables.contributions import leases, nodes
+from storage.tables.trust import egress_challenges
 from windrow_protocol.limits import SUBMISSION_GRACE_MS
 from windrow_protocol.urls import canonical_url, url_sha256
 

@@ -35,8 +35,8 @@ from aggregator.verification.drawing.audit_steps import advance
 from aggregator.verification.standings.standing_rows import is_hard
 from storage.house import House
 from storage.segments import Segments
-from storage.tables import leases
-from storage.trust_tables import audits
+from storage.tables.contributions import leases
+from storage.tables.trust import audits
 from windrow_protocol.limits import (
     AS_SERVED_SIMILARITY,
     MATCH_SIMILARITY_MIN,

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from aggregator.ingest import read_texts
 from aggregator.verification.comparing.comparison import similarity
 from storage.segments import Segments
-from storage.tables import contributions, frontier, leases, verdicts
+from storage.tables.contributions import contributions, frontier, leases, verdicts
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN, NEIGHBOURS_READ_MAX, NEIGHBOURS_SEEN_MAX
 from windrow_protocol.messages import contribution_id_for
 from windrow_protocol.urls import host_key

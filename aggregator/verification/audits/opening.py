@@ -40,7 +40,7 @@ from aggregator.verification.standings.exposure import Exposures
 from storage.house import House
 from storage.prepared import Prepared
 from storage.state import get_meta, set_meta
-from storage.trust_tables import audits
+from storage.tables.trust import audits
 from windrow_protocol.audit_draw import share_of_one_ppm
 from windrow_protocol.limits import AUDIT_VALUE_BYTES_MAX
 from windrow_protocol.messages import Contribution, Outcome, contribution_id_for

@@ -30,8 +30,8 @@ from aggregator.verification.audits.truths import Answer, answers_of, earlier_te
 from aggregator.verification.comparing.weighing import Weighed
 from storage.house import House
 from storage.segments import Segments
-from storage.tables import leases
-from storage.trust_tables import audits, second_looks, truth_requests
+from storage.tables.contributions import leases
+from storage.tables.trust import audits, second_looks, truth_requests
 from windrow_protocol.limits import SECOND_LOOK_TRUTHS_ASKED_MAX, TRUTHS_PER_AUDIT_MAX
 from windrow_protocol.messages import Outcome
 

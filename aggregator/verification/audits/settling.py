@@ -24,8 +24,8 @@ from aggregator.verification.drawing.audit_steps import advance_all
 from aggregator.verification.drawing.draws import drawn_upto
 from aggregator.verification.standings.standing_rows import doubtful_hosts
 from storage.house import House
-from storage.tables import leases, nodes
-from storage.trust_tables import audits, draws
+from storage.tables.contributions import leases, nodes
+from storage.tables.trust import audits, draws
 from windrow_protocol.limits import TRUTHS_PER_AUDIT_MAX
 from windrow_protocol.messages import Outcome
 from windrow_protocol.urls import host_key

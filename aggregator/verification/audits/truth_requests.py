@@ -26,8 +26,8 @@ import sqlalchemy as sa
 
 from aggregator.verification.drawing.audit_steps import STEPS as AUDIT_STEPS
 from storage.house import House
-from storage.tables import frontier, leases, nodes
-from storage.trust_tables import audits, truth_requests
+from storage.tables.contributions import frontier, leases, nodes
+from storage.tables.trust import audits, truth_requests
 from windrow_protocol.messages import Outcome
 
 # (state, event) → next state. An answer may turn out to be no truth (a block page): then it has failed after all.

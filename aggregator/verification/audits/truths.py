@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from aggregator.ingest import read_text
 from aggregator.verification.comparing.comparison import similarity
 from storage.segments import Segments
-from storage.tables import contributions, leases, verdicts
-from storage.trust_tables import audits, truth_requests
+from storage.tables.contributions import contributions, leases, verdicts
+from storage.tables.trust import audits, truth_requests
 from windrow_protocol.block_pages import is_block_page
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN
 from windrow_protocol.messages import Outcome, contribution_id_for

@@ -45,8 +45,8 @@ from aggregator.verification.standings.standing import in_good_standing
 from aggregator.verification.standings.standing_rows import doubtful_hosts, standing_of
 from storage.house import House
 from storage.prepared import Prepared
-from storage.tables import contributions, leases, verdicts
-from storage.trust_tables import audits, turned_pages
+from storage.tables.contributions import contributions, leases, verdicts
+from storage.tables.trust import audits, turned_pages
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN
 from windrow_protocol.trust_rules import PPM
 from windrow_protocol.urls import host_key

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 
 from aggregator.verification.comparing.weighing import Weighed
 from storage.house import House
-from storage.tables import contributions, verdicts
-from storage.trust_tables import rested_on
+from storage.tables.contributions import contributions, verdicts
+from storage.tables.trust import rested_on
 from windrow_protocol.messages import Verdict
 from windrow_protocol.trust_rules import PPM
 

@@ -25,9 +25,9 @@ import sqlalchemy as sa
 from aggregator.verification.audits import truth_requests
 from storage.house import House
 from storage.state import get_cursor, set_cursor
-from storage.tables import leases, nodes
-from storage.trust_tables import audits
-from storage.trust_tables import truth_requests as requests
+from storage.tables.contributions import leases, nodes
+from storage.tables.trust import audits
+from storage.tables.trust import truth_requests as requests
 from windrow_protocol.limits import BROWSER_WAIT_MS, NODE_SEEN_STEP_MS
 
 _SINCE: Final = "audits/no_browser_since_ms"

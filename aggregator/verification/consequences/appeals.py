@@ -43,9 +43,9 @@ from aggregator.verification.standings.hosts import HostEvent, observe_host
 from aggregator.verification.standings.standing_rows import host_standing_of, keep_host_standing
 from storage.house import House
 from storage.segments import Segments
-from storage.tables import contributions, leases
+from storage.tables.contributions import contributions, leases
+from storage.tables.trust import appeals, audit_outcomes, audits
 from storage.told import is_told
-from storage.trust_tables import appeals, audit_outcomes, audits
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import APPEALS_OPEN_MAX, SECOND_LOOK_MS, TRUTHS_PER_AUDIT_MAX
 from windrow_protocol.messages import Appeal

@@ -30,7 +30,7 @@ import sqlalchemy as sa
 
 from aggregator.verification.standings.standing import Consequence
 from storage.house import House
-from storage.trust_tables import consequences
+from storage.tables.trust import consequences
 from windrow_protocol.trust_rules import PPM
 
 FOLDED: Final = frozenset(

@@ -34,11 +34,11 @@ from aggregator.verification.standings.audit_rate import bond_comes_back
 from aggregator.verification.standings.exposure import passed_of
 from aggregator.verification.standings.standing_rows import standing_of
 from storage.house import House
-from storage.pay_tables import pending_pay
 from storage.segments import Segments
-from storage.tables import contributions, ledger, nodes, verdicts
+from storage.tables.contributions import contributions, ledger, nodes, verdicts
+from storage.tables.pay import pending_pay
+from storage.tables.trust import audit_secrets, audits, departures, second_looks
 from storage.told import is_told
-from storage.trust_tables import audit_secrets, audits, departures, second_looks
 from windrow_protocol.audit_draw import leave_place
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.trust_rules import PPM

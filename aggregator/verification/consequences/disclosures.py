@@ -17,9 +17,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from aggregator.verification.consequences.consequence_log import still_in_force
-from storage.tables import verdicts
+from storage.tables.contributions import verdicts
+from storage.tables.trust import appeals, audit_outcomes, consequences, departures
 from storage.told import is_told
-from storage.trust_tables import appeals, audit_outcomes, consequences, departures
 from windrow_protocol.errors import REASONS
 from windrow_protocol.messages import DisclosureRequest
 

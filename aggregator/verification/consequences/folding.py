@@ -49,8 +49,8 @@ from aggregator.verification.standings.standing_rows import (
 from storage.house import House
 from storage.segments import Segments
 from storage.state import get_cursor, set_cursor
-from storage.tables import contributions, leases, nodes, verdicts
-from storage.trust_tables import audit_outcomes, audits
+from storage.tables.contributions import contributions, leases, nodes, verdicts
+from storage.tables.trust import audit_outcomes, audits
 from windrow_protocol.domains import registrable_domain
 from windrow_protocol.trust_rules import PPM
 from windrow_protocol.urls import host_key

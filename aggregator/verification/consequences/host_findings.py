@@ -23,8 +23,8 @@ from aggregator.ingest import read_text
 from aggregator.verification.standings.host_events import host_event
 from aggregator.verification.standings.hosts import HostEvent
 from storage.segments import Segments
-from storage.tables import contributions, leases
-from storage.trust_tables import truth_requests
+from storage.tables.contributions import contributions, leases
+from storage.tables.trust import truth_requests
 from windrow_protocol.messages import Outcome
 
 # What a host does to a validator that it does not want; a timeout may as well be our own line.

@@ -31,7 +31,7 @@ from aggregator.verification.consequences.consequence_log import (
 from aggregator.verification.standings.standing import AuditOutcome, Consequence, Standing, observe
 from aggregator.verification.standings.standing_rows import count_in_region, keep_standing
 from storage.house import House
-from storage.trust_tables import audit_outcomes
+from storage.tables.trust import audit_outcomes
 from windrow_protocol.trust_rules import TrustRules
 
 _MILD: Final = frozenset({"escalated", "cleared", "strike"})

@@ -29,8 +29,8 @@ from storage.house import House
 from storage.pay_terms import UNNOTED, note_terms
 from storage.prepared import Prepared
 from storage.state import get_cursor, insert_once
-from storage.tables import nodes, submissions
-from storage.trust_tables import audit_epochs, audit_secrets, audits
+from storage.tables.contributions import nodes, submissions
+from storage.tables.trust import audit_epochs, audit_secrets, audits
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.trust_rules import TrustRules
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from storage.trust_tables import audits
+from storage.tables.trust import audits
 
 # (state, event) → next state
 STEPS: Final[dict[tuple[str, str], str]] = {

@@ -27,7 +27,7 @@ from aggregator.verification.drawing.audit_epochs import EpochRow, begun_epoch, 
 from storage.house import House
 from storage.prepared import Prepared
 from storage.state import get_cursor, insert_once
-from storage.trust_tables import audit_epochs, audit_secrets, audits, draws
+from storage.tables.trust import audit_epochs, audit_secrets, audits, draws
 from windrow_protocol.audit_draw import NO_LOG, commitment_of, next_log_digest
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import (

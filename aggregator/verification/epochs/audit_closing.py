@@ -47,9 +47,9 @@ from aggregator.verification.epochs.published_rows import published_rows
 from storage.house import House
 from storage.segments import Segments
 from storage.state import insert_once
-from storage.tables import leases, nodes, submissions, verdicts
+from storage.tables.contributions import leases, nodes, submissions, verdicts
+from storage.tables.trust import audit_epochs, audit_secrets, dividends
 from storage.told import note_closed
-from storage.trust_tables import audit_epochs, audit_secrets, dividends
 from windrow_protocol.trust_rules import TrustRules
 
 log = structlog.get_logger(__name__)

@@ -27,8 +27,8 @@ from aggregator.verification.epochs.audit_rows import (
     PublishedVerdict,
 )
 from storage.segments import Place, Segments
-from storage.tables import contributions, leases, submissions, verdicts
-from storage.trust_tables import audits, draws, truth_requests
+from storage.tables.contributions import contributions, leases, submissions, verdicts
+from storage.tables.trust import audits, draws, truth_requests
 from windrow_protocol.messages import Outcome
 
 _BATCH: Final = 500

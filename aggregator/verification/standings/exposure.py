@@ -28,8 +28,8 @@ from aggregator.verification.standings.standing import Standing
 from aggregator.verification.standings.standing_rows import doubtful_hosts
 from storage.prepared import Prepared
 from storage.state import get_cursor, get_meta, put_rows
-from storage.tables import contributions, ledger, nodes, verdicts
-from storage.trust_tables import document_counts, node_stakes, standings
+from storage.tables.contributions import contributions, ledger, nodes, verdicts
+from storage.tables.trust import document_counts, node_stakes, standings
 from windrow_protocol.trust_rules import DAY_MS, TrustRules
 
 MEAN_DOCUMENT = "rewards/mean_document_wei"  # meta: what the ledger says a mean document earns

@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from aggregator.verification.standings.hosts import HostEvent, HostStanding, observe_host
 from aggregator.verification.standings.standing import Standing, honest_rate_ppm, in_doubt
 from storage.prepared import Prepared
-from storage.tables import nodes
-from storage.trust_tables import domain_standings, host_standings, region_rates, standings
+from storage.tables.contributions import nodes
+from storage.tables.trust import domain_standings, host_standings, region_rates, standings
 from windrow_protocol.domains import registrable_domain
 from windrow_protocol.trust_rules import TrustRules
 

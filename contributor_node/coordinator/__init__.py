@@ -1,0 +1,1 @@
+"""What the node and its coordinator say to each other, and what waits to be said."""

@@ -1,0 +1,1 @@
+"""What the owner of a node sets, asks and is told."""

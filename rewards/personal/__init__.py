@@ -1,0 +1,1 @@
+"""Pay for months of a person's history: judged once, paid from sales and budgets."""

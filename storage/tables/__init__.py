@@ -1,0 +1,1 @@
+"""Every table of the house's state, on SQLite and PostgreSQL alike."""

@@ -1,0 +1,1 @@
+"""What in a text identifies a person, by shape, checksum and the words around it."""
