@@ -63,12 +63,19 @@ def run_royalties(house: House) -> int:
 
 def _post_sale(house: House, sale: Any) -> int:
     """Post one sale: by tokens to the owners of its rows, or by months of history where it sold these."""
-    with house.state.write() as connection:
-        months = sold_months(connection, sale.dataset, sale.version)
-        if months is not None:
-            return post(connection, price_transfers(sale)) + pay_sale(house, connection, sale, months)
+    with house.state.read() as connection:
+        is_of_rows = sold_months(connection, sale.dataset, sale.version) is None
+    transfers = price_transfers(sale)
+    if is_of_rows:  # read before anything is written: the files may lie far away
         files = published_files(house.env.disk, house.home, sale.dataset, sale.version)
-        return post(connection, sale_transfers(sale, read_shares(files)))
+        transfers = sale_transfers(sale, read_shares(files))
+    with house.state.write() as connection:
+        posted = post(connection, transfers)
+        if not is_of_rows:
+            posted += pay_sale(
+                house, connection, sale, sold_months(connection, sale.dataset, sale.version) or []
+            )
+        return posted
 
 
 def split(amount: int, weights: Mapping[str, int]) -> dict[str, int]:

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 from published_world import PAYOUTS, RECIPES, VALIDATOR_PAYOUT, PublishedWorld, pages
 from real_house import Node
@@ -25,6 +24,7 @@ from rewards.epochs.rows import Epoch, unfinished
 from rewards.ledger import ASSET, balances
 from rewards.ledger_checks import verify_ledger
 from storage.env import Env
+from storage.published import published_files
 from storage.tables.contributions import contributions, epochs, submissions, verdicts
 from windrow_protocol.messages import LeaseRequest, Registration
 
@@ -106,10 +106,9 @@ def _frozen(world: PublishedWorld) -> Epoch:
 
 def outcome(world: PublishedWorld, receipts: list[str], export: Export) -> dict[str, Any]:
     """Return what came out, without what differs from run to run: random ids and times."""
-    assert export.path is not None
-    rows = [
-        row for file in sorted((export.path / "data").iterdir()) for row in pq.read_table(file).to_pylist()
-    ]
+    files = published_files(world.house.env.disk, world.house.home, export.dataset, export.version)
+    shards = sorted(name for name in files.disk.tree(files.folder) if name.startswith("data/"))
+    rows = [row for name in shards for row in files.small_table(name).to_pylist()]
     with world.house.state.read() as connection:
         assert verify_ledger(connection) == []
         logged = connection.execute(sa.select(submissions).order_by(submissions.c.seq)).all()

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from aggregator.sql.child import ask, distinct, prepared, told_why
+from aggregator.sql.contained_engine import ask, distinct, prepared, told_why
 from aggregator.sql.engine import Ready
 from aggregator.sql.job import Head, Job, Refusal
 from windrow_protocol.errors import WindrowError

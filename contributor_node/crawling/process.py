@@ -29,7 +29,7 @@ from windrow_protocol.limits import CHILD_LINE_BYTES_MAX
 
 STOP_TIME_S_MAX = 10
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "SYSTEMROOT")
-_PACKAGES = Path(__file__).resolve().parent.parent
+_PACKAGES = Path(__file__).resolve().parents[2]
 
 
 class CrawlProcess:

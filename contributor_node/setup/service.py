@@ -68,7 +68,7 @@ class Done:
 
 def this_machine(node_home: Path) -> Machine:
     """Return what a plan for this machine, user and installation needs."""
-    packages = Path(__file__).resolve().parent.parent
+    packages = Path(__file__).resolve().parents[2]
     uid = os.getuid() if hasattr(os, "getuid") else 0
     user = os.environ.get("USER") or os.environ.get("USERNAME") or str(uid)
     return Machine(

@@ -111,7 +111,7 @@ def test_bombs_end_at_their_limits_and_refusals_come_through(trap: Trap) -> None
 BARE = """
 import encodings.idna, json, os, socket, subprocess, sys  # idna: a call must not fail for want of a file
 import duckdb
-from aggregator.sql.child import lock
+from aggregator.sql.contained_engine import lock
 from aggregator.sql.containment import contain, empty_network
 from aggregator.sql.loading import import_arrow
 from aggregator.sql.statements import check_statement

@@ -104,13 +104,14 @@ def test_what_an_export_does_not_say_of_a_row_holds_nothing(
     offer = offer_of(market)
     for file in offer.manifest.files:
         if file.path.startswith("data/"):
-            table = pq.read_table(offer.folder / file.path)
+            table = offer.files.small_table(file.path)
             place = table.schema.get_field_index(column)
             values = table.column(column).to_pylist()[:-1]
             unsaid = pa.array([*values, None], table.schema.field(column).type)
             (tmp_path / file.path).parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(table.set_column(place, column, unsaid), tmp_path / file.path)
-    findings = examine(replace(offer, folder=tmp_path), terms, market.house.now_ms())
+    files = replace(offer.files, folder=tmp_path)
+    findings = examine(replace(offer, files=files), terms, market.house.now_ms())
     assert [each.holds for each in findings] == [False]
 
 

@@ -195,8 +195,8 @@ def lying(market: Market, servers: ServerThread, lie: Callable[[str, Any], Any])
     def told(route: Route) -> Route:
         async def handle(request: Request) -> Response:
             answer = await route.handle(request)
-            if answer.file is not None and answer.file.name == "manifest.json":
-                return Response(body=lie(request.path, answer.file.read_bytes()))
+            if answer.ranged is not None and request.path.endswith("/manifest.json"):
+                return Response(body=lie(request.path, answer.ranged.read(0, answer.ranged.size)))
             if request.path.startswith("/market/datasets/web_text/") and answer.body:
                 return json_response(lie(request.path, msgspec.json.decode(answer.body)))
             return answer

@@ -94,6 +94,7 @@ def test_it_says_what_it_is(wheel: zipfile.ZipFile) -> None:
         "server",
         "agents",
         "cluster",
+        "tables",
         "pkcs11",
         "postgresql",
         "dev",
