@@ -25,7 +25,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bench.ledger_model.history import EPOCH_MS, START_MS, History, payout_of
+from bench.ledger_model.history import EPOCH_MS, START_MS, EpochClock, History, payout_of
 from bench.ledger_model.second_ledger import SecondLedger
 from rewards.accountant import run_accountant
 from rewards.epochs.files import ledger_bytes
@@ -42,21 +42,6 @@ from windrow_protocol.trust_rules import TrustRules
 EPOCHS: Final = 20
 ENTRIES_PER_DOCUMENT: Final = 2.6  # fee, novelty, and mostly a release
 RULES: Final = TrustRules(probation_documents=20, domain_novelty_bytes_max=2_000_000)
-
-
-class EpochClock:
-    """The house's clock, moved from close to close."""
-
-    def __init__(self) -> None:
-        self.ms = START_MS
-
-    def now_ms(self) -> int:
-        """The time of the close at hand."""
-        return self.ms
-
-    async def sleep(self, wait_s: float) -> None:
-        """Move on."""
-        self.ms += int(wait_s * 1000)
 
 
 def run(steps: int, nodes: int, seed: int, home: Path) -> dict[str, Any]:

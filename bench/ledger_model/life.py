@@ -39,7 +39,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bench.ledger_model.history import EPOCH_MS, START_MS, History, digest, payout_of
+from bench.ledger_model.history import EPOCH_MS, START_MS, EpochClock, History, digest, payout_of
 from bench.ledger_model.second_ledger import SecondLedger
 from bench.ledger_model.second_sales import SecondSales
 from rewards.accountant import run_accountant
@@ -73,21 +73,6 @@ EXPORTS: Final[dict[str, dict[str, int]]] = {
 }
 
 
-class Clock:
-    """The house's clock, moved from close to close."""
-
-    def __init__(self) -> None:
-        self.ms = START_MS
-
-    def now_ms(self) -> int:
-        """The time of the last close."""
-        return self.ms
-
-    async def sleep(self, wait_s: float) -> None:
-        """Move on."""
-        self.ms += int(wait_s * 1000)
-
-
 class DiedError(Exception):
     """What ends a transaction here."""
 
@@ -105,7 +90,7 @@ class LedgerLife(RuleBasedStateMachine):
         if LedgerLife.template is None:
             LedgerLife.template = _template()
         shutil.copytree(LedgerLife.template, self._home)
-        self._clock = Clock()
+        self._clock = EpochClock()
         self._history = History(1, NODES, documents=0)
         self._work, self._sales = SecondLedger(RULES), SecondSales()
         self._unpaid: list[tuple[str, int, int, int, str]] = []
