@@ -21,14 +21,15 @@ import pyarrow.parquet as pq
 from windrow_protocol.exports import PROVENANCE_NAME, row_sha256
 
 _ROWS_SHOWN: Final = 3
-_FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
+# What reading a damaged Parquet file raises, text that is none and times beyond all calendars among it.
+FAULTS: Final = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
 
 
 def describe_damage(folder: Path, path: str, shard: int) -> str:
     """Return which rows of a damaged shard are changed or cannot be read, as far as that can be told."""
     try:
         file = pq.ParquetFile(folder / path)
-    except _FAULTS:
+    except FAULTS:
         return "its footer cannot be read, so no row can"
     rows, unreadable = _readable_rows(file)
     expected = _expected(folder, shard)
@@ -67,12 +68,12 @@ def _read_until_fault(file: pq.ParquetFile, group: int, column: str) -> list[Any
     values: list[Any] = []
     try:
         return list(file.read_row_group(group, columns=[column]).column(0).to_pylist())
-    except _FAULTS:
+    except FAULTS:
         pass  # one by one, then, up to the fault
     try:
         for batch in file.iter_batches(batch_size=1, row_groups=[group], columns=[column]):
             values += batch.column(0).to_pylist()
-    except _FAULTS:
+    except FAULTS:
         return values
     return values
 

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from marketplace.corruption import describe_damage
+from marketplace.corruption import FAULTS, describe_damage
 from marketplace.questions import Findings, NotChecked, Question
 from marketplace.row_checks import RowChecks
 from windrow_protocol.errors import WindrowError
@@ -185,7 +184,7 @@ class ExportChecks:
         try:
             for row, proof in self._beside_provenance():
                 rows.check(row, proof)
-        except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (*FAULTS, ValueError, KeyError, TypeError, AttributeError) as error:
             raise WindrowError("export_corrupt", f"the rows cannot be read: {error}"[:200]) from error
         self.rows = rows
         if rows.count != manifest.rows:
@@ -224,7 +223,7 @@ class ExportChecks:
             for row in _rows_of(self.folder / SHARES_NAME):
                 found[row["payout_address"]][0] += row["tokens"]
                 found[row["payout_address"]][1] += row["rows"]
-        except (pa.ArrowException, OSError, KeyError, TypeError) as error:
+        except (*FAULTS, KeyError, TypeError) as error:
             raise WindrowError("export_corrupt", f"{SHARES_NAME} cannot be read") from error
         if dict(found) != {owner: list(share) for owner, share in counted.items()}:
             raise WindrowError("export_corrupt", f"{SHARES_NAME} does not follow from the rows")

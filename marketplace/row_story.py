@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from marketplace.corruption import FAULTS
 from marketplace.export_checks import ExportChecks
 from marketplace.provenance import PROOFS_FOLDER, RootOnChain
 from marketplace.questions import Check, NotChecked, Question, Report
@@ -65,7 +65,7 @@ def tell_row(
 def _proof_of(export: ExportChecks, row_id: str) -> dict[str, Any]:
     try:
         found = pq.read_table(export.folder / PROVENANCE_NAME, filters=[("id", "=", row_id)]).to_pylist()
-    except (pa.ArrowException, OSError) as error:
+    except FAULTS as error:
         raise WindrowError("export_corrupt", f"{PROVENANCE_NAME} cannot be read") from error
     if len(found) != 1:
         if export.manifest is not None:
@@ -103,7 +103,7 @@ class _Story:
                 self.export.require_sound(path)
             table = pq.read_table(self.export.folder / shard, filters=[("id", "=", self.proof["id"])])
             (row,) = table.to_pylist()
-        except (pa.ArrowException, OSError, IndexError, ValueError, TypeError) as error:
+        except (*FAULTS, IndexError, ValueError, TypeError) as error:
             raise WindrowError("export_corrupt", f"row {place} cannot be read: {error}"[:200]) from error
         checks = self._checks()
         checks.check(row, dict(self.proof))

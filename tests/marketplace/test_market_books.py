@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
@@ -245,6 +246,17 @@ FILES_OF_A_ROW = [
     "proofs/1/tree.json",
     "proofs/1/epoch.json",
 ]
+
+
+def test_a_name_that_is_no_text_is_corrupt(bought: Bought, tmp_path: Path) -> None:
+    """Arrow reads such a column and only Python cannot."""
+    row_id = first_row(bought.folder)["id"]
+    folder = Path(shutil.copytree(bought.folder, tmp_path / "export"))
+    table = pq.read_table(folder / "provenance.parquet")
+    place = table.schema.get_field_index("node_id")
+    names = pc.cast(pa.array([b"\xa7"] * table.num_rows), options=pc.CastOptions.unsafe(pa.string()))
+    pq.write_table(table.set_column(place, "node_id", names), folder / "provenance.parquet")
+    assert outcome(lambda: said_of(folder, row_id)) == "export_corrupt"
 
 
 @pytest.mark.parametrize("name", [*FILES_OF_A_ROW, "data"])
