@@ -5,6 +5,7 @@ What came out is returned without random ids and times, so that two roads can be
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -34,12 +35,13 @@ CHAIN = epoch_freezing.OnChain(epoch_freezing.NO_ROOT, 31_337, PAYOUTS[0], PAYOU
 
 
 async def until_done(act: Callable[[], Awaitable[T]]) -> T:
-    """Ask again when the database or the disk failed, as nodes do, and the house's own stages."""
+    """Ask again when the database or the disk failed, as nodes do, and the house's own stages: not without a pause,
+    or a server that takes long to come back is asked more often than a node may ask."""
     while True:
         try:
             return await act()
         except (sa.exc.DBAPIError, OSError):
-            continue
+            await asyncio.sleep(0.05)
 
 
 async def stage(act: Callable[..., T], *arguments: Any, **more: Any) -> T:
