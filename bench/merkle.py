@@ -6,7 +6,8 @@ none is named) if it is missing. Fails unless all roots are equal. A million lea
 hour for its proofs: with `--proofs-every 50` each system proves the same fiftieth part of the leaves.
 
     tree_s, proofs_s    processor seconds for the tree, and for the proof of each leaf; reading is not counted
-    kernels_s           of ours, before: to load the compiled kernels, seconds where they have to be compiled first
+    kernels_s           of ours, before: to load the compiled kernels, seconds where they have to be compiled first;
+                        small trees are built without them
     rss_mb              the most memory the process held, the claims it read included
 """
 

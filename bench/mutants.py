@@ -1,8 +1,11 @@
 """Mutants of the contracts: each small fault in their source is compiled and given to the tests, which must notice it.
 
-Usage: `python -m bench.mutants [--contracts DatasetMarket] [--every 5]` prints one JSON line for each mutant and one
-for each contract, and ends with 1 when fewer than nine of ten were noticed. It needs node, and npm once. Each mutant
-has a process of its own, forked from one that has everything imported; tests run until the first that fails.
+Usage: `python -m bench.mutants [--contracts DatasetMarket] [--every 5] [--resume FILE]` prints one JSON line for each
+mutant and one for each contract, and ends with 1 when fewer than nine of ten were noticed. It needs node, and npm once.
+Each mutant has a process of its own, forked from one that has everything imported; tests run until the first that
+fails, beginning with those that noticed the mutants before. With `--resume` what an earlier run printed into FILE of
+the same sources is counted and not tried again. Mutants are compiled without the optimizer, unless Solidity can only do
+it with it; the source as it is has to pass first.
 
     killed          a test failed, or the contracts could not even be created
     too_slow        the tests took many times the processor time that they need, or stood still; counted as killed
@@ -13,6 +16,7 @@ has a process of its own, forked from one that has everything imported; tests ru
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import resource
@@ -23,6 +27,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,6 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--contracts", nargs="+", choices=CONTRACTS, default=list(CONTRACTS))
     parser.add_argument("--every", type=int, default=1, help="only every nth mutant")
+    parser.add_argument("--resume", type=Path, help="what an earlier run printed")
     options = parser.parse_args(arguments)
     # A failure is enough here: looking for its smallest example would take most of the time.
     settings.register_profile("mutants", phases=[Phase.explicit, Phase.generate], database=None)
@@ -83,10 +89,14 @@ def main(arguments: list[str] | None = None) -> int:
     pytest.main(
         [*_tests(CONTRACTS), "--collect-only", "-qqq", "-p", "no:cacheprovider"]
     )  # imports everything
-    enough, compiler = True, Compiler()
+    enough, compiler, known = True, Compiler(), _known(options.resume)
     for contract in options.contracts:
-        found = list(mutants_of((SOURCES / f"{contract}.sol").read_text()))[:: options.every]
-        outcomes = Counter(_reported(compiler, contract, mutant) for mutant in found)
+        source = (SOURCES / f"{contract}.sol").read_text()
+        trial = Trial(compiler, contract)
+        if trial.outcome(source) != "survived":
+            raise SystemExit(f"{contract} as it is fails its tests: {trial.noticed[:1]}")
+        found = list(mutants_of(source))[:: options.every]
+        outcomes = Counter(known.get(_named(contract, mutant)) or trial.reported(mutant) for mutant in found)
         noticed = outcomes["killed"] + outcomes["too_slow"]
         tried = noticed + outcomes["survived"]
         share = noticed / tried if tried else 1.0
@@ -102,58 +112,118 @@ def _tests(contracts: Iterable[str]) -> list[str]:
     return [str(ROOT / "tests" / "chain" / f"{name}.py") for name in names]
 
 
-def _reported(compiler: Compiler, contract: str, mutant: Mutant) -> str:
-    begun_s = time.monotonic()
-    outcome = outcome_of(compiler, contract, mutant)
-    seconds = round(time.monotonic() - begun_s, 1)
-    facts = {"operator": mutant.operator, "line": mutant.line}
-    facts |= {"before": " ".join(mutant.before.split()), "after": mutant.after, "outcome": outcome}
-    _print({"contract": contract, **facts, "wall_s": seconds})
-    return outcome
+def _named(contract: str, mutant: Mutant) -> tuple[Any, ...]:
+    """Name a mutant over several runs, of the same sources only."""
+    return (
+        contract,
+        mutant.operator,
+        mutant.line,
+        " ".join(mutant.before.split()),
+        mutant.after,
+        _sources_digest(),
+    )
 
 
-def outcome_of(compiler: Compiler, contract: str, mutant: Mutant) -> str:
-    """Compile one mutant and run the tests of its contract against it."""
-    sources = {path.name: path.read_text() for path in SOURCES.glob("*.sol")}
-    sources[f"{contract}.sol"] = mutant.source
-    with tempfile.TemporaryDirectory(prefix="windrow-mutant-") as name:
-        package = Path(name) / "chain"
-        shutil.copytree(ARTIFACTS, package / "artifacts")
+@cache
+def _sources_digest() -> str:
+    texts = [path.read_bytes() for path in sorted(SOURCES.glob("*.sol"))]
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()[:16]
+
+
+def _known(printed: Path | None) -> dict[tuple[Any, ...], str]:
+    """Return the outcomes that an earlier run printed, by the names of their mutants."""
+    said = printed.read_text().splitlines() if printed else []
+    lines = [json.loads(line) for line in said if line.startswith("{")]  # pytest's own stand among them
+    names = ("contract", "operator", "line", "before", "after", "sources")
+    return {tuple(line[name] for name in names): line["outcome"] for line in lines if "outcome" in line}
+
+
+class Trial:
+    """The tests of one contract, against one mutant of it after the other."""
+
+    def __init__(self, compiler: Compiler, contract: str) -> None:
+        self._compiler, self._contract = compiler, contract
+        self.noticed: list[str] = []  # the tests that noticed a mutant, the last one first
+
+    def reported(self, mutant: Mutant) -> str:
+        """Try a mutant and print what came of it."""
+        begun_s = time.monotonic()
+        outcome = self.outcome(mutant.source)
+        names = ("contract", "operator", "line", "before", "after", "sources")
+        facts = dict(zip(names, _named(self._contract, mutant), strict=True))
+        by = self.noticed[0].rpartition("::")[2] if outcome == "killed" and self.noticed else ""
+        _print({**facts, "outcome": outcome, "by": by, "wall_s": round(time.monotonic() - begun_s, 1)})
+        return outcome
+
+    def outcome(self, source: str) -> str:
+        """Compile a source of the contract and run its tests against it."""
+        sources = {path.name: path.read_text() for path in SOURCES.glob("*.sol")}
+        sources[f"{self._contract}.sol"] = source
+        with tempfile.TemporaryDirectory(prefix="windrow-mutant-") as folder:
+            package = Path(folder) / "chain"
+            shutil.copytree(ARTIFACTS, package / "artifacts")
+            try:
+                for made in MADE_OF.get(self._contract, (self._contract,)):
+                    artifact = self._compiled(made, sources)
+                    (package / "artifacts" / f"{made}.json").write_text(json.dumps(artifact))
+            except CompileError:
+                return "not_compiled"
+            return self._tested(package)
+
+    def _compiled(self, contract: str, sources: dict[str, str]) -> dict[str, Any]:
         try:
-            for made in MADE_OF.get(contract, (contract,)):
-                artifact = compiler.artifact(made, sources)
-                (package / "artifacts" / f"{made}.json").write_text(json.dumps(artifact))
-        except CompileError:
-            return "not_compiled"
-        return _outcome(_tests([contract]), package)
+            return self._compiler.artifact(contract, sources, plain=True)
+        except CompileError:  # a fault, or more variables than the stack holds without the optimizer
+            return self._compiler.artifact(contract, sources)
+
+    def _tested(self, package: Path) -> str:
+        """Run the tests in a fork in which the contracts are those of `package`, with bounds of time."""
+        told = package / "noticed"
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                resource.setrlimit(resource.RLIMIT_CPU, (TESTS_CPU_S_MAX, TESTS_CPU_S_MAX + 5))
+                signal.alarm(TESTS_S_MAX)
+                code = _run(_tests([self._contract]), package, Noticing(self.noticed, told))
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code in (-signal.SIGXCPU, -signal.SIGALRM, -signal.SIGKILL):
+            return "too_slow"
+        if told.exists():
+            test = told.read_text()
+            self.noticed = [test, *(other for other in self.noticed if other != test)]
+        return "killed" if code else "survived"
 
 
-def _outcome(tests: list[str], package: Path) -> str:
-    """Run tests in a fork in which the contracts are those of `package`, with bounds of time."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            resource.setrlimit(resource.RLIMIT_CPU, (TESTS_CPU_S_MAX, TESTS_CPU_S_MAX + 5))
-            signal.alarm(TESTS_S_MAX)
-            code = _run(tests, package)
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    if code in (-signal.SIGXCPU, -signal.SIGALRM, -signal.SIGKILL):
-        return "too_slow"
-    return "killed" if code else "survived"
+class Noticing:
+    """A pytest plugin: the tests that noticed something lately come first, and the one that fails is written down."""
+
+    def __init__(self, lately: list[str], told: Path) -> None:
+        self._places = {test: place for place, test in enumerate(lately)}
+        self._told = told
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Order the tests; those that never noticed anything keep their order."""
+        items.sort(key=lambda item: self._places.get(item.nodeid, len(self._places)))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write down what failed."""
+        if report.failed:
+            self._told.write_text(report.nodeid)
 
 
-def _run(tests: list[str], package: Path) -> int:
+def _run(tests: list[str], package: Path, plugin: Noticing) -> int:
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
     vars(abi)["files"] = lambda _package: package
     for cached in (abi.artifact, abi.functions):
         cached.cache_clear()
-    return int(pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider"]))
+    return int(pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider"], plugins=[plugin]))
 
 
 def _print(facts: dict[str, Any]) -> None:

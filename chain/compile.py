@@ -108,11 +108,15 @@ class Compiler:
         """End the process."""
         self._process.communicate()
 
-    def artifact(self, contract: str, sources: Mapping[str, str]) -> dict[str, Any]:
-        """Return a contract's artifact from texts by file name; warnings are passed over. Raises CompileError."""
+    def artifact(self, contract: str, sources: Mapping[str, str], *, plain: bool = False) -> dict[str, Any]:
+        """Return a contract's artifact from texts by file name; warnings are passed over. Raises CompileError.
+
+        `plain` code is not optimized: compiled in a third of the time, it does the same for more gas.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"contract": contract, "sources": dict(sources)}) + "\n")
+        asked = {"contract": contract, "sources": dict(sources), "plain": plain}
+        self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:

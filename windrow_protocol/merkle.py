@@ -45,14 +45,29 @@ def checksum_address(address: str) -> str:
     if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
         raise WindrowError("bad_payout_address", repr(address)[:60])
     lower = address[2:].lower()
-    ascii_lower = lower.encode()
-    # 0x20 is what small letters have and capitals lack: taken from all that EIP-55 makes capital, in one number.
-    letters = int.from_bytes(ascii_lower.translate(_LETTERS), "big")
-    capitals = int.from_bytes(keccak256(ascii_lower)[:20].hex().encode().translate(_CAPITALS), "big")
-    spelled = "0x" + (int.from_bytes(ascii_lower, "big") ^ (letters & capitals)).to_bytes(40, "big").decode()
+    spelled = "0x" + _spelled(lower)
     if address[2:] not in (lower, lower.upper()) and address != spelled:
         raise WindrowError("bad_payout_address", f"{address} has a wrong checksum")
     return spelled
+
+
+def _spelled(lower: str) -> str:
+    """Spell addresses that stand one after the other, 40 small hex digits each, as EIP-55 has it."""
+    small = lower.encode()
+    digests = b"".join([keccak_256(small[i : i + 40]).digest()[:20] for i in range(0, len(small), 40)])
+    # 0x20 is what small letters have and capitals lack: taken from all that EIP-55 makes capital, in one number.
+    letters = int.from_bytes(small.translate(_LETTERS), "big")
+    capitals = int.from_bytes(digests.hex().encode().translate(_CAPITALS), "big")
+    return (int.from_bytes(small, "big") ^ (letters & capitals)).to_bytes(len(small), "big").decode()
+
+
+def _checksummed(addresses: Sequence[str]) -> list[str]:
+    """Spell each address, all at once where all are spelled already. Raises as `checksum_address`."""
+    if all(isinstance(address, str) and _ADDRESS.fullmatch(address) for address in addresses):
+        digits = "".join([address[2:] for address in addresses])
+        if _spelled(digits.lower()) == digits:
+            return list(addresses)
+    return [checksum_address(address) for address in addresses]
 
 
 def leaf_hash(account: str, amount: int) -> bytes:
@@ -61,6 +76,18 @@ def leaf_hash(account: str, amount: int) -> bytes:
         raise ValueError("amount is not a uint256")
     encoded = bytes(12) + bytes.fromhex(account[2:]) + amount.to_bytes(32, "big")
     return keccak256(keccak256(encoded))
+
+
+def _leaf_hashes(accounts: Sequence[str], amounts: Sequence[int]) -> list[bytes]:
+    """Return the leaf of each account, as `leaf_hash` does, without looking at each by itself."""
+    if min(amounts) < 0 or max(amounts) > UINT256_MAX:
+        raise ValueError("amount is not a uint256")
+    words = bytes.fromhex("".join(["0" * 24 + account[2:] for account in accounts]))
+    starts = range(0, len(words), 32)
+    return [
+        keccak_256(keccak_256(words[start : start + 32] + amount.to_bytes(32, "big")).digest()).digest()
+        for start, amount in zip(starts, amounts, strict=True)
+    ]
 
 
 def _pair(a: bytes, b: bytes) -> bytes:
@@ -100,19 +127,19 @@ class MerkleTree:
         """Build the tree of cumulative amounts in wei by account. Raises ValueError when there is no account."""
         if not amounts:
             raise ValueError("a tree needs at least one leaf")
-        rows = [(checksum_address(account), amount) for account, amount in amounts.items()]
-        if len({account for account, _ in rows}) != len(rows):
+        accounts, count = _checksummed(list(amounts)), len(amounts)
+        if len(set(accounts)) != count:
             raise ValueError("an account stands twice under two spellings")
-        hashed = sorted((leaf_hash(account, amount), number) for number, (account, amount) in enumerate(rows))
-        size = 2 * len(rows) - 1
-        nodes = [b""] * size
-        nodes[len(rows) - 1 :] = [digest for digest, _ in reversed(hashed)]
-        for i in range(len(rows) - 2, -1, -1):
-            nodes[i] = _pair(nodes[2 * i + 1], nodes[2 * i + 2])
-        places = [0] * len(rows)
-        for i, (_, number) in enumerate(hashed):
-            places[number] = size - 1 - i
-        leaves = [(account, amount, place) for (account, amount), place in zip(rows, places, strict=True)]
+        digests = _leaf_hashes(accounts, list(amounts.values()))
+        order = sorted(range(count), key=digests.__getitem__, reverse=True)
+        nodes = [b""] * (count - 1) + [digests[number] for number in order]
+        for i in range(count - 2, -1, -1):  # `_pair`, without a call
+            a, b = nodes[2 * i + 1 : 2 * i + 3]
+            nodes[i] = keccak_256(a + b if a < b else b + a).digest()
+        places = [0] * count
+        for place, number in enumerate(order, count - 1):
+            places[number] = place
+        leaves = list(zip(accounts, amounts.values(), places, strict=True))
         return cls(b"".join(nodes), PackedLeaves.of(leaves))
 
     @property

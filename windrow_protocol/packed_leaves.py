@@ -29,7 +29,7 @@ def amount_width(largest: int) -> int:
 class PackedLeaves(Sequence[Leaf]):
     """(account, amount, index in nodes) of each leaf; `data` holds them as the module says, `width` is of an amount."""
 
-    data: bytes
+    data: bytes | bytearray  # never changed; an array that was filled in place is taken without a copy
     width: int
 
     @classmethod

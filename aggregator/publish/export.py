@@ -87,11 +87,6 @@ class Export:
     prices: dict[str, str] = field(default_factory=dict)
 
 
-def export_folder(house: House, dataset: str, version: str) -> Path:
-    """Return where a version lies."""
-    return published_files(house.env.disk, house.home, dataset, version).folder
-
-
 def publish(
     house: House,
     recipes_dir: Path,
@@ -316,7 +311,7 @@ def _adopt(
     snapshot: int,
     people: PeopleData | None,
 ) -> Export:
-    folder = export_folder(house, manifest.dataset, manifest.version)
+    folder = published_files(house.env.disk, house.home, manifest.dataset, manifest.version).folder
     house.env.disk.remove(folder)  # no row names it, so nobody can have bought it
     house.env.disk.adopt_durably(temporary, folder)
     export = _export(manifest, digest, folder, "published")

@@ -1,6 +1,7 @@
 -- What every dataset of pages must hold, whatever its recipe says: each statement must return no rows, else nothing is published.
 -- `export` is what would be sold, `lake` what it is from, `sellable` what audits have let through. A condition on what is NULL
--- is neither true nor false: each is asked whether it is true, so that what nobody knows is not let through.
+-- is neither true nor false: each is asked whether it is true, so that what nobody knows is not let through. Joins are LEFT
+-- for the same reason: a row of which the lake says nothing has to fail, not to be passed over.
 
 -- check: ids are unique
 SELECT id, count(*) AS times FROM export GROUP BY id HAVING count(*) > 1;
@@ -19,7 +20,7 @@ SELECT id FROM export WHERE (id IN (SELECT contribution_id FROM sellable)) IS NO
 
 -- check: what nobody audited has vested
 SELECT export.id
-FROM export JOIN sellable ON sellable.contribution_id = export.id
+FROM export LEFT JOIN sellable ON sellable.contribution_id = export.id
 WHERE export.verdict = 'unaudited' AND (sellable.vested >= getvariable('unaudited_vested')) IS NOT TRUE;
 
 -- check: nothing that robots.txt denies
@@ -30,7 +31,7 @@ SELECT id, url, optout_signals FROM export WHERE (len(optout_signals) = 0) IS NO
 
 -- check: nothing that may not be used for training
 SELECT export.id, lake.rights_reason
-FROM export JOIN lake ON lake.contribution_id = export.id
+FROM export LEFT JOIN lake ON lake.contribution_id = export.id
 WHERE lake.training_allowed IS NOT TRUE;
 
 -- check: no personal data given under consent
@@ -43,7 +44,7 @@ WHERE (length(text) > 0 AND language <> 'und' AND fetched_at IS NOT NULL AND tok
 
 -- check: a row says of its fetch what the lake says
 SELECT export.id
-FROM export JOIN lake ON lake.contribution_id = export.id
+FROM export LEFT JOIN lake ON lake.contribution_id = export.id
 WHERE export.verdict IS DISTINCT FROM lake.verdict
    OR export.robots_state IS DISTINCT FROM lake.robots_state
    OR export.optout_signals IS DISTINCT FROM coalesce(lake.optout_signals, [])

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from aggregator.publish.export import export_folder
 from storage.house import House
 from storage.published import EXPORTS, published_files
 from storage.tables.contributions import exports
@@ -39,8 +38,9 @@ def retire(house: House) -> list[str]:
         connection.execute(sa.update(exports).where(exports.c.retired == "", holds).values(retired="wanted"))
         wanted = connection.execute(sa.select(exports).where(exports.c.retired == "wanted")).all()
     for row in wanted:
+        folder = published_files(house.env.disk, house.home, row.dataset, row.version).folder
         for name in ROWS:
-            house.env.disk.remove(export_folder(house, row.dataset, row.version) / name)
+            house.env.disk.remove(folder / name)
     if wanted:
         with house.state.write() as connection:
             connection.execute(sa.update(exports).where(exports.c.retired == "wanted").values(retired="done"))

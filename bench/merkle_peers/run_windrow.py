@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from rewards.epochs.tree import compiled_tree, epoch_tree
+from windrow_protocol.limits import TREE_COMPILED_LEAVES_MIN
 
 
 def main() -> None:
@@ -18,7 +19,8 @@ def main() -> None:
     with Path(sys.argv[1]).open() as lines:
         amounts = {account: int(amount) for account, amount in map(json.loads, lines)}
     asked_s = time.process_time()
-    compiled_tree(dict(list(amounts.items())[:1]))  # loads the kernels, or compiles them the first time
+    if len(amounts) >= TREE_COMPILED_LEAVES_MIN:  # loads the kernels, or compiles them the first time
+        compiled_tree(dict(list(amounts.items())[:1]))
     begun_s = time.process_time()
     tree = epoch_tree(amounts)
     built_s = time.process_time()

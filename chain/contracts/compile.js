@@ -8,7 +8,8 @@
 // its code, in which immutables are zeros, and where they lie), and which word of storage holds what. They hold no
 // metadata hash, so a comment changed in a source changes no artifact. It reaches no network.
 // With --lines, each line of standard input is {"contract": NAME, "sources": {FILE: TEXT}} and is answered with a line,
-// the contract's artifact or {"refused": MESSAGE}: for thousands of variants of one contract, in one process.
+// the contract's artifact or {"refused": MESSAGE}: for thousands of variants of one contract, in one process. With
+// "plain": true nothing is optimized, which takes a third of the time; what the code does is the same, its gas is not.
 // With --standard-json it is solc's own interface of that name for analysers, with the libraries found and these settings.
 "use strict";
 
@@ -33,6 +34,8 @@ const SETTINGS = {
   metadata: { bytecodeHash: "none", appendCBOR: false },
 };
 
+const PLAIN = { ...SETTINGS, optimizer: { enabled: false }, viaIR: false };
+
 function findImport(name) {
   const file = path.resolve(nodeModules, name);
   if (!file.startsWith(path.resolve(nodeModules) + path.sep)) return { error: "outside node_modules: " + name };
@@ -44,10 +47,10 @@ function findImport(name) {
 }
 
 // Compiles texts by file name; `wanted` is the one contract to give bytecode for, or "*".
-function compiled(texts, wanted) {
+function compiled(texts, wanted, how = SETTINGS) {
   const sources = Object.fromEntries(Object.entries(texts).map(([file, content]) => [file, { content }]));
   const outputSelection = { "*": { [wanted]: ["abi", "evm.bytecode.object", "evm.deployedBytecode", "storageLayout"] } };
-  const input = { language: "Solidity", sources, settings: { ...SETTINGS, outputSelection } };
+  const input = { language: "Solidity", sources, settings: { ...how, outputSelection } };
   return JSON.parse(solc.compile(JSON.stringify(input), { import: findImport }));
 }
 
@@ -94,8 +97,8 @@ function compileFolder() {
 
 // A variant may have warnings: what is tried here is expected to be wrong.
 function answer(line) {
-  const { contract, sources } = JSON.parse(line);
-  const output = compiled(sources, contract);
+  const { contract, sources, plain } = JSON.parse(line);
+  const output = compiled(sources, contract, plain ? PLAIN : SETTINGS);
   const fault = (output.errors || []).find((finding) => finding.severity === "error");
   return fault ? { refused: fault.message } : artifactOf(contract, output.contracts[contract + ".sol"][contract]);
 }

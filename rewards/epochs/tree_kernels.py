@@ -3,7 +3,8 @@
 Rules: the same bytes as `windrow_protocol.merkle`, which a test compares; arrays of bytes in, arrays of bytes out.
 Compiled at first use and kept beside this file where that may be written.
 
-Does not: encode leaves, or know accounts. Usage: `hash_inner(nodes, leaves)`, `keccak_rows(messages)`.
+Does not: encode leaves, or know accounts. Usage: `hash_inner(nodes, leaves)`, `keccak_rows(messages)`,
+`reorder(rows, order)`.
 
 Source: FIPS 202, Keccak-f[1600]; Ethereum's padding (0x01 instead of 0x06).
 """
@@ -126,6 +127,26 @@ def _swapped(value: Any) -> Any:
     low = np.uint64(0x0000FFFF0000FFFF)
     value = ((value >> np.uint64(16)) & low) | ((value & low) << np.uint64(16))
     return (value >> np.uint64(32)) | (value << np.uint64(32))
+
+
+@_compiled
+def reorder(rows: Any, order: Any) -> None:
+    """Make row i what row `order[i]` was, in place; `order` counts up afterwards."""
+    words = rows.shape[1]
+    kept = np.empty(words, dtype=rows.dtype)
+    for start in range(len(order)):
+        place = start
+        for word in range(words):
+            kept[word] = rows[start, word]
+        while order[place] != start:  # round the cycle that begins here
+            source = order[place]
+            order[place] = place
+            for word in range(words):
+                rows[place, word] = rows[source, word]
+            place = source
+        order[place] = place
+        for word in range(words):
+            rows[place, word] = kept[word]
 
 
 @_compiled

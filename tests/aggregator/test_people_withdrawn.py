@@ -128,7 +128,7 @@ def test_a_crash_between_mark_and_deletion_is_finished_at_the_next_start(
     def cut(*_: object) -> Path:
         raise OSError("cut")
 
-    monkeypatch.setattr(retiring, "export_folder", cut)
+    monkeypatch.setattr(retiring, "published_files", cut)
     with pytest.raises(OSError, match="cut"):
         give_back(world, 1)
     monkeypatch.undo()

@@ -93,6 +93,40 @@ def test_no_recipe_can_say_of_a_row_what_is_not_known_or_not_so(
     assert check in {failure.name for failure in dry.failures}
 
 
+def test_a_row_that_the_lake_does_not_hold_passes_no_check_of_what_the_lake_says() -> None:
+    """All that it says of itself is fine, audits let its id through, and nothing is known of where it is from."""
+    checks = split_checks(Path(publish_room.__path__[0], "must_hold.sql").read_text())
+    engine = duckdb.connect()
+    engine.execute("SET VARIABLE unaudited_vested = 0.5")
+    engine.execute("CREATE TABLE sellable AS SELECT 'i' AS contribution_id, CAST(1 AS DOUBLE) AS vested")
+    engine.execute(
+        "CREATE TABLE export AS SELECT 'i' AS id, 'u' AS url, 'd' AS dup_cluster_id, 'text' AS text, 'en' AS language, "
+        "sha256('text') AS content_sha256, 'unaudited' AS verdict, 'allowed' AS robots_state, "
+        "CAST([] AS VARCHAR[]) AS optout_signals, CAST(NULL AS VARCHAR) AS consent_receipt_id, "
+        "TIMESTAMP '2026-01-01' AS fetched_at, 1 AS token_count, 'w' AS contributor_pseudonym, 0 AS pii_redactions"
+    )
+    engine.execute(
+        "CREATE TABLE lake AS SELECT id AS contribution_id, content_sha256 AS text_sha256, verdict, robots_state, "
+        "optout_signals, token_count, epoch_ms(fetched_at) AS fetched_at_ms, true AS training_allowed, "
+        "'' AS rights_reason FROM export"
+    )
+
+    def failing() -> set[str]:
+        return {check.name for check in checks if engine.execute(check.sql).fetchall()}
+
+    assert failing() == set()
+    engine.execute("DELETE FROM lake")
+    assert failing() == {
+        "nothing that may not be used for training",
+        "a row says of its fetch what the lake says",
+    }
+    engine.execute("DELETE FROM sellable")
+    assert {
+        "nothing of an audit epoch under way, nothing withdrawn",
+        "what nobody audited has vested",
+    } < failing()
+
+
 PEOPLE_VIEWS = {
     "visits": "CREATE TABLE donated AS SELECT 'i' AS id, 'u' AS url, '2026-01' AS month, 'w' AS contributor_pseudonym",
     "interests": "CREATE TABLE donated AS SELECT 'i' AS id, 'search' AS kind, '2026-01' AS month, "

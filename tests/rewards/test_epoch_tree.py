@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 import tracemalloc
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from rewards.epochs import tree as tree_building
 from rewards.epochs.tree import compiled_tree, epoch_tree
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TREE_COMPILED_LEAVES_MIN
@@ -83,6 +85,27 @@ def test_a_tree_takes_no_object_for_each_leaf_or_node() -> None:
     assert tree.size == 2 * leaves - 1
     assert kept <= 125 * leaves
     assert most <= 250 * leaves
+
+
+def test_leaves_whose_hashes_begin_alike_are_ordered_by_the_rest() -> None:
+    drawn = random.Random(9)
+    hashes = [bytes(8) + bytes([drawn.randrange(3)]) * 8 + drawn.randbytes(16) for _ in range(200)]
+    hashes += [drawn.randbytes(32) for _ in range(200)]
+    order = tree_building._largest_first(np.frombuffer(b"".join(hashes), dtype=np.uint64).reshape(-1, 4))
+    assert [hashes[number] for number in order] == sorted(hashes, reverse=True)
+
+
+def test_accounts_all_spelled_well_give_the_tree_of_any_other_spelling() -> None:
+    drawn = random.Random(10)
+    small = {f"0x{drawn.getrandbits(160):040x}": drawn.randrange(10**24) for _ in range(300)}
+    spelled = {checksum_address(account): amount for account, amount in small.items()}
+    mixed = {**dict(list(spelled.items())[:150]), **dict(list(small.items())[150:])}
+    assert MerkleTree.from_amounts(spelled) == MerkleTree.from_amounts(small)
+    assert MerkleTree.from_amounts(mixed) == MerkleTree.from_amounts(small) == compiled_tree(mixed)
+    account = next(iter(spelled))
+    wrong = account[:2] + account[2:].swapcase()
+    with pytest.raises(WindrowError, match="wrong checksum"):
+        MerkleTree.from_amounts({**spelled, wrong: 1})
 
 
 @settings(max_examples=40, deadline=None)

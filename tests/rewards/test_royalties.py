@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +20,9 @@ from rewards.ledger import balances, entries
 from rewards.ledger_checks import verify_ledger
 from rewards.royalties import read_shares, run_royalties, split
 from storage.house import House
+from storage.outages import FilesAwayError
 from storage.published import PublishedFiles
+from storage.state import get_meta, set_meta
 from storage.tables.contributions import sales
 from windrow_protocol.errors import WindrowError
 
@@ -190,3 +195,40 @@ def test_broken_shares_are_named(tmp_path: Path) -> None:
     write_shares(house, [("0x12", 5)])
     with pytest.raises(WindrowError, match="bad_payout_address"):
         read_shares(files)
+
+
+class FarAway:
+    """A disk whose files lie at a server that is long in answering that it cannot; somebody else writes until then."""
+
+    def __init__(self, disk: Any, house: House) -> None:
+        self._disk, self._house = disk, house
+        self.written = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._disk, name)
+
+    def read(self, path: Path) -> bytes:
+        other = Thread(target=self._write, daemon=True)
+        other.start()
+        other.join(10)
+        raise FilesAwayError(f"{path.name}: the server does not answer")
+
+    def _write(self) -> None:
+        with self._house.state.write() as connection:
+            set_meta(connection, "written/meanwhile", "yes")
+        self.written = True
+
+
+def test_shares_that_are_far_away_hold_up_nobody_who_writes(tmp_path: Path) -> None:
+    house = open_house(tmp_path)
+    write_shares(house, [(payout(1), 1)])
+    with house.state.write() as connection:
+        add_sale(connection, 1, price=10, royalties=7)
+    far = FarAway(house.env.disk, house)
+    with pytest.raises(FilesAwayError):
+        run_royalties(replace(house, env=replace(house.env, disk=far)))
+    assert far.written, "what was written meanwhile had to wait for the server"
+    with house.state.read() as connection:
+        assert get_meta(connection, "written/meanwhile") == "yes"
+        assert not list(entries(connection)), "nothing of the sale was posted"
+    assert run_royalties(house) == 4, "it is posted when the files are back"
