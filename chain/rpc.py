@@ -27,7 +27,7 @@ from web3.providers.rpc import HTTPProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import RPC_TIME_S_MAX
+from windrow_protocol.limits import RPC_CONNECT_S_MAX, RPC_TIME_S_MAX
 
 _RETRY_WAIT_S: Final = 0.2
 _LOOPBACK: Final = ("127.", "localhost", "::1")
@@ -60,7 +60,7 @@ class PatientProvider(HTTPProvider):
         session.trust_env = not parts.hostname.startswith(_LOOPBACK)
         super().__init__(
             url,
-            request_kwargs={"timeout": RPC_TIME_S_MAX},
+            request_kwargs={"timeout": (RPC_CONNECT_S_MAX, RPC_TIME_S_MAX)},
             session=session,
             exception_retry_configuration=None,
         )

@@ -25,6 +25,7 @@ import msgspec
 
 from contributor_node.coordinator.client import CoordinatorClient
 from contributor_node.identity import write_whole
+from contributor_node.stopping import unless_stopped
 from windrow_protocol.audit_draw import NO_LOG, SECRET_BYTES, commitment_of, is_drawn, next_log_digest
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import DRAW_ENTRIES_MAX
@@ -84,7 +85,7 @@ class Validator:
         while not stop.is_set():
             more = False
             try:
-                more = await self.round()
+                more = bool(await unless_stopped(stop, self.round()))
             except WindrowError as error:
                 log.warning("draws will be tried again", extra={"reason": error.code, "error": str(error)})
             if not more:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from contributor_node.coordinator.client import CoordinatorClient, RecordAnswer
+from contributor_node.coordinator.client import CoordinatorClient, RecordAnswer, Registered
 from contributor_node.coordinator.outbox import Outbox, Refused, Settled
 from contributor_node.coordinator.submission import submission_for
 from contributor_node.crawling.chromium import find_chromium
@@ -27,6 +27,7 @@ from contributor_node.identity import pin_coordinator
 from contributor_node.owner.budget import Budget
 from contributor_node.owner.settings import NodeSettings
 from contributor_node.owner.status import read_status, write_status
+from contributor_node.stopping import unless_stopped
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import BATCH_RECORDS_MAX, BATCH_WIRE_BYTES_MAX
 from windrow_protocol.messages import Contribution, Lease, Submission
@@ -92,7 +93,7 @@ class WorkCycle:
             self._introduced.set()
             self._begin(self._outbox.open_leases(self._now_ms()))
             while not stop.is_set():
-                await self._round()
+                await unless_stopped(stop, self._round())
                 if self._is_finished():
                     stop.set()
                 else:
@@ -137,8 +138,7 @@ class WorkCycle:
         """Pin the coordinator and register, for as long as it takes."""
         while not stop.is_set():
             try:
-                await self._meet()
-                registered = await self._client.register(self._settings.payout, AGENT, self._settings.region)
+                registered = await unless_stopped(stop, self._register())
             except WindrowError as error:
                 if error.code not in PATIENT_CODES:
                     raise
@@ -148,12 +148,14 @@ class WorkCycle:
                 else:
                     await self._wait(stop)
             else:
-                self.role, self.state, self.position = (
-                    registered.role,
-                    registered.state,
-                    registered.position,
-                )
+                if registered is not None:
+                    self.role, self.state = registered.role, registered.state
+                    self.position = registered.position
                 return
+
+    async def _register(self) -> Registered:
+        await self._meet()
+        return await self._client.register(self._settings.payout, AGENT, self._settings.region)
 
     async def _meet(self) -> None:
         """Hear what the coordinator says of itself: its key, the newest release, the page to name to sites."""

@@ -244,6 +244,7 @@ RPC_BRACKETS_MAX: Final = 10_000  # nesting a parser's stack survives
 RPC_LOGS_MAX: Final = 10_000
 RPC_PROVEN_WORDS_MAX: Final = 64  # of one account's storage, in one request for proofs
 RPC_TIME_S_MAX: Final = 30
+RPC_CONNECT_S_MAX: Final = 5  # where packets vanish; a house that is told to stop waits no longer for it
 RECEIPT_WAIT_S_MAX: Final = 180
 LOG_BLOCKS_MAX: Final = 5_000  # events are asked for in ranges of blocks
 HEADER_BYTES_MAX: Final = (

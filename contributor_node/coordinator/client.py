@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from contributor_node.coordinator.connection import Answer, Coordinate, exchange
 from contributor_node.egress.line_log import LineLog
 from contributor_node.identity import Pin
+from contributor_node.stopping import in_own_thread
 from windrow_protocol import limits
 from windrow_protocol.errors import REASONS, WindrowError
 from windrow_protocol.limits import COORDINATOR_TRIES_MAX
@@ -268,18 +269,12 @@ class CoordinatorClient:
         )
         answer, error = Answer(), "connection failed"
         try:
-            answer = await asyncio.to_thread(exchange, self._place, ask.method, ask.path, ask.body, headers)
+            place, method, path, body = self._place, ask.method, ask.path, ask.body
+            answer = await in_own_thread(lambda: exchange(place, method, path, body, headers))
             error = ""
         finally:
             self._count(answer.bytes_up + answer.bytes_down)
-            self._line_log.done(
-                request_id,
-                status=answer.status,
-                bytes_up=answer.bytes_up,
-                bytes_down=answer.bytes_down,
-                error=error,
-                address=answer.address,
-            )
+            self._line_log.done(request_id, error=error, **answer.row())
         return answer
 
     def _sign(self, ask: _Ask) -> str:

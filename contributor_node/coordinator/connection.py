@@ -15,7 +15,7 @@ import http.client
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import COORDINATOR_ANSWER_BYTES_MAX, COORDINATOR_TIMEOUT_S
@@ -36,6 +36,15 @@ class Coordinate:
         return f"{self.scheme}://{host}{f':{self.port}' if self.port else ''}{self.path}"
 
 
+class LineEnd(TypedDict):
+    """The figures of a line log's row that only its end knows."""
+
+    status: int
+    bytes_up: int
+    bytes_down: int
+    address: str
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back. Bytes include HTTP's own, but not TLS's."""
@@ -46,6 +55,12 @@ class Answer:
     bytes_up: int = 0
     bytes_down: int = 0
     address: str = ""
+
+    def row(self) -> LineEnd:
+        """Return what the line log says of a request that ended so."""
+        return LineEnd(
+            status=self.status, bytes_up=self.bytes_up, bytes_down=self.bytes_down, address=self.address
+        )
 
 
 class _Counting(http.client.HTTPConnection):

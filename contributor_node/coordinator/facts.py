@@ -118,14 +118,7 @@ class FactsDesk:
         except (OSError, http.client.HTTPException) as broken:
             raise WindrowError("not_running", f"{place}: {broken}") from broken
         finally:
-            self.line_log.done(
-                request_id,
-                status=answer.status,
-                bytes_up=answer.bytes_up,
-                bytes_down=answer.bytes_down,
-                error=error,
-                address=answer.address,
-            )
+            self.line_log.done(request_id, error=error, **answer.row())
         if answer.status != 200:
             raise _refusal(answer, path)
         try:

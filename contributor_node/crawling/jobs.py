@@ -61,7 +61,7 @@ class CrawlJobs:
 
     def any_due(self) -> bool:
         """Whether a lease may be begun now."""
-        return bool(self._waiting.due(self._now_ms()))
+        return next(self._waiting.due(self._now_ms()), None) is not None
 
     def next_turn_in_s(self) -> float | None:
         """Return in how many seconds the next lease may be begun that may not be yet, None where there is none."""
@@ -74,13 +74,11 @@ class CrawlJobs:
     def begin(self, job: Job) -> None:
         """Let a lease wait for its turn, or leave it unanswered where it names nothing that can be fetched."""
         try:
-            target_of(job.lease.url)
+            self._waiting.add(job)
         except WindrowError as error:
             facts = {"lease_id": job.lease.lease_id, "error": str(error)}
             log.warning("a lease cannot be fetched", extra=facts)
             job.batch.finish(job.lease.lease_id, None)
-        else:
-            self._waiting.add(job)
 
     def open_next(self) -> Job | None:
         """Open the road of the next lease, None where none may be begun now."""
@@ -95,9 +93,12 @@ class CrawlJobs:
         """One that may be deadly goes last, and alone, so that no other suffers."""
         if any(job.deaths == CHILD_DEATHS_MAX - 1 for job in self._open.values()):
             return None
-        due = self._waiting.due(self._now_ms())
-        harmless = (job for job in due if job.deaths < CHILD_DEATHS_MAX - 1)
-        return next(harmless, None if self._open else next(iter(due), None))
+        deadly = None
+        for job in self._waiting.due(self._now_ms()):
+            if job.deaths < CHILD_DEATHS_MAX - 1:
+                return job
+            deadly = deadly or job
+        return None if self._open else deadly
 
     def end(self, job: Job, result: CrawlResult | None) -> None:
         """Close the road of a lease and hand its result over; None where it has none."""

@@ -9,7 +9,7 @@ Does not: decide anything about a page, retry, or follow redirects.
 
 Usage::
 
-    request = road.request(url, work, "page", callback=…)
+    request = road.request(url, work, "page", ends=(answered, failed))
     code = refusal_of_response(response) or refusal_of_error(error)
 """
 
@@ -59,15 +59,19 @@ class Road:
         work: Work,
         purpose: Purpose,
         *,
-        callback: Callable[..., Any] | None = None,
+        ends: tuple[Callable[..., Any] | None, Callable[..., Any] | None] = (None, None),
         **meta: Any,
     ) -> Request:
-        """Return a request under a lease. Raises ValueError when Scrapy cannot make a request of the URL."""
+        """Return a request under a lease; `ends` are its callback and errback.
+
+        Raises ValueError when Scrapy cannot make a request of the URL.
+        """
         safe = safe_url_string(url)
         lane = urlsplit(safe).netloc.lower() + _LANES.get(purpose, "")
         return Request(
             safe,
-            callback=callback,
+            callback=ends[0],
+            errback=ends[1],
             headers={
                 "User-Agent": self._hello.user_agent,
                 "Accept": ACCEPT,

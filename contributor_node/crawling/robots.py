@@ -83,6 +83,10 @@ class RobotsCache:
 
     def _open(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, timeout=5)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute(
+            "PRAGMA synchronous = NORMAL"
+        )  # nothing waits for the disk; what a power cut takes is asked again
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS robots "
             "(origin TEXT PRIMARY KEY, fetched_at_ms INTEGER NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL)"
@@ -103,6 +107,7 @@ class RobotsCache:
 
     def put(self, origin: str, answer: RobotsAnswer, now_ms: int) -> None:
         """Keep an answer, and drop what is too old or too much."""
+        self._db.execute("BEGIN")
         self._db.execute(
             "INSERT OR REPLACE INTO robots VALUES (?, ?, ?, ?)",
             (origin, now_ms, answer.status, zlib.compress(answer.body[: ROBOTS_BYTES_MAX + 1])),
@@ -113,6 +118,7 @@ class RobotsCache:
             "(SELECT origin FROM robots ORDER BY fetched_at_ms DESC LIMIT -1 OFFSET ?)",
             (ROBOTS_HOSTS_MAX,),
         )
+        self._db.execute("COMMIT")
 
     def close(self) -> None:
         """Close the file."""

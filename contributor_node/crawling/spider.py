@@ -69,10 +69,10 @@ class LeaseSpider(Spider):
 
     def _request(self, visit: Visit, purpose: Purpose) -> Request:
         visit.seen.add(visit.url)
-        request = self.crew.road.request(
-            visit.url, visit.work, purpose, callback=self.answered, visit=visit, handle_httpstatus_all=True
+        ends = (self.answered, self.failed)
+        return self.crew.road.request(
+            visit.url, visit.work, purpose, ends=ends, visit=visit, handle_httpstatus_all=True
         )
-        return request.replace(errback=self.failed)
 
     # --- pages ----------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -146,3 +147,14 @@ async def test_it_can_be_stopped_before_it_ever_reached_a_coordinator(
         running.process.send_signal(getattr(signal, signal_name))
         async with asyncio.timeout(120):
             assert await running.process.wait() == 0
+
+
+async def test_a_coordinator_that_keeps_silent_does_not_hold_a_stop(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, and nobody ever answers
+        async with node(tmp_path / "node", f"http://127.0.0.1:{silent.getsockname()[1]}") as running:
+            log = running.home / "line_log.ndjson"
+            await until(lambda: log.exists() and list(read_rows(log)), "the first question")
+            assert await running.stop() == 0
+            assert [row.error for row in read_rows(log)] == ["connection failed"], (
+                "nothing was asked after that"
+            )
