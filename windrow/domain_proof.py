@@ -44,7 +44,9 @@ async def shown_at(host: str, token: str, private: frozenset[AllowedEndpoint] = 
     try:
         pinned = await AddressBook(private).choose(Place(parts.host, port))
         status, body = await _get(url, pinned.address)
-    except (aiohttp.ClientError, OSError, TimeoutError, WindrowError) as error:
+    except WindrowError as error:  # its own remedy is a node's, who fetches for a lease
+        raise WindrowError("not_proven", f"{url}: {error.reason.sentence}: {error.detail}"[:300]) from error
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise WindrowError("not_proven", f"{url}: {str(error) or type(error).__name__}"[:300]) from error
     if status != 200:
         raise WindrowError("not_proven", f"{url} answers {status}")

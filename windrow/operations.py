@@ -67,11 +67,9 @@ OPERATIONS = (
     *("console_grant", "console_revoke", "console_list", "console_end", "console_token"),
     *("import_documents", "settle", "erase", "personal_rotate", "personal_fund", "backup"),
 )
-# What brings something in, so that a home may be begun for it; all others work on what is there.
-BEGINNING = (
-    *("frontier_add", "import_documents", "publish", "personal_fund", "host_token", "host_takedown"),
-    *("settle", "sales", "chain"),
-)
+# What brings something in, so that a home may be begun for it; all others work on what is there. A publisher's order is
+# none of them: in a mistyped home its token and receipt would be those of a key that nobody knows.
+BEGINNING = ("frontier_add", "import_documents", "settle", "sales", "chain")
 _OF_ROOMS = ("lake", "host", "console")
 
 

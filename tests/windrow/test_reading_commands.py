@@ -15,7 +15,8 @@ OF_A_HOUSE = (
     *("lake duplicates", "lake export web_text table"),
     *("host receipt x.example", "host release x.example --reason r", "publish web_text --dry-run"),
     *("backup copy", "sql 'SELECT 1'", "trace abc", "export pages.warc.gz", "epoch close"),
-    *("erase abc --reason r --yes", "rotate-personal-key"),
+    *("erase abc --reason r --yes", "rotate-personal-key", "fund-history 5", "publish web_text"),
+    *("host token x.example", "host takedown x.example --reason r --proven p --yes"),
 )
 OF_A_PERSON = ("consent list", "consent show abc")
 
