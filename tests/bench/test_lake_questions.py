@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.lake import arrow, held
 from lake_world import LakeWorld
+
+from bench.lake import arrow, held
 
 
 def test_both_ways_of_asking_see_every_row(tmp_path: Path) -> None:
