@@ -13,7 +13,8 @@ rights.
     ratio_to_peer   of the compacted lake
     written_again   bytes that merges wrote, by bytes appended; rss_mb: the most that a process which only merges held
     append_p50_ms   file, fsync and commit of one append, alone and while merges run
-    kills           a process that appends and compacts, killed with SIGKILL at drawn moments: rows lost, rows repeated
+    kills           a process that appends and compacts, killed with SIGKILL after drawn numbers of steps, in the midst
+                    of the next ones: rows lost, rows repeated
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from lake_world import START_MS, LakeWorld, row  # noqa: E402
 from aggregator.sql.job import Job  # noqa: E402
 from aggregator.sql.loading import hold_files  # noqa: E402
 from aggregator.sql.sandbox import _documents  # noqa: E402
+from aggregator.sql.served_files import LakeFiles  # noqa: E402
 from storage.lake import LAKE_SCHEMA  # noqa: E402
 from storage.lake.checking import check_lake  # noqa: E402
 from storage.lake.compaction import Compaction  # noqa: E402
@@ -116,7 +118,7 @@ def asked(open_engine: Callable[[], Any], statement: str) -> tuple[float, Any]:
 def held(files: list[str]) -> Any:
     """Return an engine over mapped files, as the child of a question has."""
     engine = duckdb.connect(config={"threads": 2})
-    view = _documents([Path(file) for file in files])
+    view = _documents(LakeFiles([Path(file) for file in files]))
     hold_files(Job("sqlite", "", [], [], [view], "", 10, 1, 1, 1), engine, {})
     return engine
 
@@ -232,21 +234,32 @@ def while_merging(home: Path, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _kill_after(home: Path, steps: int, and_s: float) -> None:
+    """Let a process append and compact until it has said so many steps, and a little longer; then SIGKILL."""
+    heard, saying = os.pipe()
+    child = os.fork()
+    if child == 0:
+        world = LakeWorld(home)
+        compaction = Compaction(world.state, world.lake, merge_files=3)
+        while True:
+            world.append(8)
+            compaction.step()
+            os.write(saying, b".")
+    os.close(saying)
+    while steps > 0 and (said := os.read(heard, steps)):
+        steps -= len(said)
+    time.sleep(and_s)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(heard)
+
+
 def killed(home: Path, kills: int, seed: int) -> dict[str, Any]:
     """Kill a process that appends and compacts, again and again, and look at what is left each time."""
     randomness, begun = Random(seed), time.monotonic()
     lost = repeated = damage = orphans = known = 0
     for _ in range(kills):
-        child = os.fork()
-        if child == 0:
-            world = LakeWorld(home)
-            compaction = Compaction(world.state, world.lake, merge_files=3)
-            while True:
-                world.append(8)
-                compaction.step()
-        time.sleep(randomness.uniform(0.05, 1.5))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        _kill_after(home, steps=randomness.randint(1, 12), and_s=randomness.uniform(0, 0.05))
         world = LakeWorld(home)
         orphans += len(world.swept)
         seqs = world.seqs()

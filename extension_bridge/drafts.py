@@ -41,7 +41,7 @@ from extension_bridge.sources import RULES, BrowserSource, Source
 from extension_bridge.wanted_words import word_pattern
 from windrow_protocol.content import normalise_text
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import DRAFT_TEXT_CHARS_MAX, DRAFTS_MAX, MASK_WORD_CHARS_MAX
+from windrow_protocol.limits import DRAFT_TEXT_CHARS_MAX, DRAFTS_MAX, MASK_WORD_CHARS_MAX, UNDO_S_MAX
 from windrow_protocol.personal.messages import PersonalContribution, PersonalRecord
 
 MASKED: Final = "masked"  # the kind of what a person took out by hand
@@ -181,8 +181,11 @@ class Drafts:
         """Sign for items exactly as given here, each under the terms of its source, and let them wait for their time.
 
         Raises WindrowError `not_open` when one was changed or sent meanwhile, `withdrawn` when one was taken back
-        before, which nobody takes again; then none is sent.
+        before, which nobody takes again, `wrong_schema` when they were to wait longer than `UNDO_S_MAX`; then none is
+        sent.
         """
+        if leaves_at_ms - now_ms > UNDO_S_MAX * 1_000:
+            raise WindrowError("wrong_schema", f"what was sent leaves within {UNDO_S_MAX} s")
         signed = [
             (draft, sign(record_of_draft(draft), terms_of(draft.source, retention_days))) for draft in drafts
         ]

@@ -30,7 +30,7 @@ _SQLITE_CODES: Final = {
     sqlite3.SQLITE_FULL: "its disk is full",
     sqlite3.SQLITE_CANTOPEN: "its file cannot be opened",
 }
-
+_OF_THE_DISK: Final = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
 
 _FILES: Final = tuple(  # as Arrow names what AWS's own library says
     f"AWS Error {name}"
@@ -68,7 +68,7 @@ def refusal_of(error: BaseException) -> WindrowError | None:
     if not isinstance(error, sa.exc.DBAPIError):
         return None
     if isinstance(error.orig, sqlite3.Error):
-        cause = _SQLITE_CODES.get(getattr(error.orig, "sqlite_errorcode", 0) & 0xFF, "")
+        cause = _SQLITE_CODES.get(_code_of(error.orig), "")
         return WindrowError("database_away", cause) if cause else None
     state = getattr(error.orig, "sqlstate", None) or ""
     if error.connection_invalidated or (not state and isinstance(error, sa.exc.OperationalError)):
@@ -76,3 +76,14 @@ def refusal_of(error: BaseException) -> WindrowError | None:
     if state.startswith(_SQLSTATES):
         return WindrowError("database_away", f"it answers {state}")
     return None
+
+
+def is_of_the_disk(error: BaseException) -> bool:
+    """Say whether SQLite failed because its disk is full or cannot be used, which whoever runs the machine can mend."""
+    orig = getattr(error, "orig", None)
+    return isinstance(orig, sqlite3.Error) and _code_of(orig) in _OF_THE_DISK
+
+
+def _code_of(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

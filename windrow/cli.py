@@ -100,6 +100,26 @@ def saying_refusals() -> Iterator[None]:
         _refuse(WindrowError("disk_failed", f"{error.filename or 'this machine'}: {error.strerror or error}"))
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        outage = _outage(error)
+        if outage is None:
+            raise
+        _refuse(outage)
+
+
+def _outage(error: Exception) -> WindrowError | None:
+    """Return what a database or a store that cannot be used now means to whoever gave a command, None for all else.
+
+    A contributor's install has neither, and is not made to read them.
+    """
+    if "sqlalchemy" not in sys.modules:
+        return None
+    from storage.outages import is_of_the_disk, refusal_of
+
+    refusal = refusal_of(error)
+    if refusal is not None and is_of_the_disk(error):
+        return WindrowError("disk_failed", f"the home's database: {refusal.detail}")
+    return refusal
 
 
 def _log_to_stderr() -> None:

@@ -218,6 +218,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("no_snapshot", "The lake has no such snapshot", "see the kept ones with `SELECT * FROM snapshots` or `windrow lake stats`", 404),
     Reason("lake_damaged", "The lake does not hold what its manifest says", "put the named files back from a backup; nothing was changed", 409),
     Reason("bad_warc", "The file cannot be read as WARC", "give a .warc or .warc.gz file; ARC files have to be converted first", 400),
+    Reason("damaged_warc", "A part of the file cannot be read; the rest of it is imported", "get the file again and import it again: nothing is stored twice", 400),
     Reason("not_erasable", "The document cannot be erased yet", "close its audit epoch first: `windrow epoch close`", 409),
     Reason("host_withheld", "This host is left alone already", "`windrow host list` shows the orders in force", 409),
     Reason("public_suffix", "Hosts below a public suffix have many owners", "name a host or a domain of one owner", 400),

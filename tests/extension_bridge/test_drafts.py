@@ -15,7 +15,7 @@ from extension_bridge.donation import Page, build_donation
 from extension_bridge.drafts import Draft, Drafts
 from extension_bridge.outbox import Outbox
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import DRAFT_TEXT_CHARS_MAX
+from windrow_protocol.limits import DRAFT_TEXT_CHARS_MAX, UNDO_S_MAX
 from windrow_protocol.personal.messages import PersonalContribution, PersonalRecord
 
 KEY = Ed25519PrivateKey.generate()
@@ -40,8 +40,8 @@ def sign(record: PersonalRecord, terms: ConsentTerms) -> PersonalContribution:
     return build_donation(KEY, record, terms, network="n", controller_id="c" * 64, now_ms=NOW_MS)
 
 
-def send(outbox: Outbox, draft: Draft) -> None:
-    Drafts(outbox.file).send([draft], sign, 365, now_ms=NOW_MS, leaves_at_ms=NOW_MS)
+def send(outbox: Outbox, draft: Draft, leaves_at_ms: int = NOW_MS) -> None:
+    Drafts(outbox.file).send([draft], sign, 365, now_ms=NOW_MS, leaves_at_ms=leaves_at_ms)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +146,16 @@ def test_undoing_leaves_no_byte_of_the_consent_behind(tmp_path: Path) -> None:
             for piece in pieces[1:-1]:
                 gone.enter_context(no_bytes_of(piece, tmp_path))
             assert drafts.undo() == 1
+
+
+def test_what_was_sent_waits_no_longer_than_the_undo_window(outbox: Outbox) -> None:
+    """An item that waited for ever would be signed for and never given."""
+    draft, latest_ms = put(outbox, "a text to be given"), NOW_MS + UNDO_S_MAX * 1_000
+    with pytest.raises(WindrowError, match="wrong_schema"):
+        send(outbox, draft, latest_ms + 1)
+    assert Drafts(outbox.file).next_leaves_at_ms() is None
+    send(outbox, draft, latest_ms)
+    assert Drafts(outbox.file).next_leaves_at_ms() == latest_ms
 
 
 def test_undoing_holds_after_a_restart(tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from bad_input_world import HEX, MISTYPED, NOBODY, PAGE, PAYOUT, no_traceback, one_sentence
 from running_house import RunningHouse, Said, windrow
 
 from contributor_node.__main__ import main as run_node
+from windrow.cli import saying_refusals
 from windrow.shipped import shipped_folder
 from windrow_protocol.errors import REASONS
 
@@ -50,6 +52,28 @@ def test_a_failure_in_the_log_names_its_lines_and_shows_no_value() -> None:
     for word in ("stage_failed", "sales", "in connect", "ValueError", "nobody answers"):
         assert word in done.stderr
     assert "hunter2" not in done.stderr
+
+
+def test_a_database_whose_disk_is_full_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'full.db'}")
+
+    def fill() -> None:
+        with saying_refusals(), engine.begin() as connection:
+            connection.execute(sa.text("PRAGMA max_page_count = 3"))
+            connection.execute(sa.text("CREATE TABLE filled (value BLOB)"))
+            connection.execute(sa.text("INSERT INTO filled VALUES (zeroblob(100000))"))
+
+    with pytest.raises(SystemExit) as ended:
+        fill()
+    engine.dispose()
+    said = capsys.readouterr().err
+    assert ended.value.code == REASONS["disk_failed"].exit_code
+    assert said.startswith(
+        "windrow: This machine refused to read or write (the home's database: its disk is full)"
+    )
+    assert said.count("\n") == 1
 
 
 # --- the command line ---------------------------------------------------------------------------------------

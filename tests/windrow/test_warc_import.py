@@ -90,7 +90,7 @@ def test_records_of_other_kinds_and_without_a_name_are_skipped(tmp_path: Path) -
         record(b"a: b\r\n", kind="warcinfo", media="application/warc-fields"),
         record(http(page(1)), kind="revisit"),
         record(http(page(1)), "ftp://a.example/x"),
-        record(http(page(1)), "https://a.example/" + "x" * 9_000),
+        record(http(page(1)), "https://a.example/" + "x" * 90_000),
         record(http(page(1)), date="yesterday"),
         record(words(3).encode(), "https://a.example/wet", kind="conversion", media="text/plain"),
     ]
@@ -129,6 +129,32 @@ def test_a_length_that_lies_ends_or_loses_one_record_only(tmp_path: Path, length
 def test_what_is_no_warc_is_refused(tmp_path: Path, data: bytes, reason: str) -> None:
     with pytest.raises(WindrowError, match=reason):
         steps(tmp_path, data)
+
+
+@pytest.mark.parametrize(
+    "place", [0, 5, 40, -30], ids=["its first byte", "its header", "its body", "its sum"]
+)
+def test_what_is_damaged_costs_one_record_where_each_is_compressed_by_itself(
+    tmp_path: Path, place: int
+) -> None:
+    before, hit, behind = members(*pages(2)), bytearray(members(*pages(1, first=2))), members(*pages(3, 3))
+    hit[place : place + 8] = bytes(each ^ 0xFF for each in hit[place : place + 8])
+    found = steps(tmp_path, before + bytes(hit) + behind)
+    assert [*found[:2], *found[-4:-1]] == ["document"] * 5
+    assert found[2:-4] == ["damaged"]
+    assert found[-1].startswith("end:1 damaged, the last as record 3")
+
+
+def test_a_page_that_holds_a_record_is_not_read_as_one_behind_damage(tmp_path: Path) -> None:
+    """In a plain file whoever wrote the page could say where it comes from."""
+    forged = record(http(page(9)), "https://forged.example/")
+    broken = record(http(page(1) + b"\r\n\r\n" + forged), "https://a.example/").replace(
+        b"WARC-Date", b"X" * 2_000_000
+    )
+    found = steps(tmp_path, b"".join(pages(1)) + broken + b"".join(pages(1)), "file.warc")
+    assert found[:2] == ["document", "damaged"]
+    assert found[-1].startswith("end:1 damaged")
+    assert len(found) == 3
 
 
 def test_random_bytes_never_break_the_reader(tmp_path: Path) -> None:

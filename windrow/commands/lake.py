@@ -76,7 +76,8 @@ def import_file(
         for reason, count in result["skipped"].items():
             print(f"  {count} skipped: {reason}")
     if result["ended"]:
-        raise WindrowError("bad_warc", f"{file.name}: {result['ended']}; what was read before is imported")
+        code = "bad_warc" if result["ended"] == "no_record" else "damaged_warc"
+        raise WindrowError(code, f"{file.name}: {result['ended']}")
 
 
 def annotate(
