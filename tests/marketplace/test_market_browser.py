@@ -54,6 +54,13 @@ async def test_the_pages_fit_name_everything_and_ask_nobody_else(
     await page.locator("summary", has_text="As a table").first.click()
     assert await page.locator("figure table").first.is_visible()
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    for cell, shown in (
+        (".columns td:last-child", 1.0),
+        (".sample td.t-text", 0.8),
+    ):  # without moving a table sideways
+        box = await page.locator(cell).first.bounding_box()
+        assert box
+        assert box["x"] + shown * box["width"] <= width
     await readable(page)
     assert await page.evaluate(NAMELESS) == []
     assert await page.locator("svg.plot text").first.evaluate("e => e.getBoundingClientRect().height") >= 11
