@@ -10,6 +10,7 @@ killed with SIGKILL, and what it had acknowledged is looked for in its home.
 
     docs_per_s, ack_p50_ms, ack_p99_ms     of the house; `cpu_us_per_doc` its processor time, `reference_…` the peer's;
                                            `writer_cpu_us_per_doc` that of the process that writes, without gates
+    database_cpu_us_per_doc                of the database's server, where `--database-pid` says which process that is
     ratio_to_reference                     of documents a second; the reference signs a receipt for each record, as
                                            the protocol has it
     ratio_to_one_receipt                   the same beside a reference that signs one receipt for each batch
@@ -35,6 +36,7 @@ import sqlalchemy as sa  # noqa: E402
 from bench.ingest_load import people  # noqa: E402
 from bench.ingest_load.homes import Case, fill, validators  # noqa: E402
 from bench.ingest_load.processes import Server, house, load, open_files_wanted, reference  # noqa: E402
+from bench.process_tree import cpu_s  # noqa: E402
 from storage.state import State, sqlite_url  # noqa: E402
 from storage.tables.contributions import contributions, submissions  # noqa: E402
 from windrow.settings import HouseSettings  # noqa: E402
@@ -66,10 +68,13 @@ class Plan:
         return [case for _, case in self.pressed] + [self.by_the_clock]
 
 
-def pressed(server: Server, case: Case, clients: int) -> Row:
+def pressed(server: Server, case: Case, clients: int, database_pid: int = 0) -> Row:
     """Press one server with one case."""
+    before_s = cpu_s(database_pid) if database_pid else 0.0
     said = load(server, case, clients=clients)
+    database_s = cpu_s(database_pid) - before_s if database_pid else 0.0
     return {
+        "database_cpu_us_per_doc": database_s / case.documents * 1e6,
         "docs_per_s": case.documents / said["seconds"],
         "cpu_us_per_doc": said["server_cpu_s"] / case.documents * 1e6,
         "writer_cpu_us_per_doc": said["writer_cpu_s"] / case.documents * 1e6,
@@ -79,13 +84,13 @@ def pressed(server: Server, case: Case, clients: int) -> Row:
     }
 
 
-def one_round(server: Server, folder: Path, clients: int, case: Case) -> dict[str, Row]:
+def one_round(server: Server, folder: Path, clients: int, case: Case, database_pid: int) -> dict[str, Row]:
     """Give the same case to the house and to both references, which begin anew."""
     found = {}
     for receipts in RECEIPTS:
         with reference(folder / f"reference-{case.first}-{receipts}", receipts) as peer:
             found[receipts] = pressed(peer, case, clients)
-    found["house"] = pressed(server, case, clients)
+    found["house"] = pressed(server, case, clients, database_pid)
     assert found["house"]["acknowledged"] == case.documents, "the house refused something"
     return found
 
@@ -114,6 +119,7 @@ def told(clients: int, rounds: list[dict[str, Row]]) -> Row:
         "writer_cpu_us_per_doc": round(of["house"]["writer_cpu_us_per_doc"]),
         "reference_cpu_us_per_doc": round(of["each"]["cpu_us_per_doc"]),
         "client_cpu_us_per_doc": round(of["house"]["client_cpu_us_per_doc"]),
+        "database_cpu_us_per_doc": round(of["house"]["database_cpu_us_per_doc"]),
         "rounds": len(rounds),
     }
 
@@ -175,7 +181,8 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     with house(settings, folder / "house.log") as server:
         for clients in options.clients:
             cases = [case for pressing, case in plan.pressed if pressing == clients]
-            show(told(clients, [one_round(server, folder, clients, case) for case in cases]))
+            rounds = [one_round(server, folder, clients, case, options.database_pid) for case in cases]
+            show(told(clients, rounds))
         if options.idle:
             show(idle_nodes(server, plan.by_the_clock, options))
     acknowledged = sum(case.documents for case in plan.cases())
@@ -198,6 +205,7 @@ def main() -> None:
         "--gates", type=int, default=0, help="gates of the house; 0: the one process does all"
     )
     parser.add_argument("--database-url", default="", help="an empty database; SQLite in the home without it")
+    parser.add_argument("--database-pid", type=int, default=0, help="the process of the database's server")
     options = parser.parse_args()
     open_files_wanted(options.idle + SPARE_FILES)
     with tempfile.TemporaryDirectory(prefix="windrow-ingest-") as folder:

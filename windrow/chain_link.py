@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
@@ -76,10 +77,15 @@ class ChainLink:
             return
         from chain.rpc import connect
 
+        asked = partial(
+            connect,
+            self.rpc_url,
+            self._settings.chain_id,
+            patience_s=START_PATIENCE_S,
+            answer_s=START_PATIENCE_S,
+        )
         try:
-            await asyncio.to_thread(
-                connect, self.rpc_url, self._settings.chain_id, patience_s=START_PATIENCE_S
-            )
+            await asyncio.to_thread(asked)
         except WindrowError as error:
             if error.code != "chain_unreachable":
                 raise

@@ -3,7 +3,7 @@
 Rules: it is ready when it says so in one line on stdout; SIGTERM ends it in order; a kill loses nothing it
 acknowledged. The stages run in threads, one at a time, so that the doors keep answering.
 
-Does not: define doors, stages or operations; it wires them. Usage: `asyncio.run(run_house(settings))`.
+Does not: define doors (`public_doors`), stages or operations; it wires them. Usage: `asyncio.run(run_house(settings))`.
 """
 
 from __future__ import annotations
@@ -19,27 +19,15 @@ from typing import Any
 
 import structlog
 
-from aggregator.assignment.pacing import PaceRules
-from aggregator.audit_routes import AuditDoors
 from aggregator.dedup import warm_up
-from aggregator.ingest import Ingest
 from aggregator.roster import enrol_validators
-from aggregator.routes import Doors, openapi_route
-from aggregator.trust_routes import TrustDoors
 from aggregator.verification.audits.canaries import canary_routes
 from contributor_node.parent_watch import stop_with_parent
-from marketplace import routes as market_routes
-from rewards import routes as reward_routes
-from rewards.personal.statement import person_statement
-from storage.env import Request, Response, Route, Server
-from storage.forwarded import behind_proxies, proxies_of
+from storage.env import Server
 from storage.outages import refusal_of
 from windrow.chain_link import ChainLink, open_chain
 from windrow.collecting import collect_all, set_aside_what_stays
-from windrow.console.site import console_routes
-from windrow.front_page import front_page_routes
 from windrow.gates.gate_metrics import figures_of_gates
-from windrow.gates.writer_doors import writer_doors
 from windrow.home import OpenHome, open_home
 from windrow.local_sockets import socket_path
 from windrow.metrics import HouseMetrics
@@ -47,7 +35,7 @@ from windrow.open_files import open_as_many_as_allowed
 from windrow.operations import Operations
 from windrow.operator_socket import operator_routes
 from windrow.ports import require_free
-from windrow.publishers_page import publisher_routes, publishers_url_of
+from windrow.public_doors import PublicDoors
 from windrow.settings import HouseSettings
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.operators import parse_validators
@@ -99,9 +87,9 @@ async def _serve(
     gates = partial(figures_of_gates, Path(settings.home)) if ready is not None else bytes
     metrics = HouseMetrics(operations.health, home.house.env.clock, gates)
     async with AsyncExitStack() as open_doors:
-        url = await _open_public_doors(
-            settings, home, chain, operations, metrics, open_doors, ready is not None
-        )
+        doors = PublicDoors(settings, home, chain, operations)
+        served = doors.to_gates(metrics) if ready is not None else doors.on_address(metrics)
+        url = await open_doors.enter_async_context(served)
         beside = [await _serve_canaries(home, origin) for origin in settings.canary_hosts]
         if settings.metrics_port:
             beside.append(
@@ -136,81 +124,16 @@ async def _serve(
             socket_path(Path(settings.home)).unlink(missing_ok=True)
 
 
-async def _open_public_doors(
-    settings: HouseSettings,
-    home: OpenHome,
-    chain: ChainLink,
-    operations: Operations,
-    metrics: HouseMetrics,
-    open_doors: AsyncExitStack,
-    behind_gates: bool,
-) -> str:
-    """Serve the house's public doors, on its address or to its gates, and return where others find them."""
-    network = home.house.env.network
-    doors = house_doors(settings, home, chain, operations)
-    routes = house_routes(settings, home, chain, operations, doors)
-    if behind_gates:
-        await open_doors.enter_async_context(
-            writer_doors(network, doors, routes, metrics.counted, Path(settings.home))
-        )
-        return f"http://{settings.host}:{settings.port}"
-    counted = metrics.counted(behind_proxies(routes, proxies_of(settings.trusted_proxies)))
-    public = await network.serve(counted, host=settings.host, port=settings.port)
-    open_doors.push_async_callback(public.close)
-    return public.url
-
-
 async def _serve_canaries(home: OpenHome, origin: str) -> Server:
     place = split_http_url(origin)
     port = int(place.port or DEFAULT_PORTS[place.scheme])
     return await home.house.env.network.serve(canary_routes(home.house, origin), host=place.host, port=port)
 
 
-def house_doors(settings: HouseSettings, home: OpenHome, chain: ChainLink, operations: Operations) -> Doors:
-    """Return the aggregator's doors over a home."""
-    return Doors(
-        home.house,
-        Ingest(home.house, home.contributions),
-        operations.personal,
-        validators=settings.validators,
-        lease_life_ms=settings.lease_life_ms,
-        pace=PaceRules(private_ms=round(settings.pace_private_s * 1000)),
-        chain_facts=chain.facts,
-        pay_of=partial(person_statement, home.house),
-        publishers_url=publishers_url_of(settings),
-    )
-
-
-def house_routes(
-    settings: HouseSettings,
-    home: OpenHome,
-    chain: ChainLink,
-    operations: Operations,
-    doors: Doors | None = None,
-) -> list[Route]:
-    """Return every public door of the house: those of the rooms, the pages, their description, and a last one."""
-    doors = doors or house_doors(settings, home, chain, operations)
-    routes = [
-        *doors.routes(),
-        *AuditDoors(home.house).routes(),
-        *TrustDoors(home.house).routes(),
-        *reward_routes.routes(home.house, chain.connected, chain.claims_relayer),
-        *market_routes.routes(home.house, chain.client, chain.operator),
-        *front_page_routes(settings, operations, home.house.env.clock),
-        *publisher_routes(settings, home.house),
-        *console_routes(settings, home.house, chain.operator.address),
-    ]
-    return [*routes, openapi_route(routes), Route("*", "/{path:.*}", _no_such_door, "Anything else")]
-
-
 async def _collect_now_and_then() -> None:
     while True:
         await asyncio.sleep(COLLECTION_WAIT_S)
         collect_all()
-
-
-async def _no_such_door(request: Request) -> Response:
-    raise WindrowError("not_found", f"no door {request.method} {request.path}"[:200])
 
 
 async def _repeat(

@@ -22,6 +22,9 @@ from windrow_protocol.limits import SQL_SPARE_IDLE_S
 ENVIRONMENT: Final = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",  # the others reserve more than the child may have
     "MALLOC_ARENA_MAX": "2",
+    # What was read is given back to this process, not to the kernel, or each read begins with fresh pages.
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the most that glibc takes
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "PATH": "/usr/bin:/bin",

@@ -11,6 +11,8 @@ Usage: `ready = warmed()`, or `opened()` where somebody waits already.
 from __future__ import annotations
 
 import io
+import sqlite3
+from contextlib import closing
 from typing import Any, Final, NamedTuple
 
 import duckdb
@@ -22,6 +24,7 @@ _SETTINGS: Final = (
     "parquet_metadata_cache = true",  # a footer is read once, though views are bound twice
     "enable_external_file_cache = false",  # it copies what lies in this machine's memory already
 )
+_ROWS: Final = "SELECT 'a', 0, '1' UNION ALL SELECT 'b', 1, '2'"
 _QUESTION: Final = """
     SELECT name, date_trunc('day', made_at) AS day, count(*), sum(amount) FILTER (name LIKE 'a%')
     FROM warm JOIN (SELECT DISTINCT name FROM warm) USING (name) WHERE made_at >= TIMESTAMP '2000-01-01'
@@ -48,11 +51,12 @@ def warmed() -> Ready:
     import pyarrow.parquet as pq
 
     from aggregator.sql.held_files import HeldFiles
-    from aggregator.sql.loading import import_arrow
+    from aggregator.sql.loading import arrow_table, import_arrow
 
-    engine, pa = opened().engine, import_arrow()
-    at = pa.array([0, 1], pa.timestamp("us"))
-    rows = pa.table({"name": ["a", "b"], "made_at": at, "amount": pa.array([1, 2], pa.decimal128(38, 0))})
+    engine, _ = opened().engine, import_arrow()
+    with closing(sqlite3.connect(":memory:")) as lite:
+        found = lite.execute(_ROWS).fetchall()
+    rows = arrow_table((("name", "VARCHAR"), ("made_at", "TIMESTAMP"), ("amount", "DECIMAL(38,0)")), found)
     sink = io.BytesIO()
     pq.write_table(rows, sink, compression="zstd")
     held = HeldFiles({"warm": ([], sink.getvalue())})

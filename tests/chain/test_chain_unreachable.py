@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import signal
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,6 +20,7 @@ from chain_steps import (
 )
 
 from chain.client import ChainClient
+from chain.rpc import connect
 from chain.sender import Outgoing, Sender
 
 
@@ -52,6 +54,28 @@ def test_who_waits_for_a_silent_chain_stops_when_the_process_ends() -> None:
         assert not waiting.done()
         ending.set()
         assert waiting.result(60).code == "chain_unreachable"
+
+
+def test_answer_that_never_comes_holds_nobody_once_the_process_ends() -> None:
+    """The node takes the request and says nothing; its connection is still open when the wait is over."""
+    ending = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as hole, ThreadPoolExecutor(1) as pool:
+        url = f"http://127.0.0.1:{hole.getsockname()[1]}"
+        waiting = pool.submit(
+            refused, lambda: ChainClient.connect(url, CHAIN_ID, patience_s=86_400, ending=ending)
+        )
+        asked, _ = hole.accept()
+        with asked:
+            assert asked.recv(4) == b"POST"
+            ending.set()
+            assert str(waiting.result(60)).count("no answer until the end of the process") == 1
+
+
+def test_who_only_looks_whether_a_node_answers_says_how_long_it_may_take() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hole:
+        url = f"http://127.0.0.1:{hole.getsockname()[1]}"
+        error = refused(lambda: connect(url, CHAIN_ID, patience_s=0, answer_s=0.1))
+    assert (error.code, "ReadTimeout" in str(error)) == ("chain_unreachable", True)
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8545", "ftp://127.0.0.1/", "file:///etc/passwd"])

@@ -322,7 +322,6 @@ def test_a_read_only_disk_is_named(tmp_path: Path, command: list[str], code: str
 @pytest.mark.parametrize(
     ("name", "env", "code"),
     [
-        ("chromium", {"PATH": "/nonexistent", "HOME": "/nonexistent"}, "no_browser"),
         ("chromium", {"WINDROW_CHROMIUM": "/nonexistent/chrome"}, "no_browser"),
         ("home", {"WINDROW_HOME": "/proc/windrow"}, "home_unwritable"),
         ("chain", {"WINDROW_RPC_URL": NOBODY}, "chain_unreachable"),
@@ -336,6 +335,14 @@ def test_the_doctor_names_what_is_wrong(tmp_path: Path, name: str, env: dict[str
     assert finding["detail"].endswith(f"[{code}]")
     assert "Remedy: " in finding["detail"]
     no_traceback(said.out, said.err)
+
+
+def test_a_house_without_a_browser_is_well(tmp_path: Path) -> None:
+    nowhere = {"PATH": "/nonexistent", "HOME": "/nonexistent"}
+    said = windrow("doctor", "--json", env={"WINDROW_HOME": str(tmp_path), **nowhere})
+    [finding] = [finding for finding in said.json if finding["name"] == "chromium"]
+    assert (finding["state"], "`windrow demo`" in finding["detail"]) == ("not checked", True)
+    assert said.code == 0
 
 
 def test_a_house_lives_without_its_chain_and_says_so(tmp_path: Path) -> None:

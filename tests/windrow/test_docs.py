@@ -17,8 +17,8 @@ from windrow.chain_link import ChainLink
 from windrow.cli import app
 from windrow.home import open_home
 from windrow.operations import Operations
+from windrow.public_doors import PublicDoors
 from windrow.settings import HouseSettings
-from windrow.up import house_routes
 from windrow_protocol.errors import REASONS
 from windrow_protocol.messages import Outcome
 
@@ -55,7 +55,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str]]:
     with open_home(settings) as home:
         key = load_or_make_key(folder / "key")
         chain = ChainLink(settings, home.house.state, key, key)
-        routes = house_routes(settings, home, chain, Operations(settings, home, chain))
+        routes = PublicDoors(settings, home, chain, Operations(settings, home, chain)).routes()
     paths = describe([route for route in routes if route.method != "*"])["paths"]
     return {(method.upper(), anonymous(path)) for path, methods in paths.items() for method in methods}
 

@@ -13,8 +13,8 @@ from chain.keys import load_or_make_key
 from windrow.chain_link import ChainLink
 from windrow.home import open_home
 from windrow.operations import Operations
+from windrow.public_doors import PublicDoors
 from windrow.settings import HouseSettings
-from windrow.up import house_routes
 
 
 def served(tmp_path: Path) -> set[tuple[str, str]]:
@@ -23,7 +23,7 @@ def served(tmp_path: Path) -> set[tuple[str, str]]:
     with open_home(settings) as home:
         key = load_or_make_key(tmp_path / "key")
         chain = ChainLink(settings, home.house.state, key, key)
-        routes = house_routes(settings, home, chain, Operations(settings, home, chain))
+        routes = PublicDoors(settings, home, chain, Operations(settings, home, chain)).routes()
         return {(route.method, re.sub(r"{(\w+):[^}]*}", r"{\1}", route.pattern)) for route in routes}
 
 
