@@ -107,10 +107,10 @@ class MarketOps:
         return self._contract.write(owner_key, "list", _key(export_id), *terms)
 
     def set_open(self, owner_key: LocalAccount, export_id: str, is_open: bool) -> TxDone | None:
-        """Close an offer to new buyers or open it; None when it is so already."""
+        """Close an offer to new buyers or open it; None when it is so already: what nobody offered is closed."""
         self._contract.sender.wait_idle(owner_key.address)
         found = self.listing(export_id)
-        if found is not None and found.is_open == is_open:
+        if is_open == (found is not None and found.is_open):
             return None
         return self._contract.write(owner_key, "setOpen", _key(export_id), is_open)
 

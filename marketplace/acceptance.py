@@ -72,7 +72,10 @@ class JudgementRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """How an order ended. `reason` is `terms_met`, `terms_not_met`, `too_many_tries` or `not_waiting`."""
+    """How an order ended.
+
+    `reason` is `terms_met`, `terms_not_met`, `version_retired`, `too_many_tries` or `not_waiting`.
+    """
 
     order_id: Annotated[int, Meta(ge=1)]
     accepted: bool
@@ -212,6 +215,8 @@ def _verdict(house: House, chain: ChainClient, held: HeldOrder, terms: Terms) ->
         return "too_many_tries", []
     if row is None or row.manifest_sha256 != held.manifest_sha256:
         return "terms_not_met", [Finding("export", "an export of this house", "another manifest", False)]
+    if row.retired:  # nobody is given it any more: the price goes back now, and not in a day
+        return "version_retired", []
     findings = examine(Catalogue(house).offer_of(row.export_id), terms, house.now_ms())
     met = bool(findings) and all(finding.holds for finding in findings)
     return ("terms_met" if met else "terms_not_met"), findings

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from marketplace.catalogue import Catalogue
+from marketplace.payment import close_offer
+from marketplace.sent_offers import forget_offer, note_offer, retired_offers
 from storage.house import House
 from storage.state import insert_once
 from storage.tables.contributions import exports
@@ -48,12 +50,15 @@ def _list(house: House, chain: ChainClient, key: LocalAccount, royalty_bps: int)
         price = offer.price_in(chain.asset.symbol)
         if price is None:
             continue
+        with house.state.write() as connection:
+            note_offer(connection, market, export_id)
         chain.market.list_export(key, export_id, offer.manifest_sha256, price, royalty_bps)
         offered.append(export_id)
         settled = chain.settled_state()
         if settled is not None and chain.market.listing(export_id, settled) is not None:
             with house.state.write() as connection:
                 insert_once(connection, asset_listings, market=market, export_id=export_id)
+                forget_offer(connection, market, export_id)
     return offered
 
 
@@ -64,17 +69,15 @@ def close_beside(house: House, chain: ChainClient, operator_key: LocalAccount) -
 
 
 def _close(house: House, chain: ChainClient, key: LocalAccount) -> list[str]:
-    row = asset_listings.c
+    row, market = asset_listings.c, chain.market_key()
     retired = sa.exists().where(exports.c.export_id == row.export_id, exports.c.retired != "")
     with house.state.read() as connection:
-        wanted = sa.select(row.export_id).where(row.market == chain.market_key(), retired)
-        listed = connection.execute(wanted.order_by(row.export_id)).scalars().all()
-    for export_id in listed:
-        chain.market.set_open(key, export_id, False)
-        settled = chain.settled_state()
-        found = None if settled is None else chain.market.listing(export_id, settled)
-        if found is not None and not found.is_open:
+        wanted = sa.select(row.export_id).where(row.market == market, retired)
+        listed = retired_offers(connection, market) | set(connection.execute(wanted).scalars())
+    for export_id in sorted(listed):
+        if close_offer(chain, key, export_id):
             with house.state.write() as connection:
-                gone = sa.delete(asset_listings).where(row.market == chain.market_key())
+                gone = sa.delete(asset_listings).where(row.market == market)
                 connection.execute(gone.where(row.export_id == export_id))
-    return list(listed)
+                forget_offer(connection, market, export_id)
+    return sorted(listed)

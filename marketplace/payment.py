@@ -25,6 +25,7 @@ import sqlalchemy as sa
 import structlog
 
 from marketplace.catalogue import Catalogue
+from marketplace.sent_offers import forget_offer, note_offer, retired_offers
 from storage.house import House
 from storage.state import get_cursor, get_meta, insert_once, set_cursor, set_meta
 from storage.tables.contributions import exports, sales
@@ -83,6 +84,8 @@ def list_on_chain(
         set_meta(connection, LISTED_ON, market)
         waiting = sa.select(exports.c.export_id).where(sa.not_(exports.c.listed), exports.c.retired == "")
         export_ids = connection.execute(waiting.order_by(exports.c.created_at_ms)).scalars().all()
+        for export_id in export_ids:
+            note_offer(connection, market, export_id)
     catalogue = Catalogue(house)
     for export_id in export_ids:
         offer = catalogue.offer_of(export_id)
@@ -90,29 +93,39 @@ def list_on_chain(
         chain.market.list_export(operator_key, export_id, offer.manifest_sha256, offer.price_wei, *shares)
         settled = chain.settled_state()
         if settled is not None and chain.market.listing(export_id, settled) is not None:
-            _mark_listed(house, export_id, True)
+            _mark_listed(house, market, export_id, True)
     return list(export_ids)
 
 
 def close_retired(house: House, chain: ChainClient, operator_key: LocalAccount) -> list[str]:
-    """Close on chain what was retired and is listed there; again is the same as once. Returns what was closed now."""
+    """Close on chain what was retired and is, or may still be, listed there; again is the same as once.
+
+    Returns what was closed now.
+    """
+    market = chain.market_key()
     with house.state.read() as connection:
         wanted = sa.select(exports.c.export_id).where(exports.c.listed, exports.c.retired != "")
-        export_ids = connection.execute(wanted.order_by(exports.c.export_id)).scalars().all()
-    for export_id in export_ids:
-        chain.market.set_open(operator_key, export_id, False)
-        settled = chain.settled_state()
-        found = None if settled is None else chain.market.listing(export_id, settled)
-        if found is not None and not found.is_open:
-            _mark_listed(house, export_id, False)
-    return list(export_ids)
+        export_ids = retired_offers(connection, market) | set(connection.execute(wanted).scalars())
+    for export_id in sorted(export_ids):
+        if close_offer(chain, operator_key, export_id):
+            _mark_listed(house, market, export_id, False)
+    return sorted(export_ids)
 
 
-def _mark_listed(house: House, export_id: str, is_listed: bool) -> None:
+def close_offer(chain: ChainClient, operator_key: LocalAccount, export_id: str) -> bool:
+    """Close an offer if it is open, and return whether the chain has settled that it is closed."""
+    chain.market.set_open(operator_key, export_id, False)
+    settled = chain.settled_state()
+    found = None if settled is None else chain.market.listing(export_id, settled)
+    return found is not None and not found.is_open
+
+
+def _mark_listed(house: House, market: str, export_id: str, is_listed: bool) -> None:
     with house.state.write() as connection:
         connection.execute(
             sa.update(exports).where(exports.c.export_id == export_id).values(listed=is_listed)
         )
+        forget_offer(connection, market, export_id)
 
 
 def record_purchases(house: House, chain: ChainClient) -> list[Sale]:

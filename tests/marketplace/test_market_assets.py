@@ -32,6 +32,7 @@ from marketplace.delivery import Delivery
 from marketplace.orders import Order, OrderDomain, sign_order
 from marketplace.other_assets import close_beside
 from marketplace.payment import record_purchases
+from marketplace.sent_offers import note_offer
 from marketplace.taken_payments import TakenPayments
 from rewards.epochs.closing import Signers, close_epoch
 from rewards.epochs.rows import epoch_of_id
@@ -298,6 +299,12 @@ def test_what_is_retired_is_closed_in_every_asset(shop: Shop) -> None:
     listing = shop.usdc.market.listing(shop.export.export_id)
     assert listing is not None
     assert not listing.is_open
+    # and so is what was sent when the house was killed, before it was noted as listed
+    shop.usdc.market.set_open(OPERATOR, shop.export.export_id, True)
+    with shop.house.state.write() as connection:
+        note_offer(connection, shop.usdc.market_key(), shop.export.export_id)
+    assert close_beside(shop.house, shop.wind, OPERATOR) == [shop.export.export_id]
+    assert close_beside(shop.house, shop.wind, OPERATOR) == []
     with shop.house.state.write() as connection:
         connection.execute(sa.update(exports).where(of_it).values(retired=""))
 

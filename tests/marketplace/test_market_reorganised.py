@@ -24,7 +24,13 @@ from chain.deploy import DeployTerms
 from chain.keys import key_from_hex, load_or_make_key
 from chain.relayer import Relayer
 from marketplace.acceptance import JudgementRequest, finish_orders, judge_order
-from marketplace.payment import differences_from_chain, list_on_chain, record_purchases, standing_sale
+from marketplace.payment import (
+    close_retired,
+    differences_from_chain,
+    list_on_chain,
+    record_purchases,
+    standing_sale,
+)
 from marketplace.routes import routes
 from marketplace.taken_payments import TakenPayments
 from marketplace.terms import Terms, terms_sha256
@@ -190,6 +196,30 @@ def test_a_reorganisation_deeper_than_reckoned_with_is_said(
     reorganise(anvil, DEPTH + 1)
     assert differences_from_chain(world.house, chain) == [f"sale {sale.sale_id} is not on chain"]
     assert not verify_books(world.house, chain)["ok"]
+
+
+def test_what_is_retired_before_its_offer_is_settled_is_closed_all_the_same(
+    world: PublishedWorld, export: Export, anvil: Anvil
+) -> None:
+    """Nothing says yet that it is listed, and whoever pays on chain would get no file for the money."""
+    house, chain = world.house, connected(anvil)
+    list_on_chain(house, chain, OPERATOR, ROYALTY_BPS)
+    assert not is_listed(house)
+    with house.state.write() as connection:
+        connection.execute(sa.update(exports).values(retired="wanted"))
+    assert close_retired(house, chain, OPERATOR) == [export.export_id]
+    with pytest.raises(WindrowError, match="ListingClosed"):
+        chain.market.buy(BUYER, export.export_id)
+    reorganise(anvil, 2)  # the end goes, and with it the offer; the offer's transaction comes back
+    assert close_retired(house, chain, OPERATOR) == [export.export_id]
+    chain.market.list_export(OPERATOR, export.export_id, export.manifest_sha256, export.price, ROYALTY_BPS)
+    assert close_retired(house, chain, OPERATOR) == [export.export_id]
+    mine(anvil)
+    close_retired(house, chain, OPERATOR)
+    listing = chain.market.listing(export.export_id, chain.settled_head())
+    assert listing is not None
+    assert not listing.is_open
+    assert close_retired(house, chain, OPERATOR) == []
 
 
 def test_an_order_is_judged_when_it_is_settled_and_its_end_is_sent_again(

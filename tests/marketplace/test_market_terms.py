@@ -25,7 +25,7 @@ from marketplace.routes import routes
 from marketplace.terms import Terms, canonical, parse_terms, terms_sha256
 from storage.env import Request, Response, Route, json_response
 from storage.real_env import real_env
-from storage.tables.contributions import judgements
+from storage.tables.contributions import exports, judgements
 from windrow.agent.allowance import Allowance
 from windrow_protocol.errors import WindrowError
 
@@ -189,6 +189,23 @@ def test_three_failures_a_day_and_the_fourth_is_given_back_unjudged(market: Mark
 def _judged(market: Market, buyer: Any, terms: Terms) -> Judgement:
     held = market.chain.orders.order(buyer, market.export.export_id, terms_sha256(terms))
     return judge_order(market.house, market.chain, OPERATOR, JudgementRequest(held.tx, terms))
+
+
+def test_an_order_for_what_was_retired_meanwhile_is_given_back_at_once(market: Market, buyer: Any) -> None:
+    """Its rows may be gone, so nothing of them can be judged, nor delivered."""
+    terms = Terms(rows_min=1)
+    held = market.chain.orders.order(buyer, market.export.export_id, terms_sha256(terms))
+    of_it = exports.c.export_id == market.export.export_id
+    try:
+        with market.house.state.write() as connection:
+            connection.execute(sa.update(exports).where(of_it).values(retired="wanted"))
+        judged = judge_order(market.house, market.chain, OPERATOR, JudgementRequest(held.tx, terms))
+    finally:
+        with market.house.state.write() as connection:
+            connection.execute(sa.update(exports).where(of_it).values(retired=""))
+    assert (judged.accepted, judged.reason, judged.findings) == (False, "version_retired", [])
+    assert market.chain.token.balance_of(buyer.address) == 50 * 10**18
+    assert not market.chain.orders.is_open(held.order_id)
 
 
 def test_an_order_is_judged_once_and_a_kill_before_the_chain_knew_is_mended(
