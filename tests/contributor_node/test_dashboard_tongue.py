@@ -135,5 +135,5 @@ def test_numbers_days_and_months_are_written_as_the_language_has_them() -> None:
 
 
 def test_the_limits_of_withdrawal_are_told_in_both_and_say_what_a_short_item_is_not_kept_from() -> None:
-    assert "for a short single item it does not" in LIMITS_OF_WITHDRAWAL["en"]
-    assert "bei einem kurzen einzelnen Eintrag nicht" in LIMITS_OF_WITHDRAWAL["de"]
+    assert "for a page or a short item it does not" in LIMITS_OF_WITHDRAWAL["en"]
+    assert "bei einer Seite oder einem kurzen Eintrag nicht" in LIMITS_OF_WITHDRAWAL["de"]
