@@ -158,17 +158,16 @@ def index_months(connection: sa.Connection, donation: PersonalContribution, rece
 def fingerprint(house: House, donation: PersonalContribution) -> str:
     """Return a keyed digest of what a donation says, the same whoever gives it where it can be only one person's.
 
-    What many people say or do alike (a visit, a search, a song, "ok") is marked for its giver: who takes theirs back
-    must not keep everybody else from giving the same.
+    What many people say, do or read alike (a visit, a page, a search, a song, "ok") is marked for its giver: who takes
+    theirs back must not keep everybody else from giving the same, nor tell them that somebody did (ADR 0093).
     """
     said = sorted(
         f"{each.text_sha256} {'' if each.text else each.url + each.title}" for each in donation.records
     )
-    is_own = (
-        donation.source == "browser_page"
-        or len(donation.records) >= OWN_ITEMS_MIN
-        or any(len(each.text) >= OWN_WORDS_CHARS_MIN for each in donation.records)
+    has_own_words = donation.source != "browser_page" and any(
+        len(each.text) >= OWN_WORDS_CHARS_MIN for each in donation.records
     )
+    is_own = has_own_words or len(donation.records) >= OWN_ITEMS_MIN
     return house.keyed("personal_fingerprint", *said, *([] if is_own else [donation.node_id])).hex()
 
 

@@ -88,15 +88,15 @@ LIMITS_OF_WITHDRAWAL: Final[dict[Language, str]] = {
     "en": (
         "Withdrawal stops every future use, drops the items from the next version of each dataset and lists them as "
         "removed. Copies already sold cannot be called back; their buyers are bound to apply the list of removals. A "
-        "keyed fingerprint, from which nothing can be read, stays for twelve months: for pages, long texts and many "
-        "items given together it keeps everybody else from selling the same; for a short single item it does not."
+        "keyed fingerprint, from which nothing can be read, stays for twelve months: for long texts of yours and many "
+        "items given together it keeps everybody else from selling the same; for a page or a short item it does not."
     ),
     "de": (
         "Der Widerruf beendet jede künftige Verwendung, nimmt die Einträge aus der nächsten Fassung jedes Datensatzes "
         "und führt sie als entfernt auf. Schon verkaufte Kopien lassen sich nicht zurückholen; ihre Käufer müssen die "
         "Liste der Entfernungen anwenden. Ein verschlüsselter Fingerabdruck, aus dem sich nichts lesen lässt, bleibt "
-        "zwölf Monate: Bei Seiten, langen Texten und vielen zusammen gegebenen Einträgen hindert er alle anderen, "
-        "dasselbe zu verkaufen; bei einem kurzen einzelnen Eintrag nicht."
+        "zwölf Monate: Bei langen Texten von Ihnen und vielen zusammen gegebenen Einträgen hindert er alle anderen, "
+        "dasselbe zu verkaufen; bei einer Seite oder einem kurzen Eintrag nicht."
     ),
 }
 

@@ -29,8 +29,7 @@ from storage.tables.person_months import month_donations, month_jobs, month_resu
 from storage.tables.personal import personal_bodies
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import DONATED_ROWS_MAX
-from windrow_protocol.messages import decode_json
-from windrow_protocol.personal.messages import PersonalContribution, PersonalRecord, month_of, visits_in
+from windrow_protocol.personal.messages import PersonalRecord, donation_read, month_of, visits_in
 
 Read = Callable[[str], bytes]
 SCHEMA = pa.schema(
@@ -110,18 +109,8 @@ def _genuine(house: House) -> list[Any]:
         return list(connection.execute(statement))
 
 
-def opened(read: Read, contribution_id: str) -> PersonalContribution | None:
-    """Return a donation, None when it was taken back a moment ago. Raises WindrowError `key_store_failed`."""
-    try:
-        return decode_json(read(contribution_id), PersonalContribution)
-    except WindrowError as error:
-        if error.code in ("not_found", "key_gone"):
-            return None
-        raise
-
-
 def _records(read: Read, found: Any) -> Iterator[PersonalRecord]:
     """Yield a donation's visits of the month."""
-    donation = opened(read, found.contribution_id)
+    donation = donation_read(read, found.contribution_id)
     visits = visits_in(donation) if donation else ()
     yield from (each for each in visits if month_of(each.captured_at_ms) == found.month)

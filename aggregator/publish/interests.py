@@ -23,14 +23,14 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from aggregator.curation.tokens import count_tokens
-from aggregator.publish.donated import Donated, Read, Source, opened, salted
+from aggregator.publish.donated import Donated, Read, Source, salted
 from storage.house import House
 from storage.tables.contributions import consents
 from storage.tables.person_months import month_donations, month_jobs, month_results
 from storage.tables.personal import personal_bodies
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import DONATED_ROWS_MAX, SAME_INTERESTS_MIN
-from windrow_protocol.personal.messages import PersonalRecord, month_of
+from windrow_protocol.personal.messages import PersonalRecord, donation_read, month_of
 
 KINDS: Final = ("search", "watch", "listen")
 SCHEMA: Final = pa.schema(
@@ -114,7 +114,7 @@ def _without_copies(by_person: dict[tuple[str, str], list[_Given]]) -> Iterator[
 def _all_given(house: House, read: Read) -> Iterator[_Given]:
     months = _genuine_months(house)
     for row in _held(house):
-        donation = opened(read, row.contribution_id)
+        donation = donation_read(read, row.contribution_id)
         for record in donation.records if donation else ():
             month = month_of(record.captured_at_ms) if record.captured_at_ms else ""
             if person := months.get((row.node_id, month)):

@@ -53,6 +53,7 @@ class Month(msgspec.Struct, frozen=True):
     held_wei: str
     posted_wei: str
     posts_at_ms: int | None
+    share_ppm: int = 0  # the part of a full month that it is paid as, once it counts
 
 
 class Months(msgspec.Struct, frozen=True):

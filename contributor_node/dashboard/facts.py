@@ -22,7 +22,7 @@ from contributor_node.dashboard.log_tail import LogTail
 from contributor_node.dashboard.markup import visible
 from contributor_node.dashboard.money_board import Looked
 from contributor_node.dashboard.state_words import outcomes_text, row_words, state_words
-from contributor_node.dashboard.tongue import Language, amount, count_of, moment, number, say, size
+from contributor_node.dashboard.tongue import Language, amount, count_of, moment, number, say, size, unit_name
 from contributor_node.dashboard.wording import NO_DATA
 from contributor_node.owner.budget import Budget
 from contributor_node.owner.settings import NodeSettings
@@ -101,7 +101,7 @@ def _unsent(count: int, language: Language) -> str:
 
 def _earned(money: Sequence[Looked], language: Language) -> str:
     told = [
-        f"{amount(language, each.unit.about(int(each.statement.totals.earned_wei)))} {each.unit.name}"
+        f"{amount(language, each.unit.about(int(each.statement.totals.earned_wei)))} {unit_name(language, each.unit)}"
         for each in money
         if each.statement is not None
     ]

@@ -20,6 +20,7 @@ COUNTED: Final[dict[str, tuple[str, str]]] = {
     "more waits": ("wartet noch", "warten noch"),
     "time": ("Stelle", "Stellen"),
     "visit": ("Besuch", "Besuche"),
+    "document": ("Dokument", "Dokumente"),
     "e-mail address": ("E-Mail-Adresse", "E-Mail-Adressen"),
     "telephone number": ("Telefonnummer", "Telefonnummern"),
     "card number": ("Kartennummer", "Kartennummern"),
@@ -40,7 +41,7 @@ COUNTED: Final[dict[str, tuple[str, str]]] = {
 GIVE_PAGES: Final[dict[str, str]] = {
     # frame
     "Give": "Spenden", "Now": "Jetzt", "Log": "Protokoll", "Data": "Daten", "Money": "Geld", "Questions": "Fragen",
-    "Skip to content": "Zum Inhalt", "Pages": "Seiten", "Agree, then send": "Zustimmen, dann senden",
+    "node": "Knoten", "Skip to content": "Zum Inhalt", "Pages": "Seiten", "Agree, then send": "Zustimmen, dann senden",
     "Node {node}, pay goes to {payout}. This page is served by your own machine.":
         "Knoten {node}, Geld geht an {payout}. Diese Seite kommt von Ihrem eigenen Computer.",
     # choices

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from contributor_node.dashboard.give_rows import named, render_row
 from contributor_node.dashboard.markup import Markup, fill, joined, visible
 from contributor_node.dashboard.pages import View, frame, template
-from contributor_node.dashboard.tongue import Language, count_of, moment, number, say, say_known
-from contributor_node.dashboard.wording import wind_text
+from contributor_node.dashboard.tongue import Language, count_of, exact, moment, number, say, say_known
+from contributor_node.dashboard.wording import Unit
 from windrow_protocol.limits import DASHBOARD_DRAFTS_SHOWN, MASK_WORD_CHARS_MAX
+from windrow_protocol.trust_rules import PPM
 
 if TYPE_CHECKING:
     from contributor_node.coordinator.carrier import Month
@@ -220,11 +221,20 @@ def _month(language: Language, month: Month) -> Markup:
         state=say(language, _MONTH_STATES[month.state])
         if month.state in _MONTH_STATES
         else visible(month.state),
-        amount=f"{wind_text(pending + posted)} WIND",
-        sentence=visible(month.sentence),
+        amount=exact(language, Unit(), pending + posted),
+        sentence=visible(_month_sentence(language, month)),
         items=count_of(language, month.items, "visit"),
         when=when,
     )
+
+
+def _month_sentence(language: Language, month: Month) -> str:
+    """Return why a month earns what it does, in German as far as the coordinator's words are known."""
+    if language == "en" or not 0 < month.share_ppm < PPM:
+        return say_known(language, month.sentence)
+    why = say_known(language, month.sentence.partition(";")[0])
+    share = f"{100 * month.share_ppm / PPM:.0f} %"
+    return say(language, "{why}; it counts as {share} of a full month").format(why=why, share=share)
 
 
 def _given(view: View, given: Sequence[Kept]) -> Markup:

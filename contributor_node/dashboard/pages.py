@@ -86,6 +86,7 @@ def frame(view: View | None, title: str, body: Markup, *, here: str = "", live: 
         language=language,
         skip=say(language, "Skip to content"),
         pages=say(language, "Pages"),
+        node=say(language, "node"),
         body=body,
         path=path,
         nav=nav,

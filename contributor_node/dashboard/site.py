@@ -63,7 +63,6 @@ _ASSETS = {
 }
 _FORM = "application/x-www-form-urlencoded"
 _FIELDS_MAX = 8
-_ENGLISH = frozenset({"money"})
 DAYS_SHOWN = 30
 HOUR_MS = 3_600_000
 CHUNK_BYTES = 65_536
@@ -151,9 +150,7 @@ class Site:
 
     def _view(self, ask: Ask) -> View:
         form = self._gate.form_token(ask.headers)
-        path = ask.target.removeprefix(self._place.path).partition("?")[0]
-        # Money repeats the coordinator's ledger, which is in English: half a page in each would be worse.
-        language = "en" if path in _ENGLISH else language_of(ask.headers.get("accept-language", ""))
+        language = language_of(ask.headers.get("accept-language", ""))
         return View(self._place.path, form, self._parts.client.node_id, self._settings, language)
 
     async def _act(self, ask: Ask, view: View, name: str) -> Answer:

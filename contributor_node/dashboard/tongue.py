@@ -3,7 +3,7 @@
 Rules: a sentence is named by its English words; what has no German ones is an error a test finds, not a gap on a page.
 Consent is asked in the language the page is in, and the receipt says which.
 
-Does not: translate what others say: reasons of the protocol, the coordinator's ledger.
+Does not: translate what others say in words we do not know, such as a newer coordinator's reasons.
 
 Usage: `say("de", "Nothing yet.")`.
 """
@@ -15,11 +15,12 @@ from typing import Final, Literal
 
 from contributor_node.dashboard.german import OTHER_PAGES
 from contributor_node.dashboard.give_german import COUNTED, GIVE_PAGES, MONTHS
-from contributor_node.dashboard.wording import bytes_text, counted, day_text, moment_text, month_text
+from contributor_node.dashboard.money_german import LEDGER, MONEY_PAGE
+from contributor_node.dashboard.wording import Unit, bytes_text, counted, day_text, moment_text, month_text
 
 Language = Literal["en", "de"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "de")
-GERMAN: Final = GIVE_PAGES | OTHER_PAGES
+GERMAN: Final = GIVE_PAGES | OTHER_PAGES | MONEY_PAGE | LEDGER
 
 
 def language_of(accepted: str) -> Language:
@@ -83,6 +84,18 @@ def amount(language: Language, text: str) -> str:
     if language == "en":
         return text
     return text.replace("less than", "weniger als").translate(str.maketrans(",.", ".,"))
+
+
+def unit_name(language: Language, unit: Unit) -> str:
+    """Return what stands behind an amount; where decimals are not known, that these are not whole tokens."""
+    if unit.decimals is not None:
+        return unit.symbol
+    return say(language, "of the smallest unit of {asset}").format(asset=unit.symbol)
+
+
+def exact(language: Language, unit: Unit, units: int) -> str:
+    """Return an exact amount with the asset's name."""
+    return f"{amount(language, unit.bare(units))} {unit_name(language, unit)}"
 
 
 def day(language: Language, day: int) -> str:

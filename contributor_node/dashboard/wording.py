@@ -29,11 +29,6 @@ def bytes_text(count: int) -> str:
     return f"{value:.1f}".removesuffix(".0") + f" {unit}"
 
 
-def wind_text(wei: int) -> str:
-    """Return an exact amount of WIND, without trailing zeros: `1,234.5`."""
-    return Unit().bare(wei)
-
-
 class Unit(NamedTuple):
     """What amounts are counted in: an asset and its decimals, None where the coordinator does not say how many."""
 
@@ -46,23 +41,17 @@ class Unit(NamedTuple):
         decimals = f"{rest:0{self.decimals or 1}d}".rstrip("0")
         return f"{'−' if units < 0 else ''}{whole:,}{'.' + decimals if decimals else ''}"
 
-    def exact(self, units: int) -> str:
-        """Return an exact amount with the asset's name."""
-        return f"{self.bare(units)} {self.name}"
-
     def about(self, units: int) -> str:
-        """Return an amount with at most four decimals, cut off and never rounded up: `≈ 1.2345` where it is cut."""
+        """Return an amount with at most four decimals, cut off and never rounded up: `≈ 1.2345` where it is cut.
+
+        The sign and the number stay on one line.
+        """
         unit = 10 ** max(0, (self.decimals or 0) - 4)
         kept = abs(units) // unit * unit
         text = self.bare(kept if units >= 0 else -kept)
         if kept == abs(units):
             return text
-        return f"≈ {text}" if kept else "less than 0.0001"
-
-    @property
-    def name(self) -> str:
-        """What stands behind an amount; where decimals are not known, that these are not whole tokens."""
-        return self.symbol if self.decimals is not None else f"of the smallest unit of {self.symbol}"
+        return f"≈\N{NO-BREAK SPACE}{text}" if kept else "less than 0.0001"
 
 
 def _local(at_ms: int) -> datetime:

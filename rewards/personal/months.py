@@ -44,8 +44,7 @@ from windrow_protocol.limits import (
     HISTORY_QUIET_MS,
     HISTORY_TRIES_MAX,
 )
-from windrow_protocol.messages import decode_json
-from windrow_protocol.personal.messages import PersonalContribution, month_of
+from windrow_protocol.personal.messages import donation_read, month_of
 
 # Who counts as one: the wallet that delegated to a node, else the node itself. Not its payout address, which anybody
 # may name: whoever named another's could spoil, or read about, months that are not theirs.
@@ -60,7 +59,9 @@ def run_person_months(house: House, read: Read) -> int:
     with house.state.read() as connection:
         jobs = [job_of(connection, job_id) for job_id in _unanswered(connection)]
     for job in jobs:
-        donations = [donation for each in job.donations if (donation := _donation(read, each)) is not None]
+        donations = [
+            donation for each in job.donations if (donation := donation_read(read, each)) is not None
+        ]
         with house.state.read() as connection:
             judged = judge(
                 job,
@@ -236,16 +237,6 @@ def _unanswered(connection: sa.Connection) -> list[str]:
     return list(
         connection.execute(statement.order_by(month_jobs.c.asked_at_ms, month_jobs.c.place)).scalars()
     )
-
-
-def _donation(read: Read, contribution_id: str) -> PersonalContribution | None:
-    """Return a donation, None when it was taken back since it was asked for."""
-    try:
-        return decode_json(read(contribution_id), PersonalContribution)
-    except WindrowError as error:
-        if error.code in ("not_found", "key_gone"):
-            return None
-        raise
 
 
 def _known(connection: sa.Connection, marks: AbstractSet[bytes]) -> set[bytes]:

@@ -21,7 +21,7 @@ from rewards.personal.statement import person_statement
 from storage.tables.contributions import consents
 from storage.tables.person_months import personal_months
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import OWN_WORDS_CHARS_MIN
+from windrow_protocol.limits import FINGERPRINT_MS, OWN_WORDS_CHARS_MIN
 from windrow_protocol.personal.messages import PersonalContribution, PersonalExport
 
 NEW: list[Source] = [source for source, rule in RULES.items() if rule.by_month]
@@ -117,6 +117,9 @@ def test_who_takes_a_song_back_keeps_nobody_else_from_giving_it_but_a_letter_is_
         hand_in(world, bo, donation(world, bo, "ai_prompt", letter))
     with pytest.raises(WindrowError, match="withdrawn"):
         hand_in(world, ana, donation(world, ana, "listen"))
+    world.clock.at_ms += FINGERPRINT_MS + 1
+    world.personal.withdrawals.expire()
+    hand_in(world, bo, donation(world, bo, "ai_prompt", letter))
 
 
 def test_who_takes_a_visit_back_keeps_nobody_else_from_that_page(world: HistoryHouse) -> None:

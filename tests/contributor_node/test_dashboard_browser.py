@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import http.server
+import itertools
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -53,6 +55,23 @@ TEXTS = r"""() => {
 }"""
 LONG_AMOUNTS = """() => document.querySelectorAll("td.n:last-child, .works strong, .works ul span + span, .figure")
   .forEach((place) => { place.textContent = "1,234,567.123456789012345678 WIND"; })"""
+# Words of our own, up to 30 letters long, that stand on two lines without a hyphen of theirs between them.
+BROKEN_WORDS = r"""() => {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    if (!node.parentElement.checkVisibility() || node.parentElement.closest("code, pre, .works, [data-rows], dd"))
+      continue;
+    for (const match of node.textContent.matchAll(/\p{L}{2,30}/gu)) {
+      const range = document.createRange();
+      range.setStart(node, match.index);
+      range.setEnd(node, match.index + match[0].length);
+      if (new Set([...range.getClientRects()].map((each) => Math.round(each.top))).size > 1) found.push(match[0]);
+    }
+  }
+  return found;
+}"""
 NAMELESS = """() => [...document.querySelectorAll("a, button, input, svg[role=img], nav, summary")]
   .filter((each) => each.checkVisibility() && each.type !== "hidden")
   .filter((each) => !(each.innerText || each.getAttribute("aria-label") || each.labels?.[0]?.innerText)?.trim())
@@ -162,7 +181,9 @@ async def test_every_page_can_be_read_and_has_landmarks_and_names(world: World, 
     await page.context.close()
 
 
-async def test_a_narrow_screen_needs_no_sideways_scrolling(world: World) -> None:
+async def test_a_narrow_screen_needs_no_sideways_scrolling_and_breaks_no_word(
+    world: World, tmp_path: Path
+) -> None:
     log = LineLog(world.node.home / "line_log.ndjson", wall_ms)
     log.refused(
         url="http://x.example/" + "w" * 900,
@@ -173,16 +194,21 @@ async def test_a_narrow_screen_needs_no_sideways_scrolling(world: World) -> None
     )
     log.close()
     page = await world.open(width=360, height=640)
-    for name in NAMES:
+    for language, name in itertools.product(("en", "de"), NAMES):
+        await page.set_extra_http_headers({"Accept-Language": language})
         await page.goto(page.url.rsplit("/", 1)[0] + "/" + name)
         await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
         if name == "log":
-            await page.get_by_label("Follow live").uncheck()
+            await page.locator("#follow").uncheck()
+        assert await page.evaluate(BROKEN_WORDS) == [], (language, name)
+        if "WINDROW_SCREENSHOTS" in os.environ:
+            file = f"{name.replace('?', '-') or 'now'}-{language}-360.png"
+            await page.screenshot(path=tmp_path / file, full_page=True)
         await page.evaluate(LONG_AMOUNTS)
         wide = await page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
-        assert wide == 0, name
+        assert wide == 0, (language, name)
     await page.context.close()
 
 

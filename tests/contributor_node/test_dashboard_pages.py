@@ -17,6 +17,7 @@ from dashboard_world import Visitor, judge, paying_coordinator, sell, settle
 from node_world import PAYOUT, WAIT_S, Coordinator, NodeProcess, coordinator, node, site, until
 
 from contributor_node.dashboard.link_file import LINK_FILE
+from contributor_node.dashboard.tongue import GERMAN
 from contributor_node.egress.line_log import LineLog
 from rewards.known_assets import remember
 from windrow_protocol.merkle import MerkleTree
@@ -31,14 +32,15 @@ class World:
         self.house, self.pages, self.node = house, pages, running
         self.visitor = Visitor(running.home)
 
-    async def page(self, name: str = "") -> str:
-        status, _, body = await asyncio.to_thread(self.visitor.page, name)
+    async def page(self, name: str = "", language: str = "en") -> str:
+        wish = {"Accept-Language": language}
+        status, _, body = await asyncio.to_thread(lambda: self.visitor.page(name, **wish))
         assert status == 200, body
         return body
 
-    async def words(self, name: str = "") -> str:
+    async def words(self, name: str = "", language: str = "en") -> str:
         """The page's text, without its markup."""
-        shown = re.sub(r"<(style|script).*?</\1>", " ", await self.page(name), flags=re.DOTALL)
+        shown = re.sub(r"<(style|script).*?</\1>", " ", await self.page(name, language), flags=re.DOTALL)
         return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", shown)))
 
     async def post(self, name: str, **fields: str) -> tuple[int, str]:
@@ -90,6 +92,12 @@ async def test_money_is_explained_page_by_page_and_checked(tmp_path: Path) -> No
             assert f"Earned in all {(PAGES - 1) * (0.05 + 0.01234):g}" in words
             assert "20 of 20 still to pass" in words
             assert re.search(r"All of it (about \d|no date yet)", words)
+            german = await world.words("money", "de")
+            assert "Der Beweis stimmt." in german
+            assert "7,000000000000000001 WIND" in german
+            assert german.count("Gebühr für eine Seite, die wie zugeteilt geholt wurde 0,05") == PAGES - 1
+            assert "noch 20 von 20 zu bestehen" in german
+            assert [english for english in GERMAN if len(english) > 12 and english in german] == []
 
 
 async def test_royalties_in_another_asset_are_shown_in_that_and_by_its_own_decimals(tmp_path: Path) -> None:

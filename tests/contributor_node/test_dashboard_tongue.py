@@ -8,14 +8,28 @@ from string import Formatter
 
 import pytest
 
-from contributor_node.dashboard import facts, give_pages, give_rows, pages, state_words, tongue, wording
-from contributor_node.dashboard.give_german import COUNTED
+from contributor_node.dashboard import (
+    facts,
+    give_pages,
+    give_rows,
+    money_pages,
+    pages,
+    state_words,
+    tongue,
+    wording,
+)
+from contributor_node.dashboard.german import OTHER_PAGES
+from contributor_node.dashboard.give_german import COUNTED, GIVE_PAGES
 from contributor_node.dashboard.limits_form import LIMITS
+from contributor_node.dashboard.money_german import LEDGER, MONEY_PAGE
 from contributor_node.dashboard.pages import NAV
 from contributor_node.dashboard.tongue import GERMAN
 from contributor_node.owner import budget
 from extension_bridge.consent import LIMITS_OF_WITHDRAWAL
 from extension_bridge.sources import RULES
+from rewards import rates
+from rewards.personal import statement
+from windrow_protocol.errors import REASONS
 
 FOLDER = Path(give_pages.__file__).parent
 
@@ -47,14 +61,27 @@ def test_what_is_said_is_said_in_german_too() -> None:
         state_words.OUTCOMES,
         state_words.PURPOSES,
         budget.SENTENCES,
+        money_pages.HELD,
+        money_pages.CAUSES,
     )
     words = said() | {words for table in tables for words in table.values()} | {words for _, words in NAV}
     words |= {*pages.COLUMNS, pages.NO_HOST, wording.NO_DATA}
     words |= {each for limit in LIMITS.values() for each in (limit.label, limit.hint)}
+    words |= {each for name, _, why in money_pages.TILES for each in (name, why)}
     words |= {why for _, _, why in give_rows._KINDS.values()} | {give_rows.EARNS}
     assert words - GERMAN.keys() == set()
     assert {one for one, _, _ in give_rows._KINDS.values()} - COUNTED.keys() == set()
     assert give_rows._SOURCES.keys() == RULES.keys()
+
+
+def test_every_reason_that_a_ledger_or_a_month_can_give_is_said_in_german() -> None:
+    given = {each.sentence for each in REASONS.values() if each.http_status == 200} | {statement._WAITING}
+    assert given | set(rates._CREDITS.values()) == LEDGER.keys()
+
+
+def test_a_sentence_has_one_german_only() -> None:
+    tables = (GIVE_PAGES, OTHER_PAGES, MONEY_PAGE, LEDGER)
+    assert sum(map(len, tables)) == len(GERMAN)
 
 
 def test_placeholders_are_the_same_in_both() -> None:
@@ -108,5 +135,5 @@ def test_numbers_days_and_months_are_written_as_the_language_has_them() -> None:
 
 
 def test_the_limits_of_withdrawal_are_told_in_both_and_say_what_a_short_item_is_not_kept_from() -> None:
-    assert "for a short single item it does not" in LIMITS_OF_WITHDRAWAL["en"]
-    assert "bei einem kurzen einzelnen Eintrag nicht" in LIMITS_OF_WITHDRAWAL["de"]
+    assert "for a page or a short item it does not" in LIMITS_OF_WITHDRAWAL["en"]
+    assert "bei einer Seite oder einem kurzen Eintrag nicht" in LIMITS_OF_WITHDRAWAL["de"]

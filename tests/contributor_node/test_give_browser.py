@@ -360,6 +360,7 @@ async def test_a_german_browser_is_told_of_the_node_in_german_too(world: World, 
             ("Jetzt", "Bereit"),
             ("Protokoll", "Was über die Leitung ging"),
             ("Daten", "Verbrauchte Daten"),
+            ("Geld", "Was Sie verdient haben, und wofür"),
             ("Fragen", "Fünf Fragen, beantwortet"),
         ):
             await page.get_by_role("navigation", name="Seiten").get_by_role("link", name=link).click()
@@ -373,8 +374,6 @@ async def test_a_german_browser_is_told_of_the_node_in_german_too(world: World, 
         async with page.expect_response("**/live.json*"):
             pass  # what is told again and again is German too
         await expect(page.locator("[data-text=day_cap]")).to_have_text("1,5 GB")
-        await page.get_by_role("link", name="Geld").click()
-        await expect(page.locator("html")).to_have_attribute("lang", "en")
         await page.context.close()
 
 

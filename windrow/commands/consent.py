@@ -98,7 +98,7 @@ def consent_show(
 
 def consent_pay(home: NodeHome = None, house: House = None, as_json: AsJson = False) -> None:
     """Show what each month of your history was judged to be, what it earned, and when it is yours."""
-    from contributor_node.dashboard.wording import wind_text
+    from contributor_node.dashboard.wording import Unit
 
     with _opened(home, house) as (_outbox, courier, _key):
         told = courier.months()
@@ -106,7 +106,7 @@ def consent_pay(home: NodeHome = None, house: House = None, as_json: AsJson = Fa
         print(json.dumps(told))
         return
     for each in told["months"]:
-        held, posted = wind_text(int(each["held_wei"])), wind_text(int(each["posted_wei"]))
+        held, posted = Unit().bare(int(each["held_wei"])), Unit().bare(int(each["posted_wei"]))
         print(
             f"{each['month']}  {each['state']:<8}  {each['items']:>6} visits  pending {held} WIND, yours {posted} WIND"
         )

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
 
+from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import AMOUNT_CHARS_MAX, BATCH_RECORDS_MAX, JWS_CHARS_MAX, URL_CHARS_MAX
-from windrow_protocol.messages import Hex64, Identifier, Message, Short, Text, TimeMs, Title
+from windrow_protocol.messages import Hex64, Identifier, Message, Short, Text, TimeMs, Title, decode_json
 
 # Whose items are visits, that a month of history is made of; of everything else only the month is known.
 HISTORY_SOURCES: Final = frozenset({"browser_page", "browser_history"})
@@ -68,6 +69,16 @@ class PersonalExport(Message, frozen=True):
 
 class PersonalPay(Message, frozen=True):
     """POST /v1/personal/pay (purpose `pay`): what the months I gave were judged to be, and earned."""
+
+
+def donation_read(read: Callable[[str], bytes], contribution_id: str) -> PersonalContribution | None:
+    """Return a donation from where it is kept, None when it was taken back; other refusals of `read` go on."""
+    try:
+        return decode_json(read(contribution_id), PersonalContribution)
+    except WindrowError as error:
+        if error.code in ("not_found", "key_gone"):
+            return None
+        raise
 
 
 def month_of(at_ms: int) -> str:
