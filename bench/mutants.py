@@ -16,6 +16,7 @@ it with it; the source as it is has to pass first.
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import json
 import os
@@ -89,6 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
     pytest.main(
         [*_tests(CONTRACTS), "--collect-only", "-qqq", "-p", "no:cacheprovider"]
     )  # imports everything
+    gc.freeze()  # or each fork would go through all of it, five times alone when pytest ends
     enough, compiler, known = True, Compiler(), _known(options.resume)
     for contract in options.contracts:
         source = (SOURCES / f"{contract}.sol").read_text()
