@@ -16,6 +16,7 @@ it with it; the source as it is has to pass first.
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import json
 import os
@@ -71,6 +72,7 @@ MADE_OF: Final[dict[str, tuple[str, ...]]] = {
     PARENT: ("WindToken", "RewardDistributor"),
     "RewardReserve": ("RewardReserve", "RewardDistributor"),
 }
+NAMES: Final = ("contract", "operator", "line", "before", "after", "sources")  # tell mutants apart
 SHARE_MIN: Final = 0.9
 TESTS_CPU_S_MAX: Final = 400  # a busy machine must not make a mutant count as noticed
 TESTS_S_MAX: Final = 7_200  # for what waits without working
@@ -89,10 +91,13 @@ def main(arguments: list[str] | None = None) -> int:
     pytest.main(
         [*_tests(CONTRACTS), "--collect-only", "-qqq", "-p", "no:cacheprovider"]
     )  # imports everything
-    enough, compiler, known = True, Compiler(), _known(options.resume)
+    gc.freeze()  # or each fork would go through all of it, five times alone when pytest ends
+    enough, compiler, said = True, Compiler(), _said(options.resume)
+    known = {tuple(line[name] for name in NAMES): line["outcome"] for line in said}
+    lately = list(dict.fromkeys(line["by"] for line in reversed(said) if line.get("by")))
     for contract in options.contracts:
         source = (SOURCES / f"{contract}.sol").read_text()
-        trial = Trial(compiler, contract)
+        trial = Trial(compiler, contract, lately)
         if trial.outcome(source) != "survived":
             raise SystemExit(f"{contract} as it is fails its tests: {trial.noticed[:1]}")
         found = list(mutants_of(source))[:: options.every]
@@ -130,28 +135,26 @@ def _sources_digest() -> str:
     return hashlib.sha256(b"\0".join(texts)).hexdigest()[:16]
 
 
-def _known(printed: Path | None) -> dict[tuple[Any, ...], str]:
-    """Return the outcomes that an earlier run printed, by the names of their mutants."""
-    said = printed.read_text().splitlines() if printed else []
-    lines = [json.loads(line) for line in said if line.startswith("{")]  # pytest's own stand among them
-    names = ("contract", "operator", "line", "before", "after", "sources")
-    return {tuple(line[name] for name in names): line["outcome"] for line in lines if "outcome" in line}
+def _said(printed: Path | None) -> list[dict[str, Any]]:
+    """Return what an earlier run printed of its mutants."""
+    lines = printed.read_text().splitlines() if printed else []
+    said = [json.loads(line) for line in lines if line.startswith("{")]  # pytest's own lines stand among them
+    return [line for line in said if "outcome" in line]
 
 
 class Trial:
     """The tests of one contract, against one mutant of it after the other."""
 
-    def __init__(self, compiler: Compiler, contract: str) -> None:
+    def __init__(self, compiler: Compiler, contract: str, lately: list[str]) -> None:
         self._compiler, self._contract = compiler, contract
-        self.noticed: list[str] = []  # the tests that noticed a mutant, the last one first
+        self.noticed = lately  # the names of the tests that noticed a mutant, the last one first
 
     def reported(self, mutant: Mutant) -> str:
         """Try a mutant and print what came of it."""
         begun_s = time.monotonic()
         outcome = self.outcome(mutant.source)
-        names = ("contract", "operator", "line", "before", "after", "sources")
-        facts = dict(zip(names, _named(self._contract, mutant), strict=True))
-        by = self.noticed[0].rpartition("::")[2] if outcome == "killed" and self.noticed else ""
+        facts = dict(zip(NAMES, _named(self._contract, mutant), strict=True))
+        by = self.noticed[0] if outcome == "killed" and self.noticed else ""
         _print({**facts, "outcome": outcome, "by": by, "wall_s": round(time.monotonic() - begun_s, 1)})
         return outcome
 
@@ -208,12 +211,12 @@ class Noticing:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Order the tests; those that never noticed anything keep their order."""
-        items.sort(key=lambda item: self._places.get(item.nodeid, len(self._places)))
+        items.sort(key=lambda item: self._places.get(item.name, len(self._places)))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Write down what failed."""
         if report.failed:
-            self._told.write_text(report.nodeid)
+            self._told.write_text(report.nodeid.rpartition("::")[2])
 
 
 def _run(tests: list[str], package: Path, plugin: Noticing) -> int:
