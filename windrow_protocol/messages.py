@@ -27,6 +27,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import (
+    AUTHOR_CHARS_MAX,
+    AUTHORS_MAX,
     BATCH_DECODED_BYTES_MAX,
     BATCH_RECORDS_MAX,
     BATCH_WIRE_BYTES_MAX,
@@ -53,6 +55,10 @@ WaitMs = Annotated[int, Meta(ge=0, le=86_400_000)]
 Short = Annotated[str, Meta(max_length=256)]
 Title = Annotated[str, Meta(max_length=TITLE_CHARS_MAX)]
 Text = Annotated[str, Meta(max_length=TEXT_BYTES_MAX)]
+Authors = Annotated[
+    list[Annotated[str, Meta(min_length=1, max_length=AUTHOR_CHARS_MAX)]], Meta(max_length=AUTHORS_MAX)
+]
+Day = Annotated[str, Meta(pattern=r"^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$", max_length=10)]
 Signals = Annotated[list[Short], Meta(max_length=OPTOUT_SIGNALS_MAX)]
 
 
@@ -139,6 +145,8 @@ class Contribution(Message, frozen=True, tag="contribution", tag_field="kind"):
     bytes_wire: Annotated[int, Meta(ge=0, le=2**40)] = 0
     crawl_delay_ms: WaitMs = 0
     needs_browser: bool | UnsetType = UNSET  # this is what its bytes say; only a browser would show the page
+    authors: Authors | UnsetType = UNSET  # as the page names them
+    published: Day | UnsetType = UNSET  # as the page says
 
 
 class Report(Message, frozen=True, tag="report", tag_field="kind"):

@@ -10,12 +10,16 @@ Does not: send or keep. Usage: `record = submission_for(result, node_id)`.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from msgspec import UNSET
 
 from contributor_node.crawling.wire import CrawlResult
 from windrow_protocol.block_pages import is_block_page
 from windrow_protocol.content import normalise_text, text_sha256
 from windrow_protocol.limits import (
+    AUTHOR_CHARS_MAX,
+    AUTHORS_MAX,
     CRAWL_DELAY_S_MAX,
     OPTOUT_SIGNALS_MAX,
     RETRY_AFTER_S_MAX,
@@ -68,6 +72,12 @@ def _report(result: CrawlResult, outcome: Outcome, detail: str, *, marked: bool 
     )
 
 
+def _published(result: CrawlResult) -> str:
+    """Return the day a page says it was published, empty where that was to come when it was fetched."""
+    tomorrow = datetime.fromtimestamp(result.fetched_at_ms / 1000, UTC).date() + timedelta(days=1)
+    return result.published if result.published <= tomorrow.isoformat() else ""
+
+
 def _contribution(result: CrawlResult, node_id: str, text: str) -> Contribution:
     return Contribution(
         contribution_id=contribution_id_for(result.lease_id, node_id),
@@ -83,6 +93,8 @@ def _contribution(result: CrawlResult, node_id: str, text: str) -> Contribution:
         text=text,
         text_sha256=text_sha256(text),
         title=_cut(result.title, TITLE_CHARS_MAX),
+        authors=[_cut(name, AUTHOR_CHARS_MAX) for name in result.authors[:AUTHORS_MAX]] or UNSET,
+        published=_published(result) or UNSET,
         extractor_version=result.extractor_version,
         needs_browser=result.needs_browser or UNSET,
         bytes_wire=result.bytes_wire,

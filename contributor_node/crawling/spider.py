@@ -132,7 +132,7 @@ class LeaseSpider(Spider):
         )
         rights = await self._rights.of(visit.url, work)
         self.crew.link.send(Parsing(lease_id=work.lease_id))
-        found = extract(body, visit.content_type)
+        found = extract(body, visit.content_type, visit.url)
         fields = [
             (k.decode("latin-1"), v.decode("latin-1")) for k, vs in response.headers.items() for v in vs
         ]
@@ -142,7 +142,7 @@ class LeaseSpider(Spider):
         if work.render == "browser" and is_html(visit.content_type) and not denies_training(signals):
             page = Page(visit.url, body, visit.content_type, work.time_s_max, work.decoded_bytes_max)
             shown = await self.crew.renderer.render(page, lambda url: self._part(visit, url))
-            found, rendered = extract_markup(shown.markup), True
+            found, rendered = extract_markup(shown.markup, visit.url), True
             signals = optout_signals(visit.url, fields, found.markup, **said)
         self._fetched(visit, body, found, signals, rendered)
 
@@ -184,6 +184,8 @@ class LeaseSpider(Spider):
             raw_sha256=hashlib.sha256(body).hexdigest(),
             text="" if denied else found.text,
             title="" if denied else found.title,
+            authors=[] if denied else list(found.authors),
+            published="" if denied else found.published,
             extractor_version=EXTRACTOR_VERSION,
             rendered=rendered,
             needs_browser=found.needs_browser and not rendered,

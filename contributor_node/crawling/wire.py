@@ -107,7 +107,8 @@ class CrawlResult(Line, frozen=True, tag="result"):
     `robots_state` is allowed, denied, no_robots, unreachable or unasked. `raw_sha256` is over the body after
     Content-Encoding is undone, and `raw` is that body where the lease wants it. `bytes_wire` and `requests` are
     what the egress proxy counted for the lease, robots.txt and redirects included. `needs_browser` is a hint
-    for the next lease. `crawl_delay_ms` is what robots.txt asks for, `retry_after_ms` what a 429 or 503 asks for.
+    for the next lease. `published` is a day (ISO 8601).
+    `crawl_delay_ms` is what robots.txt asks for, `retry_after_ms` what a 429 or 503 asks for.
     """
 
     lease_id: str
@@ -122,6 +123,8 @@ class CrawlResult(Line, frozen=True, tag="result"):
     raw_sha256: str = ""
     text: str = ""
     title: str = ""
+    authors: list[str] = []
+    published: str = ""
     bytes_wire: int = 0
     requests: int = 0
     extractor_version: str = ""

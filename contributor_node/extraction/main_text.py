@@ -12,7 +12,7 @@ Does not: normalise the text for its digest (`windrow_protocol.content`), judge 
 Usage::
 
     found = extract(body, "text/html; charset=utf-8")
-    found.title, found.text, found.needs_browser
+    found.title, found.text, found.needs_browser, found.authors, found.published
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from resiliparse.parse.encoding import detect_encoding
 from resiliparse.parse.html import HTMLTree
 from w3lib.encoding import html_to_unicode
 
+from contributor_node.extraction.page_facts import page_facts
 from contributor_node.extraction.page_kind import is_article, is_discussion
 from contributor_node.extraction.page_shell import needs_browser
 from contributor_node.extraction.part_score import without_parts
@@ -44,12 +45,14 @@ _DEEPER = " > ".join("*" * (NESTING_MAX + 3))  # html, body, and one element mor
 
 
 class Extracted(NamedTuple):
-    """What a page says. `needs_browser` hints that only a browser would show its text."""
+    """What a page says, and says of itself. `needs_browser` hints that only a browser would show its text."""
 
     title: str
     text: str
     markup: str
     needs_browser: bool = False
+    authors: tuple[str, ...] = ()
+    published: str = ""
 
 
 def media_type(content_type: str) -> str:
@@ -70,14 +73,17 @@ def is_html(content_type: str) -> bool:
     return media_type(content_type) in _HTML_TYPES
 
 
-def extract(body: bytes, content_type: str) -> Extracted:
-    """Return title and text; both are empty for a type that holds no text. `markup` is the decoded page."""
+def extract(body: bytes, content_type: str, url: str = "") -> Extracted:
+    """Return title and text; both are empty for a type that holds no text. `markup` is the decoded page.
+
+    Of `url` only a day is read that its path may name.
+    """
     if not is_text(content_type, body):
         return Extracted("", "", "")
     markup = decoded(body, content_type)
     if media_type(content_type) in _PASSED_TYPES:
         return Extracted(_first_line(markup), bounded(markup), markup)
-    return extract_markup(markup)
+    return extract_markup(markup, url)
 
 
 def decoded(body: bytes, content_type: str) -> str:
@@ -91,9 +97,10 @@ def decoded(body: bytes, content_type: str) -> str:
     return str(markup)
 
 
-def extract_markup(markup: str) -> Extracted:
+def extract_markup(markup: str, url: str = "") -> Extracted:
     """Return title and text of decoded HTML, such as what a browser has rendered."""
     tree = HTMLTree.parse(markup)
+    facts = page_facts(tree, url)
     title = " ".join((tree.title or "").split())[:TITLE_CHARS_MAX]
     main = _cut(tree) if is_article(markup) and not is_discussion(markup) else _main_content(tree)
     text = main
@@ -105,7 +112,7 @@ def extract_markup(markup: str) -> Extracted:
     if len(main) < MAIN_CHARS_MIN and (len(main) < MAIN_SHARE_MIN * len(whole()) or not main.strip()):
         text = whole()
     asks = needs_browser(markup, title, text, whole)
-    return Extracted(title, bounded(text.strip()), markup, asks)
+    return Extracted(facts.title, bounded(text.strip()), markup, asks, facts.authors, facts.published)
 
 
 def bounded(text: str) -> str:

@@ -32,6 +32,7 @@ from rewards.routes import routes as reward_routes
 from storage.env import Request, json_response
 from storage.tables.pay import epoch_pay
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.merkle import checksum_address
 from windrow_protocol.release import RELEASE, is_newer
 
 
@@ -82,6 +83,15 @@ def test_setup_without_a_terminal_writes_settings_consent_and_an_honest_outlook(
     )
     assert "rendered" not in json.loads((home / CONSENT_FILE).read_text())["purposes"]
     assert "ten letters" not in done.stdout + done.stderr
+
+
+def test_setup_says_what_was_not_checked_and_which_address_it_replaces(tmp_path: Path) -> None:
+    first, second = "0x" + "ab" * 20, "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+    flags = ("--home", str(tmp_path), "--consent", "pages", "--coordinator", "http://127.0.0.1:9", "--yes")
+    assert "compare it with your wallet" in windrow("node", "setup", "--payout", first, *flags).stdout
+    again = windrow("node", "setup", "--payout", second, *flags).stdout
+    assert "compare it" not in again
+    assert f"until now {checksum_address(first)}" in again
 
 
 def _answered(home: Path, *answers: str) -> tuple[int, str, str]:

@@ -93,7 +93,7 @@ def node_setup(
     if as_json:
         print(json.dumps({"settings": str(path), "payout": address, "wei_per_gb": expected.wei_per_gb}))
         return
-    print(f"Written: {path}\nPaid to: {address}\n{expected.sentence}")
+    print(f"Written: {path}\n{_paid_to(address, before.payout, payout)}\n{expected.sentence}")
     print("Next: `windrow node doctor`, then `windrow node install` (a service) or `windrow node run`.")
 
 
@@ -210,6 +210,18 @@ def _facts_desk(settings: NodeSettings) -> Iterator[FactsDesk]:
         yield FactsDesk(settings, line_log)
     finally:
         line_log.close()
+
+
+def _paid_to(address: str, before: str, typed: str) -> str:
+    """Say where money goes, what nobody could check of it, and what it replaces."""
+    from contributor_node.owner.payout import read_payout
+
+    said = f"Paid to: {address}"
+    if typed and not read_payout(typed).checked:
+        said += " (typed without a checksum: compare it with your wallet)"
+    if before and before.lower() != address.lower():
+        said += f"\n         until now {before}"
+    return said
 
 
 def _payout(
