@@ -15,7 +15,8 @@ Usage: `answer = Withdrawals(house, vault).accept(caller, body)`.
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -35,6 +36,9 @@ from windrow_protocol.personal.messages import PersonalExport, PersonalWithdrawa
 from windrow_protocol.signing import verify
 
 REMOVALS_SUBJECT = "personal"
+# What may stand on the signed list of removals, which buyers obey: nothing but a donation's id, on one line.
+_DONATION: Final = re.compile(r"p[0-9a-f]{31}")
+_CONSENT: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class Withdrawals:
@@ -52,9 +56,16 @@ class Withdrawals:
         contribution_id, consent_id = self._opened(token, caller.node_id)
         with self._house.state.write() as connection:
             spend(connection, caller)
-            known = connection.execute(
-                sa.select(withdrawals.c.receipt).where(withdrawals.c.contribution_id == contribution_id)
-            ).scalar()
+            found = connection.execute(
+                sa.select(withdrawals.c.receipt, withdrawals.c.node_id).where(
+                    withdrawals.c.contribution_id == contribution_id
+                )
+            ).one_or_none()
+            if found is not None and found.node_id != caller.node_id:
+                raise _not_held(
+                    contribution_id
+                )  # its receipt names who gave it, and its id is on a public list
+            known = None if found is None else found.receipt
             if not known:
                 self._require_own(connection, caller.node_id, contribution_id)
                 content = {"contribution_id": contribution_id, "consent_receipt_id": consent_id}
@@ -127,10 +138,12 @@ class Withdrawals:
             subject=node_id,
         )
         content = statement.content or {}
-        named = content.get("contribution_id"), content.get("consent_receipt_id")
-        if not all(isinstance(each, str) and 0 < len(each) <= 64 for each in named):
-            raise WindrowError("wrong_schema", "a withdrawal names a contribution and its consent receipt")
-        return str(named[0]), str(named[1])
+        donation, consent = str(content.get("contribution_id")), str(content.get("consent_receipt_id"))
+        if not _DONATION.fullmatch(donation) or not _CONSENT.fullmatch(consent):
+            raise WindrowError(
+                "wrong_schema", "a withdrawal names a personal contribution and its consent receipt"
+            )
+        return donation, consent
 
     def _require_own(self, connection: sa.Connection, node_id: str, contribution_id: str) -> None:
         """One that never arrived may be taken back too: it is then refused should it come later."""
@@ -138,7 +151,7 @@ class Withdrawals:
             sa.select(consents.c.node_id).where(consents.c.contribution_id == contribution_id)
         ).scalar()
         if owner is not None and owner != node_id:
-            raise WindrowError("not_found", f"no donation {contribution_id[:32]}")
+            raise _not_held(contribution_id)
 
     def _take_out(
         self,
@@ -193,3 +206,7 @@ class Withdrawals:
                 .order_by(withdrawals.c.contribution_id)
             ).all()
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _not_held(contribution_id: str) -> WindrowError:
+    return WindrowError("not_found", f"no donation {contribution_id}")

@@ -2,7 +2,8 @@
 
 Rules: bodies are bounded per route before they are read; a `WindrowError` becomes its HTTP status and JSON body; a
 database that is away is a 503, which says when to come again; any other failure becomes a 500 that names a reference
-found in the log, and never a traceback.
+found in the log, and never a traceback. A body is taken as it is sent and nothing is unpacked for a stranger; what is
+no HTTP leaves one line in the log, without who sent it.
 
 Does not: route by itself (aiohttp does), authenticate, or know what the rooms answer.
 
@@ -13,15 +14,18 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from storage.env import Request, Response, Route, json_response
 from storage.outages import refusal_of
@@ -31,6 +35,19 @@ from windrow_protocol.errors import WindrowError
 log = structlog.get_logger(__name__)
 LEFT_POLL_S = 0.2
 RawHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+# What breaks while a request is read: the sender's doing, or the line's.
+_BROKEN: Final = (HttpProcessingError, web.RequestPayloadError, ConnectionError)
+
+
+class _WireLog(logging.Logger):
+    """What aiohttp says of a connection: its own form is a traceback with the sender's address and words."""
+
+    def exception(self, msg: object, *args: Any, exc_info: Any = True, **kwargs: Any) -> None:
+        """Say in one line what a sender broke; the rest is a failure here, with its lines of code."""
+        if isinstance(exc_info, _BROKEN):
+            log.info("bad_http", error=type(exc_info).__name__)
+        else:
+            log.error("connection_failed", exc_info=exc_info)
 
 
 class HttpServer:
@@ -98,7 +115,13 @@ async def _runner(
         app.router.add_route(route.method, route.pattern, _adapt(route))
     if otherwise is not None:
         app.router.add_route("*", "/{path:.*}", otherwise)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=ending_s)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=ending_s,
+        auto_decompress=False,
+        logger=_WireLog("storage.http_server.wire"),
+    )
     await runner.setup()
     return runner
 
@@ -162,20 +185,29 @@ async def _read(request: web.Request, body_bytes_max: int) -> Request:
         raise WindrowError("wrong_schema", "the query holds U+0000")
     if (request.content_length or 0) > body_bytes_max:
         raise WindrowError("too_large", f"{request.content_length} bytes, {body_bytes_max} allowed")
-    body = bytearray()
-    async for chunk in request.content.iter_chunked(65_536):
-        body += chunk
-        if len(body) > body_bytes_max:
-            raise WindrowError("too_large", f"more than {body_bytes_max} bytes")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise WindrowError("coded_body")
     return Request(
         method=request.method,
         path=request.path,
-        body=bytes(body),
+        body=await _body(request, body_bytes_max),
         params=dict(request.match_info),
         query=dict(request.query),
         headers={name: ", ".join(request.headers.getall(name)) for name in request.headers},
         peer=request.remote or "",
     )
+
+
+async def _body(request: web.Request, bytes_max: int) -> bytes:
+    body = bytearray()
+    try:
+        async for chunk in request.content.iter_chunked(65_536):
+            body += chunk
+            if len(body) > bytes_max:
+                raise WindrowError("too_large", f"more than {bytes_max} bytes")
+    except _BROKEN as error:
+        raise WindrowError("broken_body", type(error).__name__) from error
+    return bytes(body)
 
 
 def _send(answer: Response) -> web.StreamResponse:

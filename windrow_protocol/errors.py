@@ -46,6 +46,8 @@ REASONS: dict[str, Reason] = _table(
     Reason("replayed", "This signed message was already used", "make a new nonce for each request", 409),
     Reason("wrong_schema", "The message does not have the shape it should", "compare it with GET /openapi.json", 400),
     Reason("not_json", "The message is not valid JSON", "send one UTF-8 JSON object", 400),
+    Reason("coded_body", "The body has a Content-Encoding", "send it as it is, without that header; a batch of records is zstd of itself", 415),
+    Reason("broken_body", "The body broke off, or is not as its headers say", "send it again, whole", 400),
     Reason("too_large", "The message is larger than allowed", "send less at once; the limits are in GET /v1/network", 413),
     Reason("decompression_bomb", "The compressed body grows beyond the limit", "send smaller batches", 413),
     Reason("bad_compression", "The body is not valid zstd", "compress with zstd, one frame, content size known", 400),

@@ -18,7 +18,15 @@ from typing import Final
 
 from extension_bridge.importers.archives import Member
 from extension_bridge.importers.clocks import from_ofx
-from extension_bridge.importers.formats import Answer, Format, answered, encoding_of, text_in, text_of_head
+from extension_bridge.importers.formats import (
+    AS_WESTERN,
+    Answer,
+    Format,
+    answered,
+    encoding_of,
+    text_in,
+    text_of_head,
+)
 from extension_bridge.importers.items import Draft, Tally
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import IMPORT_RECORD_BYTES_MAX
@@ -48,9 +56,10 @@ def _encoding(head: bytes) -> str:
     name = (named[1] or named[2]).decode("ascii")
     for candidate in (f"cp{name}", f"iso{name}", name):
         try:
-            return codecs.lookup(candidate).name
-        except LookupError:
+            head.decode(candidate, AS_WESTERN)  # Python also knows codings that make no text, such as `hex`
+        except (LookupError, UnicodeError):
             continue
+        return codecs.lookup(candidate).name
     return found
 
 

@@ -143,7 +143,7 @@ def from_ofx(text: str) -> Moment:
         return from_day(int(year), int(month), int(day))
     try:
         offset = round(float(zone or 0) * 60)
-    except ValueError:
+    except (ValueError, OverflowError):  # no number, or one of hundreds of digits
         offset = 0
     return from_parts(int(year), int(month), int(day), int(hour), int(minute), int(second or 0), 0, offset)
 

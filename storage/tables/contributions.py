@@ -360,7 +360,9 @@ judgements = sa.Table(
     sa.Column("buyer", sa.Text, nullable=False, index=True),
     sa.Column("export_sha256", sa.Text, nullable=False),
     sa.Column("accepted", sa.Boolean, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),  # terms_(not_)met | too_many_tries | version_retired | not_waiting
+    sa.Column(
+        "reason", sa.Text, nullable=False
+    ),  # terms_(not_)met | too_many_tries | version_retired | not_waiting
     sa.Column("findings", sa.Text, nullable=False),  # JSON: each assertion, what was wanted and found
     sa.Column("tx_hash", sa.Text, nullable=False),  # empty until the chain was told
     _time("judged_at_ms"),

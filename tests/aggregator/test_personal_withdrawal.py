@@ -119,6 +119,26 @@ def test_no_readable_byte_ever_reaches_the_disk_and_the_body_comes_back_whole(
     assert (place.folder / "keys" / "personal.json").stat().st_mode & 0o077 == 0
 
 
+def test_the_public_list_of_removals_leads_nobody_to_who_gave_it(place: Place, ana: Node) -> None:
+    """Its ids are for everybody to read; a receipt is signed about a node, so it is for that node alone."""
+    gone = place.give(ana, SECRET)
+    answer = place.take_back(ana, gone)
+    assert gone in place.personal.withdrawals.removals()["ids"]
+    stranger = Node(place.house, Ed25519PrivateKey.generate())
+    assert code_of(place.take_back, stranger, gone) == "not_found"
+    assert place.take_back(ana, gone) == answer
+
+
+@pytest.mark.parametrize(
+    "named",
+    ["c" + "0" * 31, "p" + "0" * 31 + "\np" + "1" * 29, "p" + "0" * 30 + "\0", "p" + "A" * 31, "p", 7],
+)
+def test_nothing_but_a_donation_comes_onto_the_list_of_removals(place: Place, ana: Node, named: Any) -> None:
+    """Buyers drop what the coordinator signed there: a stranger's word must not name a page, or two ids in one."""
+    assert code_of(place.take_back, ana, named) == "wrong_schema"
+    assert place.personal.withdrawals.removals()["ids"] == []
+
+
 def test_what_is_taken_back_is_gone_and_the_rest_is_under_a_new_key(place: Place, ana: Node) -> None:
     gone, kept = place.give(ana, SECRET), place.give(ana, "What stays.")
     with place.house.state.read() as connection:

@@ -42,3 +42,26 @@ def test_what_is_no_statement_is_not_taken_for_one(tmp_path: Path, text: str) ->
     path = tmp_path / "table.csv"
     path.write_text(text)
     assert "bank_statement" not in [importer.name for importer in importers_of(path)]
+
+
+@pytest.mark.parametrize(
+    ("charset", "posted"),
+    [
+        *(
+            (each, "20240131")
+            for each in ("hex", "zlib", "rot13", "undefined", "idna", "punycode", "nonsense")
+        ),
+        ("1252", f"20240131120000[{'9' * 400}:X]"),
+        ("1252", "20240131120000[.:X]"),
+    ],
+)
+def test_a_header_of_ofx_that_names_no_text_or_no_zone_is_passed_over(
+    tmp_path: Path, charset: str, posted: str
+) -> None:
+    path = tmp_path / "statement.ofx"
+    entry = f"<STMTTRN><DTPOSTED>{posted}<TRNAMT>-1.00<NAME>Bäcker</STMTTRN>"
+    path.write_bytes(f"OFXHEADER:100\nCHARSET:{charset}\n\n<OFX><BANKTRANLIST>{entry}".encode("cp1252"))
+    items, report = read_all(path, "bank_statement")
+    assert [(item.title, item.amount) for item in items] == [("Bäcker", "-1.00")]
+    assert datetime.fromtimestamp(items[0].at_ms / 1_000, UTC).date().isoformat() == "2024-01-31"
+    assert report.skipped == {}

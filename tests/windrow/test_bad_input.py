@@ -6,6 +6,7 @@ The tables are the list of what a stranger, a hurried operator or a broken machi
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import socket
@@ -114,6 +115,10 @@ def _chunked(at: Bench) -> Answered:
             return Answered(status, {}, answer.read(size))
 
 
+def _coded(body: bytes, coding: str) -> Callable[[Bench], Answered]:
+    return lambda at: at.house.ask("POST", "/v1/claims", body, {"Content-Encoding": coding})
+
+
 def _batch(body: bytes) -> Callable[[Bench], Answered]:
     return lambda at: at.node.post("/v1/submissions", "submit", body)
 
@@ -149,6 +154,8 @@ DOORS: list[tuple[str, Callable[[Bench], Answered], str]] = [
     ("oversized request", _announced(65_537, "/v1/leases"), "too_large"),
     ("oversized request, size not announced", _chunked, "too_large"),
     ("oversized batch", _announced(BATCH_WIRE_BYTES_MAX + 1, "/v1/submissions"), "too_large"),
+    ("a body that is no gzip", _coded(b"{}", "gzip"), "coded_body"),
+    ("a body within a gzip", _coded(gzip.compress(b"{}"), "gzip"), "coded_body"),
     ("too many records", _batch(zstandard.compress(LINE * (BATCH_RECORDS_MAX + 1))), "too_large"),
     ("zip bomb", _batch(zstandard.compress(bytes(BATCH_DECODED_BYTES_MAX + 1))), "decompression_bomb"),
     ("not zstd", _batch(b"plain text"), "bad_compression"),
@@ -188,6 +195,29 @@ def test_a_door_refuses_with_its_reason(bench: Bench, send: Callable[[Bench], An
     assert answer.json["sentence"] == REASONS[code].sentence
     assert answer.json["remedy"]
     no_traceback(answer.body.decode(), bench.house.log.read_text())
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET * HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nsecret word\r\n\r\n",
+        b"POST /v1/claims HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnumber\r\n",
+        b"POST /v1/claims HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf",  # and then it hangs up
+    ],
+)
+def test_what_is_no_http_fills_no_log(bench: Bench, sent: bytes) -> None:
+    before = bench.house.log.stat().st_size
+    with socket.create_connection(("127.0.0.1", bench.house.port), timeout=60) as sender:
+        sender.sendall(sent)
+        sender.shutdown(socket.SHUT_WR)
+        while sender.recv(65_536):
+            pass
+    assert bench.house.ask("GET", "/v1/network").status == 200
+    said = bench.house.log.read_bytes()[before:]
+    assert said.count(b"\n") <= 1, said
+    for word in (b"Traceback", b"File ", b"request_failed", b"127.0.0.1", b"secret"):
+        assert word not in said
 
 
 RECORDS: list[tuple[str, Callable[[Bench], Answered], str]] = [

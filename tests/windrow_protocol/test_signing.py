@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from typing import Any
 
 import msgspec
@@ -16,7 +17,16 @@ from joserfc.jwk import OKPKey
 from windrow_protocol import signing
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.messages import Outcome, Receipt
-from windrow_protocol.signing import ALGORITHM, Statement, public_id, sign, signer_of, verify
+from windrow_protocol.signing import (
+    ALGORITHM,
+    Statement,
+    public_id,
+    sign,
+    sign_request,
+    signer_of,
+    verify,
+    verify_request,
+)
 
 KEY, OTHER = (Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2))
 WHO, NOW = public_id(KEY), 1_750_000_000_000
@@ -98,6 +108,25 @@ def test_the_same_statement_signed_by_another_key_is_refused() -> None:
 def test_another_header_is_the_librarys_to_refuse(header: dict[str, Any]) -> None:
     with pytest.raises(WindrowError):
         read(signed_with(msgspec.json.encode(header)))
+
+
+def test_a_key_has_one_spelling() -> None:
+    """Whoever wrote it in capitals would be another node, with accounts that no ledger has: pay would end for all."""
+    body, upper = b"{}", WHO.upper()
+    request = {"network": "n", "purpose": "register", "issued_at_ms": NOW, "expires_at_ms": NOW + 60_000}
+    request |= {"subject": upper, "nonce": "1", "content_sha256": hashlib.sha256(body).hexdigest()}
+    header = f'{{"alg":"Ed25519","kid":"{upper}","typ":"windrow+jws"}}'.encode()
+    token = signed_with(header, part(msgspec.json.encode(request)))
+    with pytest.raises(WindrowError) as refused:
+        verify_request(token, network="n", purpose="register", body=body, now_ms=NOW)
+    assert refused.value.code == "bad_signature"
+
+
+def test_a_nonce_that_no_database_keeps_is_refused() -> None:
+    token = sign_request(KEY, network="n", purpose="register", body=b"{}", nonce="1\0", now_ms=NOW)
+    with pytest.raises(WindrowError) as refused:
+        verify_request(token, network="n", purpose="register", body=b"{}", now_ms=NOW)
+    assert refused.value.code == "wrong_schema"
 
 
 def test_another_header_that_means_the_same_is_taken() -> None:
