@@ -31,7 +31,7 @@ from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import TEXT_BYTES_MAX
 from windrow_protocol.personal.patterns import KINDS
 
-VERSION: Final = 4
+VERSION: Final = 5
 NO_LISTS: Final = HostLists()
 
 

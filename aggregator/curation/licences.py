@@ -1,10 +1,10 @@
 """Which open licence a text says it is under, or is the text of: common licences as SPDX identifiers.
 
 Rules: a licence counts when the text carries its SPDX tag, its canonical link, a sentence of its own, or its name
-after words that grant ("licensed under", "available under", "Lizenz:"). A name alone does not count: pages talk about
-licences. Several are joined with AND, the cautious reading; it may be a picture's licence, not the page's. Nothing
-found is `unknown`, which is not the same as "all rights reserved". A Creative Commons licence named without its version
-is a `LicenseRef-`, since SPDX has no such licence.
+after words that grant ("licensed under", "available under", "Lizenz:", and what a dozen other languages say,
+`licence_words`). A name alone does not count: pages talk about licences. Several are joined with AND, the cautious
+reading; it may be a picture's licence, not the page's. Nothing found is `unknown`, which is not the same as "all rights
+reserved". A Creative Commons licence named without its version is a `LicenseRef-`, since SPDX has no such licence.
 
 Does not: decide whether a use is allowed, compare whole licence texts, or read links that are not in the text.
 
@@ -23,6 +23,7 @@ from itertools import islice
 from typing import Final
 
 from aggregator.curation.licence_rules import ANYWHERE, GNU_TITLES, GRANTED, Rule
+from aggregator.curation.licence_words import in_english, without_with
 from aggregator.curation.signs import may_name_a_licence, signs_of
 
 UNKNOWN: Final = "unknown"
@@ -58,7 +59,7 @@ def detect_licence(text: str, *, url: str = "", signs: int | None = None) -> str
 
     `signs` are those of `url`, a blank and the text, where they are known already.
     """
-    if not may_name_a_licence(signs_of(f"{url} {text}") if signs is None else signs):
+    if not may_name_a_licence(signs_of(f"{url} {text}") if signs is None else signs, text):
         return UNKNOWN
     found = dict.fromkeys(_found(text, url))
     named = [name for name in found if not _is_doubled(name, found)]
@@ -75,7 +76,7 @@ def _is_doubled(name: str, found: Iterable[str]) -> bool:
 def _found(text: str, url: str) -> Iterator[str]:
     for tag in _TAG.finditer(text) if "SPDX-" in text else ():
         yield from (name for name in _TAG_NAME.findall(tag[1]) if name not in _TAG_WORDS)
-    folded = _folded(f"{url} {text}")
+    folded = in_english(_folded(without_with(f"{url} {text}")))
     for signs, rule in ANYWHERE:
         for sign in signs:
             if sign in folded:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from aggregator.curation import licence_words
 from aggregator.curation.licence_rules import ANYWHERE, GNU_TITLE_SIGNS, GRANT_SIGNS, GRANTED
 from aggregator.curation.phrases import PHRASE_SIGNS
 from windrow_protocol.personal.secrets import ASSIGNED_NAMES, SIGNS
@@ -35,9 +36,12 @@ def signs_of(text: str) -> int:
     return signs_in(codes, *_automaton())
 
 
-def may_name_a_licence(signs: int) -> bool:
-    """Say whether a text with these signs may be, or be under, a licence that we know."""
-    return bool(signs & LICENCES or (signs & GRANTS and signs & GRANTED_NAMES))
+def may_name_a_licence(signs: int, text: str = "") -> bool:
+    """Say whether a text with these signs may be, or be under, a licence that we know; without it, if it is ASCII."""
+    if signs & LICENCES:
+        return True
+    named = signs & GRANTED_NAMES or licence_words.holds_name(text)
+    return bool(named and (signs & GRANTS or licence_words.holds_grant(text)))
 
 
 @cache
@@ -54,8 +58,8 @@ def _automaton() -> Automaton:
     return automaton_of(
         {
             LICENCES: ("spdx-", *(sign for rule in ANYWHERE for sign in rule.signs), *GNU_TITLE_SIGNS),
-            GRANTS: GRANT_SIGNS,
-            GRANTED_NAMES: tuple(sign for rule in GRANTED for sign in rule.signs),
+            GRANTS: (*GRANT_SIGNS, *licence_words.GRANT_SIGNS),
+            GRANTED_NAMES: (*(sign for rule in GRANTED for sign in rule.signs), *licence_words.NAME_SIGNS),
             SECRETS: (*(sign.lower() for sign in SIGNS), *assigned),
             PHRASES: PHRASE_SIGNS,
         }

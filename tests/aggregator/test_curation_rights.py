@@ -47,6 +47,52 @@ NOTICES = [
     ),
     ("Contains data available under the Open Government Licence v3.0", "OGL-UK-3.0"),
 ]
+IN_OTHER_LANGUAGES = [
+    (
+        "Der Text ist unter der Lizenz „Creative-Commons Namensnennung – Weitergabe unter gleichen Bedingungen“ da;",
+        "LicenseRef-CC-BY-SA",
+    ),
+    (
+        "Es ist lizenziert unter einer Creative Commons Namensnennung – Nicht kommerziell – Keine Bearbeitungen 4.0"
+        " International Lizenz.",
+        "CC-BY-NC-ND-4.0",
+    ),
+    ("Die Software wird unter der MIT-Lizenz veröffentlicht.", "MIT"),
+    ("Das Programm steht unter der GNU General Public License Version 3.", "GPL-3.0-only"),
+    ("Lizenz: CC BY 4.0 mit Namensnennung", "CC-BY-4.0"),  # `mit` is a word, too
+    (
+        "Les textes sont disponibles sous licence Creative Commons attribution, partage dans les mêmes conditions ;",
+        "LicenseRef-CC-BY-SA",
+    ),
+    ("Ce logiciel est distribué sous licence MIT.", "MIT"),
+    (
+        "El texto está disponible bajo la Licencia Creative Commons Atribución-CompartirIgual 4.0;",
+        "CC-BY-SA-4.0",
+    ),
+    (
+        "Il testo è disponibile secondo la licenza Creative Commons Attribuzione-Condividi allo stesso modo 4.0",
+        "CC-BY-SA-4.0",
+    ),
+    ("Distribuito sotto licenza Apache 2.0.", "Apache-2.0"),
+    ("O código é distribuído sob a licença MIT.", "MIT"),
+    (
+        "De tekst is beschikbaar onder de licentie Creative Commons Naamsvermelding/Gelijk delen",
+        "LicenseRef-CC-BY-SA",
+    ),
+    (
+        "Tekst udostępniany na licencji Creative Commons: uznanie autorstwa, na tych samych warunkach 4.0",
+        "CC-BY-SA-4.0",
+    ),
+    (
+        "Текст доступен по лицензии Creative Commons «С указанием авторства — С сохранением условий»",
+        "LicenseRef-CC-BY-SA",
+    ),
+    ("Текст доступен на условиях лицензии Apache License 2.0", "Apache-2.0"),
+    ("Texten är tillgänglig under licensen Creative Commons Erkännande-dela-lika 4.0", "CC-BY-SA-4.0"),
+    ("Text je dostupný pod licencí Creative Commons Uveďte původ – Zachovejte licenci 4.0", "CC-BY-SA-4.0"),
+    ("テキストはクリエイティブ・コモンズ 表示-継承ライセンスのもとで利用できます。", "LicenseRef-CC-BY-SA"),
+    ("本站的全部文字在知识共享 署名-相同方式共享 4.0协议之条款下提供", "CC-BY-SA-4.0"),
+]
 NO_NOTICES = [
     "",
     "We compare the MIT license with the GPL and Apache 2.0.",
@@ -55,10 +101,14 @@ NO_NOTICES = [
     "The bridge was built under the Apache chief's eyes in 1882.",
     "A CC by any other name",
     "Under 2 minutes to deploy; subject to availability.",
+    "La licence MIT est plus courte que la licence Apache 2.0.",
+    "Wir vergleichen die MIT-Lizenz mit der Apache-Lizenz 2.0 und nennen die Unterschiede.",
+    "Unter der Lizenz fuhr er mit dem Boot hinaus; la licencia de pesca se pide en Madrid.",
+    "本文介绍知识共享许可协议的历史。",
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), NOTICES)
+@pytest.mark.parametrize(("text", "expected"), NOTICES + IN_OTHER_LANGUAGES)
 def test_a_notice_is_recognised(text: str, expected: str) -> None:
     assert detect_licence(f"A page about trains.\n\n{text}\nThe end.") == expected
 
