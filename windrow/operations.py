@@ -1,7 +1,7 @@
 """What an operator can have done: the few operations that write, the same online and offline.
 
 Rules: `OPERATIONS` names them all; those of the lake are in `lake_operations`, those about hosts in `host_operations`,
-those about the console in `console.site`.
+those on chain in `chain_operations`, those about the console in `console.site`.
 Each catches up with the logs before it decides. Blocking work runs in a thread.
 
 Does not: listen (see `operator_socket`) or format answers.
@@ -30,42 +30,31 @@ from aggregator.publish.export import publish
 from aggregator.roster import trust_of
 from aggregator.verification.drawing.audit_epochs import end_epoch, end_if_due
 from aggregator.verification.epochs.audit_closing import close_epochs
-from marketplace.acceptance import finish_orders
-from marketplace.other_assets import close_beside, list_beside
-from marketplace.payment import close_retired, list_on_chain, record_purchases
-from marketplace.taken_payments import TakenPayments
 from rewards.accountant import run_accountant
-from rewards.epochs.closing import Signers, close_epoch
-from rewards.epochs.rows import Epoch
-from rewards.ledger import balance_of
 from rewards.personal.months import run_person_months
-from rewards.personal.pay import POOL, fund, run_personal_pay
-from rewards.royalties import run_royalties
-from rewards.settlement import reconcile_claims, relay_due_of_each
+from rewards.personal.pay import run_personal_pay
 from storage.backup import KEYS, LOST_WITHOUT, write_backup
-from storage.pay_terms import terms_now
 from windrow.chain_link import ChainLink, open_chain
+from windrow.chain_operations import ON_CHAIN, ChainOperations
 from windrow.console.site import ConsoleOperations
 from windrow.health import HouseHealth, health_of
 from windrow.home import OpenHome, open_home
 from windrow.host_operations import HostOperations
 from windrow.lake_operations import LakeOperations
-from windrow.ledger_report import verify_books
 from windrow.settings import HouseSettings
 from windrow.summary import public_figures, summarise
-from windrow_protocol.economics import Economics
 from windrow_protocol.errors import WindrowError
 
 if TYPE_CHECKING:
-    from chain.client import ChainClient
+    pass
 
 AUDIT_POLL_S = 0.5
 OPERATIONS = (
-    *("frontier_add", "publish", "epoch_close", "summary", "sales", "chain", "ledger_verify"),
+    *("frontier_add", "publish", "epoch_close", "summary", *ON_CHAIN),
     *("lake_annotate", "lake_check", "lake_compact", "lake_duplicates", "lake_stats"),
     *("host_token", "host_takedown", "host_release", "host_receipt", "host_list"),
     *("console_grant", "console_revoke", "console_list", "console_end", "console_token"),
-    *("import_documents", "settle", "erase", "personal_rotate", "personal_fund", "backup"),
+    *("import_documents", "settle", "erase", "personal_rotate", "backup"),
 )
 # What brings something in, so that a home may be begun for it; all others work on what is there. A publisher's order is
 # none of them: in a mistyped home its token and receipt would be those of a key that nobody knows.
@@ -79,12 +68,12 @@ class Operations:
     def __init__(self, settings: HouseSettings, home: OpenHome, chain: ChainLink) -> None:
         self._settings = settings
         self._home = home
-        self._chain = chain
         self.personal = Personal(home.house, home.personal, home.personal_keys)
         self.pipeline = Pipeline(home.house, home.contributions, home.lake)
         self.lake = LakeOperations(home.house, home.lake)
         self.pipeline.eraser.finish()  # what a crash left half done
         self._busy = asyncio.Lock()  # one publish, close or catching up at a time
+        self.on_chain = ChainOperations(home.house, chain, self._busy, self._settle_logs)
         self._importer: Importer | None = None
         self._importing = asyncio.Lock()
         self.host = HostOperations(home.house, self.pipeline.eraser, self._quiet)
@@ -95,7 +84,10 @@ class Operations:
         if name not in OPERATIONS:
             raise WindrowError("not_found", f"no operation `{name}`")
         room, _, of_room = name.partition("_")
-        operation = getattr(getattr(self, room), of_room) if room in _OF_ROOMS else getattr(self, name)
+        if room in _OF_ROOMS:
+            operation = getattr(getattr(self, room), of_room)
+        else:
+            operation = getattr(self.on_chain if name in ON_CHAIN else self, name)
         try:
             return await operation(**arguments)
         except TypeError as error:
@@ -131,8 +123,7 @@ class Operations:
                 read=self.personal.vault.read,
             )
             if not dry_run:
-                client = await self._chain.client()
-                await asyncio.to_thread(self._list, client)
+                await self.on_chain.offer()
         return {
             "dataset": export.dataset,
             "version": export.version,
@@ -158,13 +149,10 @@ class Operations:
         anywhere the next call goes on.
         """
         await self._close_audit_epoch()
-        await self.sales()
+        await self.on_chain.sales()
         await self.history()
         async with self._busy:
-            client = await self._chain.client()
-            closed = await self._close_each(client)
-            relayer, of = self._chain.claims_relayer(), self._in_force()
-            await asyncio.to_thread(relay_due_of_each, self._home.house, client, relayer, of)
+            closed = await self.on_chain.close_each()
         told = [
             {
                 "epoch_id": epoch.epoch_id,
@@ -176,31 +164,6 @@ class Operations:
             for epoch in closed
         ]
         return {**told[0], "epochs": told}
-
-    async def _close_each(self, client: ChainClient) -> list[Epoch]:
-        """Close an epoch of every asset that has anything new; the network's own is first where it has."""
-        signers, closed = Signers(owner=self._chain.operator, minter=self._chain.operator), []
-        for one in client.of_each_asset():
-            try:
-                closed.append(await close_epoch(self._home.house, one, signers))
-            except WindrowError as error:
-                if error.code != "nothing_to_settle":
-                    raise
-                nothing = error
-        if not closed:
-            raise nothing
-        return closed
-
-    def _in_force(self) -> Economics:
-        """Return the economic parameters of the audit epoch under way."""
-        with self._home.house.state.read() as connection:
-            return terms_now(connection, self._home.house).economics
-
-    def _list(self, client: ChainClient) -> None:
-        of = self._in_force()
-        house, operator = self._home.house, self._chain.operator
-        list_on_chain(house, client, operator, of.royalty_bps, of.burn_bps)
-        list_beside(house, client, operator, of.royalty_bps)
 
     async def _close_audit_epoch(self) -> None:
         house = self._home.house
@@ -217,43 +180,6 @@ class Operations:
             return await asyncio.to_thread(
                 close_epochs, self._home.house, self._home.contributions, patience_ms
             )
-
-    async def sales(self) -> dict[str, Any]:
-        """Record new sales and claims from the chain and credit their royalties; send payments again that it lost."""
-        house = self._home.house
-        client = await self._chain.client()
-        async with self._busy:
-            await self._settle_logs()
-            if client.depth_blocks:  # an offer that a reorganisation took back is made again
-                await asyncio.to_thread(self._list, client)
-            await asyncio.to_thread(close_retired, house, client, self._chain.operator)
-            await asyncio.to_thread(close_beside, house, client, self._chain.operator)
-            recorded = 0
-            for one in client.of_each_asset():
-                recorded += await asyncio.to_thread(self._sold, one)
-            await asyncio.to_thread(run_royalties, house)
-            for one in client.of_each_asset():
-                await asyncio.to_thread(reconcile_claims, house, one)
-        return {"recorded": recorded}
-
-    def _sold(self, client: ChainClient) -> int:
-        """End what waits on the market of one asset, and record what was sold there."""
-        house = self._home.house
-        finish_orders(house, client, self._chain.operator)
-        TakenPayments(house).look(client, self._chain.operator)
-        return len(record_purchases(house, client))
-
-    async def ledger_verify(self) -> dict[str, Any]:
-        """Hold the books against their own rules and the chain; the claims that it shows are recorded first."""
-        await self.sales()
-        client = await self._chain.client()
-        async with self._busy:
-            return await asyncio.to_thread(verify_books, self._home.house, client)
-
-    async def chain(self) -> dict[str, Any]:
-        """Connect to the chain and say where it and its contracts are."""
-        await self._chain.client()
-        return self._chain.facts()
 
     async def summary(self) -> dict[str, Any]:
         """Count everything."""
@@ -324,18 +250,6 @@ class Operations:
             paid = await asyncio.to_thread(run_personal_pay, house)
         return judged + paid
 
-    async def personal_fund(self, amount_wei: str) -> dict[str, str]:
-        """Set WIND of the operator's own aside for months of history: it goes to the reserve that pays them."""
-        amount = _wei(amount_wei)
-        client = await self._chain.client()
-        async with self._busy:
-            sent = await asyncio.to_thread(
-                client.token.transfer, self._chain.operator, client.distributor.reserve, amount
-            )
-            with self._home.house.state.write() as connection:
-                fund(connection, amount, sent.tx, self._home.house.now_ms())
-                return {"pool_wei": str(balance_of(connection, POOL)), "tx": sent.tx}
-
     async def settle(self) -> dict[str, int]:
         """Take everything that is stored through the pipeline now."""
         async with self._busy:
@@ -361,12 +275,6 @@ class Operations:
             if not done:
                 break
         return total
-
-
-def _wei(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 38 and int(text)):
-        raise WindrowError("wrong_schema", "an amount is a whole number of wei above 0")
-    return int(text)
 
 
 @asynccontextmanager

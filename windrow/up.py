@@ -98,7 +98,7 @@ async def _serve(
         local = await network.serve_local(operator_routes(operations), socket_path(Path(settings.home)))
         tasks = [
             asyncio.create_task(_repeat(metrics, "pipeline", operations.work, IDLE_WAIT_S)),
-            asyncio.create_task(_repeat(metrics, "sales", operations.sales, SALES_WAIT_S)),
+            asyncio.create_task(_repeat(metrics, "sales", operations.on_chain.sales, SALES_WAIT_S)),
             asyncio.create_task(_repeat(metrics, "compaction", operations.lake.merge, COMPACTION_WAIT_S)),
             asyncio.create_task(_repeat(metrics, "retention", operations.retention, RETENTION_WAIT_S)),
             asyncio.create_task(_repeat(metrics, "history", operations.history, HISTORY_WAIT_S)),

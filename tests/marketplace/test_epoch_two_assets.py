@@ -63,7 +63,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 async def test_one_close_settles_what_was_sold_for_either_asset(place: Place) -> None:
     async with offline_operations(place.settings) as operations:
         await operations.publish("web_text")
-        wind, usdc = (await operations._chain.client()).of_each_asset()
+        wind, usdc = (await operations.on_chain._chain.client()).of_each_asset()
         price, units = await bought_in_both(operations, place)
         closed = await operations.epoch_close()
         assert [each["asset"] for each in closed["epochs"]] == ["WIND", "USDC"]
@@ -84,14 +84,14 @@ async def test_one_close_settles_what_was_sold_for_either_asset(place: Place) ->
         # what USDC owes lies there in USDC, made by nobody: all of it came from the sale
         assert usdc.distributor.total_allocated() <= units * 7 // 10
         assert place.stable.balance_of(usdc.distributor.address) == usdc.distributor.total_allocated()
-        report = await operations.ledger_verify()
+        report = await operations.on_chain.ledger_verify()
         assert report["ok"], report["checks"]
         assert {asset: int(sums["owed"]) for asset, sums in report["assets"].items()} == {
             "WIND": wind.distributor.total_allocated(),
             "USDC": usdc.distributor.total_allocated(),
         }
         taken_away(place, usdc.distributor.address, 7)
-        report = await operations.ledger_verify()
+        report = await operations.on_chain.ledger_verify()
         (said,) = [check["detail"] for check in report["checks"] if check["state"] == "failed"]
         assert "the distributor lacks 7 of" in said
 
@@ -100,7 +100,7 @@ async def bought_in_both(operations: Operations, place: Place) -> tuple[int, int
     """Buy the export once for each asset, from two accounts; returns both prices."""
     with operations._home.house.state.read() as connection:
         export_id = str(connection.execute(sa.select(exports.c.export_id)).scalar_one())
-    wind, usdc = (await operations._chain.client()).of_each_asset()
+    wind, usdc = (await operations.on_chain._chain.client()).of_each_asset()
     prices = []
     for chain in (wind, usdc):
         listing = chain.market.listing(export_id)
@@ -108,7 +108,7 @@ async def bought_in_both(operations: Operations, place: Place) -> tuple[int, int
         prices.append(listing.price_wei)
     key = load_or_make_key(Path(place.settings.home).parent / "buyer")
     rpc(place.anvil.url, "anvil_setBalance", key.address, hex(COIN))
-    wind.token.mint(operations._chain.operator, key.address, prices[0])
+    wind.token.mint(operations.on_chain._chain.operator, key.address, prices[0])
     place.stable.mint(STRANGER.address, prices[1])
     wind.market.buy(key, export_id)
     usdc.market.buy(STRANGER, export_id)

@@ -323,11 +323,11 @@ async def test_a_house_takes_the_token_that_its_settings_name(shop: Shop, tmp_pa
     operator = load_or_make_key(home / "keys" / "operator")
     rpc(shop.anvil.url, "anvil_setBalance", operator.address, hex(COIN))
     async with offline_operations(settings) as operations:
-        facts = await operations.chain()
+        facts = await operations.on_chain.chain()
         assert facts["assets"]["USDC"]["token"] == USDC.address
         assert facts["assets"]["USDC"]["distributor"] != facts["distributor"]
-        assert await operations.sales() == {"recorded": 0}
-        report = await operations.ledger_verify()
+        assert await operations.on_chain.sales() == {"recorded": 0}
+        report = await operations.on_chain.ledger_verify()
         assert report["ok"], report["checks"]
         with pytest.raises(WindrowError) as nothing:
             await operations.epoch_close()
@@ -335,7 +335,7 @@ async def test_a_house_takes_the_token_that_its_settings_name(shop: Shop, tmp_pa
     wrong = msgspec.structs.replace(settings, stablecoin=facts["token"])
     async with offline_operations(wrong) as operations:
         with pytest.raises(WindrowError) as refused:
-            await operations.chain()
+            await operations.on_chain.chain()
     assert refused.value.code == "wrong_asset"
 
 
