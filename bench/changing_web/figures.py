@@ -22,7 +22,7 @@ from unittest.mock import patch
 
 from aggregator.verification.comparing import comparison
 from aggregator.verification.comparing.alignment import share_in_order
-from aggregator.verification.comparing.comparison import Decision, decide, is_part, similarity
+from aggregator.verification.comparing.comparison import Decision, decide, is_nested, similarity
 from bench.changing_web.bounds import upper_bound
 from windrow_protocol.content import shingles_in_order
 from windrow_protocol.limits import AS_SERVED_SIMILARITY, PART_SHARE_MIN, TRUTHS_PER_AUDIT_MAX
@@ -61,11 +61,11 @@ def goes_on(text: str, truths: Sequence[str]) -> bool:
 
 
 def _goes_on(decision: Decision, text: str, truths: Sequence[str]) -> bool:
-    """Say whether further truths are asked for after a decision, of somebody who is not watched."""
+    """Say whether further truths are asked for after a decision, of somebody in good standing."""
     return (
         len(truths) >= TRUTHS_PER_AUDIT_MAX
         and decision.reason_code == "differs_from_truth"
-        and is_part(text, truths[:TRUTHS_PER_AUDIT_MAX])
+        and is_nested(text, truths[:TRUTHS_PER_AUDIT_MAX])
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_data import real_data
 
-from aggregator.verification.comparing.comparison import Similarity, decide, is_part, similarity
+from aggregator.verification.comparing.comparison import Similarity, decide, is_nested, similarity
 from windrow_protocol.errors import REASONS
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN, MISMATCH_MARGIN, TRUTH_AGREEMENT_MIN
 
@@ -114,9 +114,10 @@ PART = page(100, 154)  # half of TRUTH
 
 
 def test_further_truths_of_a_part_take_a_mismatch_back_and_take_nothing_as_right() -> None:
-    assert is_part(PART, [TRUTH])
-    assert not is_part(FAR, [TRUTH])
-    assert not is_part(PART, [])
+    assert is_nested(PART, [TRUTH])
+    assert is_nested(TRUTH, [PART])
+    assert not is_nested(FAR, [TRUTH])
+    assert not is_nested(PART, [])
     for count in range(3, 8):
         assert decide(PART, [TRUTH] * count).kind == "mismatch"
     for count in range(3, 7):

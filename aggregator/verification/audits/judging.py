@@ -4,10 +4,10 @@ Rules: a contribution is decided by `comparison` and `weighing` over the truths 
 `weigh_refusal`. What the verifier could not check is *no evidence*, never a fault of the node: validators that fail are
 replaced by others, and after `TRUTH_ATTEMPTS_MAX` failures of as many operators it is `truth_unavailable`: one that
 fails again and again ends nothing while others have not spoken. What waits for a browser that no validator has ends so
-too. Where three truths make a mismatch of a text that is a part of them, the same operators are asked again, up to
-`TRUTHS_OF_A_PART_MAX`: perhaps the page shows a part to some. For a node that is watched already nobody is. Where a
-mismatch is certain, the truth that agrees best with the others takes the contribution's place
-(`replaces`); every other page of which no text was kept goes back to the frontier for somebody else.
+too. Where three truths make a mismatch of a text that is a part of one, or has one as a part, the same operators are
+asked again, up to `TRUTHS_OF_A_PART_MAX`: perhaps the page shows a part to some. For a node that is not in good
+standing nobody is. Where a mismatch is certain, the truth that agrees best with the others takes the contribution's
+place (`replaces`); every other page of which no text was kept goes back to the frontier for somebody else.
 
 Does not: draw (`settling`), fetch, or say what a mismatch costs (`consequences`).
 
@@ -30,10 +30,11 @@ from aggregator.verification.audits.truth_requests import Voice, ask, no_truth, 
 from aggregator.verification.audits.truths import Answer, answers_of, earlier_version, is_everywhere
 from aggregator.verification.audits.turned_pages import KIND as TURNED
 from aggregator.verification.audits.verdict_log import Ruling, Subject, note_rested_upon, write_verdict
-from aggregator.verification.comparing.comparison import Decision, decide, is_part, similarity
+from aggregator.verification.comparing.comparison import Decision, decide, is_nested, similarity
 from aggregator.verification.comparing.weighing import REFUSALS, Weighed, among_operators, weigh_refusal
 from aggregator.verification.drawing.audit_epochs import verdict_epoch
 from aggregator.verification.drawing.audit_steps import advance
+from aggregator.verification.standings.standing import in_good_standing
 from aggregator.verification.standings.standing_rows import is_hard, standing_of
 from storage.house import House
 from storage.segments import Segments
@@ -62,8 +63,8 @@ _VERDICTS: Final[dict[str, Literal["accepted", "rejected", "no_evidence"]]] = {
 class _Case:
     """An audit with its lease, what was found, the truths that count, and answers that turned out to be no truth.
 
-    `weighed` is what else the decision rests on, kept so that it can be published with the truths; `is_part` says that
-    three truths make a mismatch of a text that is a part of one of them.
+    `weighed` is what else the decision rests on, kept so that it can be published with the truths; `is_nested`: three
+    truths make a mismatch of a text that is a part of one of them, or has one as a part.
     """
 
     audit: Any
@@ -72,7 +73,7 @@ class _Case:
     truths: tuple[Answer, ...]
     no_truths: tuple[int, ...]
     weighed: Weighed
-    is_part: bool = False
+    is_nested: bool = False
 
 
 def decide_audits(house: House, segments: Segments, batch: int = 50) -> int:
@@ -100,19 +101,21 @@ def _weigh(house: House, connection: sa.Connection, segments: Segments, audit: A
         if _is_over(connection, audit, answers, case, network):
             unavailable = replace(case.decision, kind="no_evidence", reason_code="truth_unavailable")
             return replace(case, decision=unavailable)
-    elif _may_be_shown_a_part(connection, case) and not _is_over(connection, audit, answers, case, network):
+    elif _may_be_shown_a_part(house, connection, case) and not _is_over(
+        connection, audit, answers, case, network
+    ):
         return replace(case, decision=replace(case.decision, kind="need_truth", reason_code=""))
     return case
 
 
-def _may_be_shown_a_part(connection: sa.Connection, case: _Case) -> bool:
+def _may_be_shown_a_part(house: House, connection: sa.Connection, case: _Case) -> bool:
     """Say whether a mismatch of a part may be the page's doing, and is worth a look more.
 
-    Whoever is watched has had that: further looks at parts for those who make a habit of them would be dear.
+    It is for nodes in good standing: further looks at all that newcomers and cheats hand in would be dear.
     """
-    if not case.is_part or case.decision.kind != "mismatch" or len(case.truths) >= TRUTHS_OF_A_PART_MAX:
+    if not case.is_nested or case.decision.kind != "mismatch" or len(case.truths) >= TRUTHS_OF_A_PART_MAX:
         return False
-    return standing_of(connection, case.audit.node_id).escalation is None
+    return in_good_standing(house.rules, standing_of(connection, case.audit.node_id))
 
 
 def _is_over(
@@ -154,7 +157,7 @@ def _weigh_text(
         own = tuple(truth for truth in truths if not is_everywhere(connection, segments, truth))
         if own != truths:
             truths, decision = own, _decide(house, text, own, (earlier, neighbour), network)
-    part = decision.reason_code == "differs_from_truth" and is_part(text, [each.text for each in truths])
+    part = decision.reason_code == "differs_from_truth" and is_nested(text, [each.text for each in truths])
     if part and len(found) > TRUTHS_PER_AUDIT_MAX:
         more = found[TRUTHS_PER_AUDIT_MAX:TRUTHS_OF_A_PART_MAX]
         truths = (*truths, *(each for each in more if not is_everywhere(connection, segments, each)))
@@ -232,7 +235,7 @@ def _conclude(house: House, connection: sa.Connection, case: _Case) -> None:
 
 
 def _who_is_next(case: _Case) -> Voice:
-    if case.is_part:
+    if case.is_nested:
         return "again"
     tied = case.decision.score >= MATCH_SIMILARITY_MIN  # one truth says so, and another does not
     return "fresh" if tied else "next"

@@ -23,8 +23,9 @@ answer) and is set aside first.
     4 to 7   some s ≥ MATCH_SIMILARITY_MIN               no_evidence  truths_disagree
     4 to 7   otherwise                                   as with three
 
-More than three truths are asked for only where three make a mismatch of a text that is a part of one (`is_part`):
-perhaps the page shows a part to some. They take nothing as right, and can only take the mismatch back.
+More than three truths are asked for only where three make a mismatch of a text that is a part of one, or has one as a
+part (`is_nested`): perhaps the page shows a part to some. They take nothing as right, and can only take the mismatch
+back.
 
 Rules: a pure function of the texts, so anybody can recompute a verdict; the doubt is the contributor's. Texts are
 bounded by `TEXT_BYTES_MAX` before they come here.
@@ -142,9 +143,10 @@ def decide(
     return Decision(kind, max(scores, default=0.0), reason, confirmed, mean_excess(shown), tuple(scores))
 
 
-def is_part(contribution_text: str, truths: Sequence[str]) -> bool:
-    """Say whether nearly all of a text is in a truth, so that a page which shows some a part could explain it."""
-    return max((similarity(contribution_text, each).a_in_b for each in truths), default=0.0) >= PART_SHARE_MIN
+def is_nested(contribution_text: str, truths: Sequence[str]) -> bool:
+    """Say whether nearly all of a text is in a truth, or of a truth in it: perhaps the page shows some a part."""
+    found = [similarity(contribution_text, each) for each in truths]
+    return any(max(each.a_in_b, each.b_in_a) >= PART_SHARE_MIN for each in found)
 
 
 def _shingles_of(text: str | None) -> Shingles | None:

@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from aggregator.verification.comparing.comparison import Decision, decide, is_part, similarity
+from aggregator.verification.comparing.comparison import Decision, decide, is_nested, similarity
 from aggregator.verification.comparing.weighing import among_operators, weigh_refusal
 from aggregator.verification.epochs.audit_rows import PublishedVerdict
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTHS_OF_A_PART_MAX, TRUTHS_PER_AUDIT_MAX
@@ -44,7 +44,7 @@ def decided(
 
 
 def may_rest_on(record: Submission, truths: Sequence[Submission]) -> bool:
-    """Say whether a verdict may rest on so many truths: on more than three only where a text is a part of one of them.
+    """Say whether a verdict may rest on so many truths: on more than three only where one is a part of the other.
 
     Of a refusal, one that was refused too may stand beside three texts.
     """
@@ -53,7 +53,7 @@ def may_rest_on(record: Submission, truths: Sequence[Submission]) -> bool:
     if len(truths) <= TRUTHS_PER_AUDIT_MAX:
         return True
     first = [each.text for each in truths[:TRUTHS_PER_AUDIT_MAX] if isinstance(each, Contribution)]
-    return len(truths) <= TRUTHS_OF_A_PART_MAX and is_part(record.text, first)
+    return len(truths) <= TRUTHS_OF_A_PART_MAX and is_nested(record.text, first)
 
 
 def neighbour_text(verdict: PublishedVerdict) -> str | None:
