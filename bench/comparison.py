@@ -34,7 +34,7 @@ from aggregator.verification.comparing.alignment import share_in_order
 from aggregator.verification.comparing.comparison import similarity
 from bench.changing_web.base_pages import BasePage, Pool, base_pages, pool_of
 from bench.changing_web.double_fetches import Case, honest_cases
-from bench.changing_web.figures import Tally, forged_line, honest_line, roc, sum_of
+from bench.changing_web.figures import Tally, forged_line, goes_on, honest_line, roc, sum_of
 from bench.changing_web.forgeries import ALTERED, FAKES, PADDED, PARTS, STALE_PERCENT, Forger, older_version
 from bench.changing_web.held_pages import HeldPages
 from bench.changing_web.noise import KINDS, WEBS, kinds_of
@@ -58,7 +58,7 @@ async def measure_honest(pages: Sequence[BasePage], pool: Pool, options: argpars
         for name in (name for name in WEBS if _wanted(options, name)):
             rng = random.Random(f"{options.seed}/{name}")
             drawn = [kinds_of(name, rng) for _ in pages]
-            plain, known = await _honest(web, pages, drawn, rng, held, roc=name == "assumed")
+            plain, known = await _honest(web, pages, drawn, rng, held, options, roc=name == "assumed")
             _print(honest_line("web", name, plain))
             _print(honest_line("web_with_earlier_version_known", name, known))
             if name == "assumed":
@@ -66,7 +66,7 @@ async def measure_honest(pages: Sequence[BasePage], pool: Pool, options: argpars
         for kind in KINDS if _wanted(options, "noise") else ():
             rng = random.Random(f"{options.seed}/{kind}")
             some = rng.sample(pages, min(options.per_kind, len(pages)))
-            plain, known = await _honest(web, some, [[kind]] * len(some), rng, held)
+            plain, known = await _honest(web, some, [[kind]] * len(some), rng, held, options)
             _print(honest_line("noise", kind, plain))
             _print(honest_line("noise_with_earlier_version_known", kind, known))
 
@@ -81,11 +81,12 @@ async def _honest(
     drawn: Sequence[Sequence[str]],
     rng: random.Random,
     held: HeldPages,
+    options: argparse.Namespace,
     *,
     roc: bool = False,
 ) -> tuple[Tally, Tally]:
     plain, known = Tally(), Tally()
-    async for case in honest_cases(web, pages, drawn, rng):
+    async for case in honest_cases(web, pages, drawn, rng, goes_on, options.validators):
         if not case.text:
             plain.reports += 1
             continue
@@ -178,7 +179,10 @@ async def measure_forged(pages: Sequence[BasePage], pool: Pool, options: argpars
     forged = Forgeries(pages, pool, rng)
     copied = 0
     async with ChangingWeb(pool, seed=options.seed + 1) as web:
-        async for case in honest_cases(web, chosen, drawn, rng):
+        cases = honest_cases(
+            web, chosen, drawn, rng, lambda *_: copied < options.copied_pages, options.validators
+        )
+        async for case in cases:
             if not case.truths:
                 continue
             forged.add_fakes(case)
@@ -234,6 +238,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--copied-pages", type=int, default=200, help="pages copies are altered of")
     parser.add_argument("--modules", type=int, default=600, help="modules in a site that is rendered here")
     parser.add_argument("--only", action="append", default=[], choices=[*WEBS, "noise", "forged"])
+    parser.add_argument(
+        "--validators", type=int, default=1, help="of each operator, at addresses of their own"
+    )
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args(arguments)
 

@@ -22,14 +22,11 @@ from unittest.mock import patch
 
 from aggregator.verification.comparing import comparison
 from aggregator.verification.comparing.alignment import share_in_order
-from aggregator.verification.comparing.comparison import Decision, decide, similarity
+from aggregator.verification.comparing.comparison import Decision, decide, is_nested, similarity
 from bench.changing_web.bounds import upper_bound
 from windrow_protocol.content import shingles_in_order
-from windrow_protocol.limits import AS_SERVED_SIMILARITY
+from windrow_protocol.limits import AS_SERVED_SIMILARITY, PART_SHARE_MIN, TRUTHS_PER_AUDIT_MAX
 
-PART_OF_TRUTH_MIN: Final = (
-    0.8  # of a text's shingles in a truth: a part of the page, as docs/adr/0027 speaks of it
-)
 _shingles: Final = lru_cache(24)(shingles_in_order)  # the same few texts are compared with each other
 THRESHOLDS: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -49,10 +46,26 @@ def judge(
         decision = decide(text, truths[:count], earlier)
         if neighbour and comparison.MATCH_SIMILARITY_MIN <= decision.score < AS_SERVED_SIMILARITY:
             decision = decide(text, truths[:count], earlier, neighbour(text, truths[0]))
-        if decision.kind != "need_truth":
+        if decision.kind != "need_truth" and not (
+            count < len(truths) and _goes_on(decision, text, truths[:count])
+        ):
             return decision
     return Decision(
         "no_evidence", decision.score, "truth_unavailable", decision.confirmed, decision.truth_excess
+    )
+
+
+def goes_on(text: str, truths: Sequence[str]) -> bool:
+    """Say whether further truths may be asked for by a rule with any of the thresholds."""
+    return _goes_on(judge_at(THRESHOLDS[-1], text, truths), text, truths)
+
+
+def _goes_on(decision: Decision, text: str, truths: Sequence[str]) -> bool:
+    """Say whether further truths are asked for after a decision, of somebody in good standing."""
+    return (
+        len(truths) >= TRUTHS_PER_AUDIT_MAX
+        and decision.reason_code == "differs_from_truth"
+        and is_nested(text, truths[:TRUTHS_PER_AUDIT_MAX])
     )
 
 
@@ -101,7 +114,7 @@ class Tally:
         if decision.kind == "mismatch":
             self.mismatches_of["+".join(sorted(noise))] += 1
             inside = max(similarity(text, truth).a_in_b for truth in truths)
-            self.mismatched_parts += inside >= PART_OF_TRUTH_MIN
+            self.mismatched_parts += inside >= PART_SHARE_MIN
         self.scores.append(decision.score)
         if truths:
             self.own_excess.append(_excess(text, truths[0]))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_data import real_data
 
-from aggregator.verification.comparing.comparison import Similarity, decide, similarity
+from aggregator.verification.comparing.comparison import Similarity, decide, is_nested, similarity
 from windrow_protocol.errors import REASONS
 from windrow_protocol.limits import MATCH_SIMILARITY_MIN, MISMATCH_MARGIN, TRUTH_AGREEMENT_MIN
 
@@ -110,9 +110,24 @@ def test_the_table_of_decisions(text: str, truths: list[str], expected: tuple[st
     assert decide(text, truths[::-1]) == decision
 
 
-def test_four_truths_are_not_this_protocol() -> None:
-    with pytest.raises(ValueError, match="4 truths"):
-        decide("text", ["a", "b", "c", "d"])
+PART = page(100, 154)  # half of TRUTH
+
+
+def test_further_truths_of_a_part_take_a_mismatch_back_and_take_nothing_as_right() -> None:
+    assert is_nested(PART, [TRUTH])
+    assert is_nested(TRUTH, [PART])
+    assert not is_nested(FAR, [TRUTH])
+    assert not is_nested(PART, [])
+    for count in range(3, 8):
+        assert decide(PART, [TRUTH] * count).kind == "mismatch"
+    for count in range(3, 7):
+        decision = decide(PART, [TRUTH] * count + [PART])
+        assert (decision.kind, decision.reason_code) == ("no_evidence", "truths_disagree")
+
+
+def test_eight_truths_are_not_this_protocol() -> None:
+    with pytest.raises(ValueError, match="8 truths"):
+        decide("text", ["a"] * 8)
 
 
 def test_a_stale_copy_earns_nothing_and_proves_nothing() -> None:

@@ -4,8 +4,10 @@ Rules: a contribution is decided by `comparison` and `weighing` over the truths 
 `weigh_refusal`. What the verifier could not check is *no evidence*, never a fault of the node: validators that fail are
 replaced by others, and after `TRUTH_ATTEMPTS_MAX` failures of as many operators it is `truth_unavailable`: one that
 fails again and again ends nothing while others have not spoken. What waits for a browser that no validator has ends so
-too. Where a mismatch is certain, the truth that agrees best with the others takes the contribution's place
-(`replaces`); every other page of which no text was kept goes back to the frontier for somebody else.
+too. Where three truths make a mismatch of a text that is a part of one, or has one as a part, the same operators are
+asked again, up to `TRUTHS_OF_A_PART_MAX`: perhaps the page shows a part to some. For a node that is not in good
+standing nobody is. Where a mismatch is certain, the truth that agrees best with the others takes the contribution's
+place (`replaces`); every other page of which no text was kept goes back to the frontier for somebody else.
 
 Does not: draw (`settling`), fetch, or say what a mismatch costs (`consequences`).
 
@@ -24,15 +26,16 @@ import sqlalchemy as sa
 from aggregator.assignment.frontier import reopen
 from aggregator.ingest import read_text
 from aggregator.verification.audits.neighbours import neighbour_of
-from aggregator.verification.audits.truth_requests import ask, no_truth, operators, was_given_up
+from aggregator.verification.audits.truth_requests import Voice, ask, no_truth, operators, was_given_up
 from aggregator.verification.audits.truths import Answer, answers_of, earlier_version, is_everywhere
 from aggregator.verification.audits.turned_pages import KIND as TURNED
 from aggregator.verification.audits.verdict_log import Ruling, Subject, note_rested_upon, write_verdict
-from aggregator.verification.comparing.comparison import Decision, decide, similarity
+from aggregator.verification.comparing.comparison import Decision, decide, is_nested, similarity
 from aggregator.verification.comparing.weighing import REFUSALS, Weighed, among_operators, weigh_refusal
 from aggregator.verification.drawing.audit_epochs import verdict_epoch
 from aggregator.verification.drawing.audit_steps import advance
-from aggregator.verification.standings.standing_rows import is_hard
+from aggregator.verification.standings.standing import in_good_standing
+from aggregator.verification.standings.standing_rows import is_hard, standing_of
 from storage.house import House
 from storage.segments import Segments
 from storage.tables.contributions import leases
@@ -42,6 +45,7 @@ from windrow_protocol.limits import (
     MATCH_SIMILARITY_MIN,
     TRUTH_ATTEMPTS_MAX,
     TRUTH_ATTEMPTS_WHERE_FEW_FAIL_MAX,
+    TRUTHS_OF_A_PART_MAX,
     TRUTHS_PER_AUDIT_MAX,
 )
 from windrow_protocol.messages import Outcome
@@ -59,7 +63,8 @@ _VERDICTS: Final[dict[str, Literal["accepted", "rejected", "no_evidence"]]] = {
 class _Case:
     """An audit with its lease, what was found, the truths that count, and answers that turned out to be no truth.
 
-    `weighed` is what else the decision rests on, kept so that it can be published with the truths.
+    `weighed` is what else the decision rests on, kept so that it can be published with the truths; `is_nested`: three
+    truths make a mismatch of a text that is a part of one of them, or has one as a part.
     """
 
     audit: Any
@@ -68,6 +73,7 @@ class _Case:
     truths: tuple[Answer, ...]
     no_truths: tuple[int, ...]
     weighed: Weighed
+    is_nested: bool = False
 
 
 def decide_audits(house: House, segments: Segments, batch: int = 50) -> int:
@@ -91,13 +97,32 @@ def _weigh(house: House, connection: sa.Connection, segments: Segments, audit: A
         case = _weigh_text(house, connection, segments, audit, lease, answers, network)
     else:
         case = _weigh_refused(audit, lease, answers, network)
-    failed = [answer.operator for answer in answers if answer not in case.truths]
-    if case.decision.kind == "need_truth" and (
-        _is_given_up(failed, network) or was_given_up(connection, audit.contribution_id)
+    if case.decision.kind == "need_truth":
+        if _is_over(connection, audit, answers, case, network):
+            unavailable = replace(case.decision, kind="no_evidence", reason_code="truth_unavailable")
+            return replace(case, decision=unavailable)
+    elif _may_be_shown_a_part(house, connection, case) and not _is_over(
+        connection, audit, answers, case, network
     ):
-        unavailable = replace(case.decision, kind="no_evidence", reason_code="truth_unavailable")
-        return replace(case, decision=unavailable)
+        return replace(case, decision=replace(case.decision, kind="need_truth", reason_code=""))
     return case
+
+
+def _may_be_shown_a_part(house: House, connection: sa.Connection, case: _Case) -> bool:
+    """Say whether a mismatch of a part may be the page's doing, and is worth a look more.
+
+    It is for nodes in good standing: further looks at all that newcomers and cheats hand in would be dear.
+    """
+    if not case.is_nested or case.decision.kind != "mismatch" or len(case.truths) >= TRUTHS_OF_A_PART_MAX:
+        return False
+    return in_good_standing(house.rules, standing_of(connection, case.audit.node_id))
+
+
+def _is_over(
+    connection: sa.Connection, audit: Any, answers: Sequence[Answer], case: _Case, network: int
+) -> bool:
+    failed = [answer.operator for answer in answers if answer not in case.truths]
+    return _is_given_up(failed, network) or was_given_up(connection, audit.contribution_id)
 
 
 def _is_given_up(failed: Sequence[str], network: int) -> bool:
@@ -119,7 +144,8 @@ def _weigh_text(
     has_news = house.rules.on("news") and lease.kind != TURNED  # of which all is news
     earlier_seq = earlier_version(connection, lease) if has_news else None
     earlier = None if earlier_seq is None else read_text(connection, segments, earlier_seq)
-    truths = _truths(answers)
+    found = _truths(answers)
+    truths = found[:TRUTHS_PER_AUDIT_MAX]
     decision = _decide(house, text, truths, (earlier, None), network)
     neighbour_seq = None
     if _may_be_another(decision) and house.rules.on("neighbours") and lease.kind != TURNED:
@@ -131,8 +157,13 @@ def _weigh_text(
         own = tuple(truth for truth in truths if not is_everywhere(connection, segments, truth))
         if own != truths:
             truths, decision = own, _decide(house, text, own, (earlier, neighbour), network)
+    part = decision.reason_code == "differs_from_truth" and is_nested(text, [each.text for each in truths])
+    if part and len(found) > TRUTHS_PER_AUDIT_MAX:
+        more = found[TRUTHS_PER_AUDIT_MAX:TRUTHS_OF_A_PART_MAX]
+        truths = (*truths, *(each for each in more if not is_everywhere(connection, segments, each)))
+        decision = _decide(house, text, truths, (earlier, neighbour), network)
     weighed = Weighed(operators=network, earlier_seq=earlier_seq, neighbour_seq=neighbour_seq)
-    return _Case(audit, lease, decision, truths, _no_truths(answers, truths), weighed)
+    return _Case(audit, lease, decision, truths, _no_truths(answers, truths), weighed, part)
 
 
 def _may_be_another(decision: Decision) -> bool:
@@ -153,7 +184,7 @@ def _decide(
 
 
 def _weigh_refused(audit: Any, lease: Any, answers: Sequence[Answer], network: int) -> _Case:
-    truths = _truths(answers)
+    truths = _truths(answers)[:TRUTHS_PER_AUDIT_MAX]
     no_truths = _no_truths(answers, truths)
     refused_too = bool(no_truths) or any(answer.outcome in REFUSALS for answer in answers)
     texts = [(truth.operator, truth.text) for truth in truths]
@@ -163,7 +194,7 @@ def _weigh_refused(audit: Any, lease: Any, answers: Sequence[Answer], network: i
 
 
 def _truths(answers: Sequence[Answer]) -> tuple[Answer, ...]:
-    return tuple(answer for answer in answers if answer.is_truth)[:TRUTHS_PER_AUDIT_MAX]
+    return tuple(answer for answer in answers if answer.is_truth)
 
 
 def _no_truths(answers: Sequence[Answer], truths: Sequence[Answer]) -> tuple[int, ...]:
@@ -176,8 +207,7 @@ def _conclude(house: House, connection: sa.Connection, case: _Case) -> None:
     no_truth(connection, audit.contribution_id, case.no_truths)
     if decision.kind == "need_truth":
         advance(connection, audit.contribution_id, "ready", "need_truth")
-        tied = decision.score >= MATCH_SIMILARITY_MIN  # one truth says so, and another does not
-        ask(house, connection, audit.contribution_id, fresh=tied)
+        ask(house, connection, audit.contribution_id, voice=_who_is_next(case))
         return
     advance(connection, audit.contribution_id, "ready", "verdict")
     excess = decision.truth_excess
@@ -202,6 +232,13 @@ def _conclude(house: House, connection: sa.Connection, case: _Case) -> None:
         _put_in_place(house, connection, truths, epoch_id)
     elif ruling.verdict != "accepted":
         reopen(connection, case.lease.url_id)
+
+
+def _who_is_next(case: _Case) -> Voice:
+    if case.is_nested:
+        return "again"
+    tied = case.decision.score >= MATCH_SIMILARITY_MIN  # one truth says so, and another does not
+    return "fresh" if tied else "next"
 
 
 def _ruling(house: House, connection: sa.Connection, case: _Case, truths: Sequence[Answer]) -> Ruling:

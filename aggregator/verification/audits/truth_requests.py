@@ -1,7 +1,8 @@
 """Truth requests: which validator is asked for a page again, and what became of it.
 
-Rules: a request's life is the table `STEPS`. The truths of one audit come from as many operators as there are. No node
-fetches the truth of its own work, nor of its owner's, nor, where another validator can, of its neighbours' (/24, /48).
+Rules: a request's life is the table `STEPS`. The truths of one audit come from as many operators as there are, and
+those of one operator from as many of its validators. No node fetches the truth of its own work, nor of its owner's,
+nor, where another validator can, of its neighbours' (/24, /48).
 A validator that does not come for what it was asked is not waited for longer than `draw_wait_ms`. The lease looks
 like any other: only these rows know what it is about.
 
@@ -11,6 +12,7 @@ Usage::
 
     ask_first(house, connection, [FirstTruth(…)])                 # somebody is to fetch it
     ask(house, connection, contribution_id)                       # somebody else too
+    ask(house, connection, contribution_id, voice="again")        # somebody of those again
     for truth in wanted(house, connection, validator, ["http"], 20): ...
     leased(connection, truth, lease_id, validator)
     answered(connection, lease, outcome)                          # or expired
@@ -20,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import sqlalchemy as sa
 
@@ -48,6 +50,9 @@ _ANYBODY: Final = 10
 _AT_WORK = sa.select(nodes).where(nodes.c.role == "validator", nodes.c.state == "active")
 _NODES = sa.select(nodes).where(nodes.c.node_id.in_(sa.bindparam("ids", expanding=True)))
 _INSERT = sa.insert(truth_requests)
+
+
+Voice = Literal["next", "fresh", "again"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +98,16 @@ def ask(
     contribution_id: str,
     operator: str | None = None,
     *,
-    fresh: bool = False,
+    voice: Voice = "next",
 ) -> None:
-    """Ask an operator, or whoever comes next, for a truth; a `fresh` one of an operator that has not spoken yet."""
+    """Ask an operator, or whoever comes next, for a truth.
+
+    A `fresh` one comes from an operator that has not spoken yet, one `again` from those that have: so a friend of the
+    contributor gets no further chance to be asked.
+    """
     asked = _asked(connection, contribution_id)
     if operator is None:
-        operator = _next_operator(house, connection, contribution_id, asked, fresh=fresh)
+        operator = _next_operator(house, connection, contribution_id, asked, voice)
     ordinal = 1 + max((row.ordinal for row in asked), default=0)
     connection.execute(sa.insert(truth_requests), _wanted_row(house, contribution_id, ordinal, operator))
 
@@ -118,7 +127,7 @@ def ask_first(house: House, connection: sa.Connection, wishes: Sequence[FirstTru
         first = _chosen_operator(*of, [])
         rows.append(_wanted_row(house, wish.contribution_id, 1, first))
         if wish.doubled:
-            second = _chosen_operator(*of, [_Asked(first, "wanted")], fresh=True)
+            second = _chosen_operator(*of, [_Asked(first, "wanted")], "fresh")
             if second and second != first:
                 rows.append(_wanted_row(house, wish.contribution_id, 2, second))
     connection.execute(_INSERT, rows)
@@ -127,7 +136,7 @@ def ask_first(house: House, connection: sa.Connection, wishes: Sequence[FirstTru
 def ask_another(house: House, connection: sa.Connection, contribution_id: str) -> None:
     """Ask for one more truth, of an operator that was not asked yet; where there is none, nothing is asked."""
     asked = _asked(connection, contribution_id)
-    operator = _next_operator(house, connection, contribution_id, asked, fresh=True)
+    operator = _next_operator(house, connection, contribution_id, asked, "fresh")
     if operator and operator not in {row.operator for row in asked}:
         ask(house, connection, contribution_id, operator)
 
@@ -174,7 +183,7 @@ def wanted(
             .outerjoin(frontier, frontier.c.url_id == work.c.url_id)
         )
         .where(truth_requests.c.state == "wanted", work.c.render.in_(renders))
-        .where(_is_its_turn(house, operator_of(validator)), *_unrelated(validator, contributor))
+        .where(_is_its_turn(house, validator), *_unrelated(validator, contributor))
         .order_by(turn, *oldest_first)
         .limit(max(count, _SHOWN_MAX))
     )
@@ -251,11 +260,13 @@ def _move(
     )
 
 
-def _is_its_turn(house: House, operator: str) -> sa.ColumnElement[bool]:
+def _is_its_turn(house: House, validator: Any) -> sa.ColumnElement[bool]:
     """It was asked; or whoever was asked is nobody or does not come, and it is the next best.
 
-    That is at first who has not spoken about this page yet, then who has not failed to fetch it, at last anybody.
+    That is at first who has not spoken about this page yet, then who has not failed to fetch it, at last anybody. Of
+    an operator's validators those go first that were not sent there before.
     """
+    operator = operator_of(validator)
     other = truth_requests.alias("other")
     own = sa.and_(
         other.c.contribution_id == truth_requests.c.contribution_id,
@@ -264,11 +275,27 @@ def _is_its_turn(house: House, operator: str) -> sa.ColumnElement[bool]:
     )
     waits = (house.now_ms() - truth_requests.c.opened_at_ms) / sa.literal(max(1, house.rules.draw_wait_ms))
     nobodys = sa.or_(truth_requests.c.operator == "", waits >= 1)
+    was_there = sa.exists().where(
+        own, leases.c.lease_id == other.c.lease_id, leases.c.node_id == validator.node_id
+    )
     return sa.or_(
-        truth_requests.c.operator == operator,
+        sa.and_(
+            truth_requests.c.operator == operator, sa.or_(waits >= 1, ~was_there, ~_has_colleagues(validator))
+        ),
         sa.and_(nobodys, ~sa.exists().where(own)),
         sa.and_(waits >= _SAME_AGAIN, ~sa.exists().where(own, other.c.state == "failed")),
         waits >= _ANYBODY,
+    )
+
+
+def _has_colleagues(validator: Any) -> sa.ColumnElement[bool]:
+    colleague = nodes.alias("colleague")
+    return sa.exists().where(
+        colleague.c.role == "validator",
+        colleague.c.state == "active",
+        colleague.c.operator == validator.operator,
+        colleague.c.operator != "",
+        colleague.c.node_id != validator.node_id,
     )
 
 
@@ -291,7 +318,7 @@ def _validators(connection: sa.Connection) -> list[Any]:
 
 
 def _next_operator(
-    house: House, connection: sa.Connection, contribution_id: str, asked: Sequence[Any], *, fresh: bool
+    house: House, connection: sa.Connection, contribution_id: str, asked: Sequence[Any], voice: Voice
 ) -> str:
     about = (
         sa.select(nodes.c.node_id, nodes.c.prefix, nodes.c.owner)
@@ -300,7 +327,7 @@ def _next_operator(
     )
     contributor = connection.execute(about).one()
     validators = _validators(connection)
-    return _chosen_operator(house, contribution_id, contributor, validators, asked, fresh=fresh)
+    return _chosen_operator(house, contribution_id, contributor, validators, asked, voice)
 
 
 def _chosen_operator(
@@ -309,14 +336,13 @@ def _chosen_operator(
     contributor: Any,
     validators: Sequence[Any],
     asked: Sequence[Any],
-    *,
-    fresh: bool = False,
+    voice: Voice = "next",
 ) -> str:
     """Choose who is asked, by a keyed lot; empty for anybody.
 
     Before the lot: no neighbour of the contributor where another can, who has failed least, and for a second truth
     another operator than the first. A third that is to confirm two others may be anyone's, or a friend of the
-    contributor would always be asked; one that is to break a tie is `fresh`.
+    contributor would always be asked; one that is to break a tie is `fresh`, and one after three is asked `again`.
     """
     only_neighbours: dict[str, bool] = {}
     for row in validators:
@@ -329,8 +355,9 @@ def _chosen_operator(
         only_neighbours,
         key=lambda name: (
             only_neighbours[name],
+            voice == "again" and name not in speaking,
             failed.count(name),
-            (fresh or len(speaking) < 2) and name in speaking,
+            (voice == "fresh" or len(speaking) < 2) and name in speaking,
             house.keyed("truth", contribution_id, str(len(asked)), name),
         ),
         default="",

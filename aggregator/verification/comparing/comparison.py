@@ -20,6 +20,12 @@ answer) and is set aside first.
     3        the own part lacks, a neighbour's is there  mismatch     another_page
     3        otherwise; the own part lacks               no_evidence  lacks_own_part
     3        otherwise; the news lacks                   no_evidence  perhaps_stale
+    4 to 7   some s ≥ MATCH_SIMILARITY_MIN               no_evidence  truths_disagree
+    4 to 7   otherwise                                   as with three
+
+More than three truths are asked for only where three make a mismatch of a text that is a part of one, or has one as a
+part (`is_nested`): perhaps the page shows a part to some. They take nothing as right, and can only take the mismatch
+back.
 
 Rules: a pure function of the texts, so anybody can recompute a verdict; the doubt is the contributor's. Texts are
 bounded by `TEXT_BYTES_MAX` before they come here.
@@ -50,7 +56,9 @@ from windrow_protocol.limits import (
     MATCH_SIMILARITY_MIN,
     MISMATCH_MARGIN,
     NEW_SHINGLES_MIN,
+    PART_SHARE_MIN,
     TRUTH_AGREEMENT_MIN,
+    TRUTHS_OF_A_PART_MAX,
     TRUTHS_PER_AUDIT_MAX,
 )
 
@@ -107,13 +115,13 @@ def decide(
     earlier_text: str | None = None,
     neighbour_text: str | None = None,
 ) -> Decision:
-    """Decide by the module's table. Raises ValueError for more than `TRUTHS_PER_AUDIT_MAX` truths.
+    """Decide by the module's table. Raises ValueError for more than `TRUTHS_OF_A_PART_MAX` truths.
 
     `earlier_text` is an accepted text of the same URL from before its lease, `neighbour_text` one of another URL of the
     host, where there is one.
     """
-    if len(truths) > TRUTHS_PER_AUDIT_MAX:
-        raise ValueError(f"{len(truths)} truths, at most {TRUTHS_PER_AUDIT_MAX}")
+    if len(truths) > TRUTHS_OF_A_PART_MAX:
+        raise ValueError(f"{len(truths)} truths, at most {TRUTHS_OF_A_PART_MAX}")
     said = shingles_in_order(contribution_text)
     shown = [shingles for shingles in map(shingles_in_order, truths) if shingles]
     claimed, known = frozenset(said), [frozenset(shingles) for shingles in shown]
@@ -135,6 +143,12 @@ def decide(
     return Decision(kind, max(scores, default=0.0), reason, confirmed, mean_excess(shown), tuple(scores))
 
 
+def is_nested(contribution_text: str, truths: Sequence[str]) -> bool:
+    """Say whether nearly all of a text is in a truth, or of a truth in it: perhaps the page shows some a part."""
+    found = [similarity(contribution_text, each) for each in truths]
+    return any(max(each.a_in_b, each.b_in_a) >= PART_SHARE_MIN for each in found)
+
+
 def _shingles_of(text: str | None) -> Shingles | None:
     return None if text is None else frozenset(shingles_in_order(text))
 
@@ -148,7 +162,8 @@ def judge(
     """
     best = max(scores, default=0.0)
     if best >= MATCH_SIMILARITY_MIN:
-        return "match", "matches_truth"
+        few = len(scores) <= TRUTHS_PER_AUDIT_MAX
+        return ("match", "matches_truth") if few else ("no_evidence", "truths_disagree")
     if len(scores) < 2:
         return "need_truth", ""
     if agreement < TRUTH_AGREEMENT_MIN:

@@ -37,10 +37,16 @@ from aggregator.verification.epochs.audit_rows import (
     record_of,
 )
 from aggregator.verification.epochs.dividends import Dividend, Found, Seat, split
-from aggregator.verification.epochs.recomputing import agreements, decided, follows, is_intact, neighbour_text
+from aggregator.verification.epochs.recomputing import (
+    agreements,
+    decided,
+    follows,
+    is_intact,
+    may_rest_on,
+    neighbour_text,
+)
 from windrow_protocol.audit_draw import NO_LOG, is_drawn, next_log_digest
 from windrow_protocol.errors import WindrowError
-from windrow_protocol.limits import TRUTHS_PER_AUDIT_MAX
 from windrow_protocol.messages import Contribution, Report, Submission, contribution_id_for
 from windrow_protocol.trust_rules import TrustRules, trust_label
 from windrow_protocol.urls import host_key
@@ -235,7 +241,7 @@ class EpochFold:
         if verdict.neighbour is not None:
             self._check_neighbour(row, verdict.neighbour, record)
         self._expect_truths(verdict.truths, truths, record)
-        if len(truths) > TRUTHS_PER_AUDIT_MAX + 1:
+        if not may_rest_on(record, truths):
             self._differ(row.seq, f"rests on {len(truths)} truths")
             return
         decision = self._recompute(row, verdict, record, truths)

@@ -17,10 +17,10 @@ from typing import Final
 
 import msgspec
 
-from aggregator.verification.comparing.comparison import Decision, decide, similarity
+from aggregator.verification.comparing.comparison import Decision, decide, is_nested, similarity
 from aggregator.verification.comparing.weighing import among_operators, weigh_refusal
 from aggregator.verification.epochs.audit_rows import PublishedVerdict
-from windrow_protocol.limits import MATCH_SIMILARITY_MIN
+from windrow_protocol.limits import MATCH_SIMILARITY_MIN, TRUTHS_OF_A_PART_MAX, TRUTHS_PER_AUDIT_MAX
 from windrow_protocol.messages import Contribution, Report, Submission
 from windrow_protocol.trust_rules import PPM, TrustRules
 
@@ -41,6 +41,19 @@ def decided(
     neighbour = neighbour_text(verdict)
     decision = decide(record.text, [text for _, text in texts], verdict.earlier_text, neighbour)
     return among_operators(rules, decision, [operator for operator, _ in texts], verdict.operators)
+
+
+def may_rest_on(record: Submission, truths: Sequence[Submission]) -> bool:
+    """Say whether a verdict may rest on so many truths: on more than three only where one is a part of the other.
+
+    Of a refusal, one that was refused too may stand beside three texts.
+    """
+    if isinstance(record, Report):
+        return len(truths) <= TRUTHS_PER_AUDIT_MAX + 1
+    if len(truths) <= TRUTHS_PER_AUDIT_MAX:
+        return True
+    first = [each.text for each in truths[:TRUTHS_PER_AUDIT_MAX] if isinstance(each, Contribution)]
+    return len(truths) <= TRUTHS_OF_A_PART_MAX and is_nested(record.text, first)
 
 
 def neighbour_text(verdict: PublishedVerdict) -> str | None:
