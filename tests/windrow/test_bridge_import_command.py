@@ -86,7 +86,7 @@ def test_visits_are_put_aside_redacted_the_latest_first_and_once(tmp_path: Path)
     told = run(str(path), "--put-aside", "10", "--node-home", str(home))
     assert "Put aside on this computer: 10 new items." in told
     assert "Nothing has left" in told
-    again = run(str(path), "--put-aside", "12", "--node-home", str(home), "--json").splitlines()[-1]
+    again = run(str(path), "--put-aside", "12", "--home", str(home), "--json").splitlines()[-1]
     assert json.loads(again) == {"put_aside": 2, "left_out": {}, "stayed": {}}
     with Outbox.open(home / OUTBOX_FILE) as outbox:
         kept = Drafts(outbox.file).open_items(100)

@@ -45,7 +45,9 @@ def bridge_import(
     with_answers: Annotated[
         bool, typer.Option("--with-answers", help="put an assistant's answers aside too")
     ] = False,
-    node_home: Annotated[Path | None, typer.Option(help="the node's folder (WINDROW_NODE_HOME)")] = None,
+    node_home: Annotated[
+        Path | None, typer.Option("--home", "--node-home", help="the node's folder (WINDROW_NODE_HOME)")
+    ] = None,
 ) -> None:
     """Show what an export holds, redacted, and what would be skipped. Nothing leaves."""
     from extension_bridge.importers.putting_aside import LatestItems

@@ -43,7 +43,9 @@ def node_dashboard(
         webbrowser.open(link)
 
 
-NodeHome = Annotated[Path | None, typer.Option(help="the node's folder (WINDROW_NODE_HOME)")]
+NodeHome = Annotated[
+    Path | None, typer.Option("--home", "--node-home", help="the node's folder (WINDROW_NODE_HOME)")
+]
 
 
 def bridge_install(
