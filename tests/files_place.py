@@ -6,8 +6,11 @@ for each home; so any test of the server's rooms is a test on S3 too.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
+import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -29,6 +32,19 @@ def files_address(home: Path) -> str:
     """Return the place for a home's files; the same for the same folder."""
     bucket = urlsplit(shared_s3().address()).netloc
     return f"s3://{bucket}/{hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:24]}"
+
+
+def brought(export: Path) -> Path:
+    """Return the folder of a published version on this machine: where it lies, or a copy of what the server holds."""
+    if not ON_S3:
+        return export
+    disk = S3Disk(PosixDisk(), export.parents[2], open_store(files_address(export.parents[2])))
+    folder = Path(tempfile.mkdtemp(prefix="windrow-export-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name in disk.tree(export):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(disk.read(export / name))
+    return folder
 
 
 def copy_files(source: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
+from files_place import brought, home_alone
 from published_world import MAIL, PAYOUTS, RECIPES, PublishedWorld, copied_recipes, manual, open_world, pages
 from real_house import NETWORK
 
@@ -41,16 +42,17 @@ def world(tmp_path: Path) -> PublishedWorld:
 def rows_of(export: Export) -> list[dict[str, object]]:
     assert export.path is not None
     return [
-        row for shard in sorted((export.path / "data").iterdir()) for row in pq.read_table(shard).to_pylist()
+        row
+        for shard in sorted((brought(export.path) / "data").iterdir())
+        for row in pq.read_table(shard).to_pylist()
     ]
 
 
 def bytes_of(export: Export) -> dict[str, str]:
     assert export.path is not None
-    files = [path for path in export.path.rglob("*") if path.is_file()]
-    return {
-        str(path.relative_to(export.path)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
-    }
+    folder = brought(export.path)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def test_rows_have_the_promised_columns_and_only_what_may_be_sold(world: PublishedWorld) -> None:
@@ -73,7 +75,9 @@ def test_rows_have_the_promised_columns_and_only_what_may_be_sold(world: Publish
 def test_personal_findings_are_replaced_and_the_signed_digest_stays(world: PublishedWorld) -> None:
     export = publish(world.house, RECIPES, "web_text")
     assert export.path is not None
-    provenance = {row["id"]: row for row in pq.read_table(export.path / "provenance.parquet").to_pylist()}
+    provenance = {
+        row["id"]: row for row in pq.read_table(brought(export.path) / "provenance.parquet").to_pylist()
+    }
     contact = next(row for row in rows_of(export) if row["url"] == "http://people.example/contact.html")
     assert MAIL not in str(contact["text"])
     assert "[EMAIL]" in str(contact["text"])
@@ -82,17 +86,17 @@ def test_personal_findings_are_replaced_and_the_signed_digest_stays(world: Publi
     assert provenance[contact["id"]]["text_sha256"] == text_sha256(str(contact["text"]))
     for row in rows_of(export):
         assert row["pii_redactions"] or row["content_sha256"] == text_sha256(str(row["text"]))
-    whole = b"".join(path.read_bytes() for path in export.path.rglob("*") if path.is_file())
+    whole = b"".join(path.read_bytes() for path in brought(export.path).rglob("*") if path.is_file())
     assert MAIL.encode() not in whole
 
 
 def test_manifest_is_signed_and_lists_every_other_file(world: PublishedWorld) -> None:
     export = publish(world.house, RECIPES, "web_text")
     assert export.path is not None
-    body = (export.path / "manifest.json").read_bytes()
+    body = (brought(export.path) / "manifest.json").read_bytes()
     manifest = decode_manifest(body)
     statement = verify(
-        (export.path / "manifest.jws").read_text().strip(),
+        (brought(export.path) / "manifest.jws").read_text().strip(),
         signer=world.house.coordinator_id,
         network=NETWORK,
         purpose="manifest",
@@ -114,14 +118,14 @@ def test_shares_are_the_tokens_of_the_first_seen_owners(world: PublishedWorld) -
     assert export.path is not None
     owners = {
         row["id"]: row["payout_address"]
-        for row in pq.read_table(export.path / "provenance.parquet").to_pylist()
+        for row in pq.read_table(brought(export.path) / "provenance.parquet").to_pylist()
     }
     counted: dict[str, list[int]] = {}
     for row in rows_of(export):
         share = counted.setdefault(owners[row["id"]], [0, 0])
         share[0] += min(int(str(row["token_count"])), ROW_TOKENS_MAX)
         share[1] += 1
-    shares = pq.read_table(export.path / "shares.parquet").to_pylist()
+    shares = pq.read_table(brought(export.path) / "shares.parquet").to_pylist()
     assert {row["payout_address"]: [row["tokens"], row["rows"]] for row in shares} == counted
     assert set(counted) == set(PAYOUTS)
 
@@ -133,7 +137,7 @@ def test_the_same_lake_gives_the_same_bytes_and_the_same_version(tmp_path: Path)
     parquet = [path for path in bytes_of(first) if path.startswith("data/")]
     assert parquet
     for path in parquet:  # pseudonyms differ by each house's own salt, and nothing else
-        tables = [pq.read_table(export.path / path) for export in (first, second)]  # type: ignore[operator]
+        tables = [pq.read_table(brought(export.path) / path) for export in (first, second)]  # type: ignore[operator]
         assert tables[0].drop(["contributor_pseudonym"]) == tables[1].drop(["contributor_pseudonym"])
     world = PublishedWorld(tmp_path / "one")
     before = bytes_of(first)
@@ -168,6 +172,7 @@ async def test_new_rows_make_a_new_version_and_leave_the_old_as_it_was(tmp_path:
     assert names[0] <= names[1]
 
 
+@home_alone
 def test_what_a_crash_left_is_replaced(world: PublishedWorld) -> None:
     left = world.house.home / "exports" / "web_text" / "0.1.0" / "data"
     left.mkdir(parents=True)
@@ -233,7 +238,7 @@ def test_a_version_with_one_row_more_shares_most_of_its_bytes(tmp_path: Path) ->
 def test_sample_is_ten_real_rows_of_the_same_schema(world: PublishedWorld) -> None:
     export = publish(world.house, RECIPES, "web_text")
     assert export.path is not None
-    sample = pq.read_table(export.path / "sample.parquet")
+    sample = pq.read_table(brought(export.path) / "sample.parquet")
     assert sample.schema.names == FINEWEB + PROVENANCE
     real = rows_of(export)
     assert sample.num_rows == 10
@@ -243,7 +248,7 @@ def test_sample_is_ten_real_rows_of_the_same_schema(world: PublishedWorld) -> No
 def test_removed_ids_is_an_empty_signed_list(world: PublishedWorld) -> None:
     export = publish(world.house, RECIPES, "web_text")
     assert export.path is not None
-    removed = msgspec.json.decode((export.path / "removed_ids.json").read_bytes())
+    removed = msgspec.json.decode((brought(export.path) / "removed_ids.json").read_bytes())
     statement = verify(
         removed["jws"],
         signer=world.house.coordinator_id,
@@ -293,7 +298,7 @@ async def test_changes_since_a_version_hold_its_missing_rows_and_no_other(tmp_pa
     assert {**old, **new} == whole  # pseudonyms included
     assert changes.tokens == second.tokens - first.tokens
     assert changes.path is not None
-    shares = pq.read_table(changes.path / "shares.parquet").to_pylist()
+    shares = pq.read_table(brought(changes.path) / "shares.parquet").to_pylist()
     assert [(share["tokens"], share["rows"]) for share in shares] == [(changes.tokens, 1)]
     again = publish(world.house, RECIPES, "web_text", since="0.1.0")
     assert (again.state, again.version) == ("unchanged", "0.1.0")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
+from files_place import brought
 from msgspec.structs import replace
 from published_world import RECIPES, PublishedWorld, manual
 from real_house import NETWORK
@@ -38,13 +39,13 @@ WAITING = TrustRules(off=("audits",), probation_documents=0, vest_age_ms=0, vest
 
 def rows_of(export: Export) -> dict[str, dict[str, object]]:
     assert export.path is not None
-    shards = sorted((export.path / "data").iterdir())
+    shards = sorted((brought(export.path) / "data").iterdir())
     return {row["url"]: row for shard in shards for row in pq.read_table(shard).to_pylist()}
 
 
 def proofs_of(export: Export) -> dict[str, dict[str, object]]:
     assert export.path is not None
-    return {row["id"]: row for row in pq.read_table(export.path / "provenance.parquet").to_pylist()}
+    return {row["id"]: row for row in pq.read_table(brought(export.path) / "provenance.parquet").to_pylist()}
 
 
 async def test_truth_takes_a_fakes_place_and_belongs_to_nobody(tmp_path: Path) -> None:
@@ -58,8 +59,11 @@ async def test_truth_takes_a_fakes_place_and_belongs_to_nobody(tmp_path: Path) -
     proof = proofs[str(rows[FAKE]["id"])]
     assert (proof["node_id"], proof["payout_address"]) == (world.validator.node_id, "")
     assert export.path is not None
-    assert read_shares(PublishedFiles(PosixDisk(), export.path))["treasury"] == rows[FAKE]["token_count"]
-    result = verify_export(export.path)
+    assert (
+        read_shares(PublishedFiles(PosixDisk(), brought(export.path)))["treasury"]
+        == rows[FAKE]["token_count"]
+    )
+    result = verify_export(brought(export.path))
     assert result.ok, result.checks
     world.close()
 
@@ -70,11 +74,12 @@ async def test_a_row_without_owner_that_replaced_nothing_is_noticed(tmp_path: Pa
     await world.feed(TEXTS)
     export = publish(world.house, RECIPES, "web_text")
     assert export.path is not None
-    path = export.path / "provenance.parquet"
+    folder = brought(export.path)
+    path = folder / "provenance.parquet"
     table = pq.read_table(path)
     place = table.schema.get_field_index("payout_address")
     pq.write_table(table.set_column(place, "payout_address", [[""] * table.num_rows]), path)
-    checks = {check.name: check for check in verify_export(export.path).checks}
+    checks = {check.name: check for check in verify_export(folder).checks}
     assert checks["verdicts"].state == "failed"
     assert "has no owner" in checks["verdicts"].detail
     world.close()
@@ -136,7 +141,7 @@ async def test_what_is_found_out_after_it_was_sold_leaves_and_is_named(tmp_path:
     second = publish(world.house, RECIPES, "web_text")
     assert (second.version, set(rows_of(second))) == ("0.2.0", set(TEXTS) - {FAKE})
     assert second.path is not None
-    removed = json.loads((second.path / "removed_ids.json").read_bytes())
+    removed = json.loads((brought(second.path) / "removed_ids.json").read_bytes())
     assert removed["ids"] == [gone]
     statement = verify(
         removed["jws"],
@@ -147,7 +152,7 @@ async def test_what_is_found_out_after_it_was_sold_leaves_and_is_named(tmp_path:
         now_ms=world.house.now_ms(),
     )
     assert (statement.content or {})["count"] == 1
-    assert verify_export(second.path).ok
+    assert verify_export(brought(second.path)).ok
     told = Catalogue(world.house).offer("web_text").as_dict()
     assert (told["removed"], told["measures"]["changes"]) == (
         1,

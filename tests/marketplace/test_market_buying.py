@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 import sqlalchemy as sa
+from files_place import brought
 from market_world import (
     BURN_BPS,
     BUYER,
@@ -72,7 +73,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def test_what_arrives_is_what_was_published(market: Market, bought: Bought) -> None:
     assert market.export.path is not None
-    assert files_of(bought.folder) == files_of(market.export.path)
+    assert files_of(bought.folder) == files_of(brought(market.export.path))
     receipt = bought.receipt
     parts = (int(receipt.royalties), int(receipt.fees), int(receipt.burned))
     assert sum(parts) == int(receipt.price) == market.export.price

@@ -16,6 +16,7 @@ import msgspec
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
+from files_place import brought, home_alone
 from market_world import Market
 from published_world import RECIPES, PublishedWorld, manual, open_world
 
@@ -86,7 +87,7 @@ def test_the_sample_is_free_and_real(market: Market) -> None:
 def test_what_describes_an_export_is_free(market: Market, name: str) -> None:
     assert market.export.path is not None
     _, _, body = get(market, f"/market/datasets/web_text/0.1.0/{name}")
-    assert body == (market.export.path / name).read_bytes()
+    assert body == (brought(market.export.path) / name).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,9 @@ def test_a_search_is_bounded(market: Market) -> None:
 
 def test_what_was_measured_is_of_the_rows_that_are_sold(market: Market) -> None:
     assert market.export.path is not None
-    rows = pads.dataset(sorted((market.export.path / "data").glob("*.parquet"))).to_table().to_pylist()
+    rows = (
+        pads.dataset(sorted((brought(market.export.path) / "data").glob("*.parquet"))).to_table().to_pylist()
+    )
     twin: Any = json_of(market, "/market/datasets/web_text/0.1.0")
     measures, ages = twin["measures"], twin["fetch_to_export_ms"]
     fetched = sorted(round(row["fetched_at"].timestamp() * 1000) for row in rows)
@@ -199,6 +202,7 @@ def test_what_was_measured_is_of_the_rows_that_are_sold(market: Market) -> None:
     assert "remains its publisher's" in unescape(page).split("<h2>Measured")[0]  # the licence's own words
 
 
+@home_alone
 def test_measures_that_are_not_the_signed_ones_are_no_facts(tmp_path: Path) -> None:
     world = open_world(tmp_path)
     export = publish(world.house, RECIPES, "web_text")
@@ -247,6 +251,7 @@ def test_an_empty_market_says_so() -> None:
     assert "Nothing is for sale yet" in render_market([])
 
 
+@home_alone
 def test_a_changed_manifest_is_no_offer(tmp_path: Path) -> None:
     world = open_world(tmp_path)
     export = publish(world.house, RECIPES, "web_text")
