@@ -181,15 +181,23 @@ class Catalogue:
         return [self._offer(row) for row in ordered]
 
     def offer(self, dataset: str, version: str = "") -> Offer:
-        """Return one version, or the newest. Raises WindrowError `unknown_dataset` or `not_found`."""
-        offers = self.versions(dataset)
+        """Return one version, or the newest.
+
+        Raises WindrowError `unknown_dataset`, `not_found` or `version_retired`.
+        """
         if not version or version == "latest":
-            return offers[0]
+            return self.versions(dataset)[0]
+        check_dataset_name(dataset)
         version_key(version)
-        for offer in offers:
-            if offer.manifest.version == version:
-                return offer
-        raise WindrowError("not_found", f"{dataset} has no version {version}")
+        with self._house.state.read() as connection:
+            of_it = (exports.c.dataset == dataset) & (exports.c.version == version)
+            row = connection.execute(sa.select(exports).where(of_it)).one_or_none()
+        if row is None:
+            self.versions(dataset)
+            raise WindrowError("not_found", f"{dataset} has no version {version}")
+        if row.retired:
+            raise WindrowError("version_retired", f"{dataset} {version}")
+        return self._offer(row)
 
     def offer_of(self, export_id: str) -> Offer:
         """Return a version by its export id. Raises WindrowError `not_found`, `version_retired`."""

@@ -1,8 +1,9 @@
 """A buyer's client: price first, pay once, download with resume, check every byte.
 
 Rules: nothing is paid above the limit the buyer names, and only for the manifest the quote named, as the chain itself
-lists it. A purchase this buyer already made is used again instead of paying twice. A file is whole only when its digest
-is the manifest's; a cut download goes on where it ended. Nothing is written outside the folder named.
+lists it. A purchase this buyer already made is used again instead of paying twice; where its version was retired since,
+the next one is given for it, into a folder beside. A file is whole only when its digest is the manifest's; a cut
+download goes on where it ended. Nothing else is written outside the folder named.
 
 Does not: keep keys, trust the seller's word where the chain or a signature can tell, or retry for ever.
 
@@ -37,6 +38,7 @@ from windrow_protocol.exports import (
     MANIFEST_JWS_NAME,
     MANIFEST_NAME,
     MANIFEST_PURPOSE,
+    SALE_PURPOSE,
     Manifest,
     decode_manifest,
     version_key,
@@ -125,6 +127,8 @@ class MarketClient:
     ) -> Receipt:
         """Pay if this buyer has not paid yet, download what is missing and check all of it.
 
+        Where the version paid for was retired since, its successor is downloaded, into `<dataset>-<version>` beside
+        `out_dir`; the receipt names that version.
         `price_wei_max` is in the smallest unit of `asset`; who has it for another asset pays nothing. Under `terms` the
         price waits on chain until the market has judged them, and comes back when they do not hold.
         `allow(price_wei)` surrounds the paying, and only that: what leaves it tells whether anything was paid.
@@ -135,43 +139,24 @@ class MarketClient:
         `too_many_tries`, `export_corrupt` or `not_running`.
         """
         chain = _connected(rpc_url, quote, asset)
-        price_wei = _check_listing(chain, quote, price_wei_max)
         chain.sender.wait_idle(key.address)
         chain, purchase = _bought_before(chain, key.address, quote)
-        if purchase is None and terms is not None:
-            purchase = self._bought_under(terms, chain, key, quote, lambda: allow(price_wei))
-        elif purchase is None:
-            with allow(price_wei):
-                purchase = chain.market.buy(key, quote.export_id)
+        if purchase is None:
+            price_wei = _check_listing(chain, quote, price_wei_max)
+            if terms is not None:
+                purchase = self._bought_under(terms, chain, key, quote, lambda: allow(price_wei))
+            else:
+                with allow(price_wei):
+                    purchase = chain.market.buy(key, quote.export_id)
         if purchase.manifest_sha256 != quote.manifest_sha256:
             raise WindrowError("export_corrupt", "the chain sold another manifest than was quoted")
         ticket = self._order(key, quote, purchase.tx)
-        manifest = self._download(quote, str(ticket["download"]), out_dir, progress)
-        receipt = Receipt(
-            dataset=quote.dataset,
-            version=quote.version,
-            network=quote.network,
-            coordinator_id=manifest.coordinator_id,
-            export_id=quote.export_id,
-            manifest_sha256=quote.manifest_sha256,
-            buyer=purchase.buyer,
-            asset=chain.asset.symbol,
-            token=chain.deployment.token,
-            decimals=chain.asset.decimals,
-            price=str(purchase.price_wei),
-            royalties=str(purchase.royalties_wei),
-            fees=str(purchase.fees_wei),
-            burned=str(purchase.burned_wei),
-            chain_id=chain.chain_id,
-            market=chain.deployment.market,
-            tx_hash=purchase.tx,
-            sale_id=str(ticket["sale_id"]),
-            receipt_jws=str(ticket["receipt"]),
-            files=len(manifest.files),
-            bytes=sum(file.bytes for file in manifest.files),
-        )
+        given = self._given(quote, ticket, purchase.tx)
+        folder = out_dir if given is quote else out_dir.with_name(f"{given.dataset}-{given.version}")
+        manifest = self._download(given, str(ticket["download"]), folder, progress)
+        receipt = _receipt_of(given, chain, purchase, ticket, manifest)
         body = msgspec.json.format(msgspec.json.encode(asdict(receipt)), indent=1)
-        (out_dir / PURCHASE_NAME).write_bytes(body + b"\n")
+        (folder / PURCHASE_NAME).write_bytes(body + b"\n")
         return receipt
 
     def fetch_proofs(self, out_dir: Path) -> Path | None:
@@ -260,6 +245,29 @@ class MarketClient:
         ticket: dict[str, Any] = _decoded(body, dict[str, Any])
         return ticket
 
+    def _given(self, quote: Quote, ticket: dict[str, Any], tx_hash: str) -> Quote:
+        """Return what a sale is answered with: what was quoted, or its successor where that was retired since."""
+        version = str(ticket["version"])
+        if version == quote.version:
+            return quote
+        said = verify(
+            str(ticket["receipt"]),
+            signer=self._coordinator_id or quote.coordinator_id,
+            network=quote.network,
+            purpose=SALE_PURPOSE,
+            subject=str(ticket["sale_id"]),
+            now_ms=self._env.clock.now_ms(),
+        )
+        content = said.content or {}
+        if version_key(version) < version_key(quote.version) or content.get("tx_hash") != tx_hash:
+            raise WindrowError("export_corrupt", f"version {version} is no successor of {quote.version}")
+        return msgspec.structs.replace(
+            quote,
+            version=version,
+            export_id=str(content.get("export_id")),
+            manifest_sha256=str(content.get("manifest_sha256")),
+        )
+
     def _download(self, quote: Quote, base: str, out_dir: Path, progress: Progress | None) -> Manifest:
         manifest, body, token = self._signed_manifest(quote, base)
         for file in manifest.files:
@@ -314,6 +322,34 @@ def _connected(rpc_url: str, quote: Quote, asset: str) -> ChainClient:
             contracts = Deployment(facts.token, facts.distributor, facts.market, facts.chain_id, facts.block)
             chain.bind_beside(symbol, contracts)
     return chain.of(asset)
+
+
+def _receipt_of(
+    quote: Quote, chain: ChainClient, purchase: Purchase, ticket: dict[str, Any], manifest: Manifest
+) -> Receipt:
+    return Receipt(
+        dataset=quote.dataset,
+        version=quote.version,
+        network=quote.network,
+        coordinator_id=manifest.coordinator_id,
+        export_id=quote.export_id,
+        manifest_sha256=quote.manifest_sha256,
+        buyer=purchase.buyer,
+        asset=chain.asset.symbol,
+        token=chain.deployment.token,
+        decimals=chain.asset.decimals,
+        price=str(purchase.price_wei),
+        royalties=str(purchase.royalties_wei),
+        fees=str(purchase.fees_wei),
+        burned=str(purchase.burned_wei),
+        chain_id=chain.chain_id,
+        market=chain.deployment.market,
+        tx_hash=purchase.tx,
+        sale_id=str(ticket["sale_id"]),
+        receipt_jws=str(ticket["receipt"]),
+        files=len(manifest.files),
+        bytes=sum(file.bytes for file in manifest.files),
+    )
 
 
 def _bought_before(chain: ChainClient, buyer: str, quote: Quote) -> tuple[ChainClient, Purchase | None]:

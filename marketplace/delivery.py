@@ -24,6 +24,7 @@ from storage.house import House
 from storage.state import insert_once
 from storage.tables.contributions import nonces, sales
 from windrow_protocol.errors import WindrowError
+from windrow_protocol.exports import SALE_PURPOSE
 from windrow_protocol.limits import DOWNLOAD_TOKEN_LIFE_MS, ORDER_LIFE_S_MAX
 from windrow_protocol.signing import verify
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from chain.client import ChainClient
 
 DOWNLOAD_PURPOSE = "download"
-SALE_PURPOSE = "sale"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """`windrow buy`: quote, ask, pay, download, check; and the newest proofs beside it.
 
-Rules: the price is shown before anything is paid; a buyer who has paid already pays nothing again.
+Rules: the price is shown before anything is paid; a buyer who has paid already pays nothing again. What was quoted lies
+in the folder until all is there, so that who was cut off while the version was retired can still name what was paid.
 
 Does not: hold the market's client (`marketplace.client`). Usage: `purchase("web_text", key_file, out, url, "")`.
 """
@@ -9,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from chain.keys import load_key
 from marketplace.answers import Quote, Receipt
@@ -18,6 +21,8 @@ from marketplace.terms import Terms, parse_terms
 from windrow.coordinator_http import get_json
 from windrow_protocol.amounts import OWN_ASSET, token_text
 from windrow_protocol.errors import WindrowError
+
+QUOTE_NAME: Final = "quote.json"
 
 
 def purchase(
@@ -40,7 +45,14 @@ def purchase(
     terms = None if terms_file is None else _read_terms(terms_file)
     name, _, version = dataset.partition("/")
     client = MarketClient(coordinator)
-    quote = client.quote(name, version or "latest")
+    folder = out / f"{name}-{version}"
+    try:
+        quote = client.quote(name, version or "latest")
+    except WindrowError as refusal:
+        if refusal.code != "version_retired" or not (folder / QUOTE_NAME).is_file():
+            raise
+        quote = _kept_quote(folder / QUOTE_NAME)
+        confirm = None  # it is sold no more: what was not paid before is refused
     if not rpc_url:
         rpc_url = str(get_json(coordinator, "/v1/network")["chain"].get("rpc_url", ""))
     asset = asset or quote.asset
@@ -50,7 +62,10 @@ def purchase(
         raise WindrowError("not_confirmed", "nothing was paid")
     folder = out / f"{quote.dataset}-{quote.version}"
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / QUOTE_NAME).write_bytes(msgspec.json.encode(quote))
     receipt = client.buy(rpc_url, key, quote, folder, price_wei_max=price, terms=terms, asset=asset)
+    (folder / QUOTE_NAME).unlink()
+    folder = out / f"{receipt.dataset}-{receipt.version}"  # of the next version where this one was retired
     proofs = client.fetch_proofs(folder)
     return {
         "dataset": receipt.dataset,
@@ -67,6 +82,13 @@ def purchase(
         "path": str(folder),
         "proofs": str(proofs or ""),
     }
+
+
+def _kept_quote(path: Path) -> Quote:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Quote)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise WindrowError("bad_config", f"{path}: {error}"[:300]) from error
 
 
 def _amount(quote: Quote, asset: str, price: int) -> str:

@@ -31,6 +31,7 @@ MANIFEST_FORMAT = "windrow-export-1"
 MANIFEST_NAME = "manifest.json"
 MANIFEST_JWS_NAME = "manifest.jws"
 MANIFEST_PURPOSE = "manifest"
+SALE_PURPOSE = "sale"  # of the receipt that says what was given for a payment
 PROVENANCE_NAME = "provenance.parquet"
 SHARES_NAME = "shares.parquet"
 REMOVED_NAME = "removed_ids.json"
