@@ -30,7 +30,7 @@ from storage.tables.contributions import consents
 from storage.tables.personal import personal_bodies, personal_fingerprints, withdrawals
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import REMOVED_PURPOSE, ids_sha256
-from windrow_protocol.limits import FINGERPRINT_MS, PERSONAL_BYTES_MAX
+from windrow_protocol.limits import FINGERPRINT_MS, PERSONAL_BYTES_MAX, PERSONAL_NEVER_CAME_MAX
 from windrow_protocol.messages import decode_json
 from windrow_protocol.personal.messages import PersonalExport, PersonalWithdrawal
 from windrow_protocol.signing import verify
@@ -50,7 +50,8 @@ class Withdrawals:
     def accept(self, caller: Caller, body: bytes) -> dict[str, Any]:
         """Take one donation out and return `{contribution_id, receipt}`.
 
-        Raises WindrowError as `verify` does, `wrong_schema`, `not_found` for another node's donation, or `replayed`.
+        Raises WindrowError as `verify` does, `wrong_schema`, `not_found` for another node's donation,
+        `too_many_withdrawals` or `replayed`.
         """
         token = decode_json(body, PersonalWithdrawal).withdrawal_jws
         contribution_id, consent_id = self._opened(token, caller.node_id)
@@ -146,12 +147,21 @@ class Withdrawals:
         return donation, consent
 
     def _require_own(self, connection: sa.Connection, node_id: str, contribution_id: str) -> None:
-        """One that never arrived may be taken back too: it is then refused should it come later."""
-        owner = connection.execute(
-            sa.select(consents.c.node_id).where(consents.c.contribution_id == contribution_id)
-        ).scalar()
+        """One that never came may be taken back too: it is then refused should it come later.
+
+        Each is named on the public list all the same, so a node may do that PERSONAL_NEVER_CAME_MAX times.
+        """
+        came = sa.select(consents.c.node_id).where
+        owner = connection.execute(came(consents.c.contribution_id == contribution_id)).scalar()
         if owner is not None and owner != node_id:
             raise _not_held(contribution_id)
+        if owner is None:
+            its = (withdrawals.c.node_id == node_id) & ~sa.exists().where(
+                consents.c.contribution_id == withdrawals.c.contribution_id
+            )
+            never_came = connection.execute(sa.select(sa.func.count()).where(its)).scalar_one()
+            if never_came >= PERSONAL_NEVER_CAME_MAX:
+                raise WindrowError("too_many_withdrawals", f"{never_came} of {PERSONAL_NEVER_CAME_MAX}")
 
     def _take_out(
         self,

@@ -106,6 +106,7 @@ REASONS: dict[str, Reason] = _table(
     Reason("bad_delegation", "The wallet's delegation is not valid", "sign network, node, payout address, scopes and expiry with the wallet as docs/protocol.md says", 403),
     Reason("not_appealable", "There is nothing to appeal: the verdict is not yours, not disclosed, or appealed already", "see POST /v1/disclosures", 409),
     Reason("too_many_appeals", "This node has as many open appeals as are looked at together", "wait until one of them is decided", 429),
+    Reason("too_many_withdrawals", "This node took back as many donations that never came here as it may", "withdraw what you gave; what never came here is kept by nobody here", 429),
     # --- what an audit has as its consequence ----------------------------------------------------------------------------
     Reason("replaced", "The text differed from what validators fetched, so theirs took its place and it earns nothing", "appeal the verdict once if the page itself had changed (`windrow node appeal`)", 200),
     Reason("escalated", "After a mismatch this node's work is audited more often, and its pending pay waits", "go on working: it ends by itself after audits passed, documents or days", 200),

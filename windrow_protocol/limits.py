@@ -263,6 +263,7 @@ CLAIM_GAS_MAX: Final = 400_000
 CLAIM_FEE_WEI_MAX: Final = 10**16  # what a relayer spends on one claim at most
 SUBMISSION_GRACE_MS: Final = 30_000  # after a lease has ended, for an answer already on its way
 PERSONAL_BYTES_MAX: Final = 8_000_000
+PERSONAL_NEVER_CAME_MAX: Final = 1_000  # of a node, taken back before they came; each stands on a public list
 PERSONAL_PAGE_BYTES_MAX: Final = 32_000_000  # of one answer to a person who asks what is held on them
 PERSONAL_PAGES_MAX: Final = 10_000
 FINGERPRINT_MS: Final = 365 * 86_400_000  # for so long nobody else can give what a person took back

@@ -236,6 +236,20 @@ def test_what_never_arrived_can_be_taken_back_and_is_refused_later(place: Place,
     assert place.personal.withdrawals.removals()["ids"] == ["p" + "0" * 31]
 
 
+def test_nobody_fills_the_public_list_with_what_never_came(
+    place: Place, ana: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aggregator.withdrawals.PERSONAL_NEVER_CAME_MAX", 2)
+    made_up = [f"p{number:031x}" for number in range(3)]
+    for each in made_up[:2]:
+        place.take_back(ana, each)
+    assert code_of(place.take_back, ana, made_up[2]) == "too_many_withdrawals"
+    assert place.take_back(ana, made_up[0])["contribution_id"] == made_up[0], "again is the same as once"
+    given = place.give(ana, SECRET)
+    place.take_back(ana, given)
+    assert place.personal.withdrawals.removals()["ids"] == sorted([*made_up[:2], given])
+
+
 def test_what_is_past_its_retention_goes_by_itself(place: Place, ana: Node) -> None:
     short, long = place.give(ana, SECRET, days=30), place.give(ana, "For a year.", days=365)
     place.clock.at_ms += 31 * DAY_MS
