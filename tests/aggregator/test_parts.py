@@ -16,6 +16,7 @@ from aggregator.verification.epochs.audit_files import read_rows
 from aggregator.verification.epochs.audit_rows import HEADER, Header, record_of
 from aggregator.verification.epochs.recomputing import may_rest_on
 from aggregator.verification.epochs.replay import replay
+from storage.house import House
 from storage.tables.trust import truth_requests
 from windrow_protocol.limits import TRUTHS_OF_A_PART_MAX, TRUTHS_PER_AUDIT_MAX
 from windrow_protocol.messages import Contribution, Lease, Submission
@@ -109,16 +110,26 @@ async def test_what_is_no_part_gets_three_truths(tmp_path: Path) -> None:
     assert max(map(len, truths_asked(world).values())) == TRUTHS_PER_AUDIT_MAX
 
 
-async def test_a_friend_among_the_validators_gets_no_further_chance_by_a_part(tmp_path: Path) -> None:
+async def test_a_friend_among_the_validators_gets_no_further_chance_by_a_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Further truths come from operators that have spoken: who was not asked before cannot vouch for the part."""
     world, node = await opened(tmp_path)
-    await work(world, node, 9, part)
     friend = world.validators[2]
+    its_name, drawn = name_of(world, friend), House.keyed
+
+    def never_the_friend(house: House, *parts: str) -> bytes:
+        """Let every lot among those that may be asked fall on the others."""
+        is_its_lot = parts[0] == "truth" and parts[-1] == its_name
+        return b"\xff" * 32 if is_its_lot else drawn(house, *parts)
+
+    monkeypatch.setattr(House, "keyed", never_the_friend)
+    await work(world, node, 9, part)
     await world.settle(lambda v, lease: v.contribution(lease, part(lease) if v is friend else page(lease)))
     further = [each for each in truths_asked(world).values() if len(each) > TRUTHS_PER_AUDIT_MAX]
     assert further, "somebody was looked at further"
     for operators in further:
-        assert name_of(world, friend) not in operators
+        assert its_name not in operators
 
 
 async def test_an_operators_other_validator_goes_where_one_was_already(tmp_path: Path) -> None:

@@ -333,7 +333,7 @@ async def test_a_german_browser_is_asked_in_german_and_the_receipt_says_so(
     await row.get_by_role("checkbox").check()
     await page.get_by_role("button", name="Gewählte Zeilen spenden").click()
     await expect(page.get_by_text("Sie geben diese Seite an Windrow")).to_be_visible()
-    await expect(page.get_by_text("bei einem kurzen einzelnen Eintrag nicht")).to_be_visible()
+    await expect(page.get_by_text("bei einer Seite oder einem kurzen Eintrag nicht")).to_be_visible()
     await look(page, tmp_path, "german-agree")
     await page.emulate_media(color_scheme="dark")
     await look(page, tmp_path, "german-agree-dark")
