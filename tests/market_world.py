@@ -11,10 +11,14 @@ from typing import Any
 from aggregator.publish import Export
 from chain.client import ChainClient
 from chain.keys import key_from_hex
+from chain.relayer import Relayer
 from marketplace.client import MarketClient, Receipt
 from marketplace.payment import record_purchases
+from marketplace.routes import routes
 from rewards.epochs.closing import Signers, close_epoch
+from rewards.routes import routes as reward_routes
 from rewards.royalties import run_royalties
+from storage.env import Route
 from storage.house import House
 
 CHAIN_ID = 31_337
@@ -42,6 +46,18 @@ class Market:
         record_purchases(self.house, self.chain)
         run_royalties(self.house)
         return asyncio.run(close_epoch(self.house, self.chain, Signers(owner=OPERATOR, minter=OPERATOR)))
+
+
+def doors_of(house: House, chain: ChainClient) -> list[Route]:
+    """Return the doors of a market and of what it pays."""
+
+    async def chain_getter() -> ChainClient:
+        return chain
+
+    return [
+        *routes(house, chain_getter, OPERATOR),
+        *reward_routes(house, lambda: chain, lambda: Relayer(chain, OPERATOR)),
+    ]
 
 
 class ServerThread:

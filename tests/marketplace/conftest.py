@@ -20,16 +20,14 @@ from market_world import (
     Bought,
     Market,
     ServerThread,
+    doors_of,
 )
 from published_world import RECIPES, open_world
 
 from aggregator.publish import publish
 from chain.client import ChainClient
 from chain.deploy import DeployTerms
-from chain.relayer import Relayer
 from marketplace.payment import list_on_chain
-from marketplace.routes import routes
-from rewards.routes import routes as reward_routes
 from storage.env import Server
 
 if TYPE_CHECKING:
@@ -74,15 +72,9 @@ def market(rpc_url: str, servers: ServerThread, tmp_path_factory: pytest.TempPat
         chain.token.mint(OPERATOR, key.address, 100 * 10**18)
     export = publish(world.house, RECIPES, "web_text")
     assert list_on_chain(world.house, chain, OPERATOR, ROYALTY_BPS, BURN_BPS) == [export.export_id]
-
-    async def chain_getter() -> ChainClient:
-        return chain
-
-    doors = [
-        *routes(world.house, chain_getter, OPERATOR),
-        *reward_routes(world.house, lambda: chain, lambda: Relayer(chain, OPERATOR)),
-    ]
-    server: Server = servers.run(world.house.env.network.serve(doors, host="127.0.0.1", port=0))
+    server: Server = servers.run(
+        world.house.env.network.serve(doors_of(world.house, chain), host="127.0.0.1", port=0)
+    )
     yield Market(world.house, chain, rpc_url, server.url, export)
     servers.run(server.close())
     world.close()

@@ -8,16 +8,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from market_world import CHAIN_ID, OPERATOR, ROYALTY_BPS, STRANGER, TIMELOCK_S, Market, ServerThread
+from market_world import CHAIN_ID, OPERATOR, ROYALTY_BPS, STRANGER, TIMELOCK_S, Market, ServerThread, doors_of
 from published_world import RECIPES, copied_recipes, open_world
 
 from aggregator.publish import publish
 from chain.client import ChainClient
 from chain.deploy import DeployTerms
-from chain.relayer import Relayer
 from marketplace.payment import list_on_chain
-from marketplace.routes import routes
-from rewards.routes import routes as reward_routes
 from storage.env import Server
 from storage.tables.contributions import exports
 from windrow import purchase as purchase_module
@@ -36,15 +33,9 @@ def shop(rpc_url: str, servers: ServerThread, tmp_path_factory: pytest.TempPathF
     chain.token.mint(OPERATOR, STRANGER.address, 100 * 10**18)
     export = publish(world.house, RECIPES, "web_text")
     list_on_chain(world.house, chain, OPERATOR, ROYALTY_BPS, 0)
-
-    async def chain_getter() -> ChainClient:
-        return chain
-
-    doors = [
-        *routes(world.house, chain_getter, OPERATOR),
-        *reward_routes(world.house, lambda: chain, lambda: Relayer(chain, OPERATOR)),
-    ]
-    server: Server = servers.run(world.house.env.network.serve(doors, host="127.0.0.1", port=0))
+    server: Server = servers.run(
+        world.house.env.network.serve(doors_of(world.house, chain), host="127.0.0.1", port=0)
+    )
     yield Market(world.house, chain, rpc_url, server.url, export)
     servers.run(server.close())
     world.close()
