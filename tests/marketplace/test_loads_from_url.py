@@ -51,7 +51,8 @@ def test_a_shard_is_read_from_its_url(market: Market, base: str, tmp_path: Path,
     shards = sorted((market.export.path / "data").iterdir()) if market.export.path else []
     told = f"BASE = {base!r}\nURLS = {[f'{base}data/{shard.name}' for shard in shards]!r}\n"
     last = "import json; tokens = {row['id']: row['token_count'] for row in rows}\n"
-    last += "print(json.dumps([len(rows), len(tokens), sum(tokens.values())]))"
+    last += "print(json.dumps([len(rows), len(tokens), sum(tokens.values())]), flush=True)\n"
+    last += "import os; os._exit(0)"  # pyarrow's threads and fsspec's may abort an interpreter that ends by itself
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hf")}  # no hub is there
     done = subprocess.run(
