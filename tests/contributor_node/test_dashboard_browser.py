@@ -56,6 +56,9 @@ TEXTS = r"""() => {
 LONG_AMOUNTS = """() => document.querySelectorAll("td.n:last-child, .works strong, .works ul span + span, .figure")
   .forEach((place) => { place.textContent = "1,234,567.123456789012345678 WIND"; })"""
 # Words of our own, up to 30 letters long, that stand on two lines without a hyphen of theirs between them.
+# Rows whose cells reach below them, onto the next.
+OVERFLOWING_ROWS = """[...document.querySelectorAll('.row')].filter((row) => [...row.children].some((cell) =>
+  cell.getBoundingClientRect().bottom > row.getBoundingClientRect().bottom + 1)).map((row) => row.textContent)"""
 BROKEN_WORDS = r"""() => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const found = [];
@@ -201,6 +204,7 @@ async def test_a_narrow_screen_needs_no_sideways_scrolling_and_breaks_no_word(
         if name == "log":
             await page.locator("#follow").uncheck()
         assert await page.evaluate(BROKEN_WORDS) == [], (language, name)
+        assert await page.evaluate(OVERFLOWING_ROWS) == [], (language, name)
         if "WINDROW_SCREENSHOTS" in os.environ:
             file = f"{name.replace('?', '-') or 'now'}-{language}-360.png"
             await page.screenshot(path=tmp_path / file, full_page=True)
