@@ -27,7 +27,7 @@ from storage.house import House
 from storage.segments import Segments
 from storage.tables.contributions import consents
 from storage.tables.person_months import personal_months
-from storage.tables.personal import personal_fingerprints, withdrawals
+from storage.tables.personal import never_came, personal_fingerprints, withdrawals
 from storage.wrapping_keys import WrappingKeys
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.limits import OWN_ITEMS_MIN, OWN_WORDS_CHARS_MIN
@@ -101,6 +101,7 @@ class Personal:
         sealed = self.vault.append(donation.contribution_id, body)
         with self._house.state.write() as connection:
             spend(connection, caller)
+            _require_not_withdrawn(connection, donation, mark)  # again: its person may have been quicker
             receipt = self._receipt(donation)
             row = _consent_row(donation, consent, receipt, self._house.now_ms())
             place = {
@@ -190,12 +191,18 @@ def _consent_row(
 
 def _require_not_withdrawn(connection: sa.Connection, donation: PersonalContribution, mark: str) -> None:
     """Refuse what was taken back: this donation by its id, and the same content from anybody else for a year."""
-    same = sa.select(withdrawals.c.state).where(withdrawals.c.contribution_id == donation.contribution_id)
-    others = sa.select(personal_fingerprints.c.node_id).where(
-        personal_fingerprints.c.fingerprint == mark, personal_fingerprints.c.node_id != donation.node_id
+    contribution_id = donation.contribution_id
+    refusals = (
+        sa.select(withdrawals.c.state).where(withdrawals.c.contribution_id == contribution_id),
+        sa.select(never_came.c.receipt).where(
+            never_came.c.node_id == donation.node_id, never_came.c.contribution_id == contribution_id
+        ),
+        sa.select(personal_fingerprints.c.node_id).where(
+            personal_fingerprints.c.fingerprint == mark, personal_fingerprints.c.node_id != donation.node_id
+        ),
     )
-    if connection.execute(same).first() or connection.execute(others).first():
-        raise WindrowError("withdrawn", donation.contribution_id)
+    if any(connection.execute(each).first() for each in refusals):
+        raise WindrowError("withdrawn", contribution_id)
 
 
 def _known_receipt(connection: sa.Connection, contribution_id: str) -> str:

@@ -132,9 +132,8 @@ def register(
             seen_at_ms=now,
         )
     member = known_member(connection, node_id)
-    if (
-        member.payout_address != payout and not member.owner
-    ):  # a wallet's delegation stands above the node's wish
+    # a wallet's delegation stands above the node's wish
+    if member.payout_address != payout and not member.owner:
         raise WindrowError("payout_fixed", member.payout_address)
     check_not_suspended(house, connection, node_id)  # or it could carry its quarantine to another prefix
     return admit(house, connection, member, peer)

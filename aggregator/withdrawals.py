@@ -5,7 +5,8 @@
 Rules: the person's signed word is enough, and the same word again is the same withdrawal; from the transaction that
 takes it on, nobody reads the donation any more, because its key is gone. Its id stands on the signed list of removals,
 and a keyed fingerprint keeps others from giving the same thing for twelve months. What is past its retention goes the
-same way without being asked.
+same way without being asked. A word about a donation that never came binds the node that gave it, and nobody else's
+donation: it is kept apart, and on no list.
 
 Does not: reach copies that were sold (their buyers are bound by the list), or backups of this machine: those open with
 the operator's older keys until these are rotated.
@@ -27,7 +28,7 @@ from aggregator.requests import Caller, spend
 from extension_bridge.withdrawal import PURPOSE, RECEIPT_PURPOSE
 from storage.house import House
 from storage.tables.contributions import consents
-from storage.tables.personal import personal_bodies, personal_fingerprints, withdrawals
+from storage.tables.personal import never_came, personal_bodies, personal_fingerprints, withdrawals
 from windrow_protocol.errors import WindrowError
 from windrow_protocol.exports import REMOVED_PURPOSE, ids_sha256
 from windrow_protocol.limits import FINGERPRINT_MS, PERSONAL_BYTES_MAX, PERSONAL_NEVER_CAME_MAX
@@ -57,30 +58,10 @@ class Withdrawals:
         contribution_id, consent_id = self._opened(token, caller.node_id)
         with self._house.state.write() as connection:
             spend(connection, caller)
-            found = connection.execute(
-                sa.select(withdrawals.c.receipt, withdrawals.c.node_id).where(
-                    withdrawals.c.contribution_id == contribution_id
-                )
-            ).one_or_none()
-            if found is not None and found.node_id != caller.node_id:
-                raise _not_held(
-                    contribution_id
-                )  # its receipt names who gave it, and its id is on a public list
-            known = None if found is None else found.receipt
-            if not known:
-                self._require_own(connection, caller.node_id, contribution_id)
-                content = {"contribution_id": contribution_id, "consent_receipt_id": consent_id}
-                receipt = self._house.sign(RECEIPT_PURPOSE, caller.node_id, content)
-                if known is None:
-                    self._take_out(connection, caller.node_id, [contribution_id], "withdrawn", token, receipt)
-                else:  # it went by itself when its time was over: who asks gets the receipt all the same
-                    asked = {"withdrawal_jws": token, "receipt": receipt}
-                    its = withdrawals.c.contribution_id == contribution_id
-                    connection.execute(sa.update(withdrawals).where(its).values(**asked))
-                known = receipt
+            receipt = self._take_back(connection, caller.node_id, contribution_id, consent_id, token)
         self._vault.finish()
         retire(self._house)
-        return {"contribution_id": contribution_id, "receipt": known}
+        return {"contribution_id": contribution_id, "receipt": receipt}
 
     def expire(self) -> int:
         """Take out everything past its retention and return how many donations that were."""
@@ -146,22 +127,55 @@ class Withdrawals:
             )
         return donation, consent
 
-    def _require_own(self, connection: sa.Connection, node_id: str, contribution_id: str) -> None:
-        """One that never came may be taken back too: it is then refused should it come later.
-
-        Each is named on the public list all the same, so a node may do that PERSONAL_NEVER_CAME_MAX times.
-        """
-        came = sa.select(consents.c.node_id).where
-        owner = connection.execute(came(consents.c.contribution_id == contribution_id)).scalar()
-        if owner is not None and owner != node_id:
-            raise _not_held(contribution_id)
+    def _take_back(
+        self, connection: sa.Connection, node_id: str, contribution_id: str, consent_id: str, token: str
+    ) -> str:
+        came = sa.select(consents.c.node_id).where(consents.c.contribution_id == contribution_id)
+        owner = connection.execute(came).scalar()
         if owner is None:
-            its = (withdrawals.c.node_id == node_id) & ~sa.exists().where(
-                consents.c.contribution_id == withdrawals.c.contribution_id
+            return self._take_back_early(connection, node_id, contribution_id, consent_id, token)
+        if owner != node_id:  # whose receipt would name who gave it; its id may be on the public list
+            raise WindrowError("not_found", f"no donation {contribution_id}")
+        its = withdrawals.c.contribution_id == contribution_id
+        known = connection.execute(sa.select(withdrawals.c.receipt).where(its)).scalar()
+        if known:
+            return str(known)
+        receipt = self._receipt(node_id, contribution_id, consent_id)
+        if known is None:
+            self._take_out(connection, node_id, [contribution_id], "withdrawn", token, receipt)
+        else:  # it went by itself when its time was over: who asks gets the receipt all the same
+            connection.execute(
+                sa.update(withdrawals).where(its).values(withdrawal_jws=token, receipt=receipt)
             )
-            never_came = connection.execute(sa.select(sa.func.count()).where(its)).scalar_one()
-            if never_came >= PERSONAL_NEVER_CAME_MAX:
-                raise WindrowError("too_many_withdrawals", f"{never_came} of {PERSONAL_NEVER_CAME_MAX}")
+        return receipt
+
+    def _take_back_early(
+        self, connection: sa.Connection, node_id: str, contribution_id: str, consent_id: str, token: str
+    ) -> str:
+        """Note that what never came is refused should this node still send it: another's is another donation."""
+        own = never_came.c.node_id == node_id
+        its = own & (never_came.c.contribution_id == contribution_id)
+        known = connection.execute(sa.select(never_came.c.receipt).where(its)).scalar()
+        if known is not None:
+            return str(known)
+        noted = connection.execute(sa.select(sa.func.count()).where(own)).scalar_one()
+        if noted >= PERSONAL_NEVER_CAME_MAX:
+            raise WindrowError("too_many_withdrawals", f"{noted} of {PERSONAL_NEVER_CAME_MAX}")
+        receipt = self._receipt(node_id, contribution_id, consent_id)
+        connection.execute(
+            sa.insert(never_came).values(
+                node_id=node_id,
+                contribution_id=contribution_id,
+                withdrawal_jws=token,
+                receipt=receipt,
+                asked_at_ms=self._house.now_ms(),
+            )
+        )
+        return receipt
+
+    def _receipt(self, node_id: str, contribution_id: str, consent_id: str) -> str:
+        content = {"contribution_id": contribution_id, "consent_receipt_id": consent_id}
+        return self._house.sign(RECEIPT_PURPOSE, node_id, content)
 
     def _take_out(
         self,
@@ -208,15 +222,15 @@ class Withdrawals:
 
     def _withdrawn(self, node_id: str) -> list[dict[str, Any]]:
         names = ("contribution_id", "reason", "withdrawal_jws", "receipt", "state", "asked_at_ms")
-        columns = [withdrawals.c[name] for name in names]
+        came = sa.select(*(withdrawals.c[name] for name in names)).where(withdrawals.c.node_id == node_id)
+        early = sa.select(
+            never_came.c.contribution_id,
+            sa.literal("withdrawn"),
+            never_came.c.withdrawal_jws,
+            never_came.c.receipt,
+            sa.literal("done"),
+            never_came.c.asked_at_ms,
+        ).where(never_came.c.node_id == node_id)
         with self._house.state.read() as connection:
-            rows = connection.execute(
-                sa.select(*columns)
-                .where(withdrawals.c.node_id == node_id)
-                .order_by(withdrawals.c.contribution_id)
-            ).all()
+            rows = connection.execute(came.union_all(early).order_by("contribution_id")).all()
         return [dict(zip(names, row, strict=True)) for row in rows]
-
-
-def _not_held(contribution_id: str) -> WindrowError:
-    return WindrowError("not_found", f"no donation {contribution_id}")

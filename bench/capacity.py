@@ -48,9 +48,8 @@ def capacity(
     document, node, process = costs["document"], costs["node"], costs["process"]
     cpu_us = sum(document["cpu_us"].values())
     a_second = documents / (days * SECONDS_A_DAY)
-    requests = min(
-        nodes / node["ask_s"], REQUESTS_FOR_WORK_A_SECOND
-    )  # beyond it nodes are told to wait longer
+    # beyond it nodes are told to wait longer
+    requests = min(nodes / node["ask_s"], REQUESTS_FOR_WORK_A_SECOND)
     cores = a_second * cpu_us / 1e6
     asking = requests * node["ask_cpu_us"] / 1e6
     room = process["cores"] * process["busy_share"]

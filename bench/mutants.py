@@ -88,9 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
     # A failure is enough here: looking for its smallest example would take most of the time.
     settings.register_profile("mutants", phases=[Phase.explicit, Phase.generate], database=None)
     settings.load_profile("mutants")
-    pytest.main(
-        [*_tests(CONTRACTS), "--collect-only", "-qqq", "-p", "no:cacheprovider"]
-    )  # imports everything
+    # imports everything
+    pytest.main([*_tests(CONTRACTS), "--collect-only", "-qqq", "-p", "no:cacheprovider"])
     gc.freeze()  # or each fork would go through all of it, five times alone when pytest ends
     enough, compiler, said = True, Compiler(), _said(options.resume)
     known = {tuple(line[name] for name in NAMES): line["outcome"] for line in said}

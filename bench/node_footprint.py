@@ -52,9 +52,8 @@ from windrow_protocol.addresses import parse_allowed  # noqa: E402
 from windrow_protocol.trust_rules import TrustRules  # noqa: E402
 
 LEASES_AT_ONCE: Final = 400
-GENEROUS: Final = TrustRules(
-    off=("lease_limits", "probation", "sybil_limits", "canaries")
-)  # a node long known
+# a node long known
+GENEROUS: Final = TrustRules(off=("lease_limits", "probation", "sybil_limits", "canaries"))
 
 
 async def until(true: Callable[[], Any], wait_s: float) -> None:

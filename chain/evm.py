@@ -98,9 +98,8 @@ class EmbeddedChain:
             gas_limit=parent.gas_limit,
             timestamp=max(timestamp_s, parent.timestamp),
             coinbase=ZERO_ADDRESS,
-            mix_hash=keccak256(
-                parent.hash
-            ),  # PREVRANDAO: any value does, but a replay must find the same one
+            # PREVRANDAO: any value does, but a replay must find the same one
+            mix_hash=keccak256(parent.hash),
         )
         return header
 

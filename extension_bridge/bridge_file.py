@@ -101,9 +101,10 @@ def open_bridge_file(path: Path) -> Iterator[BridgeFile]:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # a user from several threads holds a lock of its own
         connection = sqlite3.connect(
             path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False
-        )  # a user from several threads holds a lock of its own
+        )
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA secure_delete=ON")

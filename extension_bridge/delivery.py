@@ -125,9 +125,8 @@ class Courier:
         self._key = key
         self._url = coordinator_url.rstrip("/")
         self._clock_ms = clock_ms
-        proxies = (
-            [urllib.request.ProxyHandler({})] if local else []
-        )  # this machine is reached without any proxy
+        # this machine is reached without any proxy
+        proxies = [urllib.request.ProxyHandler({})] if local else []
         self._opener = urllib.request.build_opener(_NoRedirect, *proxies)
 
     def network(self) -> tuple[str, str]:

@@ -147,9 +147,8 @@ class Receipt:
     price: str
     royalties: str
     fees: str
-    burned: str = field(
-        default="0", kw_only=True
-    )  # this and the next two are not in what earlier versions wrote
+    # this and the next two are not in what earlier versions wrote
+    burned: str = field(default="0", kw_only=True)
     token: str = field(default="", kw_only=True)
     decimals: int = field(default=OWN_DECIMALS, kw_only=True)
     chain_id: int

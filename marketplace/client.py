@@ -174,9 +174,8 @@ class MarketClient:
         for name in EPOCH_FILES:
             url = f"/v1/epochs/{folder.name}/{name}"
             self._http.save(url, folder / name, bytes_max=_EPOCH_BYTES_MAX)
-        if (
-            b"economics_sha256" in (folder / "epoch.json").read_bytes()
-        ):  # not of an epoch by an earlier version
+        # not of an epoch by an earlier version
+        if b"economics_sha256" in (folder / "epoch.json").read_bytes():
             url = f"/v1/epochs/{folder.name}/{EPOCH_TERMS}"
             self._http.save(url, folder / EPOCH_TERMS, bytes_max=_SMALL_BYTES_MAX)
         return folder

@@ -19,6 +19,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from storage.tables.lake import lake_snapshots
+from storage.tables.personal import never_came
 from windrow_protocol.errors import WindrowError
 
 migrations = sa.Table(
@@ -75,10 +76,24 @@ def _keep_digests_of_the_erased(connection: sa.Connection) -> None:
     )
 
 
+def _part_what_never_came(connection: sa.Connection) -> None:
+    """A word about a donation that never came stood among the withdrawals, where it kept its giver from giving it."""
+    if not {"withdrawals", "consents"} <= set(sa.inspect(connection).get_table_names()):
+        return
+    never_came.create(connection, checkfirst=True)
+    stranded = "FROM withdrawals WHERE contribution_id NOT IN (SELECT contribution_id FROM consents)"
+    columns = "node_id, contribution_id, withdrawal_jws, receipt, asked_at_ms"
+    connection.execute(sa.text(f"INSERT INTO never_came ({columns}) SELECT {columns} {stranded}"))
+    connection.execute(sa.text(f"DELETE {stranded}"))
+
+
 MIGRATIONS: Final = (
     Migration(1, "the index of seen texts is in files now: its tables are dropped", _drop_seen_tables),
     Migration(2, "all files of the lake belong to its first snapshot", _begin_snapshots),
     Migration(3, "the digests of erased texts stand beside them", _keep_digests_of_the_erased),
+    Migration(
+        4, "what was taken back before it came stands apart from the withdrawals", _part_what_never_came
+    ),
 )
 
 

@@ -98,9 +98,8 @@ class Parts:
         self._key = key
         self._valid: list[Part] = []
         self._lock = threading.RLock()
-        self._reshaping = (
-            threading.Lock()
-        )  # one at a time changes what is written; a sync does not wait for it
+        # one at a time changes what is written; a sync does not wait for it
+        self._reshaping = threading.Lock()
         self.openings = 0
         self.refresh()
 
@@ -141,9 +140,8 @@ class Parts:
         for part in self.refresh():
             self._delete(part)
         for part in self._valid:
-            if (
-                part.end > keep_bytes
-            ):  # only in a file that was put back from a backup, in parts of another size
+            # only in a file that was put back from a backup, in parts of another size
+            if part.end > keep_bytes:
                 self._replace(part, self._whole(part)[: keep_bytes - part.offset])
         self.refresh()
 

@@ -165,9 +165,8 @@ class FileKeys(LocalKeys):
         if not is_first:
             os.link(self._path, self._old)
         self._new.replace(self._path)
-        _sync_folder(
-            self._path.parent
-        )  # before the old one is destroyed: a name may come back after a power cut
+        # before the old one is destroyed: a name may come back after a power cut
+        _sync_folder(self._path.parent)
         if not is_first:
             _overwrite(self._old)
             _sync_folder(self._path.parent)

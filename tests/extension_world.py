@@ -24,9 +24,8 @@ from windrow_protocol.errors import WindrowError
 pytest.importorskip("playwright", reason="playwright is not installed (extra `browser`)")
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
-expect.set_options(
-    timeout=60_000
-)  # a bound for what never comes; a message starts a process, and machines are slow
+# a bound for what never comes; a message starts a process, and machines are slow
+expect.set_options(timeout=60_000)
 
 EXTENSION = ROOT / "extension_bridge" / "webextension"
 POPUP = f"chrome-extension://{CHROMIUM_EXTENSION_ID}/popup.html"

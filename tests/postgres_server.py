@@ -43,9 +43,8 @@ class PostgresServer:
     """One cluster; `url` names a database of it, `folder` holds its socket."""
 
     def __init__(self) -> None:
-        self.folder = Path(
-            tempfile.mkdtemp(prefix="windrow-pg-")
-        )  # short: a socket's path has 107 bytes at most
+        # short: a socket's path has 107 bytes at most
+        self.folder = Path(tempfile.mkdtemp(prefix="windrow-pg-"))
         self._data = self.folder / "data"
         if os.geteuid() == 0:
             shutil.chown(self.folder, _server_user(), _server_user())

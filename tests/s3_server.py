@@ -95,9 +95,8 @@ class S3Server:
         ]
         program = _program()
         assert program is not None, why_not()
-        with_us = (
-            ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        )  # it dies with its tests
+        # it dies with its tests
+        with_us = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         where = [f"-dir={self.folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
         command = [
             *with_us,

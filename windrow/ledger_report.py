@@ -77,9 +77,8 @@ def verify_books(house: House, chain: ChainClient | None) -> dict[str, Any]:
         checks.append(_check("sales", [said for one in each for said in differences_from_chain(house, one)]))
         checks.append(_check("supply", supply_differences(house, chain)))
         checks.append(_check("chain", [said for one in each for said in _differences(house, one)]))
-    checks.append(
-        {"name": "payments", "state": "passed", "detail": payments}
-    )  # said, not judged: no money moved
+    # said, not judged: no money moved
+    checks.append({"name": "payments", "state": "passed", "detail": payments})
     balanced = all(sums["given"] == sums["held"] for sums in assets.values())
     shown = {asset: {name: str(amount) for name, amount in sums.items()} for asset, sums in assets.items()}
     ok = balanced and all(check["state"] != "failed" for check in checks)

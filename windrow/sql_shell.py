@@ -119,9 +119,8 @@ class SqlShell:
         width, height = shutil.get_terminal_size()
         lines = shown.splitlines()
         if len(lines) >= height or any(len(line) > width for line in lines):
-            os.environ.setdefault(
-                "LESS", "-FRSX"
-            )  # a table's lines are cut at the edge, and reached with the arrows
+            # a table's lines are cut at the edge, and reached with the arrows
+            os.environ.setdefault("LESS", "-FRSX")
             pydoc.pager(shown + "\n")
         else:
             print(shown)

@@ -230,6 +230,7 @@ IMPORT_BATCH_BYTES_MAX: Final = 8_000_000  # of their texts; one text may be lar
 WARC_BLOCK_BYTES_MAX: Final = 25_000_000  # of one record
 WARC_HEADER_BYTES_MAX: Final = 1_000_000  # of one record; beyond it the file's structure is lost
 WARC_DAMAGES_MAX: Final = 100  # places of a file that cannot be read
+WARC_FALSE_STARTS_MAX: Final = 10_000  # behind one of them: a member's first bytes, and no record
 WARC_DEATHS_MAX: Final = 100  # of the process that reads a file
 LAKE_GROUP_ROWS_MAX: Final = 4_096  # of a row group
 LAKE_GROUP_BYTES_MAX: Final = 16_000_000  # of a row group in memory; a single row may be larger

@@ -58,7 +58,7 @@ Text = Annotated[str, Meta(max_length=TEXT_BYTES_MAX)]
 Authors = Annotated[
     list[Annotated[str, Meta(min_length=1, max_length=AUTHOR_CHARS_MAX)]], Meta(max_length=AUTHORS_MAX)
 ]
-Day = Annotated[str, Meta(pattern=r"^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$", max_length=10)]
+Day = Annotated[str, Meta(pattern=r"^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", max_length=10)]
 Signals = Annotated[list[Short], Meta(max_length=OPTOUT_SIGNALS_MAX)]
 
 

@@ -145,9 +145,8 @@ def signer_of(token: str) -> str:
     except _UNREADABLE as error:
         raise WindrowError("bad_signature", "not a compact JWS") from error
     said = header.get("kid") if isinstance(header, dict) else None
-    if not isinstance(said, str) or not _HEX.fullmatch(
-        said
-    ):  # one key is one id: `AB…` would be another node
+    # one key is one id: `AB…` would be another node
+    if not isinstance(said, str) or not _HEX.fullmatch(said):
         raise WindrowError("bad_signature", "`kid` is not a key of 64 lower hex digits")
     return said
 
@@ -236,9 +235,8 @@ def verify_request(
     """
     node_id = signer_of(token)
     statement = _verified(token, node_id, network, purpose, now_ms, subject=node_id)
-    if (
-        not statement.expires_at_ms or not statement.nonce or "\0" in statement.nonce
-    ):  # no database keeps U+0000
+    # no database keeps U+0000
+    if not statement.expires_at_ms or not statement.nonce or "\0" in statement.nonce:
         raise WindrowError("wrong_schema", "a request needs `expires_at_ms`, and a `nonce` without U+0000")
     if statement.issued_at_ms < now_ms - CLOCK_SKEW_MS_MAX:
         raise WindrowError("clock_skew", server_time_ms=now_ms)

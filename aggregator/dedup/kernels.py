@@ -102,9 +102,8 @@ def words_of(data: Bytes, start: int, end: int, table: Keys, found: Hashes) -> t
             entry = np.uint32(LONG_WAY | UNSTABLE | UNSURE)
         flags |= entry >> _FLAGS_SHIFT
         folded = entry & FOLDED
-        if (
-            code < 0x80 and folded and not inside
-        ):  # most text: words of ASCII letters with one blank between them
+        # most text: words of ASCII letters with one blank between them
+        if code < 0x80 and folded and not inside:
             place -= 1
             while True:
                 word = _BASIS
@@ -199,10 +198,9 @@ def sketch_texts(
     `keys` has a row for each text; its first column is left alone. Of texts that need the long way there are neither
     keys nor hashes, unless `table` is that of the long way itself.
     """
-    hashes = np.empty(
-        data.size // 2 + 2 * ends.size, np.uint64
-    )  # a word is at least one character and a blank,
-    minima = np.empty(factors.size, np.uint32)  # or one of two bytes at least
+    # a word is at least one character and a blank, or one of two bytes at least
+    hashes = np.empty(data.size // 2 + 2 * ends.size, np.uint64)
+    minima = np.empty(factors.size, np.uint32)
     flags, hash_ends = np.empty(ends.size, np.uint8), np.empty(ends.size, np.int64)
     start, used = 0, 0
     for text in range(ends.size):
@@ -249,9 +247,8 @@ def tidied(data: Bytes, table: Keys) -> Bytes:
         elif width == 3:
             code = ((code & 0x0F) << 12) | ((data[place + 1] & 0x3F) << 6) | (data[place + 2] & 0x3F)
         entry = table[code] if width < 4 else np.uint32(0)
-        if (
-            0x20 < first < 0x7F and count and not breaks and not blank
-        ):  # most text: up to the next blank as it is
+        # most text: up to the next blank as it is
+        if 0x20 < first < 0x7F and count and not breaks and not blank:
             while place < data.size and 0x20 < data[place] < 0x7F:
                 out[count] = data[place]
                 count += 1

@@ -37,9 +37,8 @@ Keys = NDArray[np.uint32]
 
 BAND_ROWS: Final = 5
 BANDS: Final = 13
-SECRET: Final = np.uint64(
-    int.from_bytes(os.urandom(8), "little") | 1
-)  # places in tables; no answer depends on it
+# places in tables; no answer depends on it
+SECRET: Final = np.uint64(int.from_bytes(os.urandom(8), "little") | 1)
 COLUMNS: Final = 1 + BANDS  # what an index holds of a text: the head of its digest, then its bands
 
 

@@ -117,9 +117,8 @@ class Verification:
         pairs, rows = pairs[rows >= 0], rows[rows >= 0]
         if not rows.size:
             return
-        middle = int(
-            np.searchsorted(pairs[:, 0], pairs[pairs.shape[0] // 2, 0])
-        )  # a text's candidates stay together
+        # a text's candidates stay together
+        middle = int(np.searchsorted(pairs[:, 0], pairs[pairs.shape[0] // 2, 0]))
         if middle < _BESIDE_PAIRS_MIN:
             self._compare_some(pairs, rows, hashes)
             return

@@ -54,9 +54,8 @@ class _Tally:
     facts: ExportFacts = field(default_factory=ExportFacts)
     tokens: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     rows: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
-    sample: list[tuple[int, int, dict[str, Any]]] = field(
-        default_factory=list
-    )  # a heap, largest digest first
+    # a heap, largest digest first
+    sample: list[tuple[int, int, dict[str, Any]]] = field(default_factory=list)
 
     def count(self, row: dict[str, Any], proof: dict[str, Any]) -> None:
         facts, payout = self.facts, proof["payout_address"]

@@ -141,9 +141,8 @@ def _build(
         lake = Lake(house.env, house.home / "lake").dataset(connection)
         may_sell = sellable(connection, house.rules)
         engine = open_engine(recipe, lake=lake, sellable=may_sell)
-        redact_page = partial(
-            redact, detectors=DETECTORS
-        )  # names and addresses of public pages stay (ADR 0044)
+        # names and addresses of public pages stay (ADR 0044)
+        redact_page = partial(redact, detectors=DETECTORS)
         evidence_of = partial(read_evidence, connection)
         batches = build_rows(engine, recipe, evidence_of, salt, redact_page, house.runner)
         built = build_data(folder, recipe, only_changed(batches, held) if held else batches, progress)

@@ -92,9 +92,8 @@ def open_engine(
     engine.execute("SET autoinstall_known_extensions = false")
     engine.execute("SET autoload_known_extensions = false")
     if recipe.settings.people:
-        engine.execute(
-            "SET temp_directory = ''"
-        )  # what does not fit into memory is refused, never laid on the disk
+        # what does not fit into memory is refused, never laid on the disk
+        engine.execute("SET temp_directory = ''")
     engine.execute("SET enable_external_access = false")
     for name, value in {**recipe.settings.thresholds, **variables}.items():
         if not _VARIABLE.fullmatch(name):

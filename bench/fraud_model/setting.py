@@ -23,9 +23,8 @@ from bench.fraud_model.strategies import STRATEGIES, Strategy
 from bench.fraud_model.webs import WEBS, Web
 from windrow_protocol.trust_rules import TrustRules
 
-MEAN_BYTES: Final = TEXT_BYTES_MEDIAN * float(
-    np.exp(TEXT_BYTES_SIGMA**2 / 2)
-)  # the cap takes one in a hundred
+# the cap takes one in a hundred
+MEAN_BYTES: Final = TEXT_BYTES_MEDIAN * float(np.exp(TEXT_BYTES_SIGMA**2 / 2))
 MEAN_PAY: Final = FEE + BYTE_PAY * MEAN_BYTES * FIRST_SEEN
 
 

@@ -107,9 +107,8 @@ class CrawlEngine:
     def name_to_sites(self, user_agent: str) -> None:
         """Carry another User-Agent from the next lease on; what is being fetched ends under the one before."""
         if user_agent != self.user_agent and self._child is not None:
-            self._child.sent = (
-                self._settings.child_pages_max
-            )  # it was greeted with that one: it takes no more
+            # it was greeted with that one: it takes no more
+            self._child.sent = self._settings.child_pages_max
         self.user_agent = user_agent
 
     def crawl(self, leases: Sequence[Lease]) -> CrawlBatch:

@@ -84,9 +84,8 @@ class RobotsCache:
     def _open(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, timeout=5)
         self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute(
-            "PRAGMA synchronous = NORMAL"
-        )  # nothing waits for the disk; what a power cut takes is asked again
+        # nothing waits for the disk; what a power cut takes is asked again
+        self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS robots "
             "(origin TEXT PRIMARY KEY, fetched_at_ms INTEGER NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL)"

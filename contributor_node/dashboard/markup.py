@@ -40,6 +40,12 @@ def joined(parts: Iterable[Markup]) -> Markup:
     return Markup("".join(parts))
 
 
+def definitions(facts: Iterable[tuple[str, str]]) -> Markup:
+    """Return a list of names and what each is, as a table of two columns is drawn."""
+    rows = joined(fill("<dt>{name}</dt><dd>{value}</dd>", name=name, value=value) for name, value in facts)
+    return fill('<dl class="facts">{rows}</dl>', rows=rows)
+
+
 def visible(text: str) -> str:
     """Return a text in which what cannot be seen is written as its code."""
     if text.isprintable():

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from contributor_node.dashboard.markup import Markup, fill, joined, visible
+from contributor_node.dashboard.markup import Markup, definitions, fill, joined, visible
 from contributor_node.dashboard.money_board import Entry, Looked, Statement, Vesting
 from contributor_node.dashboard.money_proof import proof_words
 from contributor_node.dashboard.pages import View, frame, notice, template
@@ -48,7 +48,6 @@ _OTHERS = (
 _OTHER = '<li>{words} <a href="{path}money?asset={asset}">{link}</a></li>'
 _COMING = '<section class="card" aria-labelledby="coming"><h2 id="coming">{heading}</h2>{words}</section>'
 _ROYALTIES_LIE = ("posted_wei", "claimed_wei")
-_FACT = "<dt>{name}</dt><dd>{value}</dd>"
 _WORK = (
     '<li><div class="work-head"><span>{what}</span><strong>{amount}</strong></div><ul>{lines}</ul>'
     '<p class="quiet">{when}{held}</p></li>'
@@ -246,10 +245,7 @@ def _vesting(language: Language, row: Vesting) -> Markup:
         (say(language, "Next becomes yours"), _date(language, row.next_vests_at_ms)),
         (say(language, "All of it"), _date(language, row.vests_at_ms)),
     )
-    return fill(
-        '<dl class="facts">{facts}</dl>',
-        facts=joined(fill(_FACT, name=name, value=value) for name, value in facts),
-    )
+    return definitions(facts)
 
 
 def _date(language: Language, at_ms: int | None) -> str:

@@ -8,14 +8,13 @@ Does not: check (see `money_board`). Usage: `markup = proof_words("en", looked)`
 from __future__ import annotations
 
 from contributor_node.coordinator.earnings_proof import Owed
-from contributor_node.dashboard.markup import Markup, fill, joined
+from contributor_node.dashboard.markup import Markup, definitions, fill, joined
 from contributor_node.dashboard.money_board import Looked
 from contributor_node.dashboard.tongue import Language, exact, say, say_known
 from contributor_node.dashboard.wording import Unit
 from windrow_protocol.amounts import OWN_ASSET
 
 _NO_ANSWER = (429, 503)  # of a reason: nobody answered, or is not able to now
-_FACT = "<dt>{name}</dt><dd>{value}</dd>"
 _VERDICT = '<p class="verdict {tone}">{words}</p>'
 _WORDS = "<p>{words}</p>"
 
@@ -59,10 +58,7 @@ def _holds(language: Language, owed: Owed, unit: Unit) -> Markup:
         [
             _verdict("good", say(language, "The proof holds.")),
             fill(_WORDS, words=followed),
-            fill(
-                '<dl class="facts">{facts}</dl>',
-                facts=joined(fill(_FACT, name=name, value=value) for name, value in facts),
-            ),
+            definitions(facts),
         ]
     )
 

@@ -35,9 +35,8 @@ from contributor_node.owner.settings import NodeSettings
 from windrow_protocol.errors import WindrowError
 
 USAGE_FILE = "usage.json"
-HELD_BYTES: Final = (
-    CHUNK_BYTES + 2 * RECEIVE_BYTES_MAX
-)  # ours and the kernel's buffers; it takes twice what is asked
+# ours and the kernel's buffers; it takes twice what is asked
+HELD_BYTES: Final = CHUNK_BYTES + 2 * RECEIVE_BYTES_MAX
 _RECORD_BYTES = 192  # one fixed-size write, so that a kill cannot leave half of it behind a shorter one
 Why = Literal[
     "", "paused", "out_of_hours", "on_battery", "metered", "in_use", "idle_unknown", "day_cap", "month_cap"

@@ -159,9 +159,8 @@ def _check_directory(path: Path) -> None:
         raise WindrowError("export_damaged", f"{path.name}: the archive ends early")
     listed_bytes = _END_OF_DIRECTORY.unpack_from(tail, at)[5]
     if listed_bytes == 0xFFFFFFFF or tail[max(0, at - 20) : at].startswith(b"PK\x06\x07"):
-        listed_bytes = _zip64_directory_bytes(
-            tail, at, path
-        )  # who reads the archive believes this record first
+        # who reads the archive believes this record first
+        listed_bytes = _zip64_directory_bytes(tail, at, path)
     if listed_bytes > IMPORT_DIRECTORY_BYTES_MAX:
         raise WindrowError("export_refused", f"{path.name}: a list of contents of {listed_bytes:,} bytes")
 

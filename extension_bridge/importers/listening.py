@@ -42,9 +42,8 @@ def _played(_: str, record: Any) -> Answer:
         *("audiobook_title", "audiobookName", "authorName"),
     )
     written = first_text(record, "endTime", "ts")
-    at_ms, clock = moment(
-        f"{written}Z" if len(written) == 16 else written
-    )  # the short form is in UTC, unmarked
+    # the short form is in UTC, unmarked
+    at_ms, clock = moment(f"{written}Z" if len(written) == 16 else written)
     if not title:
         return "no_content"
     if not at_ms:

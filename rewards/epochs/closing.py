@@ -46,9 +46,8 @@ if TYPE_CHECKING:
     from chain.client import ChainClient
 
 log = structlog.get_logger(__name__)
-_closing: WeakKeyDictionary[State, threading.Lock] = (
-    WeakKeyDictionary()
-)  # one closer at a time in the one process
+# one closer at a time in the one process
+_closing: WeakKeyDictionary[State, threading.Lock] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -111,9 +110,8 @@ def _propose(office: _Office, epoch: Epoch) -> Epoch:
         chain.sender.wait_idle(signers.minter.address)  # a mint on its way would be missed by the next line
         missing = distributor.shortfall(epoch.total)
         if missing:
-            if (
-                chain.asset.symbol != ASSET
-            ):  # its royalties lie there since they were paid, and nobody here can make more
+            # its royalties lie there since they were paid, and nobody here can make more
+            if chain.asset.symbol != ASSET:
                 raise WindrowError("unbalanced", f"{missing} {chain.asset.symbol} are missing on chain")
             chain.token.mint(signers.minter, distributor.reserve, missing)
         distributor.propose_root(signers.owner, epoch.root, epoch.total, inputs_hash)

@@ -49,9 +49,8 @@ class Lake:
         self.env = env
         self.folder = folder
         self.files_by_name = env.disk.arrow(folder)
-        folder.mkdir(
-            parents=True, exist_ok=True
-        )  # also where finished files lie elsewhere: merges are written here
+        # also where finished files lie elsewhere: merges are written here
+        folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, rows: list[dict[str, Any]], first_seq: int, last_seq: int) -> LakeFile:
         """Write rows of `LAKE_SCHEMA` durably; the file is not part of the lake before `commit`."""

@@ -37,9 +37,8 @@ def read_groups(
     """Yield a file's row groups as tables of `LAKE_SCHEMA`; columns that it does not have are null."""
     with pq.ParquetFile(name, filesystem=files) as file:
         for number in range(file.num_row_groups):
-            table = in_order(
-                with_columns(file.read_row_group(number, use_threads=False), LAKE_SCHEMA.names)
-            )  # of an earlier version too
+            # of an earlier version too
+            table = in_order(with_columns(file.read_row_group(number, use_threads=False), LAKE_SCHEMA.names))
             table = table if keep is None else keep(table)
             if table.num_rows:
                 yield table

@@ -63,9 +63,8 @@ nodes = sa.Table(
     sa.Column("agent", sa.Text, nullable=False),
     sa.Column("region", sa.Text, nullable=False),
     sa.Column("prefix", sa.Text, nullable=False),  # the /24 or /48 it registered from
-    sa.Column(
-        "state", sa.Text, nullable=False, default="active"
-    ),  # active | queued | leaving | left | revoked
+    # active | queued | leaving | left | revoked
+    sa.Column("state", sa.Text, nullable=False, default="active"),
     sa.Column("owner", sa.Text, nullable=False, default=""),  # the wallet that delegated to it
     sa.Column("operator", sa.Text, nullable=False, default=""),  # whose validator it is
     sa.Column("has_browser", sa.Boolean, nullable=False, default=False),  # a validator that renders too
@@ -232,9 +231,8 @@ annotations = sa.Table(
     sa.Column("license_detected", sa.Text, nullable=False),
     sa.Column("training_allowed", sa.Boolean, nullable=False),
     sa.Column("rights_reason", sa.Text, nullable=False),
-    sa.Column(
-        "signals", sa.Text, nullable=False
-    ),  # JSON object: personal-data counts; the rest is in the lake
+    # JSON object: personal-data counts; the rest is in the lake
+    sa.Column("signals", sa.Text, nullable=False),
 )
 
 boilerplate = sa.Table(
@@ -242,9 +240,8 @@ boilerplate = sa.Table(
     metadata,
     sa.Column("contribution_id", sa.Text, primary_key=True),
     sa.Column("seq", sa.BigInteger, nullable=False, unique=True),
-    sa.Column(
-        "lines", sa.Text, nullable=False
-    ),  # JSON: numbers of lines that the host's other pages have too
+    # JSON: numbers of lines that the host's other pages have too
+    sa.Column("lines", sa.Text, nullable=False),
     sa.Column("paragraphs", sa.Text, nullable=False),  # JSON: those of paragraphs that they have whole
     sa.Column("line_bytes", sa.BigInteger, nullable=False),
 )
@@ -278,9 +275,8 @@ ledger = sa.Table(
     "ledger",
     metadata,
     sa.Column("entry_seq", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column(
-        "entry_id", sa.Text, nullable=False, unique=True
-    ),  # follows from its cause: posted at most once
+    # follows from its cause: posted at most once
+    sa.Column("entry_id", sa.Text, nullable=False, unique=True),
     sa.Column("debit", sa.Text, nullable=False, index=True),
     sa.Column("credit", sa.Text, nullable=False, index=True),
     sa.Column("asset", sa.Text, nullable=False),
@@ -360,9 +356,8 @@ judgements = sa.Table(
     sa.Column("buyer", sa.Text, nullable=False, index=True),
     sa.Column("export_sha256", sa.Text, nullable=False),
     sa.Column("accepted", sa.Boolean, nullable=False),
-    sa.Column(
-        "reason", sa.Text, nullable=False
-    ),  # terms_(not_)met | too_many_tries | version_retired | not_waiting
+    # terms_(not_)met | too_many_tries | version_retired | not_waiting
+    sa.Column("reason", sa.Text, nullable=False),
     sa.Column("findings", sa.Text, nullable=False),  # JSON: each assertion, what was wanted and found
     sa.Column("tx_hash", sa.Text, nullable=False),  # empty until the chain was told
     _time("judged_at_ms"),

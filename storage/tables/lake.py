@@ -62,9 +62,8 @@ erasures = sa.Table(
     sa.Column("segment", sa.Text, nullable=False),  # where its body lay
     sa.Column("offset", sa.BigInteger, nullable=False),
     sa.Column("length", sa.BigInteger, nullable=False),
-    sa.Column(
-        "text_sha256", sa.Text, nullable=False, default="", index=True
-    ),  # so that it is not new once more
+    # so that it is not new once more
+    sa.Column("text_sha256", sa.Text, nullable=False, default="", index=True),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False, index=True),  # wanted | done
     _time("asked_at_ms"),
@@ -76,9 +75,8 @@ view_blocks = sa.Table(
     metadata,
     sa.Column("path", sa.Text, primary_key=True),  # relative to the folder of blocks
     sa.Column("view", sa.Text, nullable=False),
-    sa.Column(
-        "first_key", sa.BigInteger, nullable=False
-    ),  # keys that it covers, whether each has a row or not
+    # keys that it covers, whether each has a row or not
+    sa.Column("first_key", sa.BigInteger, nullable=False),
     sa.Column("last_key", sa.BigInteger, nullable=False),
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),

@@ -35,9 +35,8 @@ node_pay = sa.Table(
     sa.Column("documents", sa.BigInteger, nullable=False),  # priced so far, whatever they earned
     sa.Column("bonded", sa.BigInteger, nullable=False),  # of these, whose pay is the bond
     sa.Column("settled", sa.Boolean, nullable=False),  # it left, and what was pending is its own
-    sa.Column(
-        "passed", sa.Text, nullable=False
-    ),  # JSON [[seq, received_at_ms], …] of the latest passed audits
+    # JSON [[seq, received_at_ms], …] of the latest passed audits
+    sa.Column("passed", sa.Text, nullable=False),
 )
 # What held when: see storage/pay_terms. A version stands from its first audit epoch until the next one's.
 pay_terms = sa.Table(

@@ -31,9 +31,8 @@ month_jobs = sa.Table(
     metadata,
     sa.Column("job_id", sa.Text, primary_key=True),
     sa.Column("nonce", sa.Text, nullable=False, unique=True),
-    sa.Column(
-        "person", sa.Text, nullable=False, index=True
-    ),  # the wallet that delegated, else the payout address
+    # the wallet that delegated, else the payout address
+    sa.Column("person", sa.Text, nullable=False, index=True),
     sa.Column("payout_address", sa.Text, nullable=False),
     sa.Column("month", sa.Text, nullable=False),
     sa.Column("target_sha256", sa.Text, nullable=False),  # of the donations it is about
@@ -109,9 +108,8 @@ privacy_spends = sa.Table(
 privacy_answers = sa.Table(
     "privacy_answers",
     metadata,
-    sa.Column(
-        "question_mark", sa.Text, primary_key=True
-    ),  # keyed digest of exactly what was asked of exactly whom
+    # keyed digest of exactly what was asked of exactly whom
+    sa.Column("question_mark", sa.Text, primary_key=True),
     sa.Column("answer_id", sa.Text, nullable=False, unique=True),
     sa.Column("answer", sa.Text, nullable=False),  # JSON {group: count}, noise included
     sa.Column("answered_at_ms", sa.BigInteger, nullable=False),

@@ -1,7 +1,7 @@
 """The tables of personal data: wrapped keys, which donation is sealed under which, withdrawals and fingerprints.
 
 Rules: a body without its row in `personal_bodies` is noise for ever, because that row holds the only copy of its key.
-`withdrawals` is a log. Nothing here is readable personal data.
+`withdrawals` and `never_came` are logs. Nothing here is readable personal data.
 
 Does not: hold the operator's key (see `storage.wrapping_keys`), or bodies (segments do).
 
@@ -48,6 +48,16 @@ withdrawals = sa.Table(
     sa.Column("withdrawal_jws", sa.Text, nullable=False),  # the person's word; empty where its time was over
     sa.Column("receipt", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False, index=True),  # wanted | done
+    sa.Column("asked_at_ms", sa.BigInteger, nullable=False),
+)
+# What a node took back before it came: its own word about its own donation, which says nothing of anybody else's.
+never_came = sa.Table(
+    "never_came",
+    metadata,
+    sa.Column("node_id", sa.Text, primary_key=True),
+    sa.Column("contribution_id", sa.Text, primary_key=True),
+    sa.Column("withdrawal_jws", sa.Text, nullable=False),
+    sa.Column("receipt", sa.Text, nullable=False),
     sa.Column("asked_at_ms", sa.BigInteger, nullable=False),
 )
 personal_fingerprints = sa.Table(

@@ -38,8 +38,7 @@ taken_payments = sa.Table(
 asset_listings = sa.Table(
     "asset_listings",
     metadata,
-    sa.Column(
-        "market", sa.Text, primary_key=True
-    ),  # chain id and contract, of another asset than the network's own
+    # chain id and contract, of another asset than the network's own
+    sa.Column("market", sa.Text, primary_key=True),
     sa.Column("export_id", sa.Text, primary_key=True),  # whose listing there is settled
 )

@@ -119,9 +119,8 @@ dividends = sa.Table(
     sa.Column("operator", sa.Text, nullable=False),
     sa.Column("audits", sa.Integer, nullable=False),  # truths of its own that verdicts used
     sa.Column("share_ppm", sa.Integer, nullable=False),  # of what the epoch's audits are paid with
-    sa.Column(
-        "reason", sa.Text, nullable=False, default=""
-    ),  # code: why there is no share, or `single_operator`
+    # code: why there is no share, or `single_operator`
+    sa.Column("reason", sa.Text, nullable=False, default=""),
 )
 
 standings = sa.Table(
@@ -176,9 +175,8 @@ document_counts = sa.Table(
     metadata,
     sa.Column("node_id", sa.Text, primary_key=True),
     sa.Column("documents", sa.BigInteger, nullable=False),
-    sa.Column(
-        "passed", sa.BigInteger, nullable=False, default=0
-    ),  # an audit, since its bond was last emptied
+    # an audit, since its bond was last emptied
+    sa.Column("passed", sa.BigInteger, nullable=False, default=0),
     sa.Column("day", sa.BigInteger, nullable=False),  # since 1970-01-01 UTC
     sa.Column("today", sa.BigInteger, nullable=False),
     sa.Column("yesterday", sa.BigInteger, nullable=False),
@@ -193,9 +191,8 @@ consequences = sa.Table(
     # | voided | restored | appeal_denied | left_settled | bond_returned | begun_again | bond_kept
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("contribution_id", sa.Text, nullable=False, index=True),  # its cause; empty where there is none
-    sa.Column(
-        "documents_ppm", sa.BigInteger, nullable=False, default=0
-    ),  # a fine, in millionths of a mean document
+    # a fine, in millionths of a mean document
+    sa.Column("documents_ppm", sa.BigInteger, nullable=False, default=0),
     sa.Column("share_ppm", sa.Integer, nullable=False, default=0),  # by how much pending novelty shrinks
     sa.Column("undoes", sa.Text, nullable=False, default=""),  # the consequence that this one takes back
     sa.Column("epoch_id", sa.Integer, nullable=False),

@@ -60,9 +60,8 @@ def test_rows_have_the_promised_columns_and_only_what_may_be_sold(world: Publish
     rows = rows_of(export)
     assert list(rows[0]) == FINEWEB + PROVENANCE
     urls = {row["url"] for row in rows}
-    assert (
-        len(rows) == export.rows == len(pages()) - 3
-    )  # an exact copy, a near copy and a tiny page are left out
+    # an exact copy, a near copy and a tiny page are left out
+    assert len(rows) == export.rows == len(pages()) - 3
     assert "http://tiny.example/" not in urls
     assert len({str(url).rsplit("/", 1)[1] for url in urls} & {"json.html", "csv.html"}) == 2
     assert {row["dup_cluster_size"] for row in rows} == {1, 2}

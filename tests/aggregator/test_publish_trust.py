@@ -31,9 +31,8 @@ from windrow_protocol.trust_rules import TrustRules
 
 TEXTS = {f"http://h{number}.example/": manual(name) for number, name in enumerate(("csv", "json", "heapq"))}
 FAKE = "http://h1.example/"
-UNDRAWN = TrustRules(
-    off=("audits",), probation_documents=0, vest_age_ms=0, vest_audits=0
-)  # nobody is drawn; whatever is told has vested
+# nobody is drawn; whatever is told has vested
+UNDRAWN = TrustRules(off=("audits",), probation_documents=0, vest_age_ms=0, vest_audits=0)
 WAITING = TrustRules(off=("audits",), probation_documents=0, vest_age_ms=0, vest_audits=1)
 
 

@@ -85,9 +85,8 @@ async def test_an_endless_drip_ends_with_the_leases_time(open_proxy: Opening) ->
         return html("late")
 
     async with serve(drip) as site, serve(silent) as mute, open_proxy(site, mute) as proxy:
-        proxy.grants.add(
-            grant(f"{site.base}/x", time_s_max=4)
-        )  # time enough for the head, however busy it is here
+        # time enough for the head, however busy it is here
+        proxy.grants.add(grant(f"{site.base}/x", time_s_max=4))
         proxy.grants.add(grant(f"{mute.base}/x", "l2", time_s_max=1))
         dripped, unanswered = await asyncio.gather(
             through(proxy, f"{site.base}/x", auth=credentials(proxy)),

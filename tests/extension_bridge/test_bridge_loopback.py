@@ -227,9 +227,8 @@ def test_no_compression_is_agreed_on_so_nothing_can_unfold(tmp_path: Path) -> No
         packer = zlib.compressobj(wbits=-15)
         bomb = packer.compress(b" " * 50_000_000) + packer.flush()
         compressed_text, masked_64_bit_length = 0b1100_0001, 0b1111_1111
-        head = struct.pack(
-            "!BBQ4x", compressed_text, masked_64_bit_length, len(bomb)
-        )  # the mask of 0 changes nothing
+        # the mask of 0 changes nothing
+        head = struct.pack("!BBQ4x", compressed_text, masked_64_bit_length, len(bomb))
         with door.paired() as connection:
             connection.socket.sendall(head + bomb)
             assert _closed_with(connection) == 1002

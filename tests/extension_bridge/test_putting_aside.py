@@ -67,9 +67,8 @@ def test_one_s_own_words_of_a_chat_without_anybody_s_name(drafts: Drafts, tmp_pa
     chosen = put(drafts, items, me="ana plover")
     assert chosen.stayed == Counter(others=2)
     later, first = drafts.open_items(10)
-    assert (
-        first.text == "Guten Morgen Bo, der Heuwender steht bei [NAME]"
-    )  # two letters are mostly other words
+    # two letters are mostly other words
+    assert first.text == "Guten Morgen Bo, der Heuwender steht bei [NAME]"
     assert later.text == "[QUOTE]\nDanke! Meine ist [PHONE], [USER] weiss es auch."
     assert later.redactions == {"phone": 1, "quote": 1, "user": 1}
     for draft in (first, later):

@@ -244,9 +244,8 @@ def test_a_restored_document_is_paid_as_if_it_had_been_accepted(house: House) ->
         consequence(connection, "restored", about=20, undoes=replaced)
         consequence(connection, "restored", about=20)
     run_accountant(house)
-    assert (
-        held(house)["pending"] - before["pending"] == WORTH
-    )  # nothing judged it: what a mean document earned
+    # nothing judged it: what a mean document earned
+    assert held(house)["pending"] - before["pending"] == WORTH
     with house.state.read() as connection:
         rows = [entry for entry in entries(connection) if entry.cause == contribution_id(20)]
     assert [row.reason for row in rows] == ["differs_from_truth", "restored_pay", "restored_pay"]

@@ -88,9 +88,8 @@ async def test_what_is_due_above_a_threshold_is_sent_unasked_to_accounts_without
     for account, amount in due.items():
         assert settled.chain.token.balance_of(account) == (amount if account in above else 0)
     assert relay_due(settled.house, settled.chain, settled.relayer, least_wei) == []
-    poor = Relayer(
-        settled.chain, key_from_hex(f"{999:064x}")
-    )  # it has no coin: refused, logged, tried again later
+    # it has no coin: refused, logged, tried again later
+    poor = Relayer(settled.chain, key_from_hex(f"{999:064x}"))
     assert relay_due(settled.house, settled.chain, poor, 1) == []
     assert len(relay_due(settled.house, settled.chain, settled.relayer, 1)) == NODES - len(above)
     assert compare_with_chain(settled.house, settled.chain) == []

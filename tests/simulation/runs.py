@@ -232,9 +232,8 @@ class Run:
     def _check(self, result: Result) -> None:
         rooms = self.lives.rooms
         assert rooms is not None
-        while self.lives.step(rooms) + self.lives.step(
-            rooms
-        ):  # the second accounts for what the first closed
+        # the second accounts for what the first closed
+        while self.lives.step(rooms) + self.lives.step(rooms):
             pass
         house = rooms.house
         result.problems += invariants.all_problems(house, rooms.segments, self.actors)

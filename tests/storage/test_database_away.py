@@ -69,9 +69,8 @@ def _locked_file(folder: Path) -> Iterator[Database]:
     with ExitStack() as held:
 
         def lock(state: State) -> None:
-            with (
-                state.write() as connection
-            ):  # the pool's one connection: nobody here has to wait ten seconds
+            # the pool's one connection: nobody here has to wait ten seconds
+            with state.write() as connection:
                 connection.exec_driver_sql("PRAGMA busy_timeout=1")
             other = held.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
             other.execute("BEGIN IMMEDIATE")

@@ -12,6 +12,7 @@ from storage.migrations import MIGRATIONS, migrations
 from storage.state import State, get_meta, set_meta, sqlite_url
 from storage.tables.contributions import contributions
 from storage.tables.lake import erasures, lake_files, lake_snapshots
+from storage.tables.personal import never_came, withdrawals
 from windrow_protocol.errors import WindrowError
 
 
@@ -66,6 +67,8 @@ AS_BEFORE = (
     "DROP TABLE lake_snapshots",
     "CREATE TABLE lake_files (path TEXT NOT NULL PRIMARY KEY, first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL, "
     "rows BIGINT NOT NULL, bytes BIGINT NOT NULL, sha256 TEXT NOT NULL, added_at_ms BIGINT NOT NULL)",
+    "DROP TABLE never_came",
+    "INSERT INTO withdrawals VALUES ('p1', 'n1', 'withdrawn', 'word', 'signed', 'done', 5)",
     "DROP INDEX ix_erasures_text_sha256",
     "ALTER TABLE erasures DROP COLUMN text_sha256",
     "INSERT INTO lake_files VALUES ('a.parquet', 1, 9, 9, 900, 'ab', 5), ('b.parquet', 10, 12, 3, 400, 'cd', 7)",
@@ -85,6 +88,10 @@ def test_an_earlier_database_gets_what_is_missing_and_keeps_what_it_has(tmp_path
         hard = connection.execute(sa.text("SELECT hard FROM host_standings")).scalar()
         assert not hard, "the default of a column that is new"
         assert connection.execute(sa.select(erasures.c.text_sha256)).scalars().all() == ["d1"]
+        assert connection.execute(sa.select(withdrawals)).all() == []
+        assert [tuple(row) for row in connection.execute(sa.select(never_came))] == [
+            ("n1", "p1", "word", "signed", 5)
+        ]
         snapshots = connection.execute(sa.select(lake_snapshots)).all()
         assert [tuple(row) for row in snapshots] == [(1, "append", 2, 12, 1_300, 7)]
         assert set(connection.execute(sa.select(lake_files.c.added_in)).scalars()) == {1}

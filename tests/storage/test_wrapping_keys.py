@@ -139,9 +139,8 @@ def test_a_key_never_leaves_the_token_and_houses_that_share_it_have_their_own(to
     assert PIN not in repr(token)
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # of the session that is closed
+# of the session that is closed
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_module_that_does_not_answer_is_not_a_lost_key(token: Pkcs11Token, tmp_path: Path) -> None:
     keys = Pkcs11Keys(token, tmp_path.name, secrets.token_bytes)
     key_id, wrapped = keys.wrap(b"secret", b"ana")

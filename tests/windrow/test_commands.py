@@ -113,9 +113,8 @@ def test_sql_answers_in_json_csv_and_table(house: RunningHouse) -> None:
     assert head.split() == ["number", "text", "nothing"]
     assert set(rule) == {"─", " "}
     assert row.split() == ["1", "a,", '"b"', "∅"]
-    assert all(
-        re.match("1 rows? as of 20", said.err) for said in answers.values()
-    )  # how fresh it is, apart from the answer
+    # how fresh it is, apart from the answer
+    assert all(re.match("1 rows? as of 20", said.err) for said in answers.values())
 
 
 FORMS = ("json", "csv", "table")

@@ -128,9 +128,8 @@ async def test_a_question_is_stopped_by_its_button_and_by_leaving(world: Console
     await page.get_by_label("One SELECT over the views").fill(FOR_EVER)
     await page.get_by_role("button", name="Ask", exact=True).click(no_wait_after=True)
     await until_running(1)
-    for _ in range(
-        4
-    ):  # by keys, since a locator would wait for the answer: Explain, documents of, plot, Stop
+    # by keys, since a locator would wait for the answer: Explain, documents of, plot, Stop
+    for _ in range(4):
         await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     await until_running(0)

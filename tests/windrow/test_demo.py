@@ -145,9 +145,8 @@ def test_the_money_agrees_from_ledger_to_chain(figures: dict[str, Any]) -> None:
 def test_the_export_is_proven_row_by_row_and_a_flipped_byte_is_found(figures: dict[str, Any]) -> None:
     export = figures["export"]
     assert export["verified"] is True
-    assert (
-        export["rows"] >= 40
-    )  # of some 85 new texts; the recipe's filters drop many a manual's repeated lines
+    # of some 85 new texts; the recipe's filters drop many a manual's repeated lines
+    assert export["rows"] >= 40
     (shard,) = Path(export["path"]).glob("data/*.parquet")
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 1

@@ -59,9 +59,8 @@ class OneUse:
             len(self._used) > CONSOLE_USED_MAX or next(iter(self._used.values())) < now_ms - self._life_ms
         ):
             _, made_at_ms = self._used.popitem(last=False)
-            if (
-                made_at_ms >= now_ms - self._life_ms
-            ):  # forgotten too early: then nothing as old holds any more
+            # forgotten too early: then nothing as old holds any more
+            if made_at_ms >= now_ms - self._life_ms:
                 self._none_before_ms = max(self._none_before_ms, made_at_ms + 1)
 
     def _proof(self, stem: str, subject: str) -> str:

@@ -40,9 +40,8 @@ async def run_gate(
     open_as_many_as_allowed()
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # a terminal's, for the keeper, which ends its gates in order
+    # a terminal's, for the keeper, which ends its gates in order
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     stop_with_parent(stop)
     home = Path(settings.home)
     client = FrameClient(batches_path(home), hold_s=GATE_HOLD_S_MAX)

@@ -14,7 +14,10 @@ Source: ISO 28500 (WARC 1.1), annex A (one gzip member for each record); RFC 195
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from typing import BinaryIO, Final
+
+from windrow_protocol.limits import WARC_FALSE_STARTS_MAX
 
 _MAGIC: Final = b"\x1f\x8b\x08"
 _HEAD: Final = b"WARC/"
@@ -32,26 +35,39 @@ def is_by_members(file: BinaryIO) -> bool:
 
 
 def next_record(file: BinaryIO, behind: int) -> int | None:
-    """Return where the first member behind an offset begins that holds a record, None when there is none."""
-    at = behind + 1
+    """Return where the first member behind an offset begins that holds a record.
+
+    None when there is none, or when `WARC_FALSE_STARTS_MAX` places had the first bytes of a member and no record.
+    """
+    tries = WARC_FALSE_STARTS_MAX
+    begin, kept = behind + 1, b""
+    file.seek(begin)
     while True:
-        file.seek(at)
-        portion = file.read(_PORTION)
-        found = portion.find(_MAGIC)
-        if found < 0:
-            if len(portion) < len(_MAGIC):
+        read = file.read(_PORTION)
+        kept += read
+        # As long as more may follow, a place is looked at only with enough behind it to tell.
+        last = len(kept) if len(read) < _PORTION else len(kept) - _ENOUGH
+        for at in _places(kept, last):
+            if _begins_record(kept[at : at + _ENOUGH]):
+                return begin + at
+            tries -= 1
+            if not tries:
                 return None
-            at += len(portion) - len(_MAGIC) + 1  # it may lie across the end of the portion
-            continue
-        at += found
-        if _begins_record(file, at):
-            return at
-        at += 1
+        if len(read) < _PORTION:
+            return None
+        begin, kept = begin + last, kept[last:]
 
 
-def _begins_record(file: BinaryIO, at: int) -> bool:
-    file.seek(at)
+def _places(kept: bytes, last: int) -> Iterator[int]:
+    """Yield where the first bytes of a member stand, before an offset."""
+    at = kept.find(_MAGIC)
+    while 0 <= at < last:
+        yield at
+        at = kept.find(_MAGIC, at + 1)
+
+
+def _begins_record(first: bytes) -> bool:
     try:
-        return zlib.decompressobj(_GZIP_WINDOW).decompress(file.read(_ENOUGH), len(_HEAD)) == _HEAD
+        return zlib.decompressobj(_GZIP_WINDOW).decompress(first, len(_HEAD)) == _HEAD
     except zlib.error:
         return False

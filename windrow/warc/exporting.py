@@ -50,9 +50,8 @@ _COLUMNS: Final = (
         "verdict",
     ),
 )
-_NAMES: Final = uuid.UUID(
-    "6f9d2c0a-0b43-5d0e-9a44-7c5a3f0d1e57"
-)  # of record ids that follow from contribution ids
+# of record ids that follow from contribution ids
+_NAMES: Final = uuid.UUID("6f9d2c0a-0b43-5d0e-9a44-7c5a3f0d1e57")
 
 
 def export_warc(

@@ -148,9 +148,8 @@ def postal_addresses_in(text: str) -> Iterator[tuple[int, int]]:
             if ended > begun:
                 yield begun, ended
             begun, ended = start, _tail_end(text, end)
-        elif (
-            end >= ended
-        ):  # the number that ended the first reading may be the house's, and the town comes behind it
+        elif end >= ended:
+            # the number that ended the first reading may be the house's, and the town comes behind it
             ended = max(ended, _tail_end(text, end))
     if ended > begun:
         yield begun, ended

@@ -130,9 +130,8 @@ def person_names_in(text: str) -> Iterator[tuple[int, int]]:
         if words[0] in _NO_NAMES:
             continue
         cued.append(cue.span(sort))
-        if (
-            len(words) > 1 and len(given) < _NAMES_MAX
-        ):  # one word alone may be a word of the language, as Black
+        # one word alone may be a word of the language, as Black
+        if len(words) > 1 and len(given) < _NAMES_MAX:
             given[cue[sort]] = None
             if sort in ("titled", "introduced"):
                 given.update(dict.fromkeys(word for word in words if len(word) >= _PART_CHARS_MIN))

@@ -128,9 +128,8 @@ class Exposures:
         known = (row.documents, row.passed, row.day, row.today, row.yesterday)
         self._counted[row.node_id] = _Counted(*(0, 0, 0, 0, 0) if row.day is None else known)
         staked = row.pending is not None and self._mean_wei
-        self._at_stake[row.node_id] = (
-            float((row.pending + row.bond) / self._mean_wei) if staked else 0.0
-        )  # unvested pay and bond in mean documents
+        # unvested pay and bond in mean documents
+        self._at_stake[row.node_id] = float((row.pending + row.bond) / self._mean_wei) if staked else 0.0
         if row.standing and self._rules.on("escalation"):
             standing = msgspec.json.decode(row.standing, type=Standing)
             if standing.escalation is not None:
